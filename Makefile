@@ -1,0 +1,37 @@
+# make demo: on-the-fly learning of copper, start to finish.   make test: lint and every test.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow lint bench clean
+
+demo: .venv/.installed
+	$(BIN)/snap-al demo
+
+test: lint
+	$(PYTEST)
+
+test-slow: .venv/.installed-test
+	$(PYTEST) -m slow
+
+lint: .venv/.installed-test
+	$(BIN)/ruff check snap_al tests
+	$(BIN)/ruff format --check snap_al tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-test
+	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) -e .
+	touch $@
+
+.venv/.installed-test: .venv/.installed
+	$(PIP) -e '.[fitsnap,test,lint]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist snap_al_demo

@@ -1,0 +1,34 @@
+"""Active learning of SNAP interatomic potentials with embedded model error.
+
+    import snap_al as sa
+    posterior = sa.fit_posterior(A, b, w)
+    sa.run("config.yaml", "run")
+
+Names are loaded when they are first used, so that `snap-al --help` need not wait for LAMMPS.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "FitSettings": "snap_al.fit",
+    "Posterior": "snap_al.fit",
+    "Prediction": "snap_al.fit",
+    "fit_posterior": "snap_al.fit",
+    "Configuration": "snap_al.data",
+    "FittedPotential": "snap_al.potential",
+    "evaluate": "snap_al.cli.actions",
+    "fit": "snap_al.cli.actions",
+    "predict": "snap_al.cli.actions",
+    "run": "snap_al.cli.actions",
+}
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'snap_al' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)

@@ -1,0 +1,135 @@
+"""What the commands do, callable from Python too. Collective over all ranks; only rank 0 prints."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from snap_al.config import load_config, open_run, read_run
+from snap_al.data.configuration import Configuration
+from snap_al.data.readers import read_configurations
+from snap_al.data.storage import write_atomically
+from snap_al.data.weights import Weights
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration, ReferencePotential
+from snap_al.descriptors.design_matrix import without_vanishing
+from snap_al.errors import InputError
+from snap_al.loop import RunDirectory
+from snap_al.loop.training import TestSet, TrainingSet, evaluate_rows
+from snap_al.parallel import Communicator, on_root, world
+from snap_al.potential import FittedPotential
+from snap_al.report.figures import write_figures
+from snap_al.report.progress import Progress
+from snap_al.report.summary import write_metrics
+from snap_al.uncertainty import Table
+from snap_al.units import ASE_STRESS_TO_ROWS
+
+
+def run(
+    config: Path | str, out: Path | str, comm: Communicator | None = None, console: Console | None = None
+) -> dict[str, Any]:
+    """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
+
+    Raises InputError or RunError on all ranks; everything finished is on disk then.
+    """
+    comm = comm or world()
+    directory = RunDirectory(Path(out).resolve())
+    progress = Progress(directory.root / "run.log", console or Console()) if comm.rank == 0 else None
+    with progress or nullcontext():
+        driver = open_run(Path(config), directory.root, comm, progress or (lambda event, state: None))
+        try:
+            driver.run()
+        finally:
+            if comm.rank == 0:
+                _leave_report(directory)
+    return on_root(comm, lambda: dict(json.loads(directory.metrics.read_text())))
+
+
+def _leave_report(directory: RunDirectory) -> None:
+    """metrics.json and figures, also of a run that failed."""
+    config, events, state = read_run(directory.root)
+    if state.fits:
+        write_metrics(directory, events, state)
+        write_figures(directory, events, config.query.force_std)
+
+
+def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -> dict[str, Table]:
+    """Fits once to a config's training set and writes the potential files and metrics.json into `out`.
+
+    Returns the tables of errors and calibration, {"training": …, "test": …}. Raises InputError on all ranks.
+    """
+    comm, source, folder = comm or world(), Path(source), Path(out)
+    if source.suffix == ".in":
+        raise InputError(f"{source}: FitSNAP decks cannot be read yet; give a config (`snap-al init fit` writes one)")
+    config = on_root(comm, lambda: load_config(source))
+    reference = ReferencePotential.parse(list(config.reference))
+    with threadpool_limits(1), DescriptorEngine(config.descriptor, reference, config.lammps.arguments) as engine:
+        training, test = TrainingSet(config, engine, comm), TestSet(config, engine, comm)
+        posterior, rows = training.fit()
+        tables = {"training": evaluate_rows(rows, posterior, comm).table()}
+        if test:
+            tables["test"] = test.evaluate(posterior).table()
+
+    def write() -> None:
+        FittedPotential(config.descriptor, reference, posterior).write(folder)
+        write_atomically(folder / "metrics.json", json.dumps(tables, indent=1) + "\n")
+
+    on_root(comm, write)
+    return tables
+
+
+def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = None) -> Table:
+    """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
+
+    Rows that vanish by symmetry are left out. Raises InputError on all ranks.
+    """
+    comm = comm or world()
+    potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
+    elements = potential.settings.elements
+    found = on_root(comm, lambda: read_configurations(Path(data), elements, labelled=True))
+    with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
+        matrix = DesignMatrix(engine, comm)
+        matrix.append([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0)) for c in found])
+        rows = without_vanishing(matrix.local(), comm)
+        return evaluate_rows(rows, potential.posterior, comm).table()
+
+
+def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:
+    """Writes `data` again as extended XYZ with energies, forces and stress of the potential in `folder` and their stds.
+
+    Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell), forces_std, stress_std
+    (components; total std). Returns the number of configurations. Raises InputError. Runs on one rank.
+    """
+    potential = FittedPotential.read(Path(folder))
+    found = read_configurations(Path(data), potential.settings.elements, labelled=False)
+    frames = []
+    with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
+        for configuration in found:
+            frames.append(_predicted(configuration, engine, potential))
+    scratch = Path(out).with_name(f".{Path(out).name}.part")
+    ase.io.write(scratch, frames, format="extxyz")
+    scratch.replace(out)
+    return len(frames)
+
+
+def _predicted(configuration: Configuration, engine: DescriptorEngine, potential: FittedPotential) -> Any:
+    rows = engine.rows(configuration)
+    kinds = np.repeat(np.array([0, 1, 2], dtype=np.int8), [1, 3 * len(configuration), 6])
+    p = potential.posterior.predict(rows.values, kinds=kinds)
+    mean, std, n = p.mean + rows.reference, p.total_std, len(configuration)
+    atoms = configuration.to_atoms()
+    atoms.calc = None
+    atoms.info.update(
+        REF_energy=configuration.label.energy, energy=mean[0] * n, energy_std=std[0] * n,
+        stress=mean[-6:] / ASE_STRESS_TO_ROWS, stress_std=std[-6:] / abs(ASE_STRESS_TO_ROWS),
+    )  # fmt: skip
+    atoms.info = {k: v for k, v in atoms.info.items() if v is not None}
+    atoms.arrays["forces"] = mean[1:-6].reshape(n, 3)
+    atoms.arrays["forces_std"] = std[1:-6].reshape(n, 3)
+    return atoms

@@ -1,0 +1,234 @@
+"""The commands. Each parses, calls an action, prints; heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    help="Active learning of SNAP interatomic potentials with calibrated error bars. Metal units.\n\n"
+    "Under MPI every command is the same: mpirun -n 4 snap-al run config.yaml --out DIR",
+)  # fmt: skip
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
+
+
+@app.command()
+def demo(
+    out: OutFolder = Path("snap_al_demo"),
+    seed: Annotated[int, typer.Option(help="Another seed is another run.")] = 1,
+    poison: Annotated[
+        bool, typer.Option(help="Rattle one starting cell by 0.2 Å, far outside the range of use.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """On-the-fly active learning of copper with EMT, start to finish.
+
+    Example: snap-al demo --out demo
+    """
+    from snap_al.cli import actions
+    from snap_al.cli.demo import prepare
+    from snap_al.parallel import world
+
+    comm = world()
+    folder = out.resolve()
+    if comm.rank == 0 and not as_json and not (folder / "test.extxyz").exists():
+        typer.echo("making the test trajectories with EMT at 300, 900 and 1500 K, about 20 s")
+    config = prepare(folder, seed, poison, comm)
+    _show_run(actions.run(config, folder / "run", comm, _console(as_json)), folder / "run", as_json, comm.rank)
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="[TEMPLATE]", help="A ready config: copper or fit.")] = "copper",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The config to write.")] = Path("config.yaml"),
+    structure: Annotated[Path | None, typer.Option(help="Make a config for this structure instead.")] = None,
+    dimers: Annotated[bool, typer.Option(help="With --structure: label pairs at close approach, too.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write a commented config: a ready one, or one made for a structure file.
+
+    Example: snap-al init --structure Cu.cif -o cu.yaml
+    """
+    from snap_al.config import config_for_structure, template
+    from snap_al.data.storage import write_atomically
+    from snap_al.errors import InputError
+
+    if output.exists() and not force:
+        raise InputError(f"{output} is there already; give another -o, or --force")
+    if structure is not None:
+        text = config_for_structure(structure, dimers=dimers, relative_to=output.parent)
+    else:
+        text = template(name)
+        if name == "copper" and not (output.parent / "Cu.extxyz").exists():
+            from snap_al.cli.demo import write_structure
+
+            write_structure(output.parent / "Cu.extxyz")
+            text = text.replace("test: test.extxyz", "# test: test.extxyz")
+    write_atomically(output, text)
+    typer.echo(f"wrote {output}")
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The config; `snap-al init` writes one.")],
+    out: OutFolder = Path("run"),
+    as_json: AsJson = False,
+) -> None:
+    """An active-learning run; goes on where the folder stopped.
+
+    Example: mpirun -n 2 snap-al run config.yaml --out run
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import world
+
+    comm = world()
+    _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, comm.rank)
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: AsJson = False) -> None:
+    """What a run has done, is doing and why it stopped, on one screen.
+
+    Example: snap-al status run
+    """
+    from rich.console import Console
+
+    from snap_al.config import read_run
+    from snap_al.loop import RunDirectory, is_running
+    from snap_al.report.summary import summarise
+    from snap_al.report.tables import status_screen
+
+    _, events, state = read_run(folder)
+    summary = {**summarise(events, state), "running": is_running(RunDirectory(folder).journal)}
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        Console().print(status_screen(summary, summary["running"]))
+
+
+@app.command()
+def fit(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A config with a training section.")],
+    out: OutFolder = Path("fit"),
+    as_json: AsJson = False,
+) -> None:
+    """Fit once to labelled configurations and write the potential files.
+
+    Example: snap-al fit mo.yaml --out mo
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import world
+
+    comm = world()
+    tables = actions.fit(source, out, comm)
+    if comm.rank == 0:
+        _show_tables(tables, as_json)
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
+    data: Annotated[Path, typer.Argument(help="Labelled configurations, any file that ASE reads.")],
+    as_json: AsJson = False,
+) -> None:
+    """Errors and calibration of a potential against labelled configurations.
+
+    Example: snap-al evaluate mo Mo_test.extxyz --json
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import world
+
+    comm = world()
+    table = actions.evaluate(folder, data, comm)
+    if comm.rank == 0:
+        if as_json:
+            typer.echo(json.dumps(table))
+        else:
+            _show_tables({str(data): table}, as_json)
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
+    data: Annotated[Path, typer.Argument(help="Configurations, any file that ASE reads.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write.")],
+) -> None:
+    """Energies, forces, stress and their stds, as extended XYZ.
+
+    Example: snap-al predict mo frames.extxyz -o predicted.extxyz
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import on_root, world
+
+    comm = world()
+    n = on_root(comm, lambda: actions.predict(folder, data, output))
+    if comm.rank == 0:
+        typer.echo(f"wrote {n} configurations to {output}")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """LAMMPS, MPI, FitSNAP, labelers found: versions, what is missing, what to install.
+
+    Example: snap-al doctor
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from snap_al.cli.doctor import examine
+    from snap_al.errors import InputError
+
+    findings = examine()
+    if as_json:
+        typer.echo(
+            json.dumps({f.name: {"found": f.found or None, "needed": f.needed, "advice": f.advice} for f in findings})
+        )
+    else:
+        table = Table()
+        for column in ("", "found", "to do"):
+            table.add_column(column, overflow="fold")
+        for f in findings:
+            table.add_row(f.name, f.found or ("missing" if f.needed else "not found"), f.advice)
+        Console().print(table)
+    missing = [f.name for f in findings if f.needed and not f.ok]
+    if missing:
+        raise InputError(f"needed and missing: {', '.join(missing)}")
+
+
+def _console(as_json: bool) -> Any:
+    from rich.console import Console
+
+    return Console(quiet=as_json)
+
+
+def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, rank: int) -> None:
+    if rank != 0:
+        return
+    if as_json:
+        typer.echo(json.dumps(metrics))
+        return
+    _show_tables({k: metrics[k] for k in metrics if k in ("test", "training")}, as_json)
+    typer.echo(f"{metrics['labels']} labels; {metrics['stopped']}; {metrics['wall_seconds']['total']:.0f} s")
+    if metrics["model_limited"]:
+        typer.echo(metrics["model_limited"])
+    typer.echo(
+        f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`"
+    )
+
+
+def _show_tables(tables: dict[str, Any], as_json: bool) -> None:
+    from rich.console import Console
+
+    from snap_al.report.tables import errors_table
+
+    if as_json:
+        typer.echo(json.dumps(tables))
+        return
+    for name, table in tables.items():
+        Console().print(errors_table(table, f"on the {name} set" if name in ("training", "test") else name))

@@ -1,0 +1,40 @@
+"""The entry point: pins threads, runs the command, turns errors into one message and an exit code.
+
+On several ranks an error that all ranks share ends them alike; one that a single rank has ends the whole job, since the
+others would wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def main() -> None:
+    """`snap-al` and `python -m snap_al`."""
+    for name in THREAD_VARIABLES:
+        os.environ[name] = "1"
+    from snap_al.cli.app import app
+    from snap_al.errors import SnapALError
+
+    try:
+        app()
+    except SnapALError as error:
+        _leave(f"error: {error}", error.exit_code, everywhere=error.everywhere)
+    except KeyboardInterrupt:
+        _leave("interrupted; the same command goes on from what is on disk", 130, everywhere=False)
+    except Exception:  # noqa: BLE001  the last resort: all ranks must end
+        _leave(traceback.format_exc() + "this is a fault of snap_al; please report it", 1, everywhere=False)
+
+
+def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:
+    # Only asks what is loaded already: an error before MPI concerns this process alone.
+    world = sys.modules["mpi4py.MPI"].COMM_WORLD if "mpi4py.MPI" in sys.modules else None
+    if world is None or world.Get_size() == 1 or not everywhere or world.Get_rank() == 0:
+        print(message, file=sys.stderr, flush=True)
+    if world is not None and world.Get_size() > 1 and not everywhere:
+        world.Abort(exit_code)
+    sys.exit(exit_code)

@@ -1,0 +1,83 @@
+"""YAML → RunConfig. Unknown keys are refused; every problem is listed, with its dotted path and what may be meant."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from snap_al.errors import InputError
+from snap_al.loop import RunConfig
+
+
+def load_config(path: Path) -> RunConfig:
+    """Raises InputError with all problems of the file."""
+    return validate_config(read_yaml(path), path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it is executed."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "`snap-al init -o FILE` writes one" if not path.exists() else "is it a text file?"
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}") from error
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: a value cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values, such as `descriptor: ...`; found {type(content).__name__}")
+    return content
+
+
+def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
+    """Raises InputError. Paths in the config are taken relative to the folder of `path`."""
+    try:
+        return RunConfig.model_validate(content, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        problems = [_describe(detail) for detail in error.errors()]
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
+
+
+def _describe(detail: ErrorDetails) -> str:
+    location = [
+        part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(("function-", "tuple[")))
+    ]
+    dotted = ".".join(str(part) for part in location) or "config"
+    if detail["type"] == "extra_forbidden":
+        known = _fields_at(RunConfig, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        return f"{dotted}: unknown key; {hint}"
+    if detail["type"] == "missing":
+        return f"{dotted}: required, and not given"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(detail["input"], dict) else f" (given: {detail['input']!r})"
+    return f"{dotted}: {message[:1].lower()}{message[1:]}{given}"
+
+
+def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    """Names of the keys that are known at a place in the schema."""
+    here: type[BaseModel] | None = model
+    for part in path:
+        if here is None or isinstance(part, int):
+            continue
+        field = here.model_fields.get(part)
+        here = _model_in(field.annotation) if field is not None else None
+    return sorted(here.model_fields) if here is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside a type such as `tuple[Model, ...]` or `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)

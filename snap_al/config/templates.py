@@ -1,0 +1,110 @@
+"""Commented configs: ready ones by name, and one made for a structure file alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_numbers
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.readers import read_configurations
+from snap_al.errors import InputError
+
+MIN_ATOMS = 50
+"""Supercells of a config that is made for a structure have at least so many atoms."""
+SHELL_GAP = 0.05
+"""Neighbours whose distances differ by less than this share belong to one shell."""
+SHELLS = 3
+"""The cutoff lies between this shell and the next."""
+
+
+def template_names() -> list[str]:
+    folder = resources.files("snap_al.config") / "templates"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def template(name: str) -> str:
+    """The text of a ready config. Raises InputError for an unknown name."""
+    if name not in template_names():
+        raise InputError(f"no template {name!r}; there are: {', '.join(template_names())}")
+    return (resources.files("snap_al.config") / "templates" / f"{name}.yaml").read_text()
+
+
+@dataclass(frozen=True)
+class Shells:
+    """nearest: Å, shortest distance. cutoff: Å, in the gap behind the third shell. distances: Å, of the shells."""
+
+    nearest: float
+    cutoff: float
+    distances: tuple[float, ...]
+
+
+def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shells:
+    """Raises InputError for a structure without neighbours within `search` Å."""
+    distances: NDArray[np.float64] = np.sort(neighbor_list("d", configuration.to_atoms(), search))
+    if not len(distances):
+        raise InputError(
+            f"{configuration.name}: no two atoms are within {search} Å of each other; nothing to build a cutoff on"
+        )
+    starts = np.flatnonzero(np.diff(distances, prepend=0.0) > SHELL_GAP * distances)
+    shells = [float(part.mean()) for part in np.split(distances, starts[1:])]
+    inner = shells[:SHELLS]
+    cutoff = 0.5 * (inner[-1] + shells[SHELLS]) if len(shells) > SHELLS else 1.15 * inner[-1]
+    return Shells(float(distances[0]), round(cutoff, 2), tuple(round(s, 3) for s in inner))
+
+
+def config_for_structure(path: Path, *, dimers: bool, relative_to: Path) -> str:
+    """A commented config for one structure file: elements, cutoff from its neighbour shells, ZBL for close approach,
+    gentle strains and rattles to begin with. Raises InputError for a file that cannot be used."""
+    from ase.data import chemical_symbols
+
+    configuration = read_configurations(path, tuple(chemical_symbols[1:]), labelled=False)[0]
+    if not all(configuration.pbc):
+        raise InputError(
+            f"{path}: a structure to explore from must be periodic in all directions; add vacuum and set pbc"
+        )
+    elements = list(dict.fromkeys(configuration.species))
+    shells = neighbour_shells(configuration)
+    inner, outer = round(0.55 * shells.nearest, 2), round(0.75 * shells.nearest, 2)
+    zbl = [f'  - "pair_style zbl {inner} {outer}"'] + [
+        f'  - "pair_coeff {i} {j} {atomic_numbers[elements[i - 1]]} {atomic_numbers[elements[j - 1]]}"'
+        for i in range(1, len(elements) + 1)
+        for j in range(i, len(elements) + 1)
+    ]
+    values = {
+        "structure": _relative(path, relative_to),
+        "elements": ", ".join(elements),
+        "shells": ", ".join(f"{d:.2f}" for d in shells.distances),
+        "rcutfac": f"{shells.cutoff}",
+        "zbl": "\n".join(zbl),
+        "supercell": str(list(_supercell(configuration, shells.cutoff))),
+        "dimers": (
+            f"  dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, count: 4}}"
+            if dimers
+            else f"  # dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, count: 4}}"
+        ),
+    }
+    text = (resources.files("snap_al.config") / "templates" / "structure.txt").read_text()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _supercell(configuration: Configuration, cutoff: float) -> tuple[int, int, int]:
+    """Repeats until no vector's spacing is below the cutoff and there are MIN_ATOMS atoms."""
+    normals = np.linalg.inv(configuration.cell).T
+    spacing = 1.0 / np.linalg.norm(normals, axis=1)
+    repeats = np.maximum(np.ceil(cutoff / spacing).astype(int), 1)
+    while len(configuration) * int(np.prod(repeats)) < MIN_ATOMS:
+        repeats[int(np.argmin(repeats * spacing))] += 1
+    return int(repeats[0]), int(repeats[1]), int(repeats[2])
+
+
+def _relative(path: Path, folder: Path) -> str:
+    path, folder = path.resolve(), folder.resolve()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

@@ -1,0 +1,6 @@
+"""Configurations, labels, weights, and the files they come from."""
+
+from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, voigt
+from snap_al.data.weights import Damping, Weights
+
+__all__ = ["Configuration", "Damping", "Label", "Weights", "check_configuration", "check_label", "voigt"]

@@ -1,0 +1,137 @@
+"""A configuration: cell, positions and species, and its labels when it has them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from snap_al.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Label:
+    """Reference values of one configuration, in ASE's units and signs.
+
+    energy: eV, of the whole cell. forces: (n_atoms, 3) eV/Å. stress: (6,) eV/Å³ in Voigt order xx yy zz yz xz xy,
+    positive under tension. Each is None when it is not known.
+    """
+
+    energy: float | None = None
+    forces: Array | None = None
+    stress: Array | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc: (3,) bool."""
+
+    cell: Array
+    positions: Array
+    species: tuple[str, ...]
+    pbc: tuple[bool, bool, bool] = (True, True, True)
+    label: Label = field(default_factory=Label)
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.species)
+
+    @property
+    def volume(self) -> float:
+        """Å³."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def key(self) -> str:
+        """A hash of what a labeler is asked for: cell, positions, species and periodicity, to the last bit."""
+        digest = hashlib.sha256()
+        for array in (self.cell, self.positions):
+            digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        digest.update(repr((self.species, self.pbc)).encode())
+        return digest.hexdigest()[:20]
+
+    def labelled(self, label: Label) -> Configuration:
+        return replace(self, label=label)
+
+    def to_atoms(self) -> Atoms:
+        """ASE Atoms with a SinglePointCalculator that holds the labels."""
+        atoms = Atoms(symbols=list(self.species), positions=self.positions, cell=self.cell, pbc=self.pbc)
+        known = {k: v for k, v in vars(self.label).items() if v is not None}
+        if known:
+            atoms.calc = SinglePointCalculator(atoms, **known)
+        return atoms
+
+    @classmethod
+    def from_atoms(cls, atoms: Atoms, name: str = "") -> Configuration:
+        """From ASE Atoms; labels from its single-point results, or from `REF_energy`, `REF_forces`, `REF_stress`.
+
+        The energy is the force-consistent free energy when the calculator has one.
+        """
+        results = dict(atoms.calc.results) if isinstance(atoms.calc, SinglePointCalculator) else {}
+        energy = results.get("free_energy", results.get("energy", atoms.info.get("REF_energy")))
+        forces = results.get("forces", atoms.arrays.get("REF_forces"))
+        stress = results.get("stress", atoms.info.get("REF_stress"))
+        return cls(
+            cell=np.array(atoms.cell.array, dtype=float),
+            positions=np.array(atoms.positions, dtype=float),
+            species=tuple(atoms.get_chemical_symbols()),
+            pbc=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
+            label=Label(
+                energy=None if energy is None else float(energy),
+                forces=None if forces is None else np.array(forces, dtype=float),
+                stress=None if stress is None else voigt(np.array(stress, dtype=float), name),
+            ),
+            name=name,
+        )
+
+
+def voigt(stress: Array, name: str = "") -> Array:
+    """A stress of 6 (Voigt), 9 or (3, 3) components as the 6 of ASE's Voigt order."""
+    if stress.size == 6:
+        return stress.ravel()
+    if stress.size == 9:
+        s = stress.reshape(3, 3)
+        return np.array([s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]])
+    raise InputError(f"{name or 'configuration'}: stress has {stress.size} components; give 6 (Voigt) or 9")
+
+
+def check_configuration(configuration: Configuration, elements: tuple[str, ...], where: str) -> None:
+    """Raises InputError for coordinates that are not numbers, a flat cell, or an element without a type."""
+    if len(configuration) == 0:
+        raise InputError(f"{where}: the configuration has no atoms")
+    if not (np.isfinite(configuration.positions).all() and np.isfinite(configuration.cell).all()):
+        raise InputError(f"{where}: positions or cell contain NaN or infinity")
+    for symbol in sorted(set(configuration.species)):
+        if symbol not in elements:
+            known = "" if symbol in atomic_numbers else " (which is no chemical symbol)"
+            raise InputError(
+                f"{where}: element {symbol}{known} has no type: descriptor.elements is {list(elements)}; "
+                "add it there, or take the configuration out"
+            )
+    if any(configuration.pbc) and configuration.volume < 1e-6:
+        raise InputError(f"{where}: the cell has no volume: {configuration.cell.tolist()}")
+
+
+def check_label(configuration: Configuration, where: str) -> None:
+    """Raises InputError when no label is there, or one is not finite or of another shape."""
+    label = configuration.label
+    if label.energy is None and label.forces is None and label.stress is None:
+        raise InputError(
+            f"{where}: no energy, forces or stress found; snap_al reads ASE's own keys "
+            "(energy, forces, stress) and REF_energy, REF_forces, REF_stress"
+        )
+    shapes = {"energy": (), "forces": (len(configuration), 3), "stress": (6,)}
+    for kind, value in vars(label).items():
+        if value is None:
+            continue
+        if np.shape(value) != shapes[kind]:
+            raise InputError(f"{where}: {kind} has shape {np.shape(value)}, expected {shapes[kind]}")
+        if not np.isfinite(value).all():
+            raise InputError(f"{where}: {kind} contains NaN or infinity; label it again or take it out")

@@ -1,0 +1,91 @@
+"""Unlabelled configurations to begin with: gentle strains and rattles around given structures, and dimers."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+from ase.build import make_supercell
+from pydantic import BaseModel, Field
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.readers import ConfigPath, read_configurations
+from snap_al.errors import InputError
+
+Range = tuple[float, float]
+
+
+class StructureSource(BaseModel, extra="forbid", frozen=True):
+    """A structure file, repeated along its cell vectors."""
+
+    structure: ConfigPath
+    supercell: tuple[int, int, int] = (1, 1, 1)
+
+    def read(self, elements: tuple[str, ...]) -> list[Configuration]:
+        """Every frame of the file. Raises InputError."""
+        if min(self.supercell) < 1:
+            raise InputError(f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers from 1")
+        frames = read_configurations(self.structure, elements, labelled=False)
+        repeat = np.diag(self.supercell)
+        return [Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), name=f.name) for f in frames]
+
+
+class RattledStructures(StructureSource, extra="forbid", frozen=True):
+    """Copies with random homogeneous strain and displacements. With count 1, displacement 0 and strain 0: as it is."""
+
+    count: int = Field(default=4, ge=1)
+    displacement: Range = (0.05, 0.1)
+    """Å, standard deviation of each Cartesian component; drawn uniformly from this range for each copy."""
+    strain: float = Field(default=0.02, ge=0, lt=0.5)
+    """Each component of the symmetric strain is drawn uniformly from ± this."""
+
+    def copies(self, elements: tuple[str, ...], rng: np.random.Generator) -> list[Configuration]:
+        return [
+            rattled(base, rng.uniform(*self.displacement), self.strain, rng)
+            for base in self.read(elements)
+            for _ in range(self.count)
+        ]
+
+
+class Dimers(BaseModel, extra="forbid", frozen=True):
+    """Pairs of atoms in vacuum, for the short distances that MD rarely shows."""
+
+    shortest: float = Field(gt=0)
+    longest: float = Field(gt=0)
+    count: int = Field(default=5, ge=1)
+    """Distances per pair of elements."""
+
+    def pairs(self, elements: tuple[str, ...]) -> list[Configuration]:
+        distances = np.linspace(self.shortest, self.longest, self.count)
+        return [
+            Configuration(
+                cell=np.eye(3) * 20.0,
+                positions=np.array([[10.0 - d / 2, 10.0, 10.0], [10.0 + d / 2, 10.0, 10.0]]),
+                species=pair,
+                name=f"dimer {pair[0]}-{pair[1]} {d:.2f} Å",
+            )
+            for pair in combinations_with_replacement(elements, 2)
+            for d in distances
+        ]
+
+
+class StartSettings(BaseModel, extra="forbid", frozen=True):
+    """What a run labels first."""
+
+    structures: tuple[RattledStructures, ...] = ()
+    dimers: Dimers | None = None
+
+    def configurations(self, elements: tuple[str, ...], seed: int) -> list[Configuration]:
+        """All of them; the same seed gives the same bits. Raises InputError."""
+        found: list[Configuration] = []
+        for number, recipe in enumerate(self.structures):
+            found += recipe.copies(elements, np.random.default_rng([seed, 1, number]))
+        return found + (self.dimers.pairs(elements) if self.dimers else [])
+
+
+def rattled(base: Configuration, displacement: float, strain: float, rng: np.random.Generator) -> Configuration:
+    """displacement: Å per Cartesian component; strain: largest component of a random symmetric strain."""
+    e = rng.uniform(-strain, strain, (3, 3))
+    deformation = np.eye(3) + 0.5 * (e + e.T)
+    positions = base.positions @ deformation + displacement * rng.standard_normal(base.positions.shape)
+    return Configuration(base.cell @ deformation, positions, base.species, base.pbc, name=base.name)

@@ -1,0 +1,41 @@
+"""Row weights of a configuration, and the rule that keeps unphysical labels from spoiling a small linear model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Row weights of one configuration: energy per atom (1/eV), forces (Å/eV), stress (1/bar)."""
+
+    energy: float
+    force: float
+    stress: float
+
+
+class Damping(BaseModel, extra="forbid", frozen=True):
+    """Less weight for labels far outside the range of use.
+
+    Force rows of an atom:   fweight / (1 + (|F| / force)²), |F| its reference force.
+    Energy and stress rows:  eweight / (1 + (ΔE / energy)²), ΔE the energy per atom above the lowest of the training set.
+    """
+
+    force: float = Field(default=2.0, gt=0)
+    """eV/Å."""
+    energy: float = Field(default=0.3, gt=0)
+    """eV/atom."""
+
+    def of_forces(self, forces: Array) -> Array:
+        """(n_atoms,) factors for each atom's three rows."""
+        return np.asarray(1.0 / (1.0 + np.sum(np.square(forces), axis=1) / self.force**2))
+
+    def of_energy(self, excess: float) -> float:
+        """Factor for the energy and stress rows of a configuration that lies `excess` eV/atom above the lowest."""
+        return 1.0 / (1.0 + (excess / self.energy) ** 2)

@@ -1,0 +1,99 @@
+"""Which columns of the design matrix are the same number twice, and the way between all columns and the distinct ones.
+
+With `chem` LAMMPS lists B^{e1 e2 e3}_{j1 j2 j} for every triple of elements. B does not change when the three pairs
+(j1, e1), (j2, e2), (j, e3) change places, so a permutation of elements among equal j's is the same column again.
+`pair_style snap` gives forces that match its energies only when such columns carry equal coefficients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.descriptors.settings import SnapSettings
+
+Array = NDArray[np.float64]
+
+
+def bispectrum_indices(twojmax: int) -> list[tuple[int, int, int]]:
+    """(2j1, 2j2, 2j) of each component, in LAMMPS' order: j2 ≤ j1 ≤ j, triangle rule."""
+    return [
+        (j1, j2, j)
+        for j1 in range(twojmax + 1)
+        for j2 in range(j1 + 1)
+        for j in range(j1 - j2, min(twojmax, j1 + j2) + 1, 2)
+        if j >= j1
+    ]
+
+
+def component_names(settings: SnapSettings) -> list[str]:
+    """Names of the components of one central element, in LAMMPS' order, such as `B_2.1.1` or `B_2.1.1[InInP]`."""
+    triples = bispectrum_indices(settings.twojmax)
+    if not settings.chemflag:
+        return [f"B_{a}.{b}.{c}" for a, b, c in triples]
+    chems = product(settings.elements, repeat=3)
+    return [f"B_{a}.{b}.{c}[{e1}{e2}{e3}]" for e1, e2, e3 in chems for a, b, c in triples]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Per element: a constant (without bzeroflag), then K components.
+
+    distinct_of: (n_all,) which distinct column each column is. has_constant: whether each element's block starts with one.
+    """
+
+    distinct_of: NDArray[np.int64]
+    n_elements: int
+    has_constant: bool
+
+    @classmethod
+    def of(cls, settings: SnapSettings) -> Columns:
+        keys: list[object] = []
+        triples = bispectrum_indices(settings.twojmax)
+        chems = list(product(range(len(settings.elements)), repeat=3)) if settings.chemflag else [(0, 0, 0)]
+        for element in range(len(settings.elements)):
+            if not settings.bzeroflag:
+                keys.append((element, "constant"))
+            for chem in chems:
+                keys += [(element, tuple(sorted(zip(j, chem, strict=True)))) for j in triples]
+        seen: dict[object, int] = {}
+        distinct = np.array([seen.setdefault(key, len(seen)) for key in keys])
+        return cls(distinct, len(settings.elements), not settings.bzeroflag)
+
+    @cached_property
+    def n_all(self) -> int:
+        return len(self.distinct_of)
+
+    @cached_property
+    def n_distinct(self) -> int:
+        return int(self.distinct_of.max()) + 1
+
+    @cached_property
+    def n_components(self) -> int:
+        """K: components of one element, duplicates counted, without the constant."""
+        return self.n_all // self.n_elements - int(self.has_constant)
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """(n_distinct,) the first column of each set of equal ones."""
+        return np.unique(self.distinct_of, return_index=True)[1]
+
+    @cached_property
+    def spread(self) -> Array:
+        """P (n_all, n_distinct): all coefficients = P @ distinct ones, equal shares for equal columns."""
+        p = np.zeros((self.n_all, self.n_distinct))
+        p[np.arange(self.n_all), self.distinct_of] = 1.0
+        return np.asarray(p / p.sum(axis=0))
+
+    def keep_distinct(self, rows: Array) -> Array:
+        """(m, n_all) → (m, n_distinct); with coefficients spread by `spread` both predict the same."""
+        return rows if self.n_all == self.n_distinct else np.ascontiguousarray(rows[:, self.first])
+
+    def block(self, element: int) -> slice:
+        """Where one element's columns stand among all."""
+        width = self.n_all // self.n_elements
+        return slice(element * width, (element + 1) * width)

@@ -1,0 +1,148 @@
+"""One configuration → its rows of the design matrix, through `compute snap` on a LAMMPS session of one rank.
+
+The session is kept between configurations; for small cells opening it would cost more than the descriptors.
+https://docs.lammps.org/compute_sna_atom.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration, check_configuration
+from snap_al.descriptors.columns import Columns
+from snap_al.descriptors.reference import ReferencePotential
+from snap_al.descriptors.settings import SnapSettings
+from snap_al.errors import InputError, LammpsError
+from snap_al.parallel import SERIAL
+from snap_al.sessions import LammpsSession, box_of
+from snap_al.units import BAR_PER_EV_PER_A3
+
+Array = NDArray[np.float64]
+_SKIN = 0.01
+
+
+@dataclass(frozen=True)
+class ConfigurationRows:
+    """Rows over distinct columns, in the configuration's own axes.
+
+    values: (1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress (bar, LAMMPS' sign,
+    Voigt order). reference: (1 + 3 n_atoms + 6,) what the reference potential gives for each row, in the row's unit.
+    """
+
+    values: Array
+    reference: Array
+
+    @property
+    def n_atoms(self) -> int:
+        return (len(self.reference) - 7) // 3
+
+    @property
+    def energy(self) -> Array:
+        return self.values[:1]
+
+    @property
+    def forces(self) -> Array:
+        return self.values[1:-6]
+
+    @property
+    def stress(self) -> Array:
+        return self.values[-6:]
+
+
+class DescriptorEngine:
+    """Computes rows. Use as a context manager. Raises InputError for a configuration that cannot be computed."""
+
+    def __init__(self, settings: SnapSettings, reference: ReferencePotential, arguments: tuple[str, ...] = ()) -> None:
+        self.settings = settings
+        self.columns = Columns.of(settings)
+        self._reference = reference
+        self._arguments = arguments
+        self._session: LammpsSession | None = None
+
+    def __enter__(self) -> DescriptorEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def rows(self, configuration: Configuration) -> ConfigurationRows:
+        where = configuration.name or "configuration"
+        check_configuration(configuration, self.settings.elements, where)
+        try:
+            raw, box_rotation, stress_map = self._compute(configuration)
+        except LammpsError as error:
+            self.close()
+            raise InputError(f"{where}: no descriptors: {error}") from error
+        if not np.isfinite(raw).all():
+            raise InputError(f"{where}: descriptors are not finite; do two atoms coincide?")
+        return self._arrange(configuration, raw, box_rotation, stress_map)
+
+    def _compute(self, configuration: Configuration) -> tuple[Array, Array, Array]:
+        session = self._session or self._open()
+        box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
+        if session.n_atoms:
+            session.command("delete_atoms group all compress yes")
+        session.command(f"change_box all {box.bounds()}")
+        types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+        session.create_atoms(types, box.positions)
+        session.command(f"compute snap all snap {self.settings.compute_arguments()}")
+        try:
+            session.command("run 0 post no")
+            raw = session.global_array("snap")
+        finally:
+            session.commands(["uncompute snap", "uncompute snap_press"])
+        return raw, box.rotation, box.stress_map()
+
+    def _arrange(
+        self, configuration: Configuration, raw: Array, rotation: Array, stress_map: Array
+    ) -> ConfigurationRows:
+        n = len(configuration)
+        columns = self.columns
+        full = np.zeros((len(raw), columns.n_all))
+        for element in range(columns.n_elements):
+            block = columns.block(element)
+            k = slice(element * columns.n_components, (element + 1) * columns.n_components)
+            full[:, block.start + int(columns.has_constant) : block.stop] = raw[:, k]
+            if columns.has_constant:
+                full[0, block.start] = configuration.species.count(self.settings.elements[element])
+        values, reference = columns.keep_distinct(full), raw[:, -1].copy()
+        values[0] /= n
+        reference[0] /= n
+        # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar
+        values[-6:] *= BAR_PER_EV_PER_A3 / self._volume(configuration)
+        for array in (values, reference.reshape(-1, 1)):
+            forces = array[1:-6].reshape(n, 3, -1)
+            array[1:-6] = np.einsum("nik,ij->njk", forces, rotation).reshape(3 * n, -1)
+            array[-6:] = stress_map @ array[-6:]
+        return ConfigurationRows(values, reference)
+
+    def _volume(self, configuration: Configuration) -> float:
+        assert self._session is not None
+        return float(np.prod(np.diag(self._session.lower_cell()[0])))
+
+    def _open(self) -> LammpsSession:
+        session = LammpsSession(SERIAL, arguments=self._arguments)
+        try:
+            n_types = len(self.settings.elements)
+            session.commands(
+                [
+                    "units metal", "atom_style atomic", "atom_modify map array sort 0 0.0", "boundary p p p",
+                    "box tilt large", "region unit prism 0 10 0 10 0 10 0 0 0", f"create_box {n_types} unit",
+                    *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
+                    f"neighbor {_SKIN} bin",
+                    *self._reference.with_zero(self.settings.max_cutoff),
+                ]
+            )  # fmt: skip
+        except LammpsError as error:
+            session.close()
+            raise InputError(f"reference potential: {error}") from error
+        self._session = session
+        return session

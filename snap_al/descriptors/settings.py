@@ -1,0 +1,90 @@
+"""What defines the bispectrum components: LAMMPS' `compute snap` arguments, validated."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ase.data import atomic_masses, atomic_numbers
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float | str) else value
+
+
+PerElement = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]
+
+
+class SnapSettings(BaseModel, extra="forbid", frozen=True):
+    """Bispectrum settings, in LAMMPS' words (https://docs.lammps.org/compute_sna_atom.html). Metal units, Å."""
+
+    elements: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
+    """One LAMMPS atom type each, in this order."""
+    twojmax: int = Field(ge=0, le=20)
+    rcutfac: float = Field(gt=0)
+    radelem: PerElement = (0.5,)
+    wj: PerElement = (1.0,)
+    rfac0: float = Field(default=0.99363, gt=0, le=1)
+    rmin0: float = Field(default=0.0, ge=0)
+    chemflag: bool = False
+    bnormflag: bool | None = None
+    """None: as LAMMPS does it, on with chemflag and off without."""
+    wselfallflag: bool = False
+    bzeroflag: bool = False
+    """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""
+    switchflag: bool = True
+
+    @field_validator("elements")
+    @classmethod
+    def _known(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in elements:
+            if symbol not in atomic_numbers:
+                raise ValueError(f"{symbol!r} is no chemical symbol")
+        if len(set(elements)) != len(elements):
+            raise ValueError(f"an element is named twice in {list(elements)}")
+        return elements
+
+    @model_validator(mode="after")
+    def _one_each(self) -> SnapSettings:
+        n = len(self.elements)
+        for name in ("radelem", "wj"):
+            values = getattr(self, name)
+            if len(values) not in (1, n):
+                raise ValueError(f"{name} has {len(values)} values for {n} elements; give one, or one per element")
+            object.__setattr__(self, name, values * n if len(values) == 1 else values)
+        if self.chemflag and self.bnormflag is False:
+            raise ValueError("chemflag needs bnormflag: LAMMPS switches it on with chemflag")
+        return self
+
+    @property
+    def normalised(self) -> bool:
+        return self.chemflag if self.bnormflag is None else self.bnormflag
+
+    @property
+    def masses(self) -> tuple[float, ...]:
+        """g/mol, one per type."""
+        return tuple(float(atomic_masses[atomic_numbers[e]]) for e in self.elements)
+
+    @property
+    def max_cutoff(self) -> float:
+        """Å; the longest of the pairwise cutoffs rcutfac (R_i + R_j)."""
+        return 2.0 * self.rcutfac * max(self.radelem)
+
+    def compute_arguments(self) -> str:
+        """Arguments of `compute snap`, `sna/atom` and `snad/atom` after the style's name."""
+        return " ".join(
+            [
+                repr(self.rcutfac), repr(self.rfac0), str(self.twojmax),
+                *map(repr, self.radelem), *map(repr, self.wj),
+                "rmin0", repr(self.rmin0),
+                *self.flags(),
+            ]
+        )  # fmt: skip
+
+    def flags(self) -> list[str]:
+        flags = [f"switchflag {int(self.switchflag)}", f"bzeroflag {int(self.bzeroflag)}"]
+        if self.chemflag:
+            types = " ".join(str(k) for k in range(len(self.elements)))
+            flags.append(f"chem {len(self.elements)} {types}")
+        flags += [f"bnormflag {int(self.normalised)}", f"wselfallflag {int(self.wselfallflag)}"]
+        return flags

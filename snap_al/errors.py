@@ -1,0 +1,34 @@
+"""Errors that a user can act on. Each says what, where, which value, and what to do.
+
+The command line turns them into one message and an exit code: 2 when the input is wrong, 3 when a run failed.
+"""
+
+
+class SnapALError(Exception):
+    """Base of every error that snap_al raises on purpose."""
+
+    exit_code = 3
+    everywhere = False
+    """True once the same error has been raised on every rank (see `parallel.collectively`)."""
+
+
+class InputError(SnapALError):
+    """What the user gave is wrong: a config, a file, a configuration, an installation. Exit code 2."""
+
+    exit_code = 2
+
+
+class RunError(SnapALError):
+    """A run could not go on. What it had finished is on disk. Exit code 3."""
+
+
+class LammpsError(RunError):
+    """LAMMPS refused a command or failed while running; carries LAMMPS' own message."""
+
+
+class LabelError(RunError):
+    """A labeler failed, or returned something that is not a label of what was asked for."""
+
+
+class FitError(RunError):
+    """The rows at hand do not determine a posterior, or contain values that are not numbers."""

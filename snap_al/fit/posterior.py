@@ -1,0 +1,134 @@
+"""What a fit leaves: coefficients' mean and covariance, model-error covariance, noise; and predictions from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.errors import InputError
+
+Array = NDArray[np.float64]
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """For each row (m,): mean and the stds of its parts, in the row's own unit; `total_std` is the error bar."""
+
+    mean: Array
+    epistemic_std: Array
+    model_error_std: Array
+    noise_std: Array
+
+    @property
+    def total_std(self) -> Array:
+        return np.sqrt(self.epistemic_std**2 + self.model_error_std**2 + self.noise_std**2)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A Gaussian posterior over n distinct coefficients, with embedded model error.
+
+    mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of δ (zeros without).
+    noise: σ in weighted units. noise_by_kind: σ/w for the reference weight of each kind (energy, force, stress).
+    whitening: T (n, n); variances: (n,) v; middle: (n, n), epistemic = T middle Tᵀ. They make leaving one out cheap.
+    """
+
+    name: str
+    mean: Array
+    epistemic: Array
+    model_error: Array
+    noise: float
+    noise_by_kind: Array
+    whitening: Array
+    variances: Array
+    middle: Array
+    ridge: float
+    n_rows: int
+    objective: tuple[float, ...] = ()
+
+    @property
+    def covariance(self) -> Array:
+        """(n, n) epistemic and model-error covariance together."""
+        return self.epistemic + self.model_error
+
+    def predict(self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None) -> Prediction:
+        """rows: (m, n) unweighted. The noise is σ/w with `weights` (m,), else the reference one of `kinds` (m,), else 0.
+
+        Raises InputError for rows of another width.
+        """
+        if rows.ndim != 2 or rows.shape[1] != len(self.mean):
+            raise InputError(f"rows of shape {rows.shape} for a posterior over {len(self.mean)} coefficients")
+        noise = np.zeros(len(rows))
+        if weights is not None:
+            noise = self.noise / np.asarray(weights, dtype=float)
+        elif kinds is not None:
+            noise = self.noise_by_kind[kinds]
+        return Prediction(rows @ self.mean, row_std(rows, self.epistemic), row_std(rows, self.model_error), noise)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity is made of."""
+        root = square_root(self.covariance)
+        return np.asarray(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
+
+    def left_out(self, weighted_rows: Array) -> Array:
+        """(n, n) total covariance as if a configuration with these weighted rows (m, n) had not been fitted."""
+        q = weighted_rows @ self.whitening
+        return self.with_information(-q.T @ q)
+
+    def with_information(self, change: Array) -> Array:
+        """(n, n) total covariance after QᵀQ (n, n), Q = ÃT of some rows, has been added to what was fitted, or taken off.
+
+        In whitened coordinates the fitted rows and the prior together have unit information, and then 1 + QᵀQ: both
+        covariances are carried over to the whitening of that. v, the middle and σ stay; nothing is refitted.
+        """
+        values, vectors = np.linalg.eigh(np.eye(len(self.mean)) + change)
+        values = np.maximum(values, LEAST_INFORMATION)
+        root = vectors / np.sqrt(values) @ vectors.T
+        # The middle is quadratic in the rows, as the information is: it follows the whitening once, not twice.
+        inner = (root * self.variances) @ root + root @ self.middle @ root
+        return np.asarray(self.whitening @ inner @ self.whitening.T)
+
+    def to_bytes(self) -> bytes:
+        """npz without pickle."""
+        buffer = BytesIO()
+        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        scalars = {k: v for k, v in vars(self).items() if k not in arrays}
+        stored: dict[str, Any] = {"header": np.array(json.dumps({"format": FORMAT, **scalars})), **arrays}
+        np.savez(buffer, **stored)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Posterior:
+        """Raises InputError for anything that `to_bytes` of this format did not write."""
+        try:
+            with np.load(BytesIO(data), allow_pickle=False) as stored:
+                arrays = {k: stored[k] for k in stored.files if k != "header"}
+                header = json.loads(str(stored["header"]))
+            if header.pop("format") != FORMAT:
+                raise ValueError("another format version")
+            header["objective"] = tuple(header["objective"])
+            return cls(**header, **arrays)
+        except Exception as error:
+            raise InputError(f"no posterior of snap_al, format {FORMAT}: {error}") from error
+
+
+LEAST_INFORMATION = 1e-12
+
+
+def row_std(rows: Array, covariance: Array) -> Array:
+    """(m,) sqrt(a Σ aᵀ) of each row."""
+    return np.asarray(np.linalg.norm(rows @ square_root(covariance), axis=1))
+
+
+def square_root(covariance: Array) -> Array:
+    """L (n, n) with L Lᵀ = Σ, for any positive semi-definite Σ, scaled first so that units do not cost digits."""
+    scale = np.sqrt(np.diag(covariance))
+    safe = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
+    return np.asarray(safe[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))

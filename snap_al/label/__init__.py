@@ -1,0 +1,10 @@
+"""Labels from a labeler: any ASE calculator, results checked, one file each, none computed twice."""
+
+from snap_al.label.ase_labeler import AseLabeler
+from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult
+from snap_al.label.labeler import Labeler, validate_labeler
+from snap_al.label.settings import LabelSettings
+
+__all__ = [
+    "AseLabeler", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "validate_labeler",
+]  # fmt: skip

@@ -1,0 +1,77 @@
+"""Labels from any ASE calculator, named by its dotted path."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import PropertyNotImplementedError
+
+from snap_al.data.configuration import Configuration, Label, voigt
+from snap_al.errors import InputError, LabelError
+from snap_al.label.labeler import check_result
+
+
+class AseLabeler:
+    """A fresh calculator for every label: nothing of one label reaches the next.
+
+    Raises InputError when the calculator cannot be imported or refuses its arguments.
+    """
+
+    def __init__(self, calculator: str, arguments: dict[str, Any] | None = None) -> None:
+        self._arguments = dict(arguments or {})
+        self._factory = _imported(calculator)
+        self._name = calculator
+        self.key = json.dumps([calculator, self._arguments], sort_keys=True, default=str)
+        self._make()
+
+    def label(self, configuration: Configuration) -> Label:
+        """Raises LabelError when the calculator fails, or returns what is not a label of this configuration."""
+        atoms = configuration.to_atoms()
+        atoms.calc = self._make()
+        try:
+            energy = atoms.get_potential_energy()
+            forces = np.array(atoms.get_forces(), dtype=float)
+            stress = self._stress(atoms)
+        except Exception as error:
+            raise LabelError(f"{self._name} raised {type(error).__name__}: {error}") from error
+        asked, answered = configuration, Configuration.from_atoms(atoms)
+        if answered.key != asked.key:
+            raise LabelError(f"{self._name} changed the structure it was asked to label")
+        energy = atoms.calc.results.get("free_energy", energy)
+        return check_result(configuration, Label(float(energy), forces, stress))
+
+    def _stress(self, atoms: Any) -> Any:
+        if not all(atoms.pbc):
+            return None
+        try:
+            return voigt(np.array(atoms.get_stress(), dtype=float))
+        except (PropertyNotImplementedError, NotImplementedError):
+            return None
+
+    def _make(self) -> Any:
+        try:
+            return self._factory(**self._arguments)
+        except Exception as error:
+            raise InputError(
+                f"label.calculator: {self._name}({self._arguments}) failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        raise InputError(f"label.calculator: {name!r} is no dotted name; for example ase.calculators.emt.EMT")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise InputError(
+            f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; "
+            "is its package installed in this environment?"
+        ) from error
+    if not callable(found):
+        raise InputError(f"label.calculator: {name} is a {type(found).__name__}, not a calculator or function")
+    return found

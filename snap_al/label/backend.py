@@ -1,0 +1,118 @@
+"""Where labels are computed: submit and poll. Here the backend that computes at once; later ones take their time.
+
+A label is one file, named by a hash of structure and labeler settings, written whole before anyone uses it. A label
+whose file is there is never computed again; one that failed is, when it is asked for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from snap_al.data.configuration import Configuration, Label
+from snap_al.data.storage import write_atomically
+from snap_al.errors import LabelError
+from snap_al.label.labeler import Labeler, check_result
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """label: None when the labeler failed, and then reason says why. seconds: what it took."""
+
+    job: str
+    label: Label | None
+    reason: str
+    seconds: float
+
+
+class LabelBackend(Protocol):
+    """submit() returns a job's name, the same for the same request; poll() its result, or None while it is not there."""
+
+    def submit(self, configuration: Configuration) -> str: ...
+
+    def poll(self, job: str, configuration: Configuration) -> LabelResult | None: ...
+
+
+class ImmediateBackend:
+    """Computes in submit(), in this process; results as JSON files in `folder`."""
+
+    def __init__(self, labeler: Labeler, folder: Path) -> None:
+        self._labeler = labeler
+        self._folder = folder
+
+    def submit(self, configuration: Configuration) -> str:
+        job = hashlib.sha256(f"{configuration.key} {self._labeler.key}".encode()).hexdigest()[:20]
+        path = self._path(job)
+        if not path.exists():
+            started = time.perf_counter()
+            try:
+                label, reason = encode_label(self._labeler.label(configuration)), ""
+            except LabelError as error:
+                label, reason, path = None, str(error), self._failed(job)
+            seconds = time.perf_counter() - started
+            answer = {
+                "label": label,
+                "reason": reason,
+                "seconds": seconds,
+                "structure": encode_structure(configuration),
+            }
+            write_atomically(path, json.dumps(answer))
+        return job
+
+    def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
+        """Raises LabelError for a file that is not a label of this configuration."""
+        path = next((p for p in (self._path(job), self._failed(job)) if p.exists()), None)
+        if path is None:
+            return None
+        try:
+            stored = json.loads(path.read_text())
+            if decode_structure(stored["structure"]).key != configuration.key:
+                raise ValueError("it is of another structure")
+            label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
+            return LabelResult(job, label, str(stored["reason"]), float(stored["seconds"]))
+        except (ValueError, KeyError, TypeError, LabelError) as error:
+            raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+
+    def _path(self, job: str) -> Path:
+        return self._folder / f"{job}.json"
+
+    def _failed(self, job: str) -> Path:
+        return self._folder / "failed" / f"{job}.json"
+
+
+def encode_label(label: Label) -> dict[str, Any]:
+    """JSON keeps every bit of a double."""
+    return {k: np.asarray(v).tolist() for k, v in vars(label).items() if v is not None}
+
+
+def decode_label(stored: dict[str, Any]) -> Label:
+    energy = stored.get("energy")
+    arrays = {k: np.array(stored[k], dtype=float) for k in ("forces", "stress") if k in stored}
+    return Label(energy=None if energy is None else float(energy), **arrays)
+
+
+def encode_structure(configuration: Configuration) -> dict[str, Any]:
+    return {
+        "cell": configuration.cell.tolist(),
+        "positions": configuration.positions.tolist(),
+        "species": list(configuration.species),
+        "pbc": list(configuration.pbc),
+        "name": configuration.name,
+    }
+
+
+def decode_structure(stored: dict[str, Any]) -> Configuration:
+    pbc = tuple(bool(x) for x in stored["pbc"])
+    return Configuration(
+        cell=np.array(stored["cell"], dtype=float).reshape(3, 3),
+        positions=np.array(stored["positions"], dtype=float).reshape(-1, 3),
+        species=tuple(str(s) for s in stored["species"]),
+        pbc=(pbc[0], pbc[1], pbc[2]),
+        name=str(stored["name"]),
+    )

@@ -1,0 +1,119 @@
+"""One pass of exploration: every walker runs one segment, on groups of ranks side by side."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import write_atomically
+from snap_al.loop.journal import Event
+from snap_al.loop.run_directory import RunDirectory
+from snap_al.loop.settings import RunConfig
+from snap_al.loop.state import RunState, WalkerState, WalkerStatus
+from snap_al.md import Outcome, SegmentResult, SegmentStart, Thresholds, run_segment
+from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.potential import FittedPotential
+
+
+@dataclass(frozen=True)
+class WalkerGroups:
+    """A split of all ranks: this rank's sub-communicator, and the walkers that it runs, one after another."""
+
+    comm: Communicator
+    number: int
+    count: int
+
+    @classmethod
+    def of(cls, world: Communicator, n_walkers: int) -> WalkerGroups:
+        """As many groups as there are walkers, or ranks if these are fewer."""
+        count = min(world.size, n_walkers)
+        number = world.rank * count // world.size
+        return cls(world.split(number), number, count)
+
+    def runs(self, walker: int) -> bool:
+        return walker % self.count == self.number
+
+
+def explore(
+    world: Communicator, groups: WalkerGroups, config: RunConfig, directory: RunDirectory, state: RunState,
+    potential: FittedPotential, structures: list[Configuration],
+) -> Event:  # fmt: skip
+    """All exploring walkers' next segments, as one `explored` event. Collective over `world`."""
+    mine: list[Event] = []
+    on_root(world, lambda: directory.make_walkers(len(state.walkers)))
+    with collectively(world):
+        for number, walker in enumerate(state.walkers):
+            if walker.status is WalkerStatus.EXPLORING and groups.runs(number):
+                event = _segment(groups.comm, config, directory, state, number, walker, potential, structures[number])
+                if groups.comm.rank == 0:
+                    mine.append(event)
+    everyone = [event for part in world.allgather(mine) for event in part]
+    return {"event": "explored", "walkers": sorted(everyone, key=lambda e: int(e["walker"]))}
+
+
+def _segment(
+    comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int, walker: WalkerState,
+    potential: FittedPotential, structure: Configuration,
+) -> Event:  # fmt: skip
+    assert config.explore is not None
+    started = time.perf_counter()
+    thresholds = Thresholds(config.query.force_std, state.novelty, config.query.min_gain, config.label.fweight)
+    begin = walker.trail[-1]
+    restart_out = directory.restart(number, walker.segments)
+    aborted = directory.aborted(number, walker.segments)
+    result = _aborted_before(comm, aborted, begin.step)
+    if result is None:
+        result = run_segment(
+            comm, potential, directory.fit(state.fits), config.explore,
+            SegmentStart(
+                configuration=structure,
+                restart=None if begin.restart is None else directory.root / begin.restart,
+                step=begin.step,
+                velocity_seed=velocity_seed(config.seed, number, walker.segments) if walker.new_velocities else None,
+                # After a failure, look more often: the frame to label lies before the one that failed.
+                check_every=max(1, config.explore.check_every // 2**walker.retries),
+            ),
+            thresholds, restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+            arguments=config.lammps.arguments,
+            on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
+        )  # fmt: skip
+    query = ""
+    if comm.rank == 0:
+        directory.write_checks(number, walker.segments, result.checks)
+        if result.outcome is Outcome.NOVEL and result.frame is not None:
+            query = directory.write_query(result.frame)
+    return _event(result, number, walker, state.fits, thresholds, query, str(restart_out.relative_to(directory.root)),
+                  time.perf_counter() - started)  # fmt: skip
+
+
+def _event(
+    result: SegmentResult, number: int, walker: WalkerState, fit: int, thresholds: Thresholds, query: str,
+    restart: str, seconds: float,
+) -> Event:  # fmt: skip
+    over = sum(check.force_std > thresholds.tolerance for check in result.checks)
+    return {
+        "walker": number, "segment": walker.segments, "fit": fit, "from_step": walker.trail[-1].step,
+        "step": result.step, "outcome": result.outcome.value, "reason": result.reason, "restart": restart,
+        "query": query, "checks": len(result.checks), "model_limited": over - int(bool(query)),
+        "force_std": result.checks[-1].force_std if result.checks else 0.0,
+        "seconds": seconds, "std_seconds": result.std_seconds,
+    }  # fmt: skip
+
+
+def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResult | None:
+    """A segment that ended the job before is not walked into again: it counts as failed."""
+    reason = None
+    if comm.rank == 0 and record.exists():
+        reason = str(json.loads(record.read_text())["reason"])
+    reason = comm.bcast(reason)
+    return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
+
+
+def velocity_seed(seed: int, walker: int, segment: int) -> int:
+    """A LAMMPS seed keyed by (seed, walker, segment): the same whatever ran before or beside it."""
+    return int(np.random.SeedSequence([seed, 2, walker, segment]).generate_state(1)[0]) % (2**31 - 2) + 1

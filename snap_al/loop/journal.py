@@ -1,0 +1,109 @@
+"""The run's journal: one JSON line per event, each with a checksum, synced before anything acts on it.
+
+Only ever appended to, by one writer. A last line that a crash cut off is dropped; a line that is wrong anywhere else is
+an error, since what came after it would be guesswork.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from snap_al.data.storage import sync_folder
+from snap_al.errors import InputError
+
+FORMAT = 1
+Event = dict[str, Any]
+
+
+def read_events(path: Path) -> list[Event]:
+    """All whole events. Raises InputError for a damaged line before the last, or another format."""
+    return _parse(path)[0] if path.exists() else []
+
+
+def _parse(path: Path) -> tuple[list[Event], int]:
+    """Events, and how many bytes of the file are whole."""
+    events: list[Event] = []
+    data = path.read_bytes()
+    position = 0
+    for line in data.splitlines(keepends=True):
+        event = _decode(line)
+        if event is None:
+            if position + len(line) < len(data):
+                raise InputError(f"{path}, line {len(events) + 1}: damaged; restore the file, or begin in a new folder")
+            break
+        if event.get("format", FORMAT) != FORMAT:
+            raise InputError(f"{path}: journal format {event['format']}, this version reads {FORMAT}")
+        events.append(event)
+        position += len(line)
+    return events, position
+
+
+class Journal:
+    """The one writer. Opening takes a lock that dies with the process, and cuts off a torn last line."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError when another living run writes to it, or the journal is damaged."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(path, "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise InputError(
+                f"{path.parent}: another snap-al is running in this folder; wait for it, or stop it"
+            ) from error
+        self.events, whole = _parse(path)
+        self._file.truncate(whole)
+        sync_folder(path.parent)
+
+    def append(self, event: Event) -> Event:
+        """Writes and syncs; returns the event with the time it was written."""
+        stamped = {**event, "time": time.time()}
+        self._file.write(_encode(stamped))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.events.append(stamped)
+        return stamped
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _encode(event: Event) -> bytes:
+    body = json.dumps(event, separators=(",", ":"))
+    return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
+
+
+def _decode(line: bytes) -> Event | None:
+    checksum, _, body = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or f"{zlib.crc32(body):08x}".encode() != checksum:
+        return None
+    event = json.loads(body)
+    return event if isinstance(event, dict) else None
+
+
+def is_running(path: Path) -> bool:
+    """Whether a living process holds the journal's lock."""
+    if not path.exists():
+        return False
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

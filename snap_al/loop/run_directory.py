@@ -1,0 +1,92 @@
+"""Where a run keeps its files. Paths only; nothing here knows what is in them.
+
+config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz
+labels/      one file per label        queries/    one file per configuration that was asked for
+fits/0003/   potential files of a fit  walkers/0/  restarts, checks and LAMMPS logs of a walker
+figures/     PNG
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import write_atomically
+from snap_al.errors import RunError
+from snap_al.label.backend import decode_structure, encode_structure
+from snap_al.md import Check
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def labels(self) -> Path:
+        return self.root / "labels"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.root / "predictions.npz"
+
+    def fit(self, number: int) -> Path:
+        return self.root / "fits" / f"{number:04d}"
+
+    def walker(self, number: int) -> Path:
+        return self.root / "walkers" / str(number)
+
+    def make_walkers(self, count: int) -> None:
+        for number in range(count):
+            self.walker(number).mkdir(parents=True, exist_ok=True)
+
+    def restart(self, walker: int, segment: int) -> Path:
+        return self.walker(walker) / f"segment-{segment:04d}.restart"
+
+    def checks(self, walker: int, segment: int) -> Path:
+        return self.walker(walker) / f"segment-{segment:04d}.json"
+
+    def aborted(self, walker: int, segment: int) -> Path:
+        """Left by a rank that failed alone in this segment's LAMMPS session, just before it ended the job."""
+        return self.walker(walker) / f"segment-{segment:04d}.aborted.json"
+
+    def write_checks(self, walker: int, segment: int, checks: tuple[Check, ...]) -> None:
+        write_atomically(self.checks(walker, segment), json.dumps([asdict(c) for c in checks]))
+
+    def read_checks(self, walker: int, segment: int) -> list[Check]:
+        path = self.checks(walker, segment)
+        return [Check(**c) for c in json.loads(path.read_text())] if path.exists() else []
+
+    def write_query(self, configuration: Configuration) -> str:
+        """Returns the key by which the journal names it."""
+        path = self._query(configuration.key)
+        if not path.exists():
+            write_atomically(path, json.dumps(encode_structure(configuration)))
+        return configuration.key
+
+    def read_query(self, key: str) -> Configuration:
+        """Raises RunError when the file is gone or is another structure."""
+        path = self._query(key)
+        try:
+            configuration = decode_structure(json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: the structure of a query cannot be read: {error}") from error
+        if configuration.key != key:
+            raise RunError(f"{path}: the file holds another structure than its name says; restore it")
+        return configuration
+
+    def _query(self, key: str) -> Path:
+        return self.root / "queries" / f"{key}.json"

@@ -1,0 +1,80 @@
+"""Everything a run is made of, as the config gives it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from snap_al.data.readers import ConfigPath
+from snap_al.data.starting_set import StartSettings, StructureSource
+from snap_al.data.weights import Damping, Weights
+from snap_al.descriptors import SnapSettings
+from snap_al.fit import FitSettings
+from snap_al.label import LabelSettings
+from snap_al.md import ProtocolSettings
+from snap_al.query import QuerySettings
+
+
+class TrainingSource(BaseModel, extra="forbid", frozen=True):
+    """Labelled configurations of the user's own."""
+
+    path: ConfigPath
+    group: str = ""
+    """The file's name when not given."""
+    eweight: float = Field(default=100.0, ge=0)
+    fweight: float = Field(default=1.0, ge=0)
+    vweight: float = Field(default=0.0, ge=0)
+    damping: Damping | None = None
+    """Less weight for labels far outside the range of use; off unless given."""
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(self.eweight, self.fweight, self.vweight)
+
+
+class ExploreSettings(ProtocolSettings, extra="forbid", frozen=True):
+    """The walkers, and the MD protocol that each of them follows."""
+
+    walkers: tuple[StructureSource, ...] = Field(min_length=1)
+    cycles: int = Field(default=1, ge=1)
+    """How often each walker goes through the protocol, each time from its structure with new velocities."""
+
+
+class StopSettings(BaseModel, extra="forbid", frozen=True):
+    """When to stop, beside the end of every walker's protocol."""
+
+    max_labels: int = Field(default=200, ge=1)
+    """Labels that the run may pay for, the starting set counted."""
+    nothing_novel_ps: float | None = Field(default=None, gt=0)
+    """ps of exploration, all walkers together, without a query."""
+
+
+class LammpsSettings(BaseModel, extra="forbid", frozen=True):
+    """How LAMMPS is started."""
+
+    arguments: tuple[str, ...] = ()
+    """Command-line arguments of every session, for example [-k, on, g, 1, -sf, kk]."""
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class RunConfig(BaseModel, extra="forbid", frozen=True):
+    """A whole config. `snap-al fit` needs descriptor and training; `snap-al run` also explore, and training or start."""
+
+    seed: int = Field(default=1, ge=0)
+    descriptor: SnapSettings
+    reference: tuple[str, ...] = ()
+    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted."""
+    training: tuple[TrainingSource, ...] = ()
+    test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
+    """Labelled configurations that are never fitted, to measure errors and calibration on."""
+    fit: FitSettings = FitSettings()
+    start: StartSettings = StartSettings()
+    explore: ExploreSettings | None = None
+    query: QuerySettings = QuerySettings()
+    label: LabelSettings = LabelSettings()
+    stop: StopSettings = StopSettings()
+    lammps: LammpsSettings = LammpsSettings()

@@ -1,0 +1,46 @@
+"""When a run is done, and whether it is model-limited."""
+
+from __future__ import annotations
+
+from snap_al.errors import RunError
+from snap_al.loop.settings import RunConfig
+from snap_al.loop.state import RunState, WalkerStatus
+
+MODEL_LIMITED_SHARE = 0.05
+"""A run is called model-limited when more than this share of its checked frames is over the tolerance and not novel."""
+
+
+def stop_reason(state: RunState, config: RunConfig) -> str:
+    """Why to stop now, or an empty text."""
+    assert config.explore is not None
+    if len(state.labelled) >= config.stop.max_labels:
+        return f"label budget of {config.stop.max_labels} spent"
+    if all(w.status is not WalkerStatus.EXPLORING for w in state.walkers):
+        given_up = sum(w.status is WalkerStatus.GIVEN_UP for w in state.walkers)
+        return "every walker is at the end of its protocol" + (f", {given_up} given up" if given_up else "")
+    limit = config.stop.nothing_novel_ps
+    quiet = state.steps_since_query * config.explore.timestep
+    if limit is not None and quiet >= limit:
+        return f"nothing novel in {quiet:g} ps"
+    return ""
+
+
+def failed_run(state: RunState) -> None:
+    """Raises RunError, on all ranks alike, when no walker came through."""
+    if state.walkers and all(w.status is WalkerStatus.GIVEN_UP for w in state.walkers):
+        error = RunError(
+            f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels and the last fit are "
+            "kept. Lower the temperature or the timestep, add a reference potential such as ZBL, or raise guards.max_retries"
+        )
+        error.everywhere = True
+        raise error
+
+
+def model_limited(state: RunState) -> str:
+    """What to tell a user whose model, not whose data, sets the error bar; or an empty text."""
+    if not state.checks or state.model_limited / state.checks <= MODEL_LIMITED_SHARE:
+        return ""
+    return (
+        f"model-limited: {state.model_limited} of {state.checks} checked frames are over the tolerance, and more labels "
+        "there would not help; a larger twojmax or cutoff, quadratic terms, or a wider tolerance would"
+    )

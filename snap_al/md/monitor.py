@@ -1,0 +1,96 @@
+"""Per-atom predictive stds in a running LAMMPS session, computed by each rank for its own atoms.
+
+Energy std of atom i:  sqrt( (1, B_i) Σ_αα (1, B_i)ᵀ ).
+Force std of atom i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to rotation, on the scale of a
+component's RMSE.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.descriptors import Columns, SnapSettings
+from snap_al.fit import Posterior, square_root
+from snap_al.parallel import Communicator, sum_rows
+from snap_al.potential import element_covariance
+from snap_al.sessions import LammpsSession
+
+Array = NDArray[np.float64]
+
+
+class StdMonitor:
+    """Adds `sna/atom` and `snad/atom` to a session and turns them into stds when asked, not at every step."""
+
+    def __init__(self, settings: SnapSettings, posterior: Posterior) -> None:
+        self.seconds = 0.0
+        """Spent here so far."""
+        self._settings = settings
+        columns = Columns.of(settings)
+        covariance = posterior.covariance
+        is_component = np.ones(columns.n_all, dtype=bool)
+        if columns.has_constant:
+            is_component[[columns.block(e).start for e in range(columns.n_elements)]] = False
+        self._force_root = (columns.spread @ square_root(covariance))[is_component]
+        self._posterior = posterior
+        self._spread = columns.spread[is_component]
+        self._energy_roots = [
+            square_root(element_covariance(columns, covariance, e)) for e in range(columns.n_elements)
+        ]
+
+    def attach(self, session: LammpsSession) -> None:
+        arguments = self._settings.compute_arguments()
+        session.command(f"compute snap_al_b all sna/atom {arguments}")
+        session.command(f"compute snap_al_db all snad/atom {arguments}")
+
+    def force_std(self, session: LammpsSession) -> Array:
+        """(n_local,) eV/Å, for this rank's atoms. Collective over the session's ranks."""
+        with self._timed():
+            return force_std_of(session.per_atom("snap_al_db"), self._force_root, len(self._settings.elements))
+
+    def force_std_if_labelled(self, session: LammpsSession, comm: Communicator, weight: float) -> Array:
+        """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit. Collective."""
+        n_elements = len(self._settings.elements)
+        with self._timed():
+            derivatives = session.per_atom("snap_al_db")
+            whitened = weight * force_rows(derivatives, n_elements) @ (self._spread @ self._posterior.whitening)
+            (information,) = sum_rows(comm, whitened.T @ whitened)
+            root = self._spread @ square_root(self._posterior.with_information(information))
+            return force_std_of(derivatives, root, n_elements)
+
+    def energy_std(self, session: LammpsSession) -> Array:
+        """(n_local,) eV, for this rank's atoms. Collective over the session's ranks."""
+        with self._timed():
+            components = session.per_atom("snap_al_b")
+            types = session.atoms()["type"]
+            out = np.zeros(len(types))
+            for element, root in enumerate(self._energy_roots, 1):
+                here = types == element
+                if here.any():
+                    rows = np.column_stack([np.ones(here.sum()), components[here]])
+                    out[here] = np.linalg.norm(rows @ root, axis=1)
+            return out
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
+
+
+def force_rows(derivatives: Array, n_elements: int) -> Array:
+    """(n, n_elements * 3 * K) as snad/atom orders them (element, xyz, component) → (3 n, n_elements * K)."""
+    n = len(derivatives)
+    return derivatives.reshape(n, n_elements, 3, -1).swapaxes(1, 2).reshape(3 * n, -1)
+
+
+def force_std_of(derivatives: Array, root: Array, n_elements: int) -> Array:
+    """derivatives: as snad/atom gives them. root: L, Σ = L Lᵀ over components. (n,) eV/Å."""
+    if len(derivatives) == 0:
+        return np.zeros(0)
+    squares = np.square(force_rows(derivatives, n_elements) @ root).sum(axis=1)
+    return np.asarray(np.sqrt(squares.reshape(-1, 3).sum(axis=1) / 3.0))

@@ -1,0 +1,212 @@
+"""One segment of one walker's MD: from a frame on disk to the first frame that must be labelled, or to its end.
+
+A segment depends on nothing but its arguments and the files they name. Every segment opens a fresh LAMMPS session, also
+in a run that was never interrupted: so an interrupted and resumed run takes the very same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import sync_file
+from snap_al.errors import LammpsError
+from snap_al.md.monitor import StdMonitor
+from snap_al.md.settings import ProtocolSettings
+from snap_al.parallel import Communicator
+from snap_al.potential import STEM, FittedPotential, pair_commands
+from snap_al.sessions import LammpsSession, box_of
+
+Array = NDArray[np.float64]
+
+
+class Outcome(StrEnum):
+    """Why a segment ended."""
+
+    NOVEL = "novel"
+    """A frame over the tolerance and unlike the training set: label it."""
+    CHECKPOINT = "checkpoint"
+    """Nothing to label so far."""
+    FINISHED = "finished"
+    """The protocol's last step."""
+    BEYOND_USE = "beyond use"
+    """A std, a temperature or a coordinate far outside; nothing there is worth a label."""
+    FAILED = "failed"
+    """LAMMPS stopped with an error."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a label must take away.
+
+    A candidate exceeds all three. weight: fweight of the label to come, Å/eV.
+    """
+
+    tolerance: float
+    novelty: float
+    gain: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class SegmentStart:
+    """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new velocities, or None."""
+
+    configuration: Configuration
+    restart: Path | None
+    step: int
+    velocity_seed: int | None
+    check_every: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³."""
+
+    step: int
+    temperature: float
+    pressure: float
+    volume: float
+    force_std: float
+    energy_std: float
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """frame: the last one, unless LAMMPS failed. std_seconds: spent on stds, of the whole."""
+
+    outcome: Outcome
+    step: int
+    checks: tuple[Check, ...]
+    frame: Configuration | None
+    reason: str
+    std_seconds: float
+
+
+def run_segment(
+    comm: Communicator, potential: FittedPotential, files: Path, protocol: ProtocolSettings, start: SegmentStart,
+    thresholds: Thresholds, *, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
+    on_abort: Callable[[str], None] | None = None,
+) -> SegmentResult:  # fmt: skip
+    """Runs MD until a candidate, a checkpoint, the protocol's end, or a guard. Collective over `comm`.
+
+    files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
+    beyond use. Raises InputError for a script that cannot be used; LAMMPS' errors during MD become the outcome.
+    """
+    monitor = StdMonitor(potential.settings, potential.posterior)
+    checks: list[Check] = []
+    with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
+        try:
+            _prepare(session, potential, files, protocol, start, monitor)
+            outcome, reason = _advance(session, comm, protocol, start, thresholds, monitor, checks)
+            frame = gather_frame(session, comm, potential.settings.elements)
+            if outcome is not Outcome.BEYOND_USE:
+                session.command(f'write_restart "{restart_out}"')
+        except LammpsError as error:
+            at = checks[-1].step if checks else start.step
+            return SegmentResult(Outcome.FAILED, at, tuple(checks), None, str(error), monitor.seconds)
+    if outcome is not Outcome.BEYOND_USE and comm.rank == 0:
+        sync_file(restart_out)
+    step = checks[-1].step if checks else start.step
+    return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds)
+
+
+def _prepare(
+    session: LammpsSession, potential: FittedPotential, files: Path, protocol: ProtocolSettings, start: SegmentStart,
+    monitor: StdMonitor,
+) -> None:  # fmt: skip
+    settings = potential.settings
+    if start.restart is None:
+        _create(session, potential, start.configuration)
+    else:
+        session.command(f'read_restart "{start.restart}"')
+    session.command("neighbor 1.0 bin")
+    session.commands(
+        pair_commands(settings, potential.reference, f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
+    )
+    monitor.attach(session)
+    if start.velocity_seed is not None:
+        temperature = protocol.temperature_at(start.step)
+        session.command(f"velocity all create {temperature!r} {start.velocity_seed} mom yes rot no dist gaussian")
+    session.include(protocol.script_path(), protocol.variables())
+    session.commands(["thermo 0", "thermo_style custom step temp pe press vol"])
+
+
+def _create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
+    settings = potential.settings
+    box = box_of(configuration, vacuum=settings.max_cutoff)
+    session.commands(
+        [
+            "units metal", "atom_style atomic", "atom_modify map array", "boundary p p p", "box tilt large",
+            f"region cell prism {box.prism()}", f"create_box {len(settings.elements)} cell",
+            *(f"mass {k} {m!r}" for k, m in enumerate(settings.masses, 1)),
+        ]
+    )  # fmt: skip
+    types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+    session.create_atoms(types, box.positions)
+
+
+def _advance(
+    session: LammpsSession, comm: Communicator, protocol: ProtocolSettings, start: SegmentStart,
+    thresholds: Thresholds, monitor: StdMonitor, checks: list[Check],
+) -> tuple[Outcome, str]:  # fmt: skip
+    last = min(start.step + protocol.checkpoint_every, protocol.steps)
+    step, setup = start.step, "yes"
+    while step < last:
+        chunk = min(start.check_every, last - step)
+        session.command(f"run {chunk} pre {setup} post no start 0 stop {protocol.steps}")
+        step, setup = step + chunk, "no"
+        check = _look(session, comm, monitor, step)
+        checks.append(check)
+        useless = _beyond_use(check, protocol)
+        if useless:
+            return Outcome.BEYOND_USE, useless
+        if check.force_std > max(thresholds.tolerance, thresholds.novelty) and (
+            _gain(session, comm, monitor, check, thresholds.weight) > thresholds.gain
+        ):
+            return Outcome.NOVEL, f"force std {check.force_std:.3f} eV/Å at step {step}"
+    return (Outcome.FINISHED, "end of the protocol") if step >= protocol.steps else (Outcome.CHECKPOINT, "checkpoint")
+
+
+def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int) -> Check:
+    own = (_largest(monitor.force_std(session)), _largest(monitor.energy_std(session)))
+    force, energy = np.max(comm.allgather(own), axis=0)
+    thermo = session.thermo
+    return Check(step, thermo("temp"), thermo("press"), thermo("vol"), float(force), float(energy))
+
+
+def _gain(session: LammpsSession, comm: Communicator, monitor: StdMonitor, check: Check, weight: float) -> float:
+    after = max(comm.allgather(_largest(monitor.force_std_if_labelled(session, comm, weight))))
+    return 1.0 - after / check.force_std
+
+
+def _largest(stds: Array) -> float:
+    """NaN stays NaN: a std that is not a number must not pass as small."""
+    return float(stds.max()) if len(stds) else 0.0
+
+
+def _beyond_use(check: Check, protocol: ProtocolSettings) -> str:
+    guards, target = protocol.guards, protocol.temperature_at(check.step)
+    if not np.isfinite([check.force_std, check.energy_std, check.temperature, check.pressure]).all():
+        return f"NaN at step {check.step}"
+    if check.force_std > guards.max_force_std:
+        return f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = {guards.max_force_std:g}"
+    if check.temperature > guards.max_temperature_ratio * target:
+        return f"temperature {check.temperature:.0f} K, target {target:.0f} K"
+    return ""
+
+
+def gather_frame(session: LammpsSession, comm: Communicator, elements: tuple[str, ...]) -> Configuration:
+    """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective."""
+    own = session.atoms()
+    everyone = comm.allgather((own["id"], own["type"], own["x"]))
+    ids, types, positions = (np.concatenate(parts) for parts in zip(*everyone, strict=True))
+    order = np.argsort(ids)
+    cell, origin = session.lower_cell()
+    return Configuration(cell, positions[order] - origin, tuple(elements[t - 1] for t in types[order]))

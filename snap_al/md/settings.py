@@ -1,0 +1,83 @@
+"""What a walker does, and when it must stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from snap_al.errors import InputError
+
+Ensemble = Literal["nvt", "npt"]
+
+
+def _ramp(value: object) -> object:
+    return (value, value) if isinstance(value, int | float) else tuple(value) if isinstance(value, list) else value
+
+
+Ramp = Annotated[tuple[float, float], BeforeValidator(_ramp)]
+"""One value, or [start, stop]."""
+
+
+class Guards(BaseModel, extra="forbid", frozen=True):
+    """Signs that a trajectory is of no more use: the frame is not labelled and the walker goes back."""
+
+    max_force_std: float = Field(default=3.0, gt=0)
+    """eV/Å: a force std this large is far beyond use."""
+    max_temperature_ratio: float = Field(default=3.0, gt=1)
+    """Instantaneous over target temperature."""
+    max_retries: int = Field(default=5, ge=0)
+    """How often in a row a walker goes back to an earlier frame, with new velocities, before it is given up."""
+
+
+class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
+    """One MD protocol. Times in ps, temperatures in K, pressures in bar."""
+
+    ensemble: Ensemble = "npt"
+    script: Path | None = None
+    """A LAMMPS script of your own instead of lammps_inputs/ENSEMBLE.in."""
+    temperature: Ramp = (300.0, 300.0)
+    pressure: Ramp = (0.0, 0.0)
+    timestep: float = Field(default=0.001, gt=0)
+    steps: int = Field(default=10000, gt=0)
+    temperature_damping: float | None = None
+    """ps; 100 timesteps when not given."""
+    pressure_damping: float | None = None
+    """ps; 1000 timesteps when not given."""
+    check_every: int = Field(default=10, gt=0)
+    """MD steps between looks at the stds."""
+    checkpoint_every: int = Field(default=2000, gt=0)
+    """MD steps that a kill can cost at most."""
+    guards: Guards = Guards()
+
+    def variables(self) -> dict[str, str]:
+        """LAMMPS variables of the script."""
+        return {
+            "timestep": repr(self.timestep),
+            "temperature_start": repr(self.temperature[0]),
+            "temperature_stop": repr(self.temperature[1]),
+            "temperature_damping": repr(self.temperature_damping or 100 * self.timestep),
+            "pressure_start": repr(self.pressure[0]),
+            "pressure_stop": repr(self.pressure[1]),
+            "pressure_damping": repr(self.pressure_damping or 1000 * self.timestep),
+        }
+
+    def temperature_at(self, step: int) -> float:
+        """K; the ramp's target."""
+        start, stop = self.temperature
+        return start + (stop - start) * min(step / self.steps, 1.0)
+
+    def script_path(self) -> Path:
+        """Raises InputError when the script is not there."""
+        path = self.script or scripts_folder() / f"{self.ensemble}.in"
+        if not path.is_file():
+            raise InputError(f"explore.script: no LAMMPS script at {path}")
+        return path
+
+
+def scripts_folder() -> Path:
+    """Where lammps_inputs/ is: inside the installed package, or beside it in a source tree."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "lammps_inputs"
+    return inside if inside.is_dir() else package.parent / "lammps_inputs"

@@ -1,0 +1,6 @@
+"""The communicator, its serial stand-in, and what is computed over rows that are spread over ranks."""
+
+from snap_al.parallel.communicator import SERIAL, Communicator, collectively, load_mpi, on_root, world
+from snap_al.parallel.reductions import sum_rows, triangular_factor
+
+__all__ = ["SERIAL", "Communicator", "collectively", "load_mpi", "on_root", "sum_rows", "triangular_factor", "world"]

@@ -1,0 +1,140 @@
+"""Who else computes: a small communicator interface, over mpi4py or over nobody.
+
+Everything above this package is handed a `Communicator` and never imports mpi4py. Values travel by pickle between the
+ranks of one job only; nothing that comes from a file is unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar, cast
+
+from snap_al.errors import InputError, SnapALError
+
+T = TypeVar("T")
+
+
+class Communicator(Protocol):
+    """What snap_al asks of a group of ranks. Every method but `abort` is collective."""
+
+    rank: int
+    size: int
+
+    @property
+    def handle(self) -> Any:
+        """What LAMMPS takes as its communicator: an mpi4py one."""
+        ...
+
+    def bcast(self, value: T, root: int = 0) -> T: ...
+
+    def allgather(self, value: T) -> list[T]: ...
+
+    def split(self, color: int) -> Communicator: ...
+
+    def abort(self, exit_code: int) -> None: ...
+
+
+class SerialCommunicator:
+    """One rank, alone."""
+
+    rank = 0
+    size = 1
+
+    @property
+    def handle(self) -> Any:
+        return load_mpi().COMM_SELF
+
+    def bcast(self, value: T, root: int = 0) -> T:
+        return value
+
+    def allgather(self, value: T) -> list[T]:
+        return [value]
+
+    def split(self, color: int) -> Communicator:
+        return self
+
+    def abort(self, exit_code: int) -> None:
+        raise SystemExit(exit_code)
+
+
+SERIAL: Communicator = SerialCommunicator()
+
+
+class MpiCommunicator:
+    """The same over an mpi4py communicator."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.rank: int = handle.Get_rank()
+        self.size: int = handle.Get_size()
+
+    @property
+    def handle(self) -> Any:
+        return self._handle
+
+    def bcast(self, value: T, root: int = 0) -> T:
+        return cast(T, self._handle.bcast(value, root=root))
+
+    def allgather(self, value: T) -> list[T]:
+        return cast(list[T], self._handle.allgather(value))
+
+    def split(self, color: int) -> Communicator:
+        return MpiCommunicator(self._handle.Split(color, self.rank))
+
+    def abort(self, exit_code: int) -> None:
+        self._handle.Abort(exit_code)
+
+
+def load_mpi() -> Any:
+    """mpi4py.MPI. Raises InputError when no MPI library can be loaded."""
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            f"no MPI library could be loaded: {error}. LAMMPS needs one even on one rank: "
+            "`pip install mpich mpi4py`, or load your site's MPI module. `snap-al doctor` shows what is found."
+        ) from error
+    return MPI
+
+
+def world() -> Communicator:
+    """All ranks of this job. Raises InputError when no MPI library can be loaded."""
+    handle = load_mpi().COMM_WORLD
+    return MpiCommunicator(handle) if handle.Get_size() > 1 else SERIAL
+
+
+@contextmanager
+def collectively(comm: Communicator) -> Iterator[None]:
+    """Local work whose failure on one rank becomes the same exception on all.
+
+    The body must not communicate: a rank that failed in it would leave the others waiting.
+    """
+    own: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        if comm.size == 1:
+            raise
+        own = error
+    failures = [(rank, e) for rank, e in enumerate(comm.allgather(_portable(own))) if e is not None]
+    if failures:
+        rank, failure = failures[0]
+        failure.everywhere = True
+        raise failure from (own if rank == comm.rank else None)
+
+
+def on_root(comm: Communicator, work: Callable[[], T]) -> T:
+    """`work()` done by rank 0 and its result, or its exception, handed to all."""
+    result: T | None = None
+    with collectively(comm):
+        if comm.rank == 0:
+            result = work()
+    return comm.bcast(result)  # type: ignore[return-value]
+
+
+def _portable(error: Exception | None) -> SnapALError | None:
+    """An exception that survives the way to another rank: ours as they are, others by name and message."""
+    if error is None or isinstance(error, SnapALError):
+        return error
+    return SnapALError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,59 @@
+"""The text of `.snapcoeff`, `.snapparam` and `.mod`, as LAMMPS and FitSNAP read them.
+
+https://docs.lammps.org/pair_snap.html
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
+
+Array = NDArray[np.float64]
+
+
+def snapcoeff(settings: SnapSettings, coefficients: Array) -> str:
+    """coefficients: (n_distinct,) in eV; equal columns get equal shares. Printed so that they read back bit for bit."""
+    columns = Columns.of(settings)
+    everything = columns.spread @ coefficients
+    names = ["constant", *component_names(settings)]
+    lines = ["# SNAP coefficients fitted by snap_al", "", f"{len(settings.elements)} {columns.n_components + 1}"]
+    for number, element in enumerate(settings.elements):
+        block = everything[columns.block(number)]
+        values = block if columns.has_constant else np.concatenate([[0.0], block])
+        lines.append(element_line(settings, number))
+        lines += [f"{value: .17e} # {element} {name}" for value, name in zip(values, names, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def element_line(settings: SnapSettings, number: int) -> str:
+    return f"{settings.elements[number]} {settings.radelem[number]!r} {settings.wj[number]!r}"
+
+
+def snapparam(settings: SnapSettings, *, quadratic: bool = False) -> str:
+    """The hyper-parameters, in LAMMPS' words."""
+    values = {
+        "rcutfac": repr(settings.rcutfac),
+        "twojmax": settings.twojmax,
+        "rfac0": repr(settings.rfac0),
+        "rmin0": repr(settings.rmin0),
+        "switchflag": int(settings.switchflag),
+        "bzeroflag": int(settings.bzeroflag),
+        "quadraticflag": int(quadratic),
+        "chemflag": int(settings.chemflag),
+        "bnormflag": int(settings.normalised),
+        "wselfallflag": int(settings.wselfallflag),
+    }
+    return "# SNAP hyper-parameters written by snap_al\n" + "".join(f"{k} {v}\n" for k, v in values.items())
+
+
+def pair_commands(settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str) -> list[str]:
+    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names."""
+    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)))
+
+
+def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:
+    """An include file: `include potential.mod` after the box is made gives a LAMMPS run the potential."""
+    lines = ["# potential fitted by snap_al; metal units. Use: include " + f"{stem}.mod"]
+    return "\n".join([*lines, *pair_commands(settings, reference, f"{stem}.snapcoeff", f"{stem}.snapparam")]) + "\n"

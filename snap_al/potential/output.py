@@ -1,0 +1,58 @@
+"""Writing a fitted potential's files into a folder, each of them whole or not there; and reading them back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import ReferencePotential, SnapSettings
+from snap_al.errors import InputError
+from snap_al.fit import Posterior
+from snap_al.potential.files import mod, snapcoeff, snapparam
+from snap_al.potential.variance import variance_snapcoeff
+
+STEM = "potential"
+
+
+@dataclass(frozen=True)
+class FittedPotential:
+    """Everything that predicting needs: descriptors, reference potential, posterior."""
+
+    settings: SnapSettings
+    reference: ReferencePotential
+    posterior: Posterior
+
+    def write(self, folder: Path, stem: str = STEM) -> None:
+        """snapcoeff, snapparam, mod, the variance beside them, and posterior.npz with descriptor.json."""
+        write_atomically(folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean))
+        write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
+        write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference, stem))
+        write_atomically(
+            folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, self.posterior.covariance)
+        )
+        write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
+        description = {
+            "descriptor": self.settings.model_dump(mode="json"),
+            "reference": {"styles": self.reference.styles, "coefficients": self.reference.coefficients},
+        }
+        write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
+        write_atomically(folder / "posterior.npz", self.posterior.to_bytes())
+
+    @classmethod
+    def read(cls, folder: Path) -> FittedPotential:
+        """Raises InputError when the folder does not hold what `write` leaves."""
+        try:
+            description = json.loads((folder / "descriptor.json").read_text())
+            settings = SnapSettings(**description["descriptor"])
+            stored = description["reference"]
+            reference = ReferencePotential(tuple(stored["styles"]), tuple(tuple(c) for c in stored["coefficients"]))
+            posterior = Posterior.from_bytes((folder / "posterior.npz").read_bytes())
+        except FileNotFoundError as error:
+            raise InputError(f"{folder}: no fitted potential here: {error.filename} is missing") from error
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise InputError(f"{folder / 'descriptor.json'}: not written by snap_al: {error}") from error
+        return cls(settings, reference, posterior)

@@ -1,0 +1,68 @@
+"""What a run has done, is doing and why it stopped, from its journal."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+from snap_al.data.storage import write_atomically
+from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limited
+
+Summary = dict[str, Any]
+
+
+def summarise(events: list[Event], state: RunState) -> Summary:
+    """labels, rejected, fits, stopped, walkers, learning curve, wall seconds by part, and the last fit's table."""
+    fits = [e for e in events if e["event"] == "fitted"]
+    return {
+        "labels": len(state.labelled),
+        "rejected": state.rejections,
+        "pending": len(state.pending),
+        "fits": state.fits,
+        "stopped": state.stopped,
+        "model_limited": model_limited(state),
+        "novelty_ev_per_a": state.novelty,
+        "wall_seconds": wall_seconds(events),
+        "walkers": [
+            {
+                "walker": n,
+                "status": w.status.value,
+                "step": w.trail[-1].step if w.status is not WalkerStatus.FINISHED else state.last_step,
+                "of": state.last_step,
+                "segments": w.segments,
+                "retries": w.retries,
+                "reason": w.reason,
+            }
+            for n, w in enumerate(state.walkers)
+        ],
+        "learning_curve": [{"labels": e["labels"], "on": e["measured_on"], "table": e["table"]} for e in fits],
+    }
+
+
+def wall_seconds(events: list[Event]) -> dict[str, float]:
+    """md, std, label, fit and total, over all sessions of the run, without the time between them."""
+    explored = [w for e in events if e["event"] == "explored" for w in e["walkers"]]
+    parts = {
+        "md": sum(w["seconds"] - w["std_seconds"] for w in explored),
+        "std": sum(w["std_seconds"] for w in explored),
+        "label": sum(e["seconds"] for e in events if e["event"] in ("labelled", "rejected")),
+        "fit": sum(e["seconds"] for e in events if e["event"] == "fitted"),
+    }
+    total = 0.0
+    for before, after in itertools.pairwise(events):
+        total += 0.0 if after["event"] == "opened" else after["time"] - before["time"]
+    return {**parts, "total": total}
+
+
+def metrics(summary: Summary) -> dict[str, Any]:
+    """The content of a run's metrics.json."""
+    last = summary["learning_curve"][-1] if summary["learning_curve"] else None
+    found = {k: summary[k] for k in ("labels", "rejected", "stopped", "model_limited", "wall_seconds")}
+    return found if last is None else {**found, last["on"]: last["table"]}
+
+
+def write_metrics(directory: RunDirectory, events: list[Event], state: RunState) -> dict[str, Any]:
+    content = metrics(summarise(events, state))
+    write_atomically(directory.metrics, json.dumps(content, indent=1) + "\n")
+    return content

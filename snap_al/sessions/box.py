@@ -1,0 +1,90 @@
+"""A configuration's cell as LAMMPS' restricted triclinic box, and the way back for vectors and stresses.
+
+LAMMPS wants a lower-triangular cell with a positive diagonal (https://docs.lammps.org/Howto_triclinic.html). Any cell is
+that, up to an orthogonal matrix: cell = lower @ rotation. For a left-handed cell the matrix is a rotation with a mirror,
+which the descriptors do not see and which forces and stress follow all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+
+Array = NDArray[np.float64]
+
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+"""ASE's Voigt order, which is also the order of `compute snap`'s virial rows."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes. rotation: (3, 3)."""
+
+    lower: Array
+    positions: Array
+    rotation: Array
+
+    def vectors_back(self, vectors: Array) -> Array:
+        """Vectors (..., 3) in LAMMPS' axes to the configuration's axes."""
+        return vectors @ self.rotation
+
+    def stress_map(self) -> Array:
+        """(6, 6) matrix that takes a Voigt stress in LAMMPS' axes to the configuration's axes."""
+        q = self.rotation
+        basis = np.zeros((6, 3, 3))
+        for k, (i, j) in enumerate(VOIGT):
+            basis[k, i, j] = basis[k, j, i] = 1.0
+        turned = q.T @ basis @ q
+        return np.array([[turned[k][i, j] for k in range(6)] for i, j in VOIGT])
+
+    def bounds(self) -> str:
+        """The arguments of `change_box all` that set this box."""
+        a = self.lower.tolist()
+        return (
+            f"x final 0 {a[0][0]!r} y final 0 {a[1][1]!r} z final 0 {a[2][2]!r} "
+            f"xy final {a[1][0]!r} xz final {a[2][0]!r} yz final {a[2][1]!r}"
+        )
+
+    def prism(self) -> str:
+        """The arguments of `region prism` that span this box."""
+        a = self.lower.tolist()
+        return f"0 {a[0][0]!r} 0 {a[1][1]!r} 0 {a[2][2]!r} {a[1][0]!r} {a[2][0]!r} {a[2][1]!r}"
+
+
+def box_of(configuration: Configuration, vacuum: float) -> Box:
+    """The periodic box that LAMMPS computes a configuration in.
+
+    vacuum: Å; along directions that are not periodic the box leaves a gap of this width, which must exceed the longest
+    interaction: energies and forces are then those of the open boundary.
+    """
+    cell = padded_cell(configuration, vacuum)
+    q, r = np.linalg.qr(cell.T)
+    signs = np.where(np.diag(r) < 0, -1.0, 1.0)
+    lower = np.tril((r * signs[:, None]).T)
+    rotation = (q * signs).T
+    return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation)
+
+
+def padded_cell(configuration: Configuration, vacuum: float) -> Array:
+    """The cell (3, 3) with every open direction replaced by one at right angles to the rest, atoms' extent + vacuum long."""
+    cell = configuration.cell.copy()
+    open_axes = [k for k in range(3) if not configuration.pbc[k]]
+    if not open_axes:
+        return cell
+    kept = [cell[k] for k in range(3) if configuration.pbc[k]]
+    for axis, normal in zip(open_axes, _complement(kept), strict=True):
+        along = configuration.positions @ normal
+        cell[axis] = normal * (np.ptp(along) + vacuum)
+    return cell
+
+
+def _complement(vectors: list[Array]) -> list[Array]:
+    """Orthonormal vectors that complete `vectors` to a basis of space."""
+    if not vectors:
+        return list(np.eye(3))
+    u, _, _ = np.linalg.svd(np.array(vectors).T, full_matrices=True)
+    return list(u.T[len(vectors) :])

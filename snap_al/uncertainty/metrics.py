@@ -1,0 +1,52 @@
+"""Errors and calibration: coverage, negative log likelihood, CRPS, rank correlation of std and |error|."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from scipy.stats import spearmanr
+
+from snap_al.fit import Prediction
+from snap_al.units import ASE_STRESS_TO_ROWS
+
+Array = NDArray[np.float64]
+Table = dict[str, dict[str, float]]
+KIND_NAMES = ("energy", "forces", "stress")
+TO_USER_UNITS = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
+"""Rows are in eV/atom, eV/Å and bar; tables in eV/atom, eV/Å and eV/Å³."""
+
+
+def kind_metrics(error: Array, std: Array) -> dict[str, float]:
+    """error, std: (m,) in one unit, std of the whole prediction. Coverage of ±1 and ±2 std; nll and crps of a Gaussian.
+
+    CRPS: Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 21. A std of zero makes nll infinite.
+    """
+    size = np.abs(error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(size > 0, size / std, 0.0)
+        nll = 0.5 * z**2 + np.log(std) + 0.5 * np.log(2.0 * np.pi)
+        density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+        crps = np.where(std > 0, std * (z * (2.0 * ndtr(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi)), size)
+    varied = len(error) > 2 and np.ptp(std) > 0 and np.ptp(size) > 0
+    return {
+        "n": len(error),
+        "mae": float(size.mean()),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "coverage_1sigma": float(np.mean(z <= 1.0)),
+        "coverage_2sigma": float(np.mean(z <= 2.0)),
+        "nll": float(nll.mean()),
+        "crps": float(crps.mean()),
+        "spearman": float(spearmanr(std, size).statistic) if varied else 0.0,
+    }
+
+
+def evaluate_predictions(prediction: Prediction, targets: Array, kinds: NDArray[np.int8]) -> Table:
+    """One table of `kind_metrics` per kind that has rows, in eV/atom, eV/Å, eV/Å³. All arguments (m,)."""
+    table: Table = {}
+    for kind, (name, unit) in enumerate(zip(KIND_NAMES, TO_USER_UNITS, strict=True)):
+        here = kinds == kind
+        if here.any():
+            error = (prediction.mean - targets)[here] * unit
+            table[name] = kind_metrics(error, prediction.total_std[here] * unit)
+    return table
