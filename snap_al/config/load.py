@@ -43,7 +43,14 @@ def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
     try:
         return RunConfig.model_validate(content, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        problems = [_describe(detail) for detail in error.errors()]
+        details = error.errors()
+        # A list whose items are wrong counts as too short as well; the items say more.
+        wrong = [d["loc"] for d in details]
+        problems = [
+            _describe(d)
+            for d in details
+            if d["type"] != "too_short" or not any(w[: len(d["loc"])] == d["loc"] != w for w in wrong)
+        ]
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
 

@@ -25,6 +25,16 @@ class ModelError:
     objective: tuple[float, ...]
 
 
+def residual_axes(whitened: Array, residuals: Array, comm: Communicator) -> Array:
+    """W (n, n), orthogonal: the axes along which a diagonal model error is placed. Collective.
+
+    whitened: (m_local, n) = ÃT, residuals: (m_local,). ÃT stays orthonormal under any rotation of T; W, the eigenvectors
+    of Σ r² (ÃT)ᵀ(ÃT), is the one in which rows of large residual differ most from rows of small residual.
+    """
+    (moment,) = sum_rows(comm, (whitened * (residuals**2)[:, None]).T @ whitened)
+    return np.asarray(np.linalg.eigh(moment)[1])
+
+
 def iid_variances(
     squared: Array, residuals: Array, noise_variance: float, comm: Communicator,
     *, pseudo_rows: float, tolerance: float = 1e-7, max_iterations: int = 500,

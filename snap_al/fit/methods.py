@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, Field
 
 from snap_al.errors import FitError
-from snap_al.fit.embedded import iid_variances
+from snap_al.fit.embedded import iid_variances, residual_axes
 from snap_al.fit.factor import Factor
 from snap_al.fit.posterior import Posterior
 from snap_al.parallel import SERIAL, Communicator, collectively, sum_rows
@@ -59,9 +59,11 @@ def fit_posterior(
         middle = np.eye(n) * residual_variance
     else:
         noise_variance = settings.noise_fraction * residual_variance
+        residuals = targets - rows @ mean
+        whitening = whitening @ residual_axes(rows @ whitening, residuals, comm)
         directions = rows @ whitening
         squared = directions**2
-        error = iid_variances(squared, targets - rows @ mean, noise_variance, comm, pseudo_rows=settings.pseudo_rows)
+        error = iid_variances(squared, residuals, noise_variance, comm, pseudo_rows=settings.pseudo_rows)
         variances, objective = error.v, error.objective
         s2 = squared @ variances + noise_variance
         (middle,) = sum_rows(comm, (directions * s2[:, None]).T @ directions)
@@ -87,7 +89,7 @@ def _checked(
     if weights.shape != targets.shape or kind.shape != targets.shape:
         raise FitError(f"w has shape {weights.shape} and kinds {kind.shape} for {len(rows)} rows")
     for name, values in (("A", rows), ("b", targets), ("w", weights)):
-        bad = np.flatnonzero(~np.isfinite(values.reshape(len(rows), -1)).all(axis=1))
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
         if len(bad):
             raise FitError(
                 f"{name} is not finite in {len(bad)} rows, the first is row {bad[0]}; mask them or mend them"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
+import ase.parallel
+
 from snap_al.errors import InputError, SnapALError
 
 T = TypeVar("T")
@@ -95,6 +97,8 @@ def load_mpi() -> Any:
             f"no MPI library could be loaded: {error}. LAMMPS needs one even on one rank: "
             "`pip install mpich mpi4py`, or load your site's MPI module. `snap-al doctor` shows what is found."
         ) from error
+    # ASE would take this job's ranks for its own and wait for all of them in every read, write and velocity draw.
+    ase.parallel.world.comm = ase.parallel.DummyMPI()
     return MPI
 
 

