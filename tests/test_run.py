@@ -2,16 +2,22 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 
+import ase.io
 import numpy as np
 import pytest
+from ase.build import bulk
 from conftest import BIN, small_config, snap_al
 
 from snap_al.config import read_run
+from snap_al.md import scripts_folder
 
 FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz", "predictions.npz")
 
@@ -192,3 +198,32 @@ def test_every_walker_given_up(tmp_path):
     assert "every walker was given up" in done.stderr
     assert (tmp_path / "run" / "potential.snapcoeff").exists()
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] == 3
+
+
+def test_plain_lammps_runs_the_files(uninterrupted, tmp_path):
+    """lammps_inputs/run.in with nothing but the run's own files, as examples/copper says."""
+    _, _, _, folder = uninterrupted
+    for name in ("run.in", "nvt.in"):
+        shutil.copy(scripts_folder() / name, tmp_path)
+    for path in folder.glob("potential.*"):
+        shutil.copy(path, tmp_path)
+    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
+    variables = {"data": "copper.data", "steps": 200, "timestep": 0.002, "temperature_start": 300, "temperature_stop": 300,
+                 "temperature_damping": 0.2, "seed": 1}  # fmt: skip
+    arguments = [str(x) for name, value in variables.items() for x in ("-var", name, value)]
+    done = subprocess.run([str(BIN / "lmp"), "-in", "run.in", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\s*(0|100|200)\s+\d", line)]
+    assert [row[0] for row in rows] == ["0", "100", "200"]
+    assert 50 < float(rows[-1][1]) < 600
+
+
+def test_the_wheel_carries_the_scripts(tmp_path):
+    root = scripts_folder().parent
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for script in scripts_folder().glob("*.in"):
+        assert f"snap_al/lammps_inputs/{script.name}" in names
+    assert "snap_al/config/templates/copper.yaml" in names
