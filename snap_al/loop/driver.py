@@ -16,13 +16,15 @@ from io import BytesIO
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from snap_al import __version__
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, ReferencePotential
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.explore import WalkerGroups, explore
-from snap_al.loop.journal import Event, Journal
+from snap_al.loop.journal import FORMAT, Event, Journal
+from snap_al.loop.labelling import Labelling
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import Query, RunState, initial_state
@@ -47,6 +49,7 @@ class Driver:
         self._reference = ReferencePotential.parse(list(config.reference))
         self._structures = on_root(comm, lambda: _walker_structures(config))
         self._potential: FittedPotential | None = None
+        self._labelling = Labelling(backend, directory, comm)
         self._known = 0  # labels of the journal that are in the training set of this process
 
     def run(self) -> RunState:
@@ -67,7 +70,7 @@ class Driver:
         self._journal = journal
         for event in comm.bcast(journal.events if journal is not None else []):
             self._state = self._state.apply(event)
-        self._record({"event": "opened", "ranks": comm.size})
+        self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": comm.size})
         if not self._state.started:
             self._start()
         training, test = TrainingSet(config, engine, comm), TestSet(config, engine, comm)
@@ -107,22 +110,15 @@ class Driver:
         self._record({"event": "started", "queries": on_root(self._comm, write), "walkers": len(self._structures)})
 
     def _label(self) -> None:
-        """All pending queries, spread over ranks; then each result, in the order of the queries, into the journal."""
-        queries, results = self._state.pending, self._submit_and_wait(self._state.pending)
-        for query, result in zip(queries, results, strict=True):
-            if result.label is None:
-                self._record(
-                    {"event": "rejected", "query": query.key, "reason": result.reason, "seconds": result.seconds}
-                )
-            else:
-                forces = result.label.forces
-                self._record(
-                    {
-                        "event": "labelled", "query": query.key, "job": result.job, "walker": query.walker,
-                        "step": query.step, "energy": result.label.energy, "seconds": result.seconds,
-                        "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
-                    }
-                )  # fmt: skip
+        """All pending queries; each result, in the order of the queries, into the journal."""
+        # Again also those that an earlier session submitted: what they asked for may not have been finished.
+        jobs = self._labelling.submit(self._state.pending)
+        new = {q.key: job for q, job in zip(self._state.pending, jobs, strict=True) if not q.job}
+        if new:
+            self._record({"event": "submitted", "jobs": new})
+        queries = self._state.pending
+        for query, result in zip(queries, self._labelling.collect(queries), strict=True):
+            self._record(_label_event(query, result))
             if self._state.failures_in_a_row >= self._config.label.max_failures:
                 raise _everywhere(
                     RunError(
@@ -130,22 +126,6 @@ class Driver:
                         f"Mend the labeler and start again: {self._directory.root} goes on from here"
                     )
                 )
-
-    def _submit_and_wait(self, queries: tuple[Query, ...]) -> list[LabelResult]:
-        own: dict[int, LabelResult] = {}
-        with collectively(self._comm):
-            mine = range(self._comm.rank, len(queries), self._comm.size)
-            jobs = {n: self._directory.read_query(queries[n].key) for n in mine}
-            submitted = {n: self._backend.submit(configuration) for n, configuration in jobs.items()}
-            while len(own) < len(jobs):
-                for n in jobs.keys() - own.keys():
-                    result = self._backend.poll(submitted[n], jobs[n])
-                    if result is not None:
-                        own[n] = result
-                if len(own) < len(jobs):
-                    time.sleep(POLL_SECONDS)
-        everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
-        return [everyone[n] for n in range(len(queries))]
 
     def _fit(self, training: TrainingSet, test: TestSet) -> None:
         started = time.perf_counter()
@@ -211,9 +191,6 @@ class Driver:
             self._record({"event": "stopped", "reason": reason})
 
 
-POLL_SECONDS = 0.05
-
-
 def on_root_only(comm: Communicator, work: Callable[[], Journal]) -> Journal | None:
     """Like `on_root`, for a result that cannot travel."""
     result: Journal | None = None
@@ -221,6 +198,17 @@ def on_root_only(comm: Communicator, work: Callable[[], Journal]) -> Journal | N
         if comm.rank == 0:
             result = work()
     return result
+
+
+def _label_event(query: Query, result: LabelResult) -> Event:
+    if result.label is None:
+        return {"event": "rejected", "query": query.key, "reason": result.reason, "seconds": result.seconds}
+    forces = result.label.forces
+    return {
+        "event": "labelled", "query": query.key, "job": result.job, "walker": query.walker, "step": query.step,
+        "energy": result.label.energy, "seconds": result.seconds,
+        "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
+    }  # fmt: skip
 
 
 def _everywhere(error: RunError) -> RunError:

@@ -62,11 +62,12 @@ class WalkerState:
 
 @dataclass(frozen=True)
 class Query:
-    """A configuration sent to the labeler. walker: -1 for the starting set."""
+    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there, once submitted."""
 
     key: str
     walker: int
     step: int
+    job: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ class RunState:
             queries = tuple(Query(key, -1, 0) for key in event["queries"])
             walkers = tuple(WalkerState() for _ in range(event["walkers"]))
             return replace(self, started=True, pending=queries, walkers=walkers)
+        if kind == "submitted":
+            jobs = event["jobs"]
+            return replace(self, pending=tuple(replace(q, job=jobs.get(q.key, q.job)) for q in self.pending))
         if kind == "labelled":
             done, pending = self._take(event["query"])
             return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failures_in_a_row=0)

@@ -1,0 +1,47 @@
+"""Queries to the labeler and results back, spread over ranks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from snap_al.label import LabelBackend, LabelResult
+from snap_al.loop.run_directory import RunDirectory
+from snap_al.loop.state import Query
+from snap_al.parallel import Communicator, collectively
+
+T = TypeVar("T")
+POLL_SECONDS = 0.05
+
+
+class Labelling:
+    """Query n belongs to rank n mod size. Both methods are collective."""
+
+    def __init__(self, backend: LabelBackend, directory: RunDirectory, comm: Communicator) -> None:
+        self._backend, self._directory, self._comm = backend, directory, comm
+
+    def submit(self, queries: tuple[Query, ...]) -> list[str]:
+        """The jobs' names. Asking for the same again starts nothing anew."""
+        return self._over_ranks(queries, self._submit)
+
+    def collect(self, queries: tuple[Query, ...]) -> list[LabelResult]:
+        """Waits for all of them. Raises LabelError for a file that is not a label of what was asked for."""
+        return self._over_ranks(queries, self._wait)
+
+    def _over_ranks(self, queries: tuple[Query, ...], work: Callable[[Query], T]) -> list[T]:
+        own: dict[int, T] = {}
+        with collectively(self._comm):
+            for n in range(self._comm.rank, len(queries), self._comm.size):
+                own[n] = work(queries[n])
+        everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
+        return [everyone[n] for n in range(len(queries))]
+
+    def _submit(self, query: Query) -> str:
+        return self._backend.submit(self._directory.read_query(query.key))
+
+    def _wait(self, query: Query) -> LabelResult:
+        configuration = self._directory.read_query(query.key)
+        while (result := self._backend.poll(query.job, configuration)) is None:
+            time.sleep(POLL_SECONDS)
+        return result
