@@ -3,13 +3,26 @@
 The command line turns them into one message and an exit code: 2 when the input is wrong, 3 when a run failed.
 """
 
+from typing import Self
+
 
 class SnapALError(Exception):
     """Base of every error that snap_al raises on purpose."""
 
     exit_code = 3
     everywhere = False
-    """True once the same error has been raised on every rank (see `parallel.collectively`)."""
+    """True once the same error is known to be raised on every rank."""
+
+    def on_all_ranks(self) -> Self:
+        """Says that every rank raises this same error, here and now."""
+        self.everywhere = True
+        return self
+
+
+class UnexpectedError(SnapALError):
+    """A fault of snap_al itself, or of what it calls, on its way to the other ranks; carries the traceback."""
+
+    exit_code = 1
 
 
 class InputError(SnapALError):

@@ -86,6 +86,44 @@ def test_training_files(training, ranks):
     assert "train.extxyz: no such file" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("explore: {walkers: [{structure: Cu.extxyz}], temperature: 0}", "explore.temperature"),
+        ("explore: {walkers: [{structure: Cu.extxyz}], script: none.in}", "no LAMMPS script at"),
+        ("explore: {walkers: [{structure: none.cif}]}", "none.cif: no such file"),
+        ("fit: {prior_precision: -1}", "fit.prior_precision"),
+        ("stop: {max_labels: 2}", "3 configurations to label, and stop.max_labels is 2"),
+        ("start: {}", "nothing to begin with"),
+        ("test: none.extxyz", "none.extxyz: no such file"),
+        ("label: {calculator: my_codes.Vasp}", "my_codes.Vasp cannot be imported"),
+    ],
+)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_what_is_wrong_is_said_once_before_anything_is_paid_for(tmp_path, change, message, ranks):
+    config = small_config(tmp_path, **{change.split(":")[0]: change})
+    said = refused("run", config, "--out", tmp_path / "run", ranks=ranks)
+    assert message in said
+    assert said.count("error:") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_that_are_no_numbers(training):
+    text = (training / "train.extxyz").read_text().replace("energy=", "REF_energy=abc other=")
+    (training / "train.extxyz").write_text(text)
+    assert "train.extxyz, frame 0" in refused("fit", "fit.yaml", cwd=training)
+
+
+def test_names_with_commas(tmp_path):
+    from snap_al.cli.demo import write_structure
+
+    write_structure(tmp_path / "Cu, v1.extxyz")
+    snap_al("init", "--structure", tmp_path / "Cu, v1.extxyz", "-o", tmp_path / "new" / "c.yaml")
+    from snap_al.config import load_config
+
+    assert load_config(tmp_path / "new" / "c.yaml").explore is not None
+
+
 def test_a_labeler_that_is_not_there(tmp_path):
     config = small_config(tmp_path, label="label: {calculator: my_codes.Vasp}")
     assert "label.calculator: my_codes.Vasp cannot be imported" in refused("run", config, "--out", tmp_path / "run")

@@ -13,10 +13,12 @@ import zipfile
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from conftest import BIN, small_config, snap_al
 
 from snap_al.config import read_run
+from snap_al.loop import Journal
 from snap_al.md import scripts_folder
 
 FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz", "predictions.npz")
@@ -66,7 +68,7 @@ def test_a_run_learns_and_leaves_everything(uninterrupted):
     assert metrics["stopped"]
     assert set(metrics["wall_seconds"]) == {"md", "std", "label", "fit", "total"}
     kinds = [e["event"] for e in events]
-    assert {"started", "labelled", "fitted", "swapped", "explored", "stopped"} <= set(kinds)
+    assert {"started", "submitted", "labelled", "fitted", "explored", "stopped"} <= set(kinds)
     for name in ("std_along_walkers", "parity", "learning_curve"):
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "fit 1" in (folder / "run.log").read_text()
@@ -156,13 +158,13 @@ def test_json_is_all_that_is_printed(uninterrupted):
 
 
 def test_a_labeler_that_raises_ends_the_run_and_loses_nothing(tmp_path):
-    """Every label fails: the message says why, exit code 3; another labeler is another config."""
+    """Every label fails: the message says why, exit code 3; with another labeler the same folder works."""
     config = small_config(tmp_path, label=BROKEN)
     done = snap_al("run", config, "--out", tmp_path / "run")
     assert done.returncode == 3
     assert "labels in a row failed" in done.stderr
     assert "Traceback" not in done.stderr
-    assert snap_al("run", small_config(tmp_path), "--out", tmp_path / "run").returncode == 2
+    run(small_config(tmp_path), tmp_path / "run")
 
 
 def test_a_labeler_that_raises_on_two_ranks(tmp_path):
@@ -170,6 +172,114 @@ def test_a_labeler_that_raises_on_two_ranks(tmp_path):
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=60)
     assert done.returncode == 3
     assert done.stderr.count("labels in a row failed") == 1
+
+
+FLAKY = """
+import os
+from ase.calculators.emt import EMT
+
+class Flaky(EMT):
+    def calculate(self, *args, **kwargs):
+        if os.path.exists({flag!r}):
+            raise RuntimeError("licence server not found")
+        super().calculate(*args, **kwargs)
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_mended_labeler_goes_on_with_nothing_lost(uninterrupted, tmp_path, ranks):
+    """The same command, after the labeler works again, ends as a run that never failed."""
+    (tmp_path / "flaky.py").write_text(FLAKY.format(flag=str(tmp_path / "broken")))
+    (tmp_path / "broken").touch()
+    config = small_config(tmp_path, label="label: {calculator: flaky.Flaky}")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, env=environment)
+    assert done.returncode == 3
+    assert "licence server not found" in done.stderr
+    (tmp_path / "broken").unlink()
+    run(config, tmp_path / "run", ranks, env=environment)
+    if ranks == uninterrupted[0]:
+        expected, found = uninterrupted[3], tmp_path / "run"
+        assert (found / "potential.snapcoeff").read_bytes() == (expected / "potential.snapcoeff").read_bytes()
+
+
+def test_a_mended_config_is_taken(tmp_path):
+    """Before anything was computed, a config may be corrected in the same folder."""
+    wrong = small_config(tmp_path, label="label: {calculator: ase.calculators.emt.ETM}")
+    assert snap_al("run", wrong, "--out", tmp_path / "run").returncode == 2
+    assert snap_al("run", small_config(tmp_path, label=BROKEN), "--out", tmp_path / "run").returncode == 3
+    run(small_config(tmp_path), tmp_path / "run")
+
+
+def test_a_second_start_touches_nothing(uninterrupted, tmp_path):
+    _, config, _, folder = uninterrupted
+    other = tmp_path / "run"
+    shutil.copytree(folder, other)
+    with Journal(other / "journal.jsonl"):
+        before = {p: p.stat().st_mtime_ns for p in other.rglob("*")}
+        done = snap_al("run", config, "--out", other)
+        assert done.returncode == 2
+        assert "another snap-al is running" in done.stderr
+        assert json.loads(snap_al("status", other, "--json").stdout)["running"] is True
+        assert before == {p: p.stat().st_mtime_ns for p in other.rglob("*")}
+
+
+def test_changed_input_files_are_noticed(uninterrupted, tmp_path):
+    config = small_config(tmp_path, stop="stop: {max_labels: 3}")
+    run(config, tmp_path / "run")
+    (tmp_path / "Cu.extxyz").write_text((tmp_path / "Cu.extxyz").read_text().replace("3.61", "3.62"))
+    done = snap_al("run", config, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "explore.walkers.0.structure" in done.stderr
+
+
+def test_a_ramp_that_always_fails_at_the_same_place_ends(tmp_path):
+    (tmp_path / "fails.in").write_text(
+        "timestep ${timestep}\nfix ensemble all nve\nvariable s equal step\nfix stop all halt 1 v_s > 30 error hard\n"
+    )
+    explore = (
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], script: fails.in, timestep: 0.003, steps: 100, "
+        "checkpoint_every: 20, guards: {max_retries: 2}}"
+    )
+    done = snap_al("run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run", timeout=120)
+    assert done.returncode == 3
+    assert "every walker was given up" in done.stderr
+    assert "Fix halt" in done.stderr
+
+
+def test_one_starting_configuration_is_enough(tmp_path):
+    """Leaving the only one out says nothing about novelty: tolerance and gain decide, and the run learns."""
+    start = "start: {structures: [{structure: Cu.extxyz, supercell: [2, 2, 2], count: 1, displacement: [0.05, 0.05]}]}"
+    run(small_config(tmp_path, start=start), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] >= 2
+
+
+def test_a_rank_without_atoms(tmp_path):
+    """Two atoms at one end of a long cell, on two ranks."""
+    ase.io.write(tmp_path / "pair.extxyz", Atoms("Cu2", [[1, 1, 1], [1, 1, 3.4]], cell=[5, 5, 16], pbc=True))
+    start = "start: {structures: [{structure: pair.extxyz, count: 3, displacement: [0.05, 0.1]}]}"
+    explore = (
+        "explore: {walkers: [{structure: pair.extxyz}], ensemble: nvt, temperature: 300, timestep: 0.0005, steps: 40, "
+        "guards: {max_force_std: 1.0e9, max_temperature_ratio: 1.0e9}}"
+    )
+    config = small_config(
+        tmp_path, start=start, explore=explore, query="query: {force_std: 1.0e-6, novelty_quantile: 0}"
+    )
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
+    config = small_config(tmp_path)
+    (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").mkdir(parents=True)
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, timeout=100)
+    assert "log" in done.stderr if ranks == 2 else done.returncode == 0
+    assert "Traceback" not in done.stderr
+    if ranks == 2:
+        assert done.returncode == 3
+        assert (tmp_path / "run" / "walkers" / "0" / "segment-0000.aborted.json").exists()
+        run(config, tmp_path / "run", 2)  # the next start does not walk into it again
 
 
 def test_walkers_side_by_side(tmp_path):

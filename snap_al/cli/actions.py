@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
 from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration, ReferencePotential
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration
 from snap_al.descriptors.design_matrix import without_vanishing
-from snap_al.errors import InputError
-from snap_al.loop import RunDirectory
+from snap_al.errors import InputError, SnapALError
+from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.training import TestSet, TrainingSet, evaluate_rows
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential
@@ -41,22 +41,23 @@ def run(
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
     progress = Progress(directory.root / "run.log", console or Console()) if comm.rank == 0 else None
-    with progress or nullcontext():
-        driver = open_run(Path(config), directory.root, comm, progress or (lambda event, state: None))
+    observe = progress or (lambda event, state: None)
+    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe) as driver:
         try:
             driver.run()
-        finally:
+        except SnapALError:
             if comm.rank == 0:
-                _leave_report(directory)
-    return on_root(comm, lambda: dict(json.loads(directory.metrics.read_text())))
+                with suppress(Exception):  # the error that stopped the run is the one to show
+                    _leave_report(directory)
+            raise
+        return on_root(comm, lambda: _leave_report(directory))
 
 
-def _leave_report(directory: RunDirectory) -> None:
-    """metrics.json and figures, also of a run that failed."""
+def _leave_report(directory: RunDirectory) -> dict[str, Any]:
+    """metrics.json and figures, also of a run that failed. Returns the metrics."""
     config, events, state = read_run(directory.root)
-    if state.fits:
-        write_metrics(directory, events, state)
-        write_figures(directory, events, config.query.force_std)
+    write_figures(directory, events, config.query.force_std)
+    return write_metrics(directory, events, state)
 
 
 def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -> dict[str, Table]:
@@ -66,22 +67,29 @@ def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -
     """
     comm, source, folder = comm or world(), Path(source), Path(out)
     if source.suffix == ".in":
-        raise InputError(f"{source}: FitSNAP decks cannot be read yet; give a config (`snap-al init fit` writes one)")
-    config = on_root(comm, lambda: load_config(source))
-    reference = ReferencePotential.parse(list(config.reference))
-    with threadpool_limits(1), DescriptorEngine(config.descriptor, reference, config.lammps.arguments) as engine:
-        training, test = TrainingSet(config, engine, comm), TestSet(config, engine, comm)
-        posterior, rows = training.fit()
+        raise InputError(
+            f"{source}: FitSNAP decks cannot be read yet; give a config (`snap-al init fit` writes one)"
+        ).on_all_ranks()
+    config, inputs = on_root(comm, lambda: _config_and_inputs(source))
+    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
+        training, test = TrainingSet(config, inputs.training, engine, comm), TestSet(inputs.test, engine, comm)
+        rows = training.rows()
+        posterior = training.fit(rows)
         tables = {"training": evaluate_rows(rows, posterior, comm).table()}
         if test:
             tables["test"] = test.evaluate(posterior).table()
 
     def write() -> None:
-        FittedPotential(config.descriptor, reference, posterior).write(folder)
+        FittedPotential(config.descriptor, inputs.reference, posterior).write(folder)
         write_atomically(folder / "metrics.json", json.dumps(tables, indent=1) + "\n")
 
     on_root(comm, write)
     return tables
+
+
+def _config_and_inputs(source: Path) -> tuple[RunConfig, RunInputs]:
+    config = load_config(source)
+    return config, read_inputs(config)
 
 
 def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = None) -> Table:
@@ -112,6 +120,7 @@ def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         for configuration in found:
             frames.append(_predicted(configuration, engine, potential))
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(out).with_name(f".{Path(out).name}.part")
     ase.io.write(scratch, frames, format="extxyz")
     scratch.replace(out)

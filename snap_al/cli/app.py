@@ -68,6 +68,7 @@ def init(
         if name == "copper" and not (output.parent / "Cu.extxyz").exists():
             from snap_al.cli.demo import write_structure
 
+            output.parent.mkdir(parents=True, exist_ok=True)
             write_structure(output.parent / "Cu.extxyz")
             text = text.replace("test: test.extxyz", "# test: test.extxyz")
     write_atomically(output, text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +11,66 @@ from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.label import AseLabeler, ImmediateBackend
-from snap_al.loop import Driver, Observer, RunConfig, RunDirectory
-from snap_al.parallel import Communicator, on_root
+from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
+from snap_al.parallel import Communicator, collectively, on_root
 
 MAY_CHANGE = ("stop", "lammps")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
 
 
-def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) -> Driver:
-    """Reads the config, makes or checks the run directory, imports the labeler. Collective.
+@contextmanager
+def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) -> Iterator[Driver]:
+    """Reads config and files, imports the labeler, and only then claims the run directory. Collective.
 
-    Raises InputError on all ranks: for the config, for a directory of another config, for a labeler that is not there.
+    Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a directory of another
+    config, or one in which another process runs.
     """
     directory = RunDirectory(folder)
-    config = on_root(comm, lambda: _claim(path, directory))
-    # Each rank makes its own: a calculator need not be something that can travel.
-    labeler = AseLabeler(config.label.calculator, config.label.arguments)
-    return Driver(config, directory, ImmediateBackend(labeler, directory.labels), comm, observe)
+    content, config = on_root(comm, lambda: _load(path))
+    initial_state(config)
+    inputs = on_root(comm, lambda: read_inputs(config))
+    with collectively(comm):
+        # Each rank makes its own: a calculator need not be something that can travel.
+        labeler = AseLabeler(config.label.calculator, config.label.arguments)
+    journal: Journal | None = None
+    with collectively(comm):
+        if comm.rank == 0:
+            journal = Journal(directory.journal)
+            with _closed_on_error(journal):
+                _claim(path, content, directory, journal)
+    with journal or nullcontext():
+        backend = ImmediateBackend(labeler, directory.labels)
+        yield Driver(config, inputs, directory, backend, journal, comm, observe)
 
 
-def _claim(path: Path, directory: RunDirectory) -> RunConfig:
+@contextmanager
+def _closed_on_error(journal: Journal) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _load(path: Path) -> tuple[dict[str, Any], RunConfig]:
     content = read_yaml(path)
-    config = validate_config(content, path)
+    return content, validate_config(content, path)
+
+
+def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal: Journal) -> None:
+    """Keeps the config's text in the directory; refuses one that what is there was not computed with."""
     if directory.config.exists():
         differing = differences(_fixed(read_yaml(directory.config)), _fixed(content))
-        if differing:
+        if differing and any(event["event"] in ("labelled", "fitted") for event in journal.events):
             raise InputError(
                 f"{directory.root} is a run of another config; these keys differ: {', '.join(differing)}. "
-                f"Give another --out, or the config as it was ({directory.config})"
+                f"Give another --out, or change them back (the config as it was: {directory.config})"
             )
-    elif directory.journal.exists():
+        if differing:
+            journal.clear()
+    elif journal.events:
         raise InputError(f"{directory.root} has a journal but no config.yaml; restore it, or give another --out")
-    try:
-        write_atomically(directory.config, path.read_text())
-    except OSError as error:
-        raise InputError(f"{directory.root}: cannot be written to: {error.strerror}; give another --out") from error
-    return config
+    write_atomically(directory.config, path.read_text())
 
 
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:

@@ -55,10 +55,12 @@ def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
         raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
 
 
+UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")
+"""Parts of pydantic's locations that name an alternative of a type and not a key."""
+
+
 def _describe(detail: ErrorDetails) -> str:
-    location = [
-        part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(("function-", "tuple[")))
-    ]
+    location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(UNION_PARTS))]
     dotted = ".".join(str(part) for part in location) or "config"
     if detail["type"] == "extra_forbidden":
         known = _fields_at(RunConfig, location[:-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -77,7 +78,7 @@ def config_for_structure(path: Path, *, dimers: bool, relative_to: Path) -> str:
         for j in range(i, len(elements) + 1)
     ]
     values = {
-        "structure": _relative(path, relative_to),
+        "structure": json.dumps(_relative(path, relative_to)),
         "elements": ", ".join(elements),
         "shells": ", ".join(f"{d:.2f}" for d in shells.distances),
         "rcutfac": f"{shells.cutoff}",

@@ -115,7 +115,8 @@ def check_configuration(configuration: Configuration, elements: tuple[str, ...],
                 f"{where}: element {symbol}{known} has no type: descriptor.elements is {list(elements)}; "
                 "add it there, or take the configuration out"
             )
-    if any(configuration.pbc) and configuration.volume < 1e-6:
+    periodic = configuration.cell[list(configuration.pbc)]
+    if np.linalg.matrix_rank(periodic) < len(periodic):
         raise InputError(f"{where}: the cell has no volume: {configuration.cell.tolist()}")
 
 

@@ -34,7 +34,10 @@ def read_configurations(path: Path, elements: tuple[str, ...], *, labelled: bool
     configurations = []
     for number, atoms in enumerate(frames):
         where = f"{path}, frame {number}"
-        configuration = Configuration.from_atoms(atoms, name=where)
+        try:
+            configuration = Configuration.from_atoms(atoms, name=where)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{where}: a label is not made of numbers: {error}") from error
         check_configuration(configuration, elements, where)
         if labelled:
             check_label(configuration, where)

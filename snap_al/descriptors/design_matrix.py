@@ -47,7 +47,7 @@ class LabelledConfiguration:
 
 @dataclass
 class _Block:
-    """One configuration's rows. excess: which damping its energy takes is known only next to the others."""
+    """One configuration's rows. Its weights are not among them: they depend on the rest of the training set."""
 
     rows: ConfigurationRows
     targets: Array
@@ -191,4 +191,4 @@ def require_rows(matrix: DesignMatrix) -> None:
     if not matrix.n_configurations:
         raise InputError(
             "there are no labelled configurations to fit; give `training` files, or `start` structures to label"
-        )
+        ).on_all_ranks()

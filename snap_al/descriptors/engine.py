@@ -17,7 +17,7 @@ from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
 from snap_al.errors import InputError, LammpsError
 from snap_al.parallel import SERIAL
-from snap_al.sessions import LammpsSession, box_of
+from snap_al.sessions import Box, LammpsSession, box_of
 from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
@@ -34,10 +34,6 @@ class ConfigurationRows:
 
     values: Array
     reference: Array
-
-    @property
-    def n_atoms(self) -> int:
-        return (len(self.reference) - 7) // 3
 
     @property
     def energy(self) -> Array:
@@ -77,15 +73,15 @@ class DescriptorEngine:
         where = configuration.name or "configuration"
         check_configuration(configuration, self.settings.elements, where)
         try:
-            raw, box_rotation, stress_map = self._compute(configuration)
+            raw, box = self._compute(configuration)
         except LammpsError as error:
             self.close()
             raise InputError(f"{where}: no descriptors: {error}") from error
         if not np.isfinite(raw).all():
             raise InputError(f"{where}: descriptors are not finite; do two atoms coincide?")
-        return self._arrange(configuration, raw, box_rotation, stress_map)
+        return self._arrange(configuration, raw, box)
 
-    def _compute(self, configuration: Configuration) -> tuple[Array, Array, Array]:
+    def _compute(self, configuration: Configuration) -> tuple[Array, Box]:
         session = self._session or self._open()
         box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
         if session.n_atoms:
@@ -94,16 +90,12 @@ class DescriptorEngine:
         types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions)
         session.command(f"compute snap all snap {self.settings.compute_arguments()}")
-        try:
-            session.command("run 0 post no")
-            raw = session.global_array("snap")
-        finally:
-            session.commands(["uncompute snap", "uncompute snap_press"])
-        return raw, box.rotation, box.stress_map()
+        session.command("run 0 post no")
+        raw = session.global_array("snap")
+        session.commands(["uncompute snap", "uncompute snap_press"])
+        return raw, box
 
-    def _arrange(
-        self, configuration: Configuration, raw: Array, rotation: Array, stress_map: Array
-    ) -> ConfigurationRows:
+    def _arrange(self, configuration: Configuration, raw: Array, box: Box) -> ConfigurationRows:
         n = len(configuration)
         columns = self.columns
         full = np.zeros((len(raw), columns.n_all))
@@ -117,16 +109,13 @@ class DescriptorEngine:
         values[0] /= n
         reference[0] /= n
         # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar
-        values[-6:] *= BAR_PER_EV_PER_A3 / self._volume(configuration)
+        values[-6:] *= BAR_PER_EV_PER_A3 / box.volume
+        stress_map = box.stress_map()
         for array in (values, reference.reshape(-1, 1)):
-            forces = array[1:-6].reshape(n, 3, -1)
-            array[1:-6] = np.einsum("nik,ij->njk", forces, rotation).reshape(3 * n, -1)
+            forces = array[1:-6].reshape(n, 3, -1).swapaxes(1, 2)
+            array[1:-6] = box.vectors_back(forces).swapaxes(1, 2).reshape(3 * n, -1)
             array[-6:] = stress_map @ array[-6:]
         return ConfigurationRows(values, reference)
-
-    def _volume(self, configuration: Configuration) -> float:
-        assert self._session is not None
-        return float(np.prod(np.diag(self._session.lower_cell()[0])))
 
     def _open(self) -> LammpsSession:
         session = LammpsSession(SERIAL, arguments=self._arguments)

@@ -32,7 +32,7 @@ def residual_axes(whitened: Array, residuals: Array, comm: Communicator) -> Arra
     of Σ r² (ÃT)ᵀ(ÃT), is the one in which rows of large residual differ most from rows of small residual.
     """
     (moment,) = sum_rows(comm, (whitened * (residuals**2)[:, None]).T @ whitened)
-    return np.asarray(np.linalg.eigh(moment)[1])
+    return comm.bcast(np.asarray(np.linalg.eigh(moment)[1]))
 
 
 def iid_variances(
@@ -64,5 +64,5 @@ def iid_variances(
         history.append(float(fit) + alpha * float(np.sum(np.log(v) + mode / v)))
         if len(history) > 1 and history[-2] - history[-1] < tolerance * float(n_rows):
             break
-        v = np.sqrt((v**2 * up + 2.0 * alpha * mode) / (down + 2.0 * alpha / v))
+        v = comm.bcast(np.sqrt((v**2 * up + 2.0 * alpha * mode) / (down + 2.0 * alpha / v)))
     return ModelError(v, tuple(history))

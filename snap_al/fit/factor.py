@@ -38,12 +38,14 @@ class Factor:
         """rows: (m_local, n) weighted, targets: (m_local,) weighted, center: (n,) the prior mean c₀. Collective."""
         squares, n_rows = sum_rows(comm, np.sum(rows**2, axis=0), float(len(rows)))
         if float(n_rows) == 0:
-            raise FitError("no rows to fit: every row is masked, has weight zero, or vanishes by symmetry")
+            raise FitError(
+                "no rows to fit: every row is masked, has weight zero, or vanishes by symmetry"
+            ).on_all_ranks()
         norms = np.sqrt(squares)
         norms[norms == 0] = 1.0
         n = rows.shape[1]
         r = triangular_factor(comm, np.column_stack([rows / norms, targets - rows @ center]))
-        u, s, vt = np.linalg.svd(r[:n, :n])
+        u, s, vt = comm.bcast(np.linalg.svd(r[:n, :n]))  # ranks on unlike processors must not differ by a rounding
         return cls(norms, s, vt.T, u.T @ r[:n, n], float(r[n, n] ** 2), int(n_rows), center)
 
     def mean(self, ridge: float) -> Array:

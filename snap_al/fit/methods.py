@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveFloat
 
 from snap_al.errors import FitError
 from snap_al.fit.embedded import iid_variances, residual_axes
@@ -24,7 +24,7 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     likelihood: Literal["iid"] = "iid"
     embedding: Literal["whitened"] = "whitened"
     mean: Literal["anchored"] = "anchored"
-    prior_precision: Literal["evidence"] | float = "evidence"
+    prior_precision: Literal["evidence"] | PositiveFloat = "evidence"
     """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of 1/σ²."""
     noise_fraction: float = Field(default=0.01, gt=0, le=1)
     """σ² as a fraction of the residual variance (embedded); bayes has all of it as noise."""
@@ -49,7 +49,8 @@ def fit_posterior(
     center = np.zeros(n) if prior_mean is None else np.asarray(prior_mean, dtype=float)
     rows, targets = rows * weights[:, None], targets * weights
     factor = Factor.of(rows, targets, center, comm)
-    ridge = factor.evidence_ridge() if settings.prior_precision == "evidence" else float(settings.prior_precision)
+    fixed = settings.prior_precision
+    ridge = comm.bcast(factor.evidence_ridge()) if fixed == "evidence" else float(fixed)
     mean = factor.mean(ridge)
     residual_variance = max(factor.noise_variance(ridge), np.finfo(float).tiny)
     whitening = factor.whitening(ridge)

@@ -85,13 +85,15 @@ class Posterior:
         """(n, n) total covariance after QᵀQ (n, n), Q = ÃT of some rows, has been added to what was fitted, or taken off.
 
         In whitened coordinates the fitted rows and the prior together have unit information, and then 1 + QᵀQ: both
-        covariances are carried over to the whitening of that. v, the middle and σ stay; nothing is refitted.
+        covariances are carried over to the whitening of that. σ stays and nothing is refitted. The sandwich's middle is
+        a sum over rows as the information is, so it follows the whitening once, not twice. v is such a sum as well (it
+        explains all rows' residuals), and grows with the information: model error does not shrink with data alike.
         """
-        values, vectors = np.linalg.eigh(np.eye(len(self.mean)) + change)
+        n = len(self.mean)
+        values, vectors = np.linalg.eigh(np.eye(n) + change)
         values = np.maximum(values, LEAST_INFORMATION)
         root = vectors / np.sqrt(values) @ vectors.T
-        # The middle is quadratic in the rows, as the information is: it follows the whitening once, not twice.
-        inner = (root * self.variances) @ root + root @ self.middle @ root
+        inner = (root * (self.variances * values.sum() / n)) @ root + root @ self.middle @ root
         return np.asarray(self.whitening @ inner @ self.whitening.T)
 
     def to_bytes(self) -> bytes:
@@ -132,3 +134,9 @@ def square_root(covariance: Array) -> Array:
     safe = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
     return np.asarray(safe[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def atom_force_std(force_rows: Array, root: Array) -> Array:
+    """force_rows: (3 n_atoms, n). root: L with Σ = L Lᵀ. (n_atoms,) sqrt(tr(D Σ Dᵀ)/3)."""
+    squares = np.square(force_rows @ root).sum(axis=1)
+    return np.asarray(np.sqrt(squares.reshape(-1, 3).sum(axis=1) / 3.0))

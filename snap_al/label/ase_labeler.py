@@ -36,13 +36,14 @@ class AseLabeler:
             energy = atoms.get_potential_energy()
             forces = np.array(atoms.get_forces(), dtype=float)
             stress = self._stress(atoms)
+            energy = atoms.calc.results.get("free_energy", energy)
+            label = Label(float(energy), forces, stress)
         except Exception as error:
             raise LabelError(f"{self._name} raised {type(error).__name__}: {error}") from error
         asked, answered = configuration, Configuration.from_atoms(atoms)
         if answered.key != asked.key:
             raise LabelError(f"{self._name} changed the structure it was asked to label")
-        energy = atoms.calc.results.get("free_energy", energy)
-        return check_result(configuration, Label(float(energy), forces, stress))
+        return check_result(configuration, label)
 
     def _stress(self, atoms: Any) -> Any:
         if not all(atoms.pbc):

@@ -17,20 +17,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
-from snap_al.data.configuration import Configuration
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine, ReferencePotential
+from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.explore import WalkerGroups, explore
+from snap_al.loop.inputs import RunInputs
 from snap_al.loop.journal import FORMAT, Event, Journal
 from snap_al.loop.labelling import Labelling
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import Query, RunState, initial_state
-from snap_al.loop.stopping import failed_run, stop_reason
+from snap_al.loop.stopping import failed_run, labels_left, stop_reason
 from snap_al.loop.training import Evaluated, TestSet, TrainingSet, evaluate_rows
-from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.parallel import Communicator, on_root
 from snap_al.potential import FittedPotential
 
 Observer = Callable[[Event, RunState], None]
@@ -38,55 +38,52 @@ Observer = Callable[[Event, RunState], None]
 
 
 class Driver:
-    """One run in one directory. `run` is collective over `comm`; only rank 0 writes the journal and observes."""
+    """One run in one directory. `run` is collective over `comm`.
+
+    journal: the open journal on rank 0, None elsewhere: only rank 0 writes it, and only rank 0 observes.
+    Raises InputError for a config that does not explore.
+    """
 
     def __init__(
-        self, config: RunConfig, directory: RunDirectory, backend: LabelBackend, comm: Communicator, observe: Observer
-    ) -> None:
+        self, config: RunConfig, inputs: RunInputs, directory: RunDirectory, backend: LabelBackend,
+        journal: Journal | None, comm: Communicator, observe: Observer,
+    ) -> None:  # fmt: skip
         self._state = initial_state(config)
-        self._config, self._directory, self._backend = config, directory, backend
-        self._comm, self._observe = comm, observe
-        self._reference = ReferencePotential.parse(list(config.reference))
-        self._structures = on_root(comm, lambda: _walker_structures(config))
+        self._config, self._inputs, self._directory, self._backend = config, inputs, directory, backend
+        self._journal, self._comm, self._observe = journal, comm, observe
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
         self._known = 0  # labels of the journal that are in the training set of this process
 
     def run(self) -> RunState:
         """Goes on where the directory stopped. Raises InputError or RunError; what was finished is on disk."""
-        journal = on_root_only(self._comm, lambda: Journal(self._directory.journal))
-        try:
-            with (
-                threadpool_limits(1),
-                DescriptorEngine(self._config.descriptor, self._reference, self._config.lammps.arguments) as engine,
-            ):
-                return self._loop(journal, engine)
-        finally:
-            if journal is not None:
-                journal.close()
-
-    def _loop(self, journal: Journal | None, engine: DescriptorEngine) -> RunState:
-        config, comm = self._config, self._comm
-        self._journal = journal
-        for event in comm.bcast(journal.events if journal is not None else []):
+        for event in self._comm.bcast(self._journal.events if self._journal is not None else []):
             self._state = self._state.apply(event)
-        self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": comm.size})
-        if not self._state.started:
-            self._start()
-        training, test = TrainingSet(config, engine, comm), TestSet(config, engine, comm)
-        groups = WalkerGroups.of(comm, len(self._structures))
+        settings, arguments = self._config.descriptor, self._config.lammps.arguments
+        with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, arguments) as engine:
+            training = TrainingSet(self._config, self._inputs.training, engine, self._comm)
+            test = TestSet(self._inputs.test, engine, self._comm)
+            self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
+            if not self._state.started:
+                self._start()
+            self._same_inputs()
+            reason = self._loop(training, test)
+            self._finish(training, test, reason)
+        failed_run(self._state)
+        return self._state
+
+    def _loop(self, training: TrainingSet, test: TestSet) -> str:
+        """Until there is a reason to stop."""
+        groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
-            if self._state.pending:
+            if self._state.pending and labels_left(self._state, self._config):
                 self._label()
             elif self._state.fitted_labels != len(self._state.labelled):
                 self._fit(training, test)
-            elif reason := stop_reason(self._state, config):
-                break
+            elif reason := stop_reason(self._state, self._config):
+                return reason
             else:
                 self._explore(groups)
-        self._finish(training, test, reason)
-        failed_run(self._state)
-        return self._state
 
     def _record(self, event: Event) -> None:
         """Appends on rank 0, folds in on all."""
@@ -101,38 +98,44 @@ class Driver:
 
     def _start(self) -> None:
         """The starting set becomes the first queries."""
-        config = self._config
+        write = self._directory.write_query
+        keys = on_root(self._comm, lambda: list(dict.fromkeys(write(c) for c in self._inputs.start)))
+        walkers, digests = len(self._inputs.walkers), self._inputs.digests
+        self._record({"event": "started", "queries": keys, "walkers": walkers, "digests": digests})
 
-        def write() -> list[str]:
-            start = config.start.configurations(config.descriptor.elements, config.seed)
-            return list(dict.fromkeys(self._directory.write_query(c) for c in start))
-
-        self._record({"event": "started", "queries": on_root(self._comm, write), "walkers": len(self._structures)})
+    def _same_inputs(self) -> None:
+        changed = [where for where, digest in self._state.digests.items() if self._inputs.digests.get(where) != digest]
+        if changed:
+            raise InputError(
+                f"the files of {', '.join(changed)} are not those that the run in {self._directory.root} began with; "
+                "restore them, or give another --out"
+            ).on_all_ranks()
 
     def _label(self) -> None:
-        """All pending queries; each result, in the order of the queries, into the journal."""
+        """Pending queries, as many as the budget has left; each result, in their order, into the journal."""
+        queries = self._state.pending[: labels_left(self._state, self._config)]
         # Again also those that an earlier session submitted: what they asked for may not have been finished.
-        jobs = self._labelling.submit(self._state.pending)
-        new = {q.key: job for q, job in zip(self._state.pending, jobs, strict=True) if not q.job}
+        jobs = self._labelling.submit(queries)
+        new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
             self._record({"event": "submitted", "jobs": new})
-        queries = self._state.pending
-        for query, result in zip(queries, self._labelling.collect(queries), strict=True):
+        for query, result in zip(queries, self._labelling.collect(queries, jobs), strict=True):
             self._record(_label_event(query, result))
-            if self._state.failures_in_a_row >= self._config.label.max_failures:
-                raise _everywhere(
-                    RunError(
-                        f"{self._state.failures_in_a_row} labels in a row failed, the last with: {result.reason}. "
-                        f"Mend the labeler and start again: {self._directory.root} goes on from here"
-                    )
-                )
+            if len(self._state.failing) >= self._config.label.max_failures:
+                reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
+                self._record({"event": "halted", "reason": reason})
+                raise RunError(
+                    f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from here"
+                ).on_all_ranks()
 
     def _fit(self, training: TrainingSet, test: TestSet) -> None:
         started = time.perf_counter()
         self._catch_up(training)
-        posterior, rows = training.fit()
-        potential = FittedPotential(self._config.descriptor, self._reference, posterior)
-        novelty = training.novelty(posterior, rows)
+        rows = training.rows()
+        posterior = training.fit(rows)
+        potential = FittedPotential(self._config.descriptor, self._inputs.reference, posterior)
+        assert self._config.explore is not None
+        novelty = training.novelty(posterior, rows, self._config.explore.guards.max_force_std)
         evaluated = test.evaluate(posterior) if test else evaluate_rows(rows, posterior, self._comm)
         number = self._state.fits + 1
 
@@ -157,20 +160,15 @@ class Driver:
             configuration = self._directory.read_query(query.key)
             result = self._backend.poll(job, configuration)
             if result is None or result.label is None:
-                raise RunError(f"the label {job} that the journal names is not in {self._directory.labels}; restore it")
+                raise RunError(
+                    f"the label {job} that the journal names is not in {self._directory.labels}; restore it"
+                ).on_all_ranks()
             training.add_label(configuration, result.label, "start" if query.walker < 0 else f"walker {query.walker}")
         self._known = len(self._state.labelled)
 
     def _explore(self, groups: WalkerGroups) -> None:
-        potential = self._current_potential()
-        before = self._state
-        event = explore(self._comm, groups, self._config, self._directory, before, potential, self._structures)
-        for each in event["walkers"]:
-            if before.walkers[each["walker"]].fit != each["fit"]:
-                self._record(
-                    {"event": "swapped", "walker": each["walker"], "step": each["from_step"], "fit": each["fit"]}
-                )
-        self._record(event)
+        potential, walkers = self._current_potential(), list(self._inputs.walkers)
+        self._record(explore(self._comm, groups, self._config, self._directory, self._state, potential, walkers))
 
     def _current_potential(self) -> FittedPotential:
         """The last fit's, read back after a restart: the same bits."""
@@ -185,19 +183,10 @@ class Driver:
             evaluated = test.evaluate(potential.posterior)
         else:
             self._catch_up(training)
-            evaluated = evaluate_rows(training.matrix.local(), potential.posterior, self._comm)
+            evaluated = evaluate_rows(training.rows(), potential.posterior, self._comm)
         on_root(self._comm, lambda: write_atomically(self._directory.predictions, _npz(evaluated)))
         if self._state.stopped != reason:
             self._record({"event": "stopped", "reason": reason})
-
-
-def on_root_only(comm: Communicator, work: Callable[[], Journal]) -> Journal | None:
-    """Like `on_root`, for a result that cannot travel."""
-    result: Journal | None = None
-    with collectively(comm):
-        if comm.rank == 0:
-            result = work()
-    return result
 
 
 def _label_event(query: Query, result: LabelResult) -> Event:
@@ -209,23 +198,6 @@ def _label_event(query: Query, result: LabelResult) -> Event:
         "energy": result.label.energy, "seconds": result.seconds,
         "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
     }  # fmt: skip
-
-
-def _everywhere(error: RunError) -> RunError:
-    error.everywhere = True
-    return error
-
-
-def _walker_structures(config: RunConfig) -> list[Configuration]:
-    """One per walker: every frame of every structure file. Raises InputError for an open boundary, which MD has not yet."""
-    assert config.explore is not None
-    structures = [c for source in config.explore.walkers for c in source.read(config.descriptor.elements)]
-    for c in structures:
-        if not all(c.pbc):
-            raise InputError(
-                f"{c.name}: a walker's structure must be periodic in all directions; add vacuum and set pbc"
-            )
-    return structures
 
 
 def _npz(evaluated: Evaluated) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import write_atomically
+from snap_al.errors import RunError
 from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
@@ -18,6 +21,7 @@ from snap_al.loop.state import RunState, WalkerState, WalkerStatus
 from snap_al.md import Outcome, SegmentResult, SegmentStart, Thresholds, run_segment
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.potential import FittedPotential
+from snap_al.sessions import abandon
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,36 @@ def explore(
     with collectively(world):
         for number, walker in enumerate(state.walkers):
             if walker.status is WalkerStatus.EXPLORING and groups.runs(number):
-                event = _segment(groups.comm, config, directory, state, number, walker, potential, structures[number])
+                record = directory.aborted(number, walker.segments)
+                with _whole_group(groups.comm, record):
+                    event = _segment(groups.comm, config, directory, state, number, potential, structures[number])
                 if groups.comm.rank == 0:
                     mine.append(event)
     everyone = [event for part in world.allgather(mine) for event in part]
     return {"event": "explored", "walkers": sorted(everyone, key=lambda e: int(e["walker"]))}
 
 
+@contextmanager
+def _whole_group(comm: Communicator, record: Path) -> Iterator[None]:
+    """Work in which the ranks of a group wait for each other: what fails on one of several must end the job."""
+    try:
+        yield
+    except Exception as error:
+        if comm.size > 1:
+            abandon(comm, RunError(f"{type(error).__name__}: {error}"), lambda message: _write_abort(record, message))
+        raise
+
+
+def _write_abort(record: Path, message: str) -> None:
+    write_atomically(record, json.dumps({"reason": message}))
+
+
 def _segment(
-    comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int, walker: WalkerState,
+    comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int,
     potential: FittedPotential, structure: Configuration,
 ) -> Event:  # fmt: skip
     assert config.explore is not None
+    walker = state.walkers[number]
     started = time.perf_counter()
     thresholds = Thresholds(config.query.force_std, state.novelty, config.query.min_gain, config.label.fweight)
     begin = walker.trail[-1]
@@ -80,26 +102,25 @@ def _segment(
             ),
             thresholds, restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             arguments=config.lammps.arguments,
-            on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
+            on_abort=lambda message: _write_abort(aborted, message),
         )  # fmt: skip
     query = ""
     if comm.rank == 0:
         directory.write_checks(number, walker.segments, result.checks)
         if result.outcome is Outcome.NOVEL and result.frame is not None:
             query = directory.write_query(result.frame)
-    return _event(result, number, walker, state.fits, thresholds, query, str(restart_out.relative_to(directory.root)),
-                  time.perf_counter() - started)  # fmt: skip
+    restart = str(restart_out.relative_to(directory.root))
+    return _event(result, number, walker, state.fits, query, restart, time.perf_counter() - started)
 
 
 def _event(
-    result: SegmentResult, number: int, walker: WalkerState, fit: int, thresholds: Thresholds, query: str,
-    restart: str, seconds: float,
+    result: SegmentResult, number: int, walker: WalkerState, fit: int, query: str, restart: str, seconds: float
 ) -> Event:  # fmt: skip
-    over = sum(check.force_std > thresholds.tolerance for check in result.checks)
     return {
-        "walker": number, "segment": walker.segments, "fit": fit, "from_step": walker.trail[-1].step,
+        "walker": number, "segment": walker.segments, "fit": fit, "swapped": walker.fit != fit,
+        "from_step": walker.trail[-1].step,
         "step": result.step, "outcome": result.outcome.value, "reason": result.reason, "restart": restart,
-        "query": query, "checks": len(result.checks), "model_limited": over - int(bool(query)),
+        "query": query, "checks": len(result.checks), "model_limited": sum(check.model_limited for check in result.checks),
         "force_std": result.checks[-1].force_std if result.checks else 0.0,
         "seconds": seconds, "std_seconds": result.std_seconds,
     }  # fmt: skip

@@ -50,14 +50,22 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Raises InputError when another living run writes to it, or the journal is damaged."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
+        except OSError as error:
+            raise InputError(f"{path.parent}: cannot be written to: {error.strerror}; give another --out") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._file.close()
             raise InputError(
                 f"{path.parent}: another snap-al is running in this folder; wait for it, or stop it"
+            ) from error
+        except OSError as error:
+            self._file.close()
+            raise InputError(
+                f"{path.parent}: this file system has no locks ({error.strerror}); give an --out on another"
             ) from error
         self.events, whole = _parse(path)
         self._file.truncate(whole)
@@ -71,6 +79,12 @@ class Journal:
         os.fsync(self._file.fileno())
         self.events.append(stamped)
         return stamped
+
+    def clear(self) -> None:
+        """Forgets everything, for a run that has not begun to compute."""
+        self._file.truncate(0)
+        os.fsync(self._file.fileno())
+        self.events.clear()
 
     def close(self) -> None:
         self._file.close()

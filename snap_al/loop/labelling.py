@@ -23,25 +23,25 @@ class Labelling:
 
     def submit(self, queries: tuple[Query, ...]) -> list[str]:
         """The jobs' names. Asking for the same again starts nothing anew."""
-        return self._over_ranks(queries, self._submit)
+        return self._over_ranks(len(queries), lambda n: self._submit(queries[n]))
 
-    def collect(self, queries: tuple[Query, ...]) -> list[LabelResult]:
+    def collect(self, queries: tuple[Query, ...], jobs: list[str]) -> list[LabelResult]:
         """Waits for all of them. Raises LabelError for a file that is not a label of what was asked for."""
-        return self._over_ranks(queries, self._wait)
+        return self._over_ranks(len(queries), lambda n: self._wait(queries[n], jobs[n]))
 
-    def _over_ranks(self, queries: tuple[Query, ...], work: Callable[[Query], T]) -> list[T]:
+    def _over_ranks(self, count: int, work: Callable[[int], T]) -> list[T]:
         own: dict[int, T] = {}
         with collectively(self._comm):
-            for n in range(self._comm.rank, len(queries), self._comm.size):
-                own[n] = work(queries[n])
+            for n in range(self._comm.rank, count, self._comm.size):
+                own[n] = work(n)
         everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
-        return [everyone[n] for n in range(len(queries))]
+        return [everyone[n] for n in range(count)]
 
     def _submit(self, query: Query) -> str:
         return self._backend.submit(self._directory.read_query(query.key))
 
-    def _wait(self, query: Query) -> LabelResult:
+    def _wait(self, query: Query, job: str) -> LabelResult:
         configuration = self._directory.read_query(query.key)
-        while (result := self._backend.poll(query.job, configuration)) is None:
+        while (result := self._backend.poll(job, configuration)) is None:
             time.sleep(POLL_SECONDS)
         return result

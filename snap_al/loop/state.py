@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from snap_al.errors import InputError
@@ -27,11 +27,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class WalkerState:
-    """trail: good frames, oldest first; the last is where it goes on. retries: failures in a row. fit: it last ran with."""
+    """trail: good frames, oldest first; the last is where it goes on. fit: it last ran with.
+
+    furthest: the step it has reached in this cycle. retries: failures since it last got further, or found something novel.
+    """
 
     trail: tuple[Frame, ...] = (Frame(None, 0),)
     status: WalkerStatus = WalkerStatus.EXPLORING
     retries: int = 0
+    furthest: int = 0
     new_velocities: bool = True
     segments: int = 0
     cycle: int = 0
@@ -49,9 +53,13 @@ class WalkerState:
             trail = self.trail[:-1] if self.retries and len(self.trail) > 1 else self.trail
             return replace(after, trail=trail, retries=self.retries + 1, new_velocities=True)
         if event["step"] < last_step:
-            return replace(after, trail=(*self.trail, frame), retries=0, new_velocities=False)
+            onward = event["step"] > self.furthest or outcome is Outcome.NOVEL
+            return replace(
+                after, trail=(*self.trail, frame), new_velocities=False, retries=0 if onward else self.retries,
+                furthest=max(self.furthest, event["step"]),
+            )  # fmt: skip
         if self.cycle + 1 < cycles:
-            return replace(after, trail=(Frame(None, 0),), retries=0, new_velocities=True, cycle=self.cycle + 1)
+            return WalkerState(segments=after.segments, fit=after.fit, reason=after.reason, cycle=self.cycle + 1)
         return replace(after, retries=0, status=WalkerStatus.FINISHED)
 
     def rejected(self) -> WalkerState:
@@ -72,7 +80,10 @@ class Query:
 
 @dataclass(frozen=True)
 class RunState:
-    """max_retries, cycles, last_step: from the config; the rest from the journal."""
+    """max_retries, cycles, last_step: from the config; the rest from the journal.
+
+    failing: rejected without a label between them. digests: of the user's files, when the run began.
+    """
 
     max_retries: int
     cycles: int
@@ -81,7 +92,7 @@ class RunState:
     started: bool = False
     pending: tuple[Query, ...] = ()
     labelled: tuple[tuple[Query, str], ...] = ()
-    failures_in_a_row: int = 0
+    failing: tuple[Query, ...] = ()
     rejections: int = 0
     fits: int = 0
     fitted_labels: int = -1
@@ -90,22 +101,23 @@ class RunState:
     checks: int = 0
     model_limited: int = 0
     stopped: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
 
     def apply(self, event: Event) -> RunState:
         """Raises InputError for an event that this version does not know."""
         kind = event["event"]
-        if kind in ("opened", "swapped"):
-            return replace(self, failures_in_a_row=0) if kind == "opened" else self
+        if kind == "opened":
+            return self
         if kind == "started":
             queries = tuple(Query(key, -1, 0) for key in event["queries"])
             walkers = tuple(WalkerState() for _ in range(event["walkers"]))
-            return replace(self, started=True, pending=queries, walkers=walkers)
+            return replace(self, started=True, pending=queries, walkers=walkers, digests=event["digests"])
         if kind == "submitted":
             jobs = event["jobs"]
             return replace(self, pending=tuple(replace(q, job=jobs.get(q.key, q.job)) for q in self.pending))
         if kind == "labelled":
             done, pending = self._take(event["query"])
-            return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failures_in_a_row=0)
+            return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=())
         if kind == "rejected":
             return self._rejected(event)
         if kind == "fitted":
@@ -114,6 +126,8 @@ class RunState:
             return self._explored(event)
         if kind == "stopped":
             return replace(self, stopped=event["reason"])
+        if kind == "halted":
+            return self._halted(event["reason"])
         raise InputError(f"the journal has an event {kind!r} that this version of snap_al does not know")
 
     def _take(self, key: str) -> tuple[Query, tuple[Query, ...]]:
@@ -125,8 +139,14 @@ class RunState:
         walkers = tuple(w.rejected() if n == query.walker else w for n, w in enumerate(self.walkers))
         return replace(
             self, pending=pending, walkers=walkers, rejections=self.rejections + 1,
-            failures_in_a_row=self.failures_in_a_row + 1,
+            failing=(*self.failing, query),
         )  # fmt: skip
+
+    def _halted(self, reason: str) -> RunState:
+        """The labeler failed, not the configurations: the next start asks for them again."""
+        asked = tuple(replace(q, job="") for q in self.failing)
+        rejections = self.rejections - len(asked)
+        return replace(self, pending=asked + self.pending, failing=(), rejections=rejections, stopped=reason)
 
     def _explored(self, event: Event) -> RunState:
         walkers, pending = list(self.walkers), list(self.pending)
@@ -150,5 +170,5 @@ def initial_state(config: RunConfig) -> RunState:
     if config.explore is None:
         raise InputError(
             "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al fit` needs none"
-        )
+        ).on_all_ranks()
     return RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.steps)

@@ -10,10 +10,15 @@ MODEL_LIMITED_SHARE = 0.05
 """A run is called model-limited when more than this share of its checked frames is over the tolerance and not novel."""
 
 
+def labels_left(state: RunState, config: RunConfig) -> int:
+    """What the run may still pay for."""
+    return max(config.stop.max_labels - len(state.labelled), 0)
+
+
 def stop_reason(state: RunState, config: RunConfig) -> str:
     """Why to stop now, or an empty text."""
     assert config.explore is not None
-    if len(state.labelled) >= config.stop.max_labels:
+    if not labels_left(state, config):
         return f"label budget of {config.stop.max_labels} spent"
     if all(w.status is not WalkerStatus.EXPLORING for w in state.walkers):
         given_up = sum(w.status is WalkerStatus.GIVEN_UP for w in state.walkers)
@@ -28,12 +33,11 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
 def failed_run(state: RunState) -> None:
     """Raises RunError, on all ranks alike, when no walker came through."""
     if state.walkers and all(w.status is WalkerStatus.GIVEN_UP for w in state.walkers):
-        error = RunError(
-            f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels and the last fit are "
-            "kept. Lower the temperature or the timestep, add a reference potential such as ZBL, or raise guards.max_retries"
-        )
-        error.everywhere = True
-        raise error
+        raise RunError(
+            f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels and the last fit are kept. "
+            "Begin in a new --out (copy labels/ into it, and none is computed twice) at a lower temperature or timestep, "
+            "with a reference potential such as ZBL, or with more guards.max_retries"
+        ).on_all_ranks()
 
 
 def model_limited(state: RunState) -> str:

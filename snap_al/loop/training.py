@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from snap_al.data.configuration import Configuration, Label, check_label
-from snap_al.data.readers import read_configurations
-from snap_al.data.weights import Damping, Weights
+from snap_al.data.configuration import Configuration, Label
+from snap_al.data.weights import Damping
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration
 from snap_al.descriptors.design_matrix import Rows, require_rows, without_vanishing
 from snap_al.fit import Posterior, Prediction, fit_posterior
-from snap_al.loop.settings import RunConfig, TrainingSource
-from snap_al.parallel import Communicator, on_root
+from snap_al.loop.settings import RunConfig
+from snap_al.parallel import Communicator
 from snap_al.query import left_out_force_stds
 from snap_al.uncertainty import Table, evaluate_predictions
 
@@ -36,48 +36,49 @@ class Evaluated:
 class TrainingSet:
     """Grows by labels; every method is collective."""
 
-    def __init__(self, config: RunConfig, engine: DescriptorEngine, comm: Communicator) -> None:
+    def __init__(
+        self, config: RunConfig, given: Sequence[LabelledConfiguration], engine: DescriptorEngine, comm: Communicator
+    ) -> None:
         self._config = config
         self._comm = comm
         self.matrix = DesignMatrix(engine, comm)
-        for source in config.training:
-            self.matrix.append(read_source(source, config.descriptor.elements, comm))
+        self.matrix.append(given)
 
     def add_label(self, configuration: Configuration, label: Label, group: str) -> None:
         settings = self._config.label
         item = LabelledConfiguration(configuration.labelled(label), settings.weights, group, settings.damping)
         self.matrix.append([item])
 
-    def fit(self) -> tuple[Posterior, Rows]:
-        """The posterior, and the rows it was fitted to (masked ones included)."""
+    def rows(self) -> Rows:
+        """This rank's rows, those that vanish by symmetry masked."""
         require_rows(self.matrix)
-        rows = without_vanishing(self.matrix.local(), self._comm)
+        return without_vanishing(self.matrix.local(), self._comm)
+
+    def fit(self, rows: Rows) -> Posterior:
         used = rows.used()
-        posterior = fit_posterior(
+        return fit_posterior(
             used.values, used.targets, used.weights,
             settings=self._config.fit, kinds=used.index["kind"], comm=self._comm,
         )  # fmt: skip
-        return posterior, rows
 
-    def novelty(self, posterior: Posterior, rows: Rows) -> float:
-        """eV/Å: the configured quantile of the left-out force stds of configurations in the range of use."""
+    def novelty(self, posterior: Posterior, rows: Rows, limit: float) -> float:
+        """eV/Å: the configured quantile of the left-out force stds of configurations in the range of use.
+
+        limit: eV/Å; a left-out std beyond use says that nothing else is like that configuration, and no more. With none
+        left the answer is 0: tolerance and gain alone decide.
+        """
         stds = left_out_force_stds(posterior, rows, self._comm)
-        representative = [std for n, std in stds.items() if _damping(self.matrix.items[n]) > SET_ASIDE]
-        return float(np.quantile(representative or list(stds.values()), self._config.query.novelty_quantile))
+        representative = [std for n, std in stds.items() if std <= limit and _damping(self.matrix.items[n]) > SET_ASIDE]
+        return float(np.quantile(representative, self._config.query.novelty_quantile)) if representative else 0.0
 
 
 class TestSet:
     """Labelled configurations that are never fitted; their rows are computed once. Collective."""
 
-    def __init__(self, config: RunConfig, engine: DescriptorEngine, comm: Communicator) -> None:
+    def __init__(self, given: Sequence[LabelledConfiguration], engine: DescriptorEngine, comm: Communicator) -> None:
         self._comm = comm
         self._matrix = DesignMatrix(engine, comm)
-        for path in config.test:
-            # The noise of a test row is that of a row which the fit weighs as the run's own labels, or its training.
-            source = TrainingSource(path=path)
-            weights = config.training[0].weights if config.training else config.label.weights
-            items = read_source(source, config.descriptor.elements, comm)
-            self._matrix.append([replace(item, weights=_positive(weights)) for item in items])
+        self._matrix.append(given)
 
     def __bool__(self) -> bool:
         return self._matrix.n_configurations > 0
@@ -95,26 +96,8 @@ def evaluate_rows(rows: Rows, posterior: Posterior, comm: Communicator) -> Evalu
     return Evaluated(kinds, targets, Prediction(*columns))
 
 
-def read_source(source: TrainingSource, elements: tuple[str, ...], comm: Communicator) -> list[LabelledConfiguration]:
-    """Read by rank 0 and handed to all. Raises InputError on all ranks."""
-
-    def read() -> list[Configuration]:
-        configurations = read_configurations(source.path, elements, labelled=True)
-        for c in configurations:
-            check_label(c, c.name)
-        return configurations
-
-    group = source.group or source.path.stem
-    return [LabelledConfiguration(c, source.weights, group, source.damping) for c in on_root(comm, read)]
-
-
 def _damping(item: LabelledConfiguration) -> float:
     """Mean factor on a configuration's force weights."""
     damping: Damping | None = item.damping
     forces = item.configuration.label.forces
     return 1.0 if damping is None or forces is None else float(damping.of_forces(forces).mean())
-
-
-def _positive(weights: Weights) -> Weights:
-    """A weight of zero would leave a kind out of the evaluation too."""
-    return Weights(weights.energy or 1.0, weights.force or 1.0, weights.stress or 3e-5)

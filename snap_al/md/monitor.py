@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
-from snap_al.fit import Posterior, square_root
+from snap_al.fit import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, sum_rows
 from snap_al.potential import element_covariance
 from snap_al.sessions import LammpsSession
@@ -50,17 +50,17 @@ class StdMonitor:
     def force_std(self, session: LammpsSession) -> Array:
         """(n_local,) eV/Å, for this rank's atoms. Collective over the session's ranks."""
         with self._timed():
-            return force_std_of(session.per_atom("snap_al_db"), self._force_root, len(self._settings.elements))
+            rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
+            return atom_force_std(rows, self._force_root)
 
     def force_std_if_labelled(self, session: LammpsSession, comm: Communicator, weight: float) -> Array:
         """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit. Collective."""
-        n_elements = len(self._settings.elements)
         with self._timed():
-            derivatives = session.per_atom("snap_al_db")
-            whitened = weight * force_rows(derivatives, n_elements) @ (self._spread @ self._posterior.whitening)
+            rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
+            whitened = weight * rows @ (self._spread @ self._posterior.whitening)
             (information,) = sum_rows(comm, whitened.T @ whitened)
             root = self._spread @ square_root(self._posterior.with_information(information))
-            return force_std_of(derivatives, root, n_elements)
+            return atom_force_std(rows, root)
 
     def energy_std(self, session: LammpsSession) -> Array:
         """(n_local,) eV, for this rank's atoms. Collective over the session's ranks."""
@@ -84,13 +84,5 @@ class StdMonitor:
 
 def force_rows(derivatives: Array, n_elements: int) -> Array:
     """(n, n_elements * 3 * K) as snad/atom orders them (element, xyz, component) → (3 n, n_elements * K)."""
-    n = len(derivatives)
-    return derivatives.reshape(n, n_elements, 3, -1).swapaxes(1, 2).reshape(3 * n, -1)
-
-
-def force_std_of(derivatives: Array, root: Array, n_elements: int) -> Array:
-    """derivatives: as snad/atom gives them. root: L, Σ = L Lᵀ over components. (n,) eV/Å."""
-    if len(derivatives) == 0:
-        return np.zeros(0)
-    squares = np.square(force_rows(derivatives, n_elements) @ root).sum(axis=1)
-    return np.asarray(np.sqrt(squares.reshape(-1, 3).sum(axis=1) / 3.0))
+    n, width = len(derivatives), derivatives.shape[1] // 3
+    return derivatives.reshape(n, n_elements, 3, width // n_elements).swapaxes(1, 2).reshape(3 * n, width)

@@ -7,7 +7,7 @@ in a run that was never interrupted: so an interrupted and resumed run takes the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -67,7 +67,10 @@ class SegmentStart:
 
 @dataclass(frozen=True)
 class Check:
-    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³."""
+    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³.
+
+    model_limited: over the tolerance, and not novel or not to be helped by a label.
+    """
 
     step: int
     temperature: float
@@ -75,6 +78,7 @@ class Check:
     volume: float
     force_std: float
     energy_std: float
+    model_limited: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,21 +101,21 @@ def run_segment(
     """Runs MD until a candidate, a checkpoint, the protocol's end, or a guard. Collective over `comm`.
 
     files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
-    beyond use. Raises InputError for a script that cannot be used; LAMMPS' errors during MD become the outcome.
+    beyond use. LAMMPS' errors become the outcome.
     """
     monitor = StdMonitor(potential.settings, potential.posterior)
     checks: list[Check] = []
-    with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
-        try:
+    frame = None
+    try:
+        with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             _prepare(session, potential, files, protocol, start, monitor)
             outcome, reason = _advance(session, comm, protocol, start, thresholds, monitor, checks)
             frame = gather_frame(session, comm, potential.settings.elements)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
-        except LammpsError as error:
-            at = checks[-1].step if checks else start.step
-            return SegmentResult(Outcome.FAILED, at, tuple(checks), None, str(error), monitor.seconds)
-    if outcome is not Outcome.BEYOND_USE and comm.rank == 0:
+    except LammpsError as error:
+        outcome, reason = Outcome.FAILED, str(error)
+    if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
     return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds)
@@ -163,13 +167,14 @@ def _advance(
         session.command(f"run {chunk} pre {setup} post no start 0 stop {protocol.steps}")
         step, setup = step + chunk, "no"
         check = _look(session, comm, monitor, step)
-        checks.append(check)
         useless = _beyond_use(check, protocol)
+        over = not useless and check.force_std > thresholds.tolerance
+        novel = over and check.force_std > thresholds.novelty
+        wanted = novel and _gain(session, comm, monitor, check, thresholds.weight) > thresholds.gain
+        checks.append(replace(check, model_limited=over and not wanted))
         if useless:
             return Outcome.BEYOND_USE, useless
-        if check.force_std > max(thresholds.tolerance, thresholds.novelty) and (
-            _gain(session, comm, monitor, check, thresholds.weight) > thresholds.gain
-        ):
+        if wanted:
             return Outcome.NOVEL, f"force std {check.force_std:.3f} eV/Å at step {step}"
     return (Outcome.FINISHED, "end of the protocol") if step >= protocol.steps else (Outcome.CHECKPOINT, "checkpoint")
 
@@ -182,6 +187,9 @@ def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step:
 
 
 def _gain(session: LammpsSession, comm: Communicator, monitor: StdMonitor, check: Check, weight: float) -> float:
+    """The share of the largest force std that a label would take away; all of it when forces are not fitted."""
+    if weight == 0:
+        return 1.0
     after = max(comm.allgather(_largest(monitor.force_std_if_labelled(session, comm, weight))))
     return 1.0 - after / check.force_std
 

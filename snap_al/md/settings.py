@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat
 
+from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
 
 Ensemble = Literal["nvt", "npt"]
@@ -35,15 +36,15 @@ class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
     """One MD protocol. Times in ps, temperatures in K, pressures in bar."""
 
     ensemble: Ensemble = "npt"
-    script: Path | None = None
+    script: ConfigPath | None = None
     """A LAMMPS script of your own instead of lammps_inputs/ENSEMBLE.in."""
-    temperature: Ramp = (300.0, 300.0)
+    temperature: Annotated[tuple[PositiveFloat, PositiveFloat], BeforeValidator(_ramp)] = (300.0, 300.0)
     pressure: Ramp = (0.0, 0.0)
     timestep: float = Field(default=0.001, gt=0)
     steps: int = Field(default=10000, gt=0)
-    temperature_damping: float | None = None
+    temperature_damping: PositiveFloat | None = None
     """ps; 100 timesteps when not given."""
-    pressure_damping: float | None = None
+    pressure_damping: PositiveFloat | None = None
     """ps; 1000 timesteps when not given."""
     check_every: int = Field(default=10, gt=0)
     """MD steps between looks at the stds."""

@@ -6,13 +6,14 @@ ranks of one job only; nothing that comes from a file is unpickled.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
 import ase.parallel
 
-from snap_al.errors import InputError, SnapALError
+from snap_al.errors import InputError, SnapALError, UnexpectedError
 
 T = TypeVar("T")
 
@@ -124,8 +125,7 @@ def collectively(comm: Communicator) -> Iterator[None]:
     failures = [(rank, e) for rank, e in enumerate(comm.allgather(_portable(own))) if e is not None]
     if failures:
         rank, failure = failures[0]
-        failure.everywhere = True
-        raise failure from (own if rank == comm.rank else None)
+        raise failure.on_all_ranks() from (own if rank == comm.rank else None)
 
 
 def on_root(comm: Communicator, work: Callable[[], T]) -> T:
@@ -138,7 +138,7 @@ def on_root(comm: Communicator, work: Callable[[], T]) -> T:
 
 
 def _portable(error: Exception | None) -> SnapALError | None:
-    """An exception that survives the way to another rank: ours as they are, others by name and message."""
+    """An exception that survives the way to another rank: ours as they are, others as their traceback."""
     if error is None or isinstance(error, SnapALError):
         return error
-    return SnapALError(f"{type(error).__name__}: {error}")
+    return UnexpectedError("".join(traceback.format_exception(error)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Kind
 from snap_al.descriptors.design_matrix import Rows
-from snap_al.fit import Posterior, square_root
+from snap_al.fit import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]
@@ -31,9 +31,3 @@ def left_out_force_stds(posterior: Posterior, rows: Rows, comm: Communicator) ->
     for part in comm.allgather(own):
         merged.update(part)
     return dict(sorted(merged.items()))
-
-
-def atom_force_std(force_rows: Array, root: Array) -> Array:
-    """force_rows: (3 n_atoms, n). root: L with Σ = L Lᵀ. (n_atoms,) sqrt(tr(D Σ Dᵀ)/3)."""
-    squares = np.square(force_rows @ root).sum(axis=1)
-    return np.asarray(np.sqrt(squares.reshape(-1, 3).sum(axis=1) / 3.0))

@@ -13,5 +13,5 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """Tolerance, eV/Å, on the largest force std over a frame's atoms."""
     novelty_quantile: float = Field(default=0.5, ge=0, le=1)
     """(ii) above this quantile of the same number over the training configurations, each predicted without itself."""
-    min_gain: float = Field(default=0.15, ge=0, lt=1)
+    min_gain: float = Field(default=0.1, ge=0, lt=1)
     """(iii) the label would lower it by at least this share (computed before labelling, from the frame's own rows)."""

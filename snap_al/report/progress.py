@@ -35,6 +35,8 @@ def describe(event: Event) -> str:
             f"walker {w['walker']}: step {w['from_step']} to {w['step']}, {w['outcome']}: {w['reason']}"
             for w in event["walkers"]
         )
+    if kind == "halted":
+        return f"halted: {event['reason']}"
     if kind == "stopped":
         return f"stopped: {event['reason']}"
     return ""
@@ -69,7 +71,7 @@ class Progress:
     ) -> None:
         if self._status is not None:
             self._status.stop()
-        if error is not None:
+        if error is not None and self._logger.handlers:
             self._write(logging.ERROR, f"{type(error).__name__}: {error}")
         for handler in self._logger.handlers:
             handler.close()
@@ -83,8 +85,8 @@ class Progress:
             self._status.update(doing(state))
 
     def _write(self, level: int, line: str) -> None:
-        """The log begins with the run directory: a config that is refused leaves none."""
-        if not self._logger.handlers and self._log.parent.is_dir():
+        """The log begins with a run's first event: a start that is refused leaves none, and adds nothing to another's."""
+        if not self._logger.handlers:
             handler = logging.FileHandler(self._log)
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self._logger.addHandler(handler)

@@ -1,6 +1,6 @@
 """Opening, feeding and closing LAMMPS; its errors turned into ours. With `parallel`, all that knows of LAMMPS' library."""
 
 from snap_al.sessions.box import Box, box_of
-from snap_al.sessions.session import LammpsSession
+from snap_al.sessions.session import LammpsSession, abandon, check_script
 
-__all__ = ["Box", "LammpsSession", "box_of"]
+__all__ = ["Box", "LammpsSession", "abandon", "box_of", "check_script"]

@@ -28,6 +28,11 @@ class Box:
     positions: Array
     rotation: Array
 
+    @property
+    def volume(self) -> float:
+        """Å³."""
+        return float(np.prod(np.diag(self.lower)))
+
     def vectors_back(self, vectors: Array) -> Array:
         """Vectors (..., 3) in LAMMPS' axes to the configuration's axes."""
         return vectors @ self.rotation

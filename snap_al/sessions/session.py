@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.errors import InputError, LammpsError, RunError
+from snap_al.errors import InputError, LammpsError, SnapALError
 from snap_al.parallel import Communicator, load_mpi
 
 Array = NDArray[np.float64]
-_GLOBAL, _ATOM, _ARRAY, _VECTOR, _SCALAR = 0, 1, 2, 1, 0
+_GLOBAL, _ATOM, _ARRAY = 0, 1, 2
 
 
 def load_lammps() -> Any:
@@ -60,7 +61,10 @@ class LammpsSession:
         except OSError as error:
             raise InputError(f"the LAMMPS library could not be loaded: {error}") from error
         except Exception as error:
-            raise LammpsError(f"LAMMPS did not start with arguments {args}: {_message(error)}") from error
+            failure = LammpsError(f"LAMMPS did not start with arguments {args}: {_message(error)}")
+            if comm.size > 1:
+                abandon(comm, failure, on_abort)  # whether the other ranks failed as well cannot be known here
+            raise failure from error
         if "ML-SNAP" not in self._lammps.installed_packages:
             version = self._lammps.version()
             self.close()
@@ -94,11 +98,7 @@ class LammpsSession:
             self.command(line)
 
     def include(self, script: Path, variables: dict[str, str]) -> None:
-        """A script with its LAMMPS variables set. Raises InputError for a `quit`, which would end Python itself."""
-        text = script.read_text()
-        for number, line in enumerate(text.splitlines(), 1):
-            if re.match(r"\s*quit\b", line):
-                raise InputError(f"{script}:{number}: `quit` would end the whole job; take it out")
+        """A script that `check_script` has seen, with its LAMMPS variables set."""
         for name, value in variables.items():
             self.command(f"variable {name} delete")
             self.command(f"variable {name} string {value}")
@@ -118,15 +118,9 @@ class LammpsSession:
     def n_atoms(self) -> int:
         return int(self._lammps.get_natoms())
 
-    def set_timestep(self, step: int) -> None:
-        self.command(f"reset_timestep {step}")
-
     def global_array(self, compute: str) -> Array:
         """A copy of a compute's global array; LAMMPS can free its own with the next command."""
         return np.array(self._extract(compute, _GLOBAL, _ARRAY))
-
-    def scalar(self, compute: str) -> float:
-        return float(self._extract(compute, _GLOBAL, _SCALAR))
 
     def thermo(self, keyword: str) -> float:
         """A thermo keyword's value. Collective: all ranks of the session call it."""
@@ -159,18 +153,31 @@ class LammpsSession:
     def _guarded(self, call: Callable[[], Any], what: str) -> Any:
         try:
             return call()
-        except self._module.MPIAbortException as error:
-            self._broken = True
-            message = f"LAMMPS failed on rank {self.comm.rank} alone in `{what}`: {_message(error)}"
-            if self.comm.size == 1:
-                raise LammpsError(message) from error
-            if self._on_abort is not None:
-                self._on_abort(message)
-            self.comm.abort(RunError.exit_code)
-            raise LammpsError(message) from error
         except Exception as error:
             self._broken = True
-            raise LammpsError(f"LAMMPS refused `{what}`: {_message(error)}") from error
+            raise self._failed(error, f"LAMMPS refused `{what}`") from error
+
+    def _failed(self, error: Exception, what: str) -> LammpsError:
+        """LAMMPS' message as our error; ends the job when it is not certain that all ranks of the session have it."""
+        failure = LammpsError(f"{what}: {_message(error)}")
+        if self.comm.size > 1 and isinstance(error, self._module.MPIAbortException):
+            abandon(self.comm, failure, self._on_abort)
+        return failure
+
+
+def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], None] | None) -> None:
+    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr."""
+    if on_abort is not None:
+        on_abort(str(failure))
+    print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
+    comm.abort(failure.exit_code)
+
+
+def check_script(path: Path) -> None:
+    """Raises InputError for a `quit`, which would end Python itself."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if re.match(r"\s*quit\b", line):
+            raise InputError(f"{path}:{number}: `quit` would end the whole job; take it out")
 
 
 def _message(error: BaseException) -> str:

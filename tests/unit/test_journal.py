@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from snap_al.errors import InputError
 from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events
+from snap_al.loop.state import Query
 
 EVENTS = [
     {"event": "opened", "ranks": 1},
-    {"event": "started", "queries": ["a", "b"], "walkers": 1},
+    {"event": "started", "queries": ["a", "b"], "walkers": 1, "digests": {}},
     {"event": "stopped", "reason": "ünïcode\n"},
 ]
 
@@ -118,6 +119,28 @@ def test_failures_go_back_and_end():
 def test_a_good_segment_forgets_the_failures():
     s = state().apply(explored(70, "failed")).apply(explored(40, "checkpoint"))
     assert s.walkers[0].retries == 0
+
+
+def test_failing_again_and_again_at_the_same_place_ends():
+    """Going back and passing the easy stretch once more is no progress: never an endless run."""
+    s, segments = state(), 0
+    while s.walkers[0].status is WalkerStatus.EXPLORING:
+        at = s.walkers[0].trail[-1].step
+        s = s.apply(explored(at + 20, "checkpoint", start=at) if at < 40 else explored(50, "failed", start=at))
+        segments += 1
+        assert segments < 20
+    assert s.walkers[0].status is WalkerStatus.GIVEN_UP
+
+
+def test_what_a_broken_labeler_rejected_is_asked_for_again():
+    s = state(pending=(Query("a", -1, 0), Query("b", -1, 0), Query("c", -1, 0)))
+    s = s.apply({"event": "rejected", "query": "a", "reason": ""}).apply(
+        {"event": "labelled", "query": "b", "job": "j"}
+    )
+    assert [q.key for q in s.apply({"event": "halted", "reason": "x"}).pending] == ["c"], "a failed on its own"
+    s = s.apply({"event": "rejected", "query": "c", "reason": ""}).apply({"event": "halted", "reason": "x"})
+    assert [q.key for q in s.pending] == ["c"]
+    assert s.rejections == 1
 
 
 def test_cycles_begin_again():

@@ -10,13 +10,12 @@ from conftest import COPPER, WEIGHTS, rattled_copper
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration, ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fit import fit_posterior, square_root
+from snap_al.fit import atom_force_std, fit_posterior, square_root
 from snap_al.md import Outcome, ProtocolSettings, SegmentStart, Thresholds, run_segment
 from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, element_covariance
-from snap_al.query.novelty import atom_force_std
-from snap_al.sessions import LammpsSession
+from snap_al.sessions import LammpsSession, check_script
 
 NEVER = Thresholds(1e3, 1e3, 0.0, 1.0)
 START = Configuration.from_atoms(bulk("Cu", cubic=True) * (2, 2, 2), "start")
@@ -167,7 +166,7 @@ def test_scripts_that_cannot_be_used(fitted, tmp_path):
     quitting = tmp_path / "quit.in"
     quitting.write_text("fix 1 all nve\n quit 1\n")
     with pytest.raises(InputError, match=r"quit.in:2: `quit`"):
-        segment(fitted, tmp_path / "r", script=quitting)
+        check_script(quitting)
     wrong = tmp_path / "wrong.in"
     wrong.write_text("fix 1 all no_such_fix\n")
     result = segment(fitted, tmp_path / "r", script=wrong)
