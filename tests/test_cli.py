@@ -139,8 +139,37 @@ def test_a_reference_that_lammps_refuses(training):
     assert "no_such_file.eam" in refused("fit", "fit.yaml", cwd=training)
 
 
-def test_decks_are_not_read_yet(tmp_path):
-    assert "FitSNAP decks" in refused("fit", "Ta-example.in", cwd=tmp_path)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_published_deck(data, tmp_path, ranks):
+    """The deck as it is; files under the names of its [OUTFILE]; FitSNAP's published metrics."""
+    deck = data / "Ta_Linear_JCP2014" / "Ta-example.in"
+    done = snap_al("fit", deck, "--out", tmp_path / "Ta", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    names = {p.name for p in (tmp_path / "Ta").iterdir()}
+    assert {
+        "Ta_pot.snapcoeff",
+        "Ta_pot.snapparam",
+        "Ta_pot.mod",
+        "Ta_metrics.md",
+        "mean.npy",
+        "covariance.npy",
+    } <= names
+    published = metrics(data / "Ta_Linear_JCP2014" / "reference" / "Ta_metrics.md")
+    ours = metrics(tmp_path / "Ta" / "Ta_metrics.md")
+    assert set(ours) == set(published)
+    # The published numbers were rounded to six digits, and come from another LAMMPS with other rounding in sums.
+    for key, (n, mae, rmse, _) in published.items():
+        assert ours[key][0] == n
+        assert ours[key][1:3] == pytest.approx((mae, rmse), rel=1e-4), key
+
+
+def metrics(path):
+    rows = [line.split("|")[1:-1] for line in path.read_text().splitlines() if line.startswith("| (")]
+    return {row[0].strip(): tuple(float(x) for x in row[1:]) for row in rows}
+
+
+def test_a_deck_that_is_not_there(tmp_path):
+    assert "no such deck" in refused("fit", "Ta-example.in", cwd=tmp_path)
 
 
 def test_folders_without_a_run_or_a_potential(tmp_path):

@@ -12,23 +12,24 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import load_config, open_run, read_run
+from snap_al.config import config_of, inputs_of, load_config, open_run, read_run
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
 from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration
 from snap_al.descriptors.design_matrix import without_vanishing
-from snap_al.errors import InputError, SnapALError
+from snap_al.errors import SnapALError
+from snap_al.fitsnap import Deck, markdown, metrics_of, read_deck, write_posterior_arrays
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.training import TestSet, TrainingSet, evaluate_rows
 from snap_al.parallel import Communicator, on_root, world
-from snap_al.potential import FittedPotential
+from snap_al.potential import STEM, FittedPotential
 from snap_al.report.figures import write_figures
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
 from snap_al.uncertainty import Table
-from snap_al.units import ASE_STRESS_TO_ROWS
+from snap_al.units import ASE_STRESS_TO_ROWS, BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
 
 def run(
@@ -61,33 +62,41 @@ def _leave_report(directory: RunDirectory) -> dict[str, Any]:
 
 
 def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -> dict[str, Table]:
-    """Fits once to a config's training set and writes the potential files and metrics.json into `out`.
+    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
 
-    Returns the tables of errors and calibration, {"training": …, "test": …}. Raises InputError on all ranks.
+    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
+    covariance.npy. Returns the tables of errors and calibration, {"training": …, "test": …}. Raises InputError on all ranks.
     """
     comm, source, folder = comm or world(), Path(source), Path(out)
-    if source.suffix == ".in":
-        raise InputError(
-            f"{source}: FitSNAP decks cannot be read yet; give a config (`snap-al init fit` writes one)"
-        ).on_all_ranks()
-    config, inputs = on_root(comm, lambda: _config_and_inputs(source))
-    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
+    deck = on_root(comm, lambda: read_deck(source)) if source.suffix == ".in" else None
+    config, inputs = on_root(comm, lambda: _config_and_inputs(source, deck))
+    unit = BAR_PER_EV_PER_A3 if deck is None else FITSNAP_BAR_PER_EV_PER_A3
+    arguments = config.lammps.arguments
+    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, arguments, unit) as engine:
         training, test = TrainingSet(config, inputs.training, engine, comm), TestSet(inputs.test, engine, comm)
         rows = training.rows()
         posterior = training.fit(rows)
         tables = {"training": evaluate_rows(rows, posterior, comm).table()}
         if test:
             tables["test"] = test.evaluate(posterior).table()
+        matrix = training.matrix
+        lines = [] if deck is None else metrics_of(matrix.local().used(), matrix.groups, posterior, comm)
 
     def write() -> None:
-        FittedPotential(config.descriptor, inputs.reference, posterior).write(folder)
+        fitted = FittedPotential(config.descriptor, inputs.reference, posterior)
+        fitted.write(folder, STEM if deck is None else deck.potential)
         write_atomically(folder / "metrics.json", json.dumps(tables, indent=1) + "\n")
+        if deck is not None:
+            write_atomically(folder / deck.metrics, markdown(lines))
+            write_posterior_arrays(folder, config.descriptor, posterior)
 
     on_root(comm, write)
     return tables
 
 
-def _config_and_inputs(source: Path) -> tuple[RunConfig, RunInputs]:
+def _config_and_inputs(source: Path, deck: Deck | None) -> tuple[RunConfig, RunInputs]:
+    if deck is not None:
+        return config_of(deck), inputs_of(deck)
     config = load_config(source)
     return config, read_inputs(config)
 

@@ -51,7 +51,12 @@ class ConfigurationRows:
 class DescriptorEngine:
     """Computes rows. Use as a context manager. Raises InputError for a configuration that cannot be computed."""
 
-    def __init__(self, settings: SnapSettings, reference: ReferencePotential, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, settings: SnapSettings, reference: ReferencePotential, arguments: tuple[str, ...] = (),
+        pressure_unit: float = BAR_PER_EV_PER_A3,
+    ) -> None:  # fmt: skip
+        """arguments: LAMMPS' command line. pressure_unit: bar per eV/Å³ in stress rows."""
+        self._pressure_unit = pressure_unit
         self.settings = settings
         self.columns = Columns.of(settings)
         self._reference = reference
@@ -109,7 +114,7 @@ class DescriptorEngine:
         values[0] /= n
         reference[0] /= n
         # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar
-        values[-6:] *= BAR_PER_EV_PER_A3 / box.volume
+        values[-6:] *= self._pressure_unit / box.volume
         stress_map = box.stress_map()
         for array in (values, reference.reshape(-1, 1)):
             forces = array[1:-6].reshape(n, 3, -1).swapaxes(1, 2)

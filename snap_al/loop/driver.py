@@ -59,6 +59,7 @@ class Driver:
         """Goes on where the directory stopped. Raises InputError or RunError; what was finished is on disk."""
         for event in self._comm.bcast(self._journal.events if self._journal is not None else []):
             self._state = self._state.apply(event)
+        self._same_inputs()
         settings, arguments = self._config.descriptor, self._config.lammps.arguments
         with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, arguments) as engine:
             training = TrainingSet(self._config, self._inputs.training, engine, self._comm)
@@ -66,7 +67,6 @@ class Driver:
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:
                 self._start()
-            self._same_inputs()
             reason = self._loop(training, test)
             self._finish(training, test, reason)
         failed_run(self._state)
@@ -104,6 +104,7 @@ class Driver:
         self._record({"event": "started", "queries": keys, "walkers": walkers, "digests": digests})
 
     def _same_inputs(self) -> None:
+        """Raises InputError when a file that the run began with has changed since."""
         changed = [where for where, digest in self._state.digests.items() if self._inputs.digests.get(where) != digest]
         if changed:
             raise InputError(

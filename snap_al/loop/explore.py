@@ -53,8 +53,7 @@ def explore(
     with collectively(world):
         for number, walker in enumerate(state.walkers):
             if walker.status is WalkerStatus.EXPLORING and groups.runs(number):
-                record = directory.aborted(number, walker.segments)
-                with _whole_group(groups.comm, record):
+                with _whole_group(groups.comm):
                     event = _segment(groups.comm, config, directory, state, number, potential, structures[number])
                 if groups.comm.rank == 0:
                     mine.append(event)
@@ -63,18 +62,17 @@ def explore(
 
 
 @contextmanager
-def _whole_group(comm: Communicator, record: Path) -> Iterator[None]:
-    """Work in which the ranks of a group wait for each other: what fails on one of several must end the job."""
+def _whole_group(comm: Communicator) -> Iterator[None]:
+    """Work in which the ranks of a group wait for each other: what fails on one of several must end the job.
+
+    Nothing is recorded against the segment: a full disk is not its fault, and the next start tries it again.
+    """
     try:
         yield
     except Exception as error:
         if comm.size > 1:
-            abandon(comm, RunError(f"{type(error).__name__}: {error}"), lambda message: _write_abort(record, message))
+            abandon(comm, RunError(f"{type(error).__name__}: {error}"), on_abort=None)
         raise
-
-
-def _write_abort(record: Path, message: str) -> None:
-    write_atomically(record, json.dumps({"reason": message}))
 
 
 def _segment(
@@ -102,7 +100,7 @@ def _segment(
             ),
             thresholds, restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             arguments=config.lammps.arguments,
-            on_abort=lambda message: _write_abort(aborted, message),
+            on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
         )  # fmt: skip
     query = ""
     if comm.rank == 0:

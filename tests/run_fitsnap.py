@@ -1,0 +1,27 @@
+"""Runs the released FitSNAP on a deck and leaves its arrays in the current folder: run_fitsnap.py DECK OUT.npz"""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+from mpi4py import MPI
+
+from snap_al.fitsnap import compat
+
+compat.apply()
+from fitsnap3lib.fitsnap import FitSnap  # noqa: E402  after the compatibility module
+
+deck, out = sys.argv[1:]
+fs = FitSnap(deck, comm=MPI.COMM_WORLD, arglist=["--overwrite"])
+# FitSNAP's XYZ scraper writes into an array that its release makes only later.
+fs.pt.shared_arrays["number_of_atoms"] = SimpleNamespace(sliced_array=np.zeros(10**6))
+fs.scrape_configs()
+del fs.pt.shared_arrays["number_of_atoms"]
+fs.process_configs()
+table = fs.pt.fitsnap_dict
+arrays = {name: np.array(fs.pt.shared_arrays[name].array) for name in ("a", "b", "w")}
+fs.perform_fit()
+np.savez(
+    out, **arrays, fit=np.asarray(fs.solver.fit), groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
+    kinds=np.array(table["Row_Type"]), atoms=np.array(table["Atom_I"]).astype(int),
+)  # fmt: skip

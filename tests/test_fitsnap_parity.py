@@ -1,0 +1,76 @@
+"""Design matrix, targets, weights and fit, row by row, against FitSNAP itself on its published examples."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from snap_al.config import config_of, inputs_of
+from snap_al.descriptors import DescriptorEngine, DesignMatrix
+from snap_al.fit import fit_posterior
+from snap_al.fitsnap import read_deck
+from snap_al.parallel import SERIAL
+from snap_al.units import FITSNAP_BAR_PER_EV_PER_A3
+
+pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
+SETS = {"Ta_Linear_JCP2014": "Ta-example.in", "Ta_XYZ": "Ta-example.in"}
+
+
+@pytest.fixture(scope="module", params=[*SETS, pytest.param("InP_JPCA2020", marks=pytest.mark.slow)])
+def both(request, data, tmp_path_factory):
+    """Our rows and FitSNAP's rows of the same deck, FitSNAP's put in our order."""
+    folder = tmp_path_factory.mktemp("fitsnap")
+    deck_path = data / request.param / SETS.get(request.param, "InP-example.in")
+    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck_path), "theirs.npz"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    with np.load(folder / "theirs.npz") as stored:
+        theirs = {name: stored[name] for name in stored.files}
+    deck = read_deck(deck_path)
+    inputs = inputs_of(deck)
+    with DescriptorEngine(deck.settings, inputs.reference, (), FITSNAP_BAR_PER_EV_PER_A3) as engine:
+        matrix = DesignMatrix(engine, SERIAL)
+        matrix.append(inputs.training)
+    return deck, matrix, matrix.local(), theirs
+
+
+def in_our_order(matrix, theirs):
+    """FitSNAP lists a configuration's rows together, as energy, forces, stress; which files came first is the disk's."""
+    starts = np.flatnonzero(theirs["kinds"] == "Energy")
+    blocks = np.split(np.arange(len(theirs["kinds"])), starts[1:])
+    seen: dict[tuple[str, str], list[np.ndarray]] = {}
+    for block in blocks:
+        seen.setdefault((theirs["groups"][block[0]], theirs["files"][block[0]]), []).append(block)
+    order = []
+    for item in matrix.items:
+        name = item.configuration.name
+        file = name.split(", frame")[0].rsplit("/", 1)[-1]
+        order.append(seen[(item.group, file)].pop(0))
+    return np.concatenate(order)
+
+
+def test_rows_are_fitsnaps(both):
+    deck, matrix, rows, theirs = both
+    order = in_our_order(matrix, theirs)
+    a, b, w = theirs["a"][order], theirs["b"][order], theirs["w"][order]
+    everything = rows.values[:, matrix._engine.columns.distinct_of]
+    for kind in range(3):
+        here = rows.index["kind"] == kind
+        for ours, reference in ((everything, a), (rows.targets[:, None], b[:, None])):
+            scale = np.abs(reference[here]).max(axis=0)
+            assert (np.abs(ours[here] - reference[here]) <= 1e-10 * scale + 1e-300).all(), (deck.path, kind)
+    np.testing.assert_allclose(rows.weights, w, rtol=1e-12)
+
+
+def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
+    deck, matrix, rows, theirs = both
+    used = rows.used()
+    posterior = fit_posterior(used.values, used.targets, used.weights, settings=config_of(deck).fit)
+    ours = rows.values @ posterior.mean
+    reference = rows.values[:, matrix._engine.columns.distinct_of] @ theirs["fit"]
+    for kind in range(3):
+        here = rows.index["kind"] == kind
+        spread = np.std(reference[here])
+        assert np.abs(ours[here] - reference[here]).max() <= 1e-6 * spread, kind

@@ -1,0 +1,158 @@
+"""Decks: every key followed or refused; JSON as FitSNAP writes it, and damaged."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import rattled_copper
+
+from snap_al.errors import InputError
+from snap_al.fitsnap import Group, read_deck, scrape
+from snap_al.fitsnap.scrape import group_sizes, read_json
+from snap_al.units import ASE_STRESS_TO_ROWS
+
+DECK = """
+[BISPECTRUM]
+numTypes = 1
+twojmax = 4
+rcutfac = 4.5
+type = Cu
+bzeroflag = 0
+[CALCULATOR]
+calculator = LAMMPSSNAP
+energy = 1
+force = 1
+stress = 1
+[ESHIFT]
+Cu = 0.25
+[SOLVER]
+solver = SVD
+[SCRAPER]
+scraper = JSON
+[PATH]
+dataPath = JSON
+[OUTFILE]
+metrics = metrics.md
+potential = Cu_pot
+[REFERENCE]
+units = metal
+atom_style = atomic
+pair_style = hybrid/overlay zero 10.0 zbl 2.0 2.5
+pair_coeff1 = * * zero
+pair_coeff2 = * * zbl 29 29
+[GROUPS]
+group_sections = name training_size testing_size eweight fweight vweight
+group_types = str float float float float float
+warm = 0.5 0.25 100 1 1.0e-8   # a comment
+"""
+
+
+def fitsnap_json(configuration):
+    s = configuration.label.stress * ASE_STRESS_TO_ROWS
+    data = {
+        "Lattice": configuration.cell.tolist(), "Positions": configuration.positions.tolist(),
+        "AtomTypes": list(configuration.species), "NumAtoms": len(configuration), "Energy": configuration.label.energy,
+        "Forces": configuration.label.forces.tolist(), "Stress": [[s[0], s[5], s[4]], [s[5], s[1], s[3]], [s[4], s[3], s[2]]],
+    }  # fmt: skip
+    content = {"Dataset": {"Data": [data], "StressStyle": "bar", "EnergyStyle": "electronvolt"}}
+    return "# a comment line\n" + json.dumps(content)
+
+
+@pytest.fixture
+def deck(tmp_path):
+    folder = tmp_path / "JSON" / "warm"
+    folder.mkdir(parents=True)
+    for k in range(8):
+        (folder / f"{k}.json").write_text(fitsnap_json(rattled_copper(k, repeat=1)))
+    (tmp_path / "Cu.in").write_text(DECK)
+    return tmp_path / "Cu.in"
+
+
+def test_a_deck_is_read(deck):
+    found = read_deck(deck)
+    assert found.settings.elements == ("Cu",)
+    assert (found.potential, found.metrics) == ("Cu_pot", "metrics.md")
+    items = scrape(found)
+    assert [s.testing for s in items] == [False] * 4 + [True] * 2
+    first, truth = items[0].configuration, rattled_copper(0, repeat=1)
+    assert first.label.energy == pytest.approx(truth.label.energy + 4 * 0.25)
+    np.testing.assert_allclose(first.label.forces, truth.label.forces)
+    np.testing.assert_allclose(first.label.stress, truth.label.stress, rtol=1e-12)
+    assert items[0].weights.stress == 1e-8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rcutfac", "rcutfacc", r"\[BISPECTRUM\] rcutfacc: unknown key; did you mean 'rcutfac'"),
+        ("[ESHIFT]", "[ESHFT]", r"\[ESHFT\]: unknown or unsupported section; did you mean 'ESHIFT'"),
+        ("bzeroflag = 0", "bzeroflag = maybe", "expected 0 or 1"),
+        ("bzeroflag = 0", "quadraticflag = 1", "quadraticflag = 1: not supported, and it would change the result"),
+        ("solver = SVD", "solver = RIDGE", "solver = RIDGE: not supported"),
+        ("numTypes = 1", "numTypes = 2", "numTypes: is 2, and type names 1"),
+        ("scraper = JSON", "scraper = VASP", "not supported"),
+        ("100 1 1.0e-8", "100 1", r"\[GROUPS\] warm: 4 values"),
+        ("100 1 1.0e-8", "many 1 1.0e-8", "'many' is no number"),
+        ("type = Cu", "type = Xx", "no chemical symbol"),
+        ("warm = 0.5 0.25 100 1 1.0e-8   # a comment", "", "no groups"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(deck, old, new, message):
+    deck.write_text(DECK.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_deck(deck)
+
+
+def test_groups_that_are_missing_or_empty(deck):
+    deck.write_text(DECK + "cold = 1.0 0.0 1 1 1\n")
+    with pytest.raises(InputError, match=r"\[GROUPS\] cold: no JSON files in"):
+        scrape(read_deck(deck))
+
+
+@pytest.mark.parametrize("damage", ["cut", "nan", "no forces", "outside types", "atoms"])
+def test_damaged_json_names_file_and_group(deck, damage):
+    path = deck.parent / "JSON" / "warm" / "0.json"
+    text = path.read_text()
+    content = json.loads(text[text.index("{") :])
+    data = content["Dataset"]["Data"][0]
+    if damage == "no forces":
+        del data["Forces"]
+    if damage == "outside types":
+        data["AtomTypes"][0] = "Au"
+    if damage == "atoms":
+        data["AtomTypes"].pop()
+    if damage == "nan":
+        data["Forces"][0][0] = float("nan")
+    path.write_text(text[:300] if damage == "cut" else json.dumps(content))
+    with pytest.raises(InputError, match=r"0\.json"):
+        scrape(read_deck(deck))
+
+
+def test_random_sampling_is_recorded_by_its_seed(deck):
+    deck.write_text(DECK + "random_sampling = 1\nrandom_seed = 5\n")
+    names = [[s.configuration.name for s in scrape(read_deck(deck))] for _ in range(2)]
+    assert names[0] == names[1]
+    assert names[0] != sorted(names[0])
+
+
+@pytest.mark.parametrize(
+    ("training", "testing", "shares", "bare", "n", "expected"),
+    [
+        (1.0, 0.0, (True, True), False, 9, (9, 0)),
+        (1, 0.0, (False, True), False, 9, (1, 0)),
+        (0.5, 0.5, (True, True), False, 9, (5, 4)),
+        (0.01, 0.0, (True, True), False, 9, (1, 0)),
+        (5, 2, (False, False), False, 9, (5, 2)),
+        (0.5, 0.0, (True, True), True, 9, (5, 4)),
+    ],
+)
+def test_sizes_follow_fitsnaps_rules(tmp_path, training, testing, shares, bare, n, expected):
+    group = Group("g", training, testing, shares, bare, 1, 1, 1)
+    assert group_sizes(group, n, tmp_path) == expected
+
+
+def test_stress_in_kilobar(deck):
+    path = deck.parent / "JSON" / "warm" / "0.json"
+    before = read_json(path).label.stress
+    path.write_text(path.read_text().replace('"StressStyle": "bar"', '"StressStyle": "kB"'))
+    np.testing.assert_allclose(read_json(path).label.stress, 1000 * before)
