@@ -115,7 +115,9 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: AsJs
 
 @app.command()
 def fit(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")
+    ],
     out: OutFolder = Path("fit"),
     as_json: AsJson = False,
 ) -> None:

@@ -27,7 +27,9 @@ def apply() -> None:
         return
     create_atoms, command = session.create_atoms, session.command
 
-    def create_atoms_as_before(self: Any, n: int, id: Any = None, type: Any = None, x: Any = None, **others: Any) -> Any:
+    def create_atoms_as_before(
+        self: Any, n: int, id: Any = None, type: Any = None, x: Any = None, **others: Any
+    ) -> Any:
         renamed = {k: others.get(k) for k in ("v", "image", "shrinkexceed") if k in others}
         return create_atoms(self, n, id, type, x, **renamed)
 
