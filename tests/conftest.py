@@ -40,16 +40,22 @@ def alloy() -> Configuration:
 
 CHEM = SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), chemflag=True)
 PLAIN = SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), bzeroflag=True)
+QUADRATIC = SnapSettings(
+    elements=("Cu", "Ag"), twojmax=2, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), quadraticflag=True
+)
+INNER = SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, sinner=(2.0, 2.1), dinner=(0.3, 0.4))
 COPPER = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.5)
 ZBL = ReferencePotential.parse(
     ["pair_style zbl 2.5 3.5", "pair_coeff 1 1 29 29", "pair_coeff 1 2 29 47", "pair_coeff 2 2 47 47"]
 )
 
 
-@pytest.fixture(scope="session", params=["chem", "plain"])
+KINDS_OF_SNAP = {"chem": CHEM, "plain": PLAIN, "quadratic": QUADRATIC, "inner": INNER}
+
+
+@pytest.fixture(scope="session", params=list(KINDS_OF_SNAP))
 def engine(request: pytest.FixtureRequest):
-    settings = CHEM if request.param == "chem" else PLAIN
-    with DescriptorEngine(settings, ZBL) as opened:
+    with DescriptorEngine(KINDS_OF_SNAP[request.param], ZBL) as opened:
         yield opened
 
 

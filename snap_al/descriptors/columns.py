@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,13 @@ def bispectrum_indices(twojmax: int) -> list[tuple[int, int, int]]:
 
 
 def component_names(settings: SnapSettings) -> list[str]:
-    """Names of the components of one central element, in LAMMPS' order, such as `B_2.1.1` or `B_2.1.1[InInP]`."""
+    """Names of the components of one central element, in LAMMPS' order: `B_2.1.1`, `B_2.1.1[InInP]`, `B_0.0.0*B_2.1.1`."""
     triples = bispectrum_indices(settings.twojmax)
     if not settings.chemflag:
-        return [f"B_{a}.{b}.{c}" for a, b, c in triples]
+        linear = [f"B_{a}.{b}.{c}" for a, b, c in triples]
+        if settings.quadraticflag:
+            return linear + [f"{a}*{b}" for a, b in combinations_with_replacement(linear, 2)]
+        return linear
     chems = product(settings.elements, repeat=3)
     return [f"B_{a}.{b}.{c}[{e1}{e2}{e3}]" for e1, e2, e3 in chems for a, b, c in triples]
 
@@ -60,6 +63,8 @@ class Columns:
                 keys.append((element, "constant"))
             for chem in chems:
                 keys += [(element, tuple(sorted(zip(j, chem, strict=True)))) for j in triples]
+            if settings.quadraticflag:
+                keys += [(element, "product", a, b) for a, b in combinations_with_replacement(triples, 2)]
         seen: dict[object, int] = {}
         distinct = np.array([seen.setdefault(key, len(seen)) for key in keys])
         return cls(distinct, len(settings.elements), not settings.bzeroflag)

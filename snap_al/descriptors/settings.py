@@ -33,6 +33,11 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     bzeroflag: bool = False
     """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""
     switchflag: bool = True
+    quadraticflag: bool = False
+    """Products B_k B_l beside the B_k; https://docs.lammps.org/pair_snap.html."""
+    sinner: PerElement | None = None
+    """Å, center of the inner switching function for each element; with dinner, half its width. None: no inner switching."""
+    dinner: PerElement | None = None
 
     @field_validator("elements")
     @classmethod
@@ -47,11 +52,17 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _one_each(self) -> SnapSettings:
         n = len(self.elements)
-        for name in ("radelem", "wj"):
+        for name in ("radelem", "wj", "sinner", "dinner"):
             values = getattr(self, name)
+            if values is None:
+                continue
             if len(values) not in (1, n):
                 raise ValueError(f"{name} has {len(values)} values for {n} elements; give one, or one per element")
             object.__setattr__(self, name, values * n if len(values) == 1 else values)
+        if (self.sinner is None) != (self.dinner is None):
+            raise ValueError("sinner and dinner belong together; give both or neither")
+        if self.chemflag and self.quadraticflag:
+            raise ValueError("chemflag and quadraticflag do not go together")
         if self.chemflag and self.bnormflag is False:
             raise ValueError("chemflag needs bnormflag: LAMMPS switches it on with chemflag")
         return self
@@ -87,4 +98,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
             types = " ".join(str(k) for k in range(len(self.elements)))
             flags.append(f"chem {len(self.elements)} {types}")
         flags += [f"bnormflag {int(self.normalised)}", f"wselfallflag {int(self.wselfallflag)}"]
+        flags.append(f"quadraticflag {int(self.quadraticflag)}")
+        if self.sinner is not None and self.dinner is not None:
+            flags += ["switchinnerflag 1", "sinner", *map(repr, self.sinner), "dinner", *map(repr, self.dinner)]
         return flags

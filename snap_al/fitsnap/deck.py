@@ -21,7 +21,7 @@ BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no
 FOLLOWED: dict[str, tuple[str, ...]] = {
     "BISPECTRUM": (
         "numTypes", "twojmax", "rcutfac", "rfac0", "rmin0", "wj", "radelem", "type", "wselfallflag", "chemflag",
-        "bzeroflag", "bnormflag", "switchflag",
+        "bzeroflag", "bnormflag", "switchflag", "quadraticflag", "switchinnerflag", "sinner", "dinner",
     ),
     "CALCULATOR": ("calculator", "energy", "force", "stress"),
     "ESHIFT": (),  # one key per element
@@ -36,7 +36,7 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 HARMLESS_WHEN: dict[str, dict[str, tuple[str, ...]]] = {
-    "BISPECTRUM": {"quadraticflag": ("0",), "bikflag": ("0",), "switchinnerflag": ("0",), "dgradflag": ("0",)},
+    "BISPECTRUM": {"bikflag": ("0",), "dgradflag": ("0",)},
     "CALCULATOR": {"per_atom_energy": ("0",), "nonlinear": ("0",), "per_atom_scalar": ("0",)},
     "SOLVER": {
         "normalweight": ("-12",), "normratio": ("0.5",), "nsam": ("0",), "cov_nugget": ("0", "0.0"),
@@ -155,6 +155,10 @@ class _Reader:
         if n != len(elements):
             raise self._error("[BISPECTRUM] numTypes", f"is {n}, and type names {len(elements)} elements")
         chem = self._flag("BISPECTRUM", "chemflag", False)
+        inner: list[tuple[float, ...] | None] = [None, None]
+        if self._flag("BISPECTRUM", "switchinnerflag", False):
+            words = [get("BISPECTRUM", k, v).split() for k, v in (("sinner", "0.9 " * n), ("dinner", "0.1 " * n))]
+            inner = [tuple(self._number("[BISPECTRUM] sinner, dinner", w) for w in ws) for ws in words]
         try:
             return SnapSettings(
                 elements=elements, twojmax=twojmax.pop(), rcutfac=float(get("BISPECTRUM", "rcutfac", "4.67637")),
@@ -165,6 +169,7 @@ class _Reader:
                 wselfallflag=self._flag("BISPECTRUM", "wselfallflag", False),
                 bzeroflag=self._flag("BISPECTRUM", "bzeroflag", False),
                 switchflag=self._flag("BISPECTRUM", "switchflag", True),
+                quadraticflag=self._flag("BISPECTRUM", "quadraticflag", False), sinner=inner[0], dinner=inner[1],
             )  # fmt: skip
         except (ValidationError, ValueError) as error:
             raise self._error("[BISPECTRUM]", " ".join(str(error).split())) from error

@@ -31,20 +31,23 @@ def element_line(settings: SnapSettings, number: int) -> str:
     return f"{settings.elements[number]} {settings.radelem[number]!r} {settings.wj[number]!r}"
 
 
-def snapparam(settings: SnapSettings, *, quadratic: bool = False) -> str:
-    """The hyper-parameters, in LAMMPS' words."""
-    values = {
+def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
+    """The hyper-parameters, in LAMMPS' words. quadratic: of the file beside it, where it is not the settings' own."""
+    values: dict[str, str | int] = {
         "rcutfac": repr(settings.rcutfac),
         "twojmax": settings.twojmax,
         "rfac0": repr(settings.rfac0),
         "rmin0": repr(settings.rmin0),
         "switchflag": int(settings.switchflag),
         "bzeroflag": int(settings.bzeroflag),
-        "quadraticflag": int(quadratic),
+        "quadraticflag": int(settings.quadraticflag if quadratic is None else quadratic),
         "chemflag": int(settings.chemflag),
         "bnormflag": int(settings.normalised),
         "wselfallflag": int(settings.wselfallflag),
     }
+    if settings.sinner is not None and settings.dinner is not None:
+        values |= {"switchinnerflag": 1}
+        values |= {k: " ".join(map(repr, v)) for k, v in (("sinner", settings.sinner), ("dinner", settings.dinner))}
     return "# SNAP hyper-parameters written by snap_al\n" + "".join(f"{k} {v}\n" for k, v in values.items())
 
 

@@ -27,14 +27,14 @@ class FittedPotential:
     posterior: Posterior
 
     def write(self, folder: Path, stem: str = STEM) -> None:
-        """snapcoeff, snapparam, mod, the variance beside them, and posterior.npz with descriptor.json."""
+        """snapcoeff, snapparam, mod, the variance beside them (linear SNAP only), and posterior.npz with descriptor.json."""
         write_atomically(folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean))
         write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
         write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference, stem))
-        write_atomically(
-            folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, self.posterior.covariance)
-        )
-        write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
+        if not self.settings.quadraticflag:  # the variance of quadratic SNAP is of fourth order in B
+            covariance = self.posterior.covariance
+            write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, covariance))
+            write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
         description = {
             "descriptor": self.settings.model_dump(mode="json"),
             "reference": {"styles": self.reference.styles, "coefficients": self.reference.coefficients},
