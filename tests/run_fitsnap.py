@@ -11,6 +11,8 @@ from snap_al.fitsnap import compat
 compat.apply()
 from fitsnap3lib.fitsnap import FitSnap  # noqa: E402  after the compatibility module
 
+from snap_al.fitsnap.solver import EmbeddedModelError  # noqa: E402
+
 deck, out = sys.argv[1:]
 fs = FitSnap(deck, comm=MPI.COMM_WORLD, arglist=["--overwrite"])
 # FitSNAP's XYZ scraper writes into an array that its release makes only later.
@@ -21,7 +23,13 @@ fs.process_configs()
 table = fs.pt.fitsnap_dict
 arrays = {name: np.array(fs.pt.shared_arrays[name].array) for name in ("a", "b", "w")}
 fs.perform_fit()
+theirs = np.asarray(fs.solver.fit).ravel()
+
+fs.solver = EmbeddedModelError(fs.pt, fs.config, samples=50)
+fs.fit = None
+fs.perform_fit()
+fs.write_output()
 np.savez(
-    out, **arrays, fit=np.asarray(fs.solver.fit), groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
+    out, **arrays, fit=theirs, ours=np.asarray(fs.solver.fit).ravel(), cov=fs.solver.cov, samples=fs.solver.fit_sam, groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
     kinds=np.array(table["Row_Type"]), atoms=np.array(table["Atom_I"]).astype(int),
 )  # fmt: skip

@@ -78,3 +78,28 @@ def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
         here = rows.index["kind"] == kind
         spread = np.std(reference[here])
         assert np.abs(ours[here] - reference[here]).max() <= 1e-6 * spread, kind
+
+
+def test_our_solver_inside_fitsnap(both):
+    """FitSNAP assigned our solver, did its error analysis and wrote its files: the same predictions, and a covariance."""
+    _, matrix, rows, theirs = both
+    columns = matrix._engine.columns
+    everything = rows.values[:, columns.distinct_of]
+    fits = [theirs[name] for name in ("fit", "ours")]
+    if not columns.has_constant:
+        fits = [f.reshape(columns.n_elements, -1)[:, 1:].ravel() for f in fits]
+    one, other = (everything @ f for f in fits)
+    for kind in range(3):
+        here = rows.index["kind"] == kind
+        assert np.abs(one[here] - other[here]).max() <= 1e-6 * np.std(one[here]), kind
+    assert np.linalg.eigvalsh(theirs["cov"]).min() >= -1e-9 * np.linalg.norm(theirs["cov"])
+    assert len(theirs["samples"]) == 50
+
+
+def test_the_example_runs(data, tmp_path):
+    script = ROOT / "examples" / "fitsnap" / "our_solver_in_fitsnap.py"
+    deck = data / "Ta_Linear_JCP2014" / "Ta-example.in"
+    done = subprocess.run([sys.executable, str(script), str(deck)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "31 coefficients" in done.stdout
+    assert (tmp_path / "Ta_pot.snapcoeff").exists()
