@@ -33,7 +33,7 @@ from snap_al.units import ASE_STRESS_TO_ROWS, BAR_PER_EV_PER_A3, FITSNAP_BAR_PER
 
 
 def run(
-    config: Path | str, out: Path | str, comm: Communicator | None = None, console: Console | None = None
+    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None
 ) -> dict[str, Any]:
     """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
 

@@ -9,7 +9,7 @@ from ase.calculators.emt import EMT
 from conftest import rattled_copper
 
 from snap_al.errors import InputError, LabelError
-from snap_al.label import AseLabeler, ImmediateBackend, validate_labeler
+from snap_al.label import AseLabeler, ImmediateBackend, validate_backend, validate_labeler
 
 EMT_NAME = "ase.calculators.emt.EMT"
 
@@ -52,6 +52,10 @@ def test_lennard_jones_keeps_the_contract():
         AseLabeler("ase.calculators.lj.LennardJones", {"sigma": 2.2, "epsilon": 0.4, "rc": 5.0, "smooth": True}),
         rattled_copper(1),
     )
+
+
+def test_the_immediate_backend_keeps_the_contract(tmp_path):
+    validate_backend(ImmediateBackend(AseLabeler(EMT_NAME), tmp_path), rattled_copper(1))
 
 
 def test_the_contract_finds_wrong_forces():

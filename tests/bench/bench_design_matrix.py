@@ -1,0 +1,69 @@
+"""The design matrix of a deck: ours and FitSNAP's process_configs, alternating, in one run.
+
+    python tests/bench/bench_design_matrix.py DECK [REPEATS]      the Ta example of SNAP_AL_DATA when no deck is given
+
+FitSNAP's time is that of process_configs alone; ours is that of everything between configurations and rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mpi4py import MPI
+
+from snap_al.config import inputs_of
+from snap_al.descriptors import DescriptorEngine, DesignMatrix
+from snap_al.fitsnap import compat, read_deck
+from snap_al.parallel import SERIAL
+
+DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+
+
+def ours(path: Path) -> float:
+    deck = read_deck(path)
+    inputs = inputs_of(deck)
+    started = time.perf_counter()
+    with DescriptorEngine(deck.settings, inputs.reference) as engine:
+        matrix = DesignMatrix(engine, SERIAL)
+        matrix.append(inputs.training)
+        matrix.local()
+    return time.perf_counter() - started
+
+
+def fitsnaps(path: Path) -> float:
+    from fitsnap3lib.fitsnap import FitSnap
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        fs = FitSnap(str(path), comm=MPI.COMM_WORLD, arglist=["--overwrite"])
+        fs.scrape_configs()
+        started = time.perf_counter()
+        fs.process_configs()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "Ta_Linear_JCP2014" / "Ta-example.in"
+    path = path.resolve()
+    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    compat.apply()
+    times: dict[str, list[float]] = {"FitSNAP": [], "snap_al": []}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # FitSNAP writes into the current directory
+        for _ in range(repeats):
+            times["FitSNAP"].append(fitsnaps(path))
+            times["snap_al"].append(ours(path))
+        os.chdir("/")
+    for name, found in times.items():
+        print(f"{name:8s} median {statistics.median(found):8.3f} s   each {' '.join(f'{t:.3f}' for t in found)}")
+    print(f"ratio    {statistics.median(times['FitSNAP']) / statistics.median(times['snap_al']):.2f}")
+
+
+if __name__ == "__main__":
+    main()
