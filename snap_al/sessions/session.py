@@ -136,10 +136,9 @@ class LammpsSession:
         return int(self._lammps.extract_global("nlocal"))
 
     def atoms(self) -> dict[str, Array]:
-        """This rank's own atoms: id, type, image (n,), x, v, f (n, 3). Copies."""
+        """This rank's own atoms: id, type (n,), x (n, 3) Å. Copies."""
         n, get = self.n_local, self._lammps.numpy.extract_atom
-        names = ("id", "type", "x", "v", "f")
-        return {name: np.array(get(name)[:n]) for name in names}
+        return {name: np.array(get(name)[:n]) for name in ("id", "type", "x")}
 
     def lower_cell(self) -> tuple[Array, Array]:
         """Lower-triangular cell (3, 3) and origin (3,) in Å."""
