@@ -1,4 +1,4 @@
-"""Runs the released FitSNAP on a deck and leaves its arrays in the current folder: run_fitsnap.py DECK OUT.npz"""
+"""Runs the released FitSNAP on a deck and leaves its arrays in the current folder: run_fitsnap.py DECK OUT.npz [--ours]"""
 
 import sys
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from fitsnap3lib.fitsnap import FitSnap  # noqa: E402  after the compatibility m
 
 from snap_al.fitsnap.solver import EmbeddedModelError  # noqa: E402
 
-deck, out = sys.argv[1:]
+deck, out = sys.argv[1:3]
 fs = FitSnap(deck, comm=MPI.COMM_WORLD, arglist=["--overwrite"])
 # FitSNAP's XYZ scraper writes into an array that its release makes only later.
 fs.pt.shared_arrays["number_of_atoms"] = SimpleNamespace(sliced_array=np.zeros(10**6))
@@ -25,11 +25,14 @@ arrays = {name: np.array(fs.pt.shared_arrays[name].array) for name in ("a", "b",
 fs.perform_fit()
 theirs = np.asarray(fs.solver.fit).ravel()
 
-fs.solver = EmbeddedModelError(fs.pt, fs.config, samples=50)
-fs.fit = None
-fs.perform_fit()
-fs.write_output()
+ours = {}
+if "--ours" in sys.argv:
+    fs.solver = EmbeddedModelError(fs.pt, fs.config, samples=50)
+    fs.fit = None
+    fs.perform_fit()
+    fs.write_output()
+    ours = {"ours": np.asarray(fs.solver.fit).ravel(), "cov": fs.solver.cov, "samples": fs.solver.fit_sam}
 np.savez(
-    out, **arrays, fit=theirs, ours=np.asarray(fs.solver.fit).ravel(), cov=fs.solver.cov, samples=fs.solver.fit_sam, groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
+    out, **arrays, fit=theirs, **ours, groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
     kinds=np.array(table["Row_Type"]), atoms=np.array(table["Atom_I"]).astype(int),
 )  # fmt: skip

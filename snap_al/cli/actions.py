@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import config_of, inputs_of, load_config, open_run, read_run
+from snap_al.config import load_config, open_run, read_run, validate_config
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
 from snap_al.data.storage import write_atomically
@@ -95,9 +95,7 @@ def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -
 
 
 def _config_and_inputs(source: Path, deck: Deck | None) -> tuple[RunConfig, RunInputs]:
-    if deck is not None:
-        return config_of(deck), inputs_of(deck)
-    config = load_config(source)
+    config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
     return config, read_inputs(config)
 
 

@@ -1,18 +1,10 @@
 """The YAML config: loading it with all problems listed at once, writing commented ones, building a run from it."""
 
 from snap_al.config.build import open_run
-from snap_al.config.deck import config_of, inputs_of
-from snap_al.config.load import load_config
+from snap_al.config.load import load_config, validate_config
 from snap_al.config.state import read_run
 from snap_al.config.templates import config_for_structure, template, template_names
 
 __all__ = [
-    "config_for_structure",
-    "config_of",
-    "inputs_of",
-    "load_config",
-    "open_run",
-    "read_run",
-    "template",
-    "template_names",
-]
+    "config_for_structure", "load_config", "open_run", "read_run", "template", "template_names", "validate_config",
+]  # fmt: skip

@@ -1,26 +1,19 @@
-"""A FitSNAP deck as config and inputs of a fit."""
+"""A FitSNAP deck as part of a config."""
 
 from __future__ import annotations
 
-import hashlib
+from pathlib import Path
+from typing import Any
 
-from snap_al.descriptors import LabelledConfiguration, ReferencePotential
-from snap_al.fitsnap import Deck, scrape
-from snap_al.loop import RunConfig, RunInputs
-
-
-def config_of(deck: Deck) -> RunConfig:
-    return RunConfig(descriptor=deck.settings, reference=deck.reference, fit=deck.fit)
+from snap_al.fitsnap import Deck, read_deck
 
 
-def inputs_of(deck: Deck) -> RunInputs:
-    """Reads the deck's training set. Raises InputError naming file and group."""
-    found = scrape(deck)
-    parts = [
-        tuple(LabelledConfiguration(s.configuration, s.weights, s.group) for s in found if s.testing is testing)
-        for testing in (False, True)
-    ]
-    return RunInputs(
-        reference=ReferencePotential.parse(list(deck.reference)), training=parts[0], test=parts[1], start=(), walkers=(),
-        digests={"deck": hashlib.sha256(deck.path.read_bytes()).hexdigest()[:16]},
-    )  # fmt: skip
+def with_deck(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A config's content with what its `fitsnap` deck gives and it does not give itself. Raises InputError for the deck."""
+    path = content.get("fitsnap")
+    return {**deck_content(read_deck(folder / path)), **content} if isinstance(path, str) else content
+
+
+def deck_content(deck: Deck) -> dict[str, Any]:
+    """Descriptor, reference potential and solver, as a config has them."""
+    return {"descriptor": deck.settings.model_dump(), "reference": list(deck.reference), "fit": deck.fit.model_dump()}

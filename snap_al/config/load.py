@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from snap_al.config.deck import with_deck
 from snap_al.errors import InputError
 from snap_al.loop import RunConfig
 
@@ -40,8 +41,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
     """Raises InputError. Paths in the config are taken relative to the folder of `path`."""
+    folder = path.resolve().parent
     try:
-        return RunConfig.model_validate(content, context={"folder": path.resolve().parent})
+        return RunConfig.model_validate(with_deck(content, folder), context={"folder": folder})
     except ValidationError as error:
         details = error.errors()
         # A list whose items are wrong counts as too short as well; the items say more.

@@ -66,6 +66,21 @@ class EmbeddedModelError(Solver):
             rng = np.random.default_rng(self.seed)
             self.fit_sam = self.posterior.sample(self.samples, rng) @ spread.T
 
+    def _offset(self) -> None:
+        """With bzeroflag, a constant of zero before each element's coefficients; FitSNAP's own stops at samples of
+        several elements."""
+        n = self.config.sections["BISPECTRUM"].numtypes
+
+        def with_constants(values: Array) -> Array:
+            blocks = values.reshape(*values.shape[:-1], n, -1)
+            return np.insert(blocks, 0, 0.0, axis=-1).reshape(*values.shape[:-1], -1)
+
+        self.fit = with_constants(self.fit)
+        if n > 1:
+            self.fit = self.fit.reshape(-1, 1)
+        if self.fit_sam is not None:
+            self.fit_sam = with_constants(self.fit_sam)
+
     def _columns(self, width: int) -> Columns:
         """Raises InputError when FitSNAP's matrix is not the one of its BISPECTRUM section."""
         section = self.config.sections["BISPECTRUM"]

@@ -11,6 +11,7 @@ from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
 from snap_al.descriptors import LabelledConfiguration, ReferencePotential
 from snap_al.errors import InputError
+from snap_al.fitsnap import Scraped, read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
 from snap_al.sessions import check_script
 
@@ -30,12 +31,13 @@ class RunInputs:
 def read_inputs(config: RunConfig) -> RunInputs:
     """Raises InputError naming file and frame. Run by one rank; the result travels."""
     elements = config.descriptor.elements
+    given = scrape(read_deck(config.fitsnap)) if config.fitsnap is not None else []
+    training = [item for source in config.training for item in _labelled(source, elements)]
+    test = [item for path in config.test for item in _labelled(TrainingSource(path=path), elements, UNIT_WEIGHTS)]
     inputs = RunInputs(
         reference=ReferencePotential.parse(list(config.reference)),
-        training=tuple(item for source in config.training for item in _labelled(source, elements)),
-        test=tuple(
-            item for path in config.test for item in _labelled(TrainingSource(path=path), elements, UNIT_WEIGHTS)
-        ),
+        training=(*from_deck(given, testing=False), *training),
+        test=(*from_deck(given, testing=True), *test),
         start=tuple(config.start.configurations(elements, config.seed)),
         walkers=tuple(_walkers(config)),
         digests={},
@@ -47,6 +49,10 @@ def read_inputs(config: RunConfig) -> RunInputs:
     for where, path in _files(config).items():
         inputs.digests[where] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return inputs
+
+
+def from_deck(given: list[Scraped], *, testing: bool) -> list[LabelledConfiguration]:
+    return [LabelledConfiguration(s.configuration, s.weights, s.group) for s in given if s.testing is testing]
 
 
 UNIT_WEIGHTS = Weights(1.0, 1.0, 1.0)
@@ -72,13 +78,15 @@ def _walkers(config: RunConfig) -> list[Configuration]:
             raise InputError(
                 f"{c.name}: a walker's structure must be periodic in all directions; add vacuum and set pbc"
             )
-    if not (config.training or config.start.structures or config.start.dimers):
+    if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
         raise InputError("start: nothing to begin with; give start.structures to label, or training files")
     return structures
 
 
 def _files(config: RunConfig) -> dict[str, Path]:
     found = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
+    if config.fitsnap is not None:
+        found["fitsnap"] = config.fitsnap
     found |= {f"test.{n}": path for n, path in enumerate(config.test)}
     found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
     if config.explore is not None:

@@ -65,6 +65,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """A whole config. `snap-al fit` needs descriptor and training; `snap-al run` also explore, and training or start."""
 
     seed: int = Field(default=1, ge=0)
+    fitsnap: ConfigPath | None = None
+    """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config gives no others."""
     descriptor: SnapSettings
     reference: tuple[str, ...] = ()
     """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted."""

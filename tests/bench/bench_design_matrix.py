@@ -18,9 +18,10 @@ from pathlib import Path
 
 from mpi4py import MPI
 
-from snap_al.config import inputs_of
+from snap_al.config import validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix
 from snap_al.fitsnap import compat, read_deck
+from snap_al.loop import read_inputs
 from snap_al.parallel import SERIAL
 
 DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -28,7 +29,7 @@ DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] /
 
 def ours(path: Path) -> float:
     deck = read_deck(path)
-    inputs = inputs_of(deck)
+    inputs = read_inputs(validate_config({"fitsnap": deck.path.name}, deck.path))
     started = time.perf_counter()
     with DescriptorEngine(deck.settings, inputs.reference) as engine:
         matrix = DesignMatrix(engine, SERIAL)

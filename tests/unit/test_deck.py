@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from conftest import rattled_copper
 
+from snap_al.config import load_config
 from snap_al.errors import InputError
 from snap_al.fitsnap import Group, read_deck, scrape
 from snap_al.fitsnap.scrape import group_sizes, read_json
+from snap_al.loop import read_inputs
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 DECK = """
@@ -157,3 +159,19 @@ def test_stress_in_kilobar(deck):
     before = read_json(path).label.stress
     path.write_text(path.read_text().replace('"StressStyle": "bar"', '"StressStyle": "kB"'))
     np.testing.assert_allclose(read_json(path).label.stress, 1000 * before)
+
+
+def test_a_run_config_takes_a_deck(deck):
+    """Descriptor, reference, training set and weights from the deck; what the config says itself goes before."""
+    config = deck.parent / "run.yaml"
+    config.write_text("fitsnap: Cu.in\nfit: {posterior: bayes}\nstop: {max_labels: 7}\n")
+    found = load_config(config)
+    assert found.descriptor == read_deck(deck).settings
+    assert found.fit.posterior == "bayes"
+    inputs = read_inputs(found)
+    assert (len(inputs.training), len(inputs.test)) == (4, 2)
+    assert inputs.training[0].group == "warm"
+    assert "zbl 2.0 2.5" in inputs.reference.styles
+    config.write_text("fitsnap: none.in\n")
+    with pytest.raises(InputError, match="no such deck"):
+        load_config(config)
