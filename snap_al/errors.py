@@ -3,7 +3,16 @@
 The command line turns them into one message and an exit code: 2 when the input is wrong, 3 when a run failed.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import Self
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The name among the known ones that may be meant, or all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
 
 
 class SnapALError(Exception):

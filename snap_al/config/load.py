@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from snap_al.config.deck import with_deck
-from snap_al.errors import InputError
+from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 
 
@@ -65,10 +64,7 @@ def _describe(detail: ErrorDetails) -> str:
     location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(UNION_PARTS))]
     dotted = ".".join(str(part) for part in location) or "config"
     if detail["type"] == "extra_forbidden":
-        known = _fields_at(RunConfig, location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-        return f"{dotted}: unknown key; {hint}"
+        return f"{dotted}: unknown key; {did_you_mean(str(location[-1]), _fields_at(RunConfig, location[:-1]))}"
     if detail["type"] == "missing":
         return f"{dotted}: required, and not given"
     message = detail["msg"].removeprefix("Value error, ")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import ase.io
+from ase import Atoms
 from pydantic import AfterValidator, ValidationInfo
 
 from snap_al.data.configuration import Configuration, check_configuration, check_label
@@ -23,23 +24,29 @@ ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
 
 def read_configurations(path: Path, elements: tuple[str, ...], *, labelled: bool) -> list[Configuration]:
     """Every frame of a file. Raises InputError naming file and frame for what cannot be used."""
+    configurations = read_frames(path)
+    for configuration in configurations:
+        check_configuration(configuration, elements, configuration.name)
+        if labelled:
+            check_label(configuration, configuration.name)
+    return configurations
+
+
+def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
+    """Every frame as it is, named by file and number. format: ASE's name of it, found out when not given. Raises InputError."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        frames = ase.io.read(path, index=":")
+        frames = ase.io.read(path, index=":", format=format)
     except Exception as error:
         raise InputError(f"{path}: ASE cannot read it: {type(error).__name__}: {error}") from error
     if not frames:
         raise InputError(f"{path}: no configurations in it")
-    configurations = []
-    for number, atoms in enumerate(frames):
-        where = f"{path}, frame {number}"
-        try:
-            configuration = Configuration.from_atoms(atoms, name=where)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{where}: a label is not made of numbers: {error}") from error
-        check_configuration(configuration, elements, where)
-        if labelled:
-            check_label(configuration, where)
-        configurations.append(configuration)
-    return configurations
+    return [_configuration(atoms, f"{path}, frame {number}") for number, atoms in enumerate(frames)]
+
+
+def _configuration(atoms: Atoms, where: str) -> Configuration:
+    try:
+        return Configuration.from_atoms(atoms, name=where)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: a label is not made of numbers: {error}") from error

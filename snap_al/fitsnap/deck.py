@@ -6,14 +6,13 @@ https://fitsnap.github.io/Run/Run_input.html
 from __future__ import annotations
 
 import configparser
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from snap_al.descriptors import SnapSettings
-from snap_al.errors import InputError
+from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
 
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
@@ -44,7 +43,6 @@ HARMLESS_WHEN: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "SCRAPER": {"save_group_scrape": ("None",), "read_group_scrape": ("None",), "property_array": ("None",)},
     "PATH": {"groupFile": ("None",)},
-    "GROUPS": {},
     "EXTRAS": {"apply_transpose": ("0",), "only_test": ("0",), "dump_peratom": ("0",), "dump_perconfig": ("0",), "dump_configs": ("0",)},
 }  # fmt: skip
 """Keys that are not followed; with any other value they would change the result, and are refused."""
@@ -131,7 +129,7 @@ class _Reader:
     def _check_keys(self) -> None:
         for section in self._parser.sections():
             if section not in FOLLOWED:
-                raise self._error(f"[{section}]", f"unknown or unsupported section; {_hint(section, FOLLOWED)}")
+                raise self._error(f"[{section}]", f"unknown or unsupported section; {did_you_mean(section, FOLLOWED)}")
             for key, value in self._parser.items(section):
                 self._check_key(section, key, value)
 
@@ -141,7 +139,9 @@ class _Reader:
             return
         harmless = HARMLESS_WHEN.get(section, {})
         if key not in harmless:
-            raise self._error(f"[{section}] {key}", f"unknown key; {_hint(key, [*FOLLOWED[section], *harmless])}")
+            raise self._error(
+                f"[{section}] {key}", f"unknown key; {did_you_mean(key, [*FOLLOWED[section], *harmless])}"
+            )
         if value not in harmless[key] and BOOLEAN.get(value.lower()) is not False:
             raise self._error(f"[{section}] {key} = {value}", "not supported, and it would change the result")
 
@@ -248,9 +248,3 @@ class _Reader:
 
     def _error(self, where: str, what: str) -> InputError:
         return InputError(f"{self._path}: {where}: {what}")
-
-
-def _hint(word: str, known: object) -> str:
-    names = [str(k) for k in known]  # type: ignore[attr-defined]
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, voigt
+from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
+from snap_al.descriptors import LabelledConfiguration
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck, Group
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -26,13 +27,10 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scraped:
-    """One configuration of a deck: its group, row weights, and whether it is for testing."""
+class Scraped(LabelledConfiguration):
+    """One configuration of a deck, and whether it is for testing."""
 
-    configuration: Configuration
-    group: str
-    weights: Weights
-    testing: bool
+    testing: bool = False
 
 
 def scrape(deck: Deck) -> list[Scraped]:
@@ -49,7 +47,7 @@ def scrape(deck: Deck) -> list[Scraped]:
             testing = number >= n_training
             configuration = _checked(read(), deck, group)
             weights = _weights(deck, group, len(configuration), n_testing if testing else n_training)
-            found.append(Scraped(configuration, group.name, weights, testing))
+            found.append(Scraped(configuration, weights, group.name, testing=testing))
     return found
 
 
@@ -93,11 +91,11 @@ def read_json(path: Path) -> Configuration:
         species = tuple(str(s) for s in data["AtomTypes"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no FitSNAP JSON: {type(error).__name__}: {error}") from error
-    factors = _unit_factors(styles, path)
+    bar = _bar_per_unit_of_stress(styles, path)
     label = Label(
         energy=energy,
         forces=forces,
-        stress=None if stress is None else voigt(stress * factors["Stress"]) / ASE_STRESS_TO_ROWS,
+        stress=None if stress is None else voigt(stress * bar) / ASE_STRESS_TO_ROWS,
     )
     if len(species) != len(positions):
         raise InputError(f"{path}: {len(species)} AtomTypes for {len(positions)} Positions")
@@ -113,16 +111,16 @@ METAL = {
 BAR = {"metal": 1.0, "bar": 1.0, "bars": 1.0, "kbar": 1000.0, "kb": 1000.0, "pa": 1e-5, "kpa": 0.01}
 
 
-def _unit_factors(styles: dict[str, Any], path: Path) -> dict[str, float]:
+def _bar_per_unit_of_stress(styles: dict[str, Any], path: Path) -> float:
     """Stress may state its unit; any other quantity in units other than metal is refused."""
-    stress = str(styles.pop("StressStyle", "metal")).lower()
+    stress = str(styles.get("StressStyle", "metal")).lower()
     if stress not in BAR:
         raise InputError(f"{path}: StressStyle {stress!r} is not known; there are {', '.join(BAR)}")
     for quantity, known in METAL.items():
         style = str(styles.get(f"{quantity}Style", known[0])).lower()
         if style not in known:
             raise InputError(f"{path}: {quantity}Style is {style!r}; only metal units can be read")
-    return {"Stress": BAR[stress]}
+    return BAR[stress]
 
 
 def _xyz_group(deck: Deck, group: Group) -> list[Callable[[], Configuration]]:
@@ -132,18 +130,13 @@ def _xyz_group(deck: Deck, group: Group) -> list[Callable[[], Configuration]]:
             break
     else:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
-    try:
-        frames = ase.io.read(path, index=":", format="extxyz")
-    except Exception as error:
-        raise InputError(f"{path}: ASE cannot read it: {type(error).__name__}: {error}") from error
-    return [lambda atoms=a, n=n: _from_xyz(atoms, f"{path}, frame {n}") for n, a in enumerate(frames)]  # type: ignore[misc]
+    return [lambda c=c: _stress_from_bar(c) for c in read_frames(path, "extxyz")]  # type: ignore[misc]
 
 
-def _from_xyz(atoms: Any, name: str) -> Configuration:
-    configuration = Configuration.from_atoms(atoms, name)
+def _stress_from_bar(configuration: Configuration) -> Configuration:
     label = configuration.label
     stress = None if label.stress is None else label.stress / ASE_STRESS_TO_ROWS
-    return configuration.labelled(Label(label.energy, label.forces, stress))
+    return configuration.labelled(replace(label, stress=stress))
 
 
 def _checked(configuration: Configuration, deck: Deck, group: Group) -> Configuration:

@@ -1,16 +1,11 @@
 """Our posteriors inside FitSNAP: a solver object that a FitSNAP script assigns.
 
-from snap_al.fitsnap import compat
-compat.apply()
-from fitsnap3lib.fitsnap import FitSnap
-from snap_al.fitsnap.solver import EmbeddedModelError
+    fs.process_configs()
+    fs.solver = EmbeddedModelError(fs.pt, fs.config, samples=100)
+    fs.perform_fit()
+    fs.write_output()
 
-fs = FitSnap("Ta-example.in", comm=MPI.COMM_WORLD, arglist=["--overwrite"])
-fs.scrape_configs()
-fs.process_configs()
-fs.solver = EmbeddedModelError(fs.pt, fs.config, samples=100)
-fs.perform_fit()
-fs.write_output()
+The whole script is examples/fitsnap/our_solver_in_fitsnap.py.
 """
 
 from __future__ import annotations

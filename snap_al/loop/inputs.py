@@ -11,7 +11,7 @@ from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
 from snap_al.descriptors import LabelledConfiguration, ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fitsnap import Scraped, read_deck, scrape
+from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
 from snap_al.sessions import check_script
 
@@ -36,8 +36,8 @@ def read_inputs(config: RunConfig) -> RunInputs:
     test = [item for path in config.test for item in _labelled(TrainingSource(path=path), elements, UNIT_WEIGHTS)]
     inputs = RunInputs(
         reference=ReferencePotential.parse(list(config.reference)),
-        training=(*from_deck(given, testing=False), *training),
-        test=(*from_deck(given, testing=True), *test),
+        training=(*(item for item in given if not item.testing), *training),
+        test=(*(item for item in given if item.testing), *test),
         start=tuple(config.start.configurations(elements, config.seed)),
         walkers=tuple(_walkers(config)),
         digests={},
@@ -49,10 +49,6 @@ def read_inputs(config: RunConfig) -> RunInputs:
     for where, path in _files(config).items():
         inputs.digests[where] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return inputs
-
-
-def from_deck(given: list[Scraped], *, testing: bool) -> list[LabelledConfiguration]:
-    return [LabelledConfiguration(s.configuration, s.weights, s.group) for s in given if s.testing is testing]
 
 
 UNIT_WEIGHTS = Weights(1.0, 1.0, 1.0)
