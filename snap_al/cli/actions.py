@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,21 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import load_config, open_run, read_run, validate_config
+from snap_al.config import open_run, read_run
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
-from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration
-from snap_al.descriptors.design_matrix import without_vanishing
+from snap_al.descriptors import DescriptorEngine, LabelledConfiguration
 from snap_al.errors import SnapALError
-from snap_al.fitsnap import Deck, markdown, metrics_of, read_deck, write_posterior_arrays
-from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
-from snap_al.loop.training import TestSet, TrainingSet, evaluate_rows
+from snap_al.loop import RunDirectory
+from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
-from snap_al.potential import STEM, FittedPotential
+from snap_al.potential import FittedPotential
 from snap_al.report.figures import write_figures
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
 from snap_al.uncertainty import Table
-from snap_al.units import ASE_STRESS_TO_ROWS, BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
+from snap_al.units import ASE_STRESS_TO_ROWS
 
 
 def run(
@@ -61,44 +57,6 @@ def _leave_report(directory: RunDirectory) -> dict[str, Any]:
     return write_metrics(directory, events, state)
 
 
-def fit(source: Path | str, out: Path | str, comm: Communicator | None = None) -> dict[str, Table]:
-    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
-
-    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
-    covariance.npy. Returns the tables of errors and calibration, {"training": …, "test": …}. Raises InputError on all ranks.
-    """
-    comm, source, folder = comm or world(), Path(source), Path(out)
-    deck = on_root(comm, lambda: read_deck(source)) if source.suffix == ".in" else None
-    config, inputs = on_root(comm, lambda: _config_and_inputs(source, deck))
-    unit = BAR_PER_EV_PER_A3 if deck is None else FITSNAP_BAR_PER_EV_PER_A3
-    arguments = config.lammps.arguments
-    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, arguments, unit) as engine:
-        training, test = TrainingSet(config, inputs.training, engine, comm), TestSet(inputs.test, engine, comm)
-        rows = training.rows()
-        posterior = training.fit(rows)
-        tables = {"training": evaluate_rows(rows, posterior, comm).table()}
-        if test:
-            tables["test"] = test.evaluate(posterior).table()
-        matrix = training.matrix
-        lines = [] if deck is None else metrics_of(matrix.local().used(), matrix.groups, posterior, comm)
-
-    def write() -> None:
-        fitted = FittedPotential(config.descriptor, inputs.reference, posterior)
-        fitted.write(folder, STEM if deck is None else deck.potential)
-        write_atomically(folder / "metrics.json", json.dumps(tables, indent=1) + "\n")
-        if deck is not None:
-            write_atomically(folder / deck.metrics, markdown(lines))
-            write_posterior_arrays(folder, config.descriptor, posterior)
-
-    on_root(comm, write)
-    return tables
-
-
-def _config_and_inputs(source: Path, deck: Deck | None) -> tuple[RunConfig, RunInputs]:
-    config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
-    return config, read_inputs(config)
-
-
 def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = None) -> Table:
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
@@ -109,10 +67,9 @@ def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = N
     elements = potential.settings.elements
     found = on_root(comm, lambda: read_configurations(Path(data), elements, labelled=True))
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
-        matrix = DesignMatrix(engine, comm)
-        matrix.append([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0)) for c in found])
-        rows = without_vanishing(matrix.local(), comm)
-        return evaluate_rows(rows, potential.posterior, comm).table()
+        test = TestSet(engine, comm)
+        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0)) for c in found])
+        return test.evaluate(potential.posterior).table()
 
 
 def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:

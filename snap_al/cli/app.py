@@ -119,17 +119,38 @@ def fit(
         Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")
     ],
     out: OutFolder = Path("fit"),
+    prior: Annotated[
+        Path | None, typer.Option(help="A .snapcoeff, published or of an earlier fit, that the prior is centered on.")
+    ] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict/--lenient",
+            help="Stop at the first configuration that cannot be used, or leave it out. [a deck: lenient; a config: strict]",
+        ),
+    ] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Keep descriptors in the output folder, and use those that are there.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Fit once to labelled configurations and write the potential files.
 
-    Example: snap-al fit mo.yaml --out mo
+    Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
     """
-    from snap_al.cli import actions
+    from snap_al.cli.fitting import fit as fit_once
     from snap_al.parallel import world
 
     comm = world()
-    tables = actions.fit(source, out, comm)
+    tables = fit_once(
+        source,
+        out,
+        comm,
+        strict=strict,
+        prior=prior,
+        cache=cache,
+        warn=lambda text: typer.echo(f"warning: {text}", err=True),
+    )
     if comm.rank == 0:
         _show_tables(tables, as_json)
 

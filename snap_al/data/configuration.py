@@ -31,7 +31,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Configuration:
-    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc: (3,) bool."""
+    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc: (3,) bool.
+
+    charges: (n_atoms,) e, and spins: (n_atoms, 3) μB, or (n_atoms,) along z, where the reference
+    potential needs them; None when not known.
+    """
 
     cell: Array
     positions: Array
@@ -39,6 +43,8 @@ class Configuration:
     pbc: tuple[bool, bool, bool] = (True, True, True)
     label: Label = field(default_factory=Label)
     name: str = ""
+    charges: Array | None = None
+    spins: Array | None = None
 
     def __len__(self) -> int:
         return len(self.species)
@@ -50,11 +56,15 @@ class Configuration:
 
     @property
     def key(self) -> str:
-        """A hash of what a labeler is asked for: cell, positions, species and periodicity, to the last bit."""
+        """A hash of what a labeler is asked for: cell, positions, species, periodicity, charges and spins, to the last
+        bit."""
         digest = hashlib.sha256()
         for array in (self.cell, self.positions):
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         digest.update(repr((self.species, self.pbc)).encode())
+        for name, moments in (("charges", self.charges), ("spins", self.spins)):
+            if moments is not None:
+                digest.update(name.encode() + np.ascontiguousarray(moments, dtype="<f8").tobytes())
         return digest.hexdigest()[:20]
 
     def labelled(self, label: Label) -> Configuration:
@@ -62,7 +72,10 @@ class Configuration:
 
     def to_atoms(self) -> Atoms:
         """ASE Atoms with a SinglePointCalculator that holds the labels."""
-        atoms = Atoms(symbols=list(self.species), positions=self.positions, cell=self.cell, pbc=self.pbc)
+        atoms = Atoms(
+            symbols=list(self.species), positions=self.positions, cell=self.cell, pbc=self.pbc,
+            charges=self.charges, magmoms=self.spins,
+        )  # fmt: skip
         known = {k: v for k, v in vars(self.label).items() if v is not None}
         if known:
             atoms.calc = SinglePointCalculator(atoms, **known)
@@ -89,6 +102,8 @@ class Configuration:
                 stress=None if stress is None else voigt(np.array(stress, dtype=float), name),
             ),
             name=name,
+            charges=atoms.get_initial_charges() if atoms.has("initial_charges") else None,
+            spins=atoms.get_initial_magnetic_moments() if atoms.has("initial_magmoms") else None,
         )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
+import ase.db
 import ase.io
-from ase import Atoms
-from pydantic import AfterValidator, ValidationInfo
+import numpy as np
+from ase import Atoms, units
+from pydantic import AfterValidator, BaseModel, ValidationInfo
 
-from snap_al.data.configuration import Configuration, check_configuration, check_label
+from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
 from snap_al.errors import InputError
 
 
@@ -22,14 +25,64 @@ ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
 """A path in a config, relative to the config file."""
 
 
-def read_configurations(path: Path, elements: tuple[str, ...], *, labelled: bool) -> list[Configuration]:
-    """Every frame of a file. Raises InputError naming file and frame for what cannot be used."""
-    configurations = read_frames(path)
-    for configuration in configurations:
-        check_configuration(configuration, elements, configuration.name)
-        if labelled:
-            check_label(configuration, configuration.name)
-    return configurations
+class LabelUnits(BaseModel, extra="forbid", frozen=True):
+    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in energy per length."""
+
+    energy: Literal["eV", "Ry", "Ha", "kcal/mol", "kJ/mol"] = "eV"
+    length: Literal["Angstrom", "Bohr", "nm"] = "Angstrom"
+    stress: Literal["eV/Angstrom^3", "GPa", "kbar", "bar"] = "eV/Angstrom^3"
+    stress_sign: Literal["tension", "pressure"] = "tension"
+    """What is positive: tension, as ASE and the elastic constants have it, or pressure, as LAMMPS and VASP do."""
+
+    def converted(self, configuration: Configuration) -> Configuration:
+        """In eV, Å and eV/Å³, tension positive."""
+        if self == LabelUnits():
+            return configuration
+        energy, length = _ENERGY[self.energy], _LENGTH[self.length]
+        stress = _STRESS[self.stress] * (1.0 if self.stress_sign == "tension" else -1.0)
+        label = configuration.label
+        return replace(
+            configuration, cell=configuration.cell * length, positions=configuration.positions * length,
+            label=Label(
+                None if label.energy is None else label.energy * energy,
+                None if label.forces is None else label.forces * (energy / length),
+                None if label.stress is None else label.stress * stress,
+            ),
+        )  # fmt: skip
+
+
+_ENERGY = {
+    "eV": 1.0,
+    "Ry": units.Ry,
+    "Ha": units.Ha,
+    "kcal/mol": units.kcal / units.mol,
+    "kJ/mol": units.kJ / units.mol,
+}
+_LENGTH = {"Angstrom": 1.0, "Bohr": units.Bohr, "nm": 10.0}
+_STRESS = {"eV/Angstrom^3": 1.0, "GPa": units.GPa, "kbar": 0.1 * units.GPa, "bar": 1e-4 * units.GPa}
+
+
+def read_configurations(
+    path: Path, elements: tuple[str, ...], *, labelled: bool, units: LabelUnits | None = None,
+    problems: list[str] | None = None,
+) -> list[Configuration]:  # fmt: skip
+    """Every frame of a file: extended XYZ, an ASE database, anything that ASE reads.
+
+    Raises InputError naming file and frame for what cannot be used; with `problems` it is left out and noted there.
+    """
+    found: list[Configuration] = []
+    for configuration in read_frames(path):
+        try:
+            check_configuration(configuration, elements, configuration.name)
+            if labelled:
+                check_label(configuration, configuration.name)
+        except InputError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+            continue
+        found.append(configuration if units is None else units.converted(configuration))
+    return found
 
 
 def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
@@ -37,12 +90,32 @@ def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        frames = ase.io.read(path, index=":", format=format)
+        is_database = format is None and path.suffix == ".db"
+        frames = (
+            _database(path) if is_database else [a for a in ase.io.iread(path, ":", format) if isinstance(a, Atoms)]
+        )
     except Exception as error:
         raise InputError(f"{path}: ASE cannot read it: {type(error).__name__}: {error}") from error
     if not frames:
         raise InputError(f"{path}: no configurations in it")
     return [_configuration(atoms, f"{path}, frame {number}") for number, atoms in enumerate(frames)]
+
+
+def _database(path: Path) -> list[Atoms]:
+    """Without ASE's lock file: one that a killed writer left is waited for without end."""
+    with ase.db.connect(path, use_lock_file=False) as database:
+        return [_from_row(row) for row in database.select()]
+
+
+def _from_row(row: Any) -> Atoms:
+    """`REF_energy` and `REF_stress` may stand among a row's key-value pairs, and all `REF_*` in its data."""
+    atoms: Atoms = row.toatoms()
+    for name, value in {**row.key_value_pairs, **row.data}.items():
+        if name == "REF_forces":
+            atoms.arrays[name] = np.array(value, dtype=float)
+        elif name.startswith("REF_"):
+            atoms.info[name] = value
+    return atoms
 
 
 def _configuration(atoms: Atoms, where: str) -> Configuration:

@@ -8,18 +8,24 @@ from pathlib import Path
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replaces `path` at once and durably: file and folder are synced. Creates missing folders. Raises OSError."""
-    data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content.encode() if isinstance(content, str) else content, durable=True)
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:
+    """Replaces `path` at once: a reader sees the old file or the new one. Not durable: a crash of the machine may lose
+    it, which is what a cache can afford. Raises OSError."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(scratch, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:

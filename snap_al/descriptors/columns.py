@@ -32,7 +32,7 @@ def bispectrum_indices(twojmax: int) -> list[tuple[int, int, int]]:
 
 def component_names(settings: SnapSettings) -> list[str]:
     """Names of the components of one central element, in LAMMPS' order: `B_2.1.1`, `B_2.1.1[InInP]`, `B_0.0.0*B_2.1.1`."""
-    triples = bispectrum_indices(settings.twojmax)
+    triples = bispectrum_indices(settings.largest_twojmax)
     if not settings.chemflag:
         linear = [f"B_{a}.{b}.{c}" for a, b, c in triples]
         if settings.quadraticflag:
@@ -46,7 +46,8 @@ def component_names(settings: SnapSettings) -> list[str]:
 class Columns:
     """Per element: a constant (without bzeroflag), then K components.
 
-    distinct_of: (n_all,) which distinct column each column is. has_constant: whether each element's block starts with one.
+    distinct_of: (n_all,) which distinct column each column is, -1 for one that is not fitted (above its element's own
+    twojmax). has_constant: whether each element's block starts with one.
     """
 
     distinct_of: NDArray[np.int64]
@@ -56,17 +57,21 @@ class Columns:
     @classmethod
     def of(cls, settings: SnapSettings) -> Columns:
         keys: list[object] = []
-        triples = bispectrum_indices(settings.twojmax)
+        triples = bispectrum_indices(settings.largest_twojmax)
         chems = list(product(range(len(settings.elements)), repeat=3)) if settings.chemflag else [(0, 0, 0)]
         for element in range(len(settings.elements)):
+            highest = settings.twojmax[element]
             if not settings.bzeroflag:
                 keys.append((element, "constant"))
             for chem in chems:
-                keys += [(element, tuple(sorted(zip(j, chem, strict=True)))) for j in triples]
+                for j in triples:
+                    key = (element, tuple(sorted(zip(j, chem, strict=True))))
+                    keys.append(key if max(j) <= highest else None)
             if settings.quadraticflag:
-                keys += [(element, "product", a, b) for a, b in combinations_with_replacement(triples, 2)]
+                for a, b in combinations_with_replacement(triples, 2):
+                    keys.append((element, "product", a, b) if max(*a, *b) <= highest else None)
         seen: dict[object, int] = {}
-        distinct = np.array([seen.setdefault(key, len(seen)) for key in keys])
+        distinct = np.array([-1 if key is None else seen.setdefault(key, len(seen)) for key in keys])
         return cls(distinct, len(settings.elements), not settings.bzeroflag)
 
     @cached_property
@@ -85,18 +90,26 @@ class Columns:
     @cached_property
     def first(self) -> NDArray[np.int64]:
         """(n_distinct,) the first column of each set of equal ones."""
-        return np.unique(self.distinct_of, return_index=True)[1]
+        found, first = np.unique(self.distinct_of, return_index=True)
+        return np.asarray(first[found >= 0])
 
     @cached_property
     def spread(self) -> Array:
-        """P (n_all, n_distinct): all coefficients = P @ distinct ones, equal shares for equal columns."""
+        """P (n_all, n_distinct): all coefficients = P @ distinct ones, equal shares for equal columns, zero where not
+        fitted."""
         p = np.zeros((self.n_all, self.n_distinct))
-        p[np.arange(self.n_all), self.distinct_of] = 1.0
+        fitted = np.flatnonzero(self.distinct_of >= 0)
+        p[fitted, self.distinct_of[fitted]] = 1.0
         return np.asarray(p / p.sum(axis=0))
 
     def keep_distinct(self, rows: Array) -> Array:
         """(m, n_all) → (m, n_distinct); with coefficients spread by `spread` both predict the same."""
         return rows if self.n_all == self.n_distinct else np.ascontiguousarray(rows[:, self.first])
+
+    def gathered(self, coefficients: Array) -> Array:
+        """(n_distinct,) from coefficients of all columns (n_all,), so that both predict the same."""
+        fitted = self.distinct_of >= 0
+        return np.asarray(np.bincount(self.distinct_of[fitted], coefficients[fitted], self.n_distinct), dtype=float)
 
     def block(self, element: int) -> slice:
         """Where one element's columns stand among all."""

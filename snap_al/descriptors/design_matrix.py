@@ -7,22 +7,25 @@ it, so a training set that grows keeps its rows where they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.weights import Damping, Weights
-from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
-from snap_al.errors import InputError
-from snap_al.parallel import Communicator, collectively, sum_rows
+from snap_al.descriptors.columns import Columns
+from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.slabs import Slabs
+from snap_al.errors import InputError, SnapALError
+from snap_al.parallel import Communicator, collectively
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
-VANISHING = 1e-9
-"""A row this small, next to others of its kind and with its columns on one scale, is zero by symmetry."""
+Composition = tuple[tuple[str, int], ...]
 
 
 class Kind(IntEnum):
@@ -45,54 +48,123 @@ class LabelledConfiguration:
     damping: Damping | None = None
 
 
-@dataclass
-class _Block:
-    """One configuration's rows. Its weights are not among them: they depend on the rest of the training set."""
+class RowSource(Protocol):
+    """Where rows come from: an engine, or one that looks into a cache first."""
 
-    rows: ConfigurationRows
+    @property
+    def columns(self) -> Columns: ...
+
+    def rows(self, configuration: Configuration) -> ConfigurationRows: ...
+
+
+@dataclass
+class _Entry:
+    """Where one configuration's rows are, and what belongs to them. Weights are not among it: they depend on the rest of
+    the training set."""
+
+    slab: int
+    where: slice
     targets: Array
+    vanishing: NDArray[np.bool_]
     index: NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one or more configurations: values (m, n), targets (m,) with the reference potential taken off, weights
+    (m,), labelled (m,): with a label and a weight; targets elsewhere may be NaN; vanishing (m,): zero by symmetry; index
+    (m,).
+    """
+
+    values: Array
+    targets: Array
+    weights: Array
+    labelled: NDArray[np.bool_]
+    vanishing: NDArray[np.bool_]
+    index: NDArray[np.void]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(m,) the rows that a fit sees and calibration counts."""
+        return np.asarray(self.labelled & ~self.vanishing)
+
+    def used(self) -> Rows:
+        """A copy of the rows of the mask."""
+        m = self.mask
+        return Rows(self.values[m], self.targets[m], self.weights[m], m[m], self.vanishing[m], self.index[m])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """A copy of all parts, at least one, together."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 class DesignMatrix:
     """Rows over the distinct columns, those of this rank's configurations.
 
-    Every method but the properties is collective.
+    items: the configurations, by their number in the row index. folder: see Slabs. `append` is collective.
     """
 
-    def __init__(self, engine: DescriptorEngine, comm: Communicator) -> None:
-        self._engine = engine
+    def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
+        self._source = source
         self._comm = comm
-        self._blocks: dict[int, _Block] = {}
+        self._slabs = Slabs(source.columns.n_distinct, folder)
+        self._entries: dict[int, _Entry] = {}
         self._load = np.zeros(comm.size)
-        self.items: list[LabelledConfiguration] = []
+        self._next = 0
+        self._lowest: dict[Composition, float] = {}
+        """Energy per atom, by composition: configurations of different composition cannot be compared."""
+        self.items: dict[int, LabelledConfiguration] = {}
         self.groups: list[str] = []
 
     @property
-    def n_configurations(self) -> int:
-        return len(self.items)
+    def columns(self) -> Columns:
+        return self._source.columns
 
-    def append(self, items: Sequence[LabelledConfiguration]) -> None:
-        """Computes and keeps the rows of more configurations. Raises InputError on all ranks, and then keeps none."""
-        mine: dict[int, _Block] = {}
-        load = self._load.copy()
-        first = len(self.items)
-        groups = list(self.groups)
+    def append(self, items: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+        """Computes and keeps the rows of more configurations.
+
+        A configuration that cannot be computed raises InputError on all ranks, or, if not strict, is left out; returns
+        what was left out and why.
+        """
+        before = self._slabs.filled, self._load.copy(), list(self.groups)
+        try:
+            problems = self._compute(items, strict)
+        except SnapALError:
+            self._entries = {n: e for n, e in self._entries.items() if n < self._next}
+            self._slabs.shrink(before[0])
+            self._load, self.groups = before[1:]
+            raise
+        left_out = {n: text for part in self._comm.allgather(problems) for n, text in part.items()}
+        for number, item in enumerate(items, self._next):
+            if number not in left_out:
+                self.items[number] = item
+                _lower(self._lowest, item.configuration)
+        self._next += len(items)
+        return [left_out[n] for n in sorted(left_out)]
+
+    def _compute(self, items: Sequence[LabelledConfiguration], strict: bool) -> dict[int, str]:
+        """This rank's share of them into the slabs. Returns what could not be computed, if not strict."""
+        problems: dict[int, str] = {}
         with collectively(self._comm):
-            for number, item in enumerate(items, first):
-                owner = int(np.argmin(load))
-                load[owner] += len(item.configuration)
-                if item.group not in groups:
-                    groups.append(item.group)
-                if owner == self._comm.rank:
-                    mine[number] = self._block(number, item, groups.index(item.group))
-        self._blocks.update(mine)
-        self._load, self.groups = load, groups
-        self.items.extend(items)
+            for number, item in enumerate(items, self._next):
+                owner = int(np.argmin(self._load))
+                self._load[owner] += len(item.configuration)
+                if item.group not in self.groups:
+                    self.groups.append(item.group)
+                if owner != self._comm.rank:
+                    continue
+                try:
+                    self._entries[number] = self._entry(number, item)
+                except InputError as error:
+                    if strict:
+                        raise
+                    problems[number] = f"group {item.group}: {error}" if item.group else str(error)
+        return problems
 
-    def _block(self, number: int, item: LabelledConfiguration, group: int) -> _Block:
+    def _entry(self, number: int, item: LabelledConfiguration) -> _Entry:
         configuration = item.configuration
-        rows = self._engine.rows(configuration)
+        rows = self._source.rows(configuration)
         label, n = configuration.label, len(configuration)
         targets = np.full(len(rows.reference), np.nan)
         if label.energy is not None:
@@ -102,84 +174,72 @@ class DesignMatrix:
         if label.stress is not None:
             targets[-6:] = label.stress * ASE_STRESS_TO_ROWS
         index = np.zeros(len(targets), INDEX_TYPE)
-        index["configuration"], index["group"] = number, group
+        index["configuration"], index["group"] = number, self.groups.index(item.group)
         index["kind"][0], index["kind"][1:-6], index["kind"][-6:] = Kind.ENERGY, Kind.FORCE, Kind.STRESS
         index["atom"] = -1
         index["atom"][1:-6] = np.repeat(np.arange(n), 3)
         index["component"][1:-6] = np.tile(np.arange(3), n)
         index["component"][-6:] = np.arange(6)
-        return _Block(rows, targets - rows.reference, index)
+        slab, where = self._slabs.add(rows.values)
+        return _Entry(slab, where, targets - rows.reference, rows.vanishing, index)
 
-    def local(self) -> Rows:
-        """This rank's rows with the weights that the whole training set gives them."""
-        lowest = self._lowest_energies()
-        order = sorted(self._blocks)
-        n_columns = self._engine.columns.n_distinct
-        if not order:
-            empty = np.zeros(0)
-            return Rows(np.zeros((0, n_columns)), empty, empty, np.zeros(0, bool), np.zeros(0, INDEX_TYPE))
-        values = np.vstack([self._blocks[k].rows.values for k in order])
-        targets = np.concatenate([self._blocks[k].targets for k in order])
-        weights = np.concatenate([self._weights(self.items[k], lowest) for k in order])
-        index = np.concatenate([self._blocks[k].index for k in order])
-        return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), index)
+    @property
+    def own(self) -> list[int]:
+        """Numbers of this rank's configurations."""
+        return sorted(self._entries)
 
-    def _lowest_energies(self) -> dict[tuple[tuple[str, int], ...], float]:
-        """Lowest energy per atom of each composition; configurations of different composition cannot be compared."""
-        lowest: dict[tuple[tuple[str, int], ...], float] = {}
-        for item in self.items:
-            c = item.configuration
-            if c.label.energy is not None:
-                composition = _composition(c)
-                per_atom = c.label.energy / len(c)
-                lowest[composition] = min(per_atom, lowest.get(composition, per_atom))
-        return lowest
+    def slabs(self) -> list[Rows]:
+        """This rank's rows with the weights that the whole training set gives them; values are views of what is kept.
 
-    def _weights(self, item: LabelledConfiguration, lowest: dict[tuple[tuple[str, int], ...], float]) -> Array:
+        Rows of a configuration stand together, in the order of their numbers. At least one, perhaps without rows.
+        """
+        found = [
+            self._together([n for n, e in self._entries.items() if e.slab == slab], self._slabs[slab])
+            for slab in range(len(self._slabs.filled))
+        ]
+        return found or [self._together([], np.zeros((0, self.columns.n_distinct)))]
+
+    def rows_of(self, number: int) -> Rows:
+        """Those of one of this rank's configurations."""
+        entry = self._entries[number]
+        return self._together([number], self._slabs[entry.slab][entry.where])
+
+    def _together(self, numbers: list[int], values: Array) -> Rows:
+        entries = [self._entries[n] for n in numbers]
+        nothing = np.zeros(0)
+        targets = np.concatenate([nothing, *(e.targets for e in entries)])
+        weights = np.concatenate([nothing, *(self._weights(self.items[n]) for n in numbers)])
+        vanishing = np.concatenate([nothing.astype(bool), *(e.vanishing for e in entries)])
+        index = np.concatenate([np.zeros(0, INDEX_TYPE), *(e.index for e in entries)])
+        return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index)
+
+    def weights_stayed(self, numbers: Sequence[int]) -> bool:
+        """Whether these configurations have the weights that they had before the others came: a new lowest energy, from
+        which damping is measured, changes them."""
+        before: dict[Composition, float] = {}
+        for number in numbers:
+            _lower(before, self.items[number].configuration)
+        return all(self._lowest[composition] == energy for composition, energy in before.items())
+
+    def _weights(self, item: LabelledConfiguration) -> Array:
         c, w = item.configuration, item.weights
         energy, forces, stress = w.energy, np.full(len(c), w.force), w.stress
         if item.damping is not None and c.label.energy is not None:
-            factor = item.damping.of_energy(c.label.energy / len(c) - lowest[_composition(c)])
+            factor = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])
             energy, stress = energy * factor, stress * factor
         if item.damping is not None and c.label.forces is not None:
             forces = forces * item.damping.of_forces(c.label.forces)
         return np.concatenate([[energy], np.repeat(forces, 3), np.full(6, stress)])
 
 
-@dataclass(frozen=True)
-class Rows:
-    """One rank's rows: values (m, n), targets (m,) with the reference potential taken off, weights (m,), mask (m,), index (m,).
-
-    The mask is False for rows without a label or weight; their targets may be NaN.
-    """
-
-    values: Array
-    targets: Array
-    weights: Array
-    mask: NDArray[np.bool_]
-    index: NDArray[np.void]
-
-    def used(self) -> Rows:
-        """Only the rows that a fit sees."""
-        m = self.mask
-        return Rows(self.values[m], self.targets[m], self.weights[m], m[m], self.index[m])
+def _lower(lowest: dict[Composition, float], c: Configuration) -> None:
+    """Takes a configuration's energy per atom into account."""
+    if c.label.energy is not None:
+        composition, per_atom = _composition(c), c.label.energy / len(c)
+        lowest[composition] = min(per_atom, lowest.get(composition, per_atom))
 
 
-def without_vanishing(rows: Rows, comm: Communicator) -> Rows:
-    """Masks force and stress rows that are zero by symmetry: they fit exactly whatever the coefficients are, and would
-    make a likelihood, or a coverage, look better than it is. Collective."""
-    mask = rows.mask.copy()
-    for kind in (Kind.FORCE, Kind.STRESS):
-        here = mask & (rows.index["kind"] == kind)
-        values = rows.values[here]
-        squares, count = sum_rows(comm, np.sum(values**2, axis=0), float(len(values)))
-        scale = np.sqrt(squares / max(float(count), 1.0))
-        size = np.linalg.norm(values / np.where(scale > 0, scale, 1.0), axis=1)
-        mask[here] = size > VANISHING * np.sqrt(values.shape[1])
-    return Rows(rows.values, rows.targets, rows.weights, mask, rows.index)
-
-
-def _composition(configuration: Configuration) -> tuple[tuple[str, int], ...]:
+def _composition(configuration: Configuration) -> Composition:
     symbols = configuration.species
     counts = {s: symbols.count(s) for s in sorted(set(symbols))}
     divisor = int(np.gcd.reduce(list(counts.values())))
@@ -188,7 +248,7 @@ def _composition(configuration: Configuration) -> tuple[tuple[str, int], ...]:
 
 def require_rows(matrix: DesignMatrix) -> None:
     """Raises InputError when there is nothing to fit."""
-    if not matrix.n_configurations:
+    if not matrix.items:
         raise InputError(
             "there are no labelled configurations to fit; give `training` files, or `start` structures to label"
         ).on_all_ranks()

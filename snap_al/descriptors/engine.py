@@ -22,6 +22,8 @@ from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
 _SKIN = 0.01
+VANISHING = 1e-9
+"""A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a stress row likewise."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,13 @@ class ConfigurationRows:
 
     values: (1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress (bar, LAMMPS' sign,
     Voigt order). reference: (1 + 3 n_atoms + 6,) what the reference potential gives for each row, in the row's unit.
+    vanishing: (1 + 3 n_atoms + 6,) rows that are zero by symmetry: they fit exactly whatever the coefficients are, and
+    would make a likelihood, or a coverage, look better than it is.
     """
 
     values: Array
     reference: Array
+    vanishing: NDArray[np.bool_]
 
     @property
     def energy(self) -> Array:
@@ -86,6 +91,13 @@ class DescriptorEngine:
             raise InputError(f"{where}: descriptors are not finite; do two atoms coincide?")
         return self._arrange(configuration, raw, box)
 
+    @property
+    def fingerprint(self) -> str:
+        """Everything but the configuration that rows depend on, the version of LAMMPS among it."""
+        session = self._session or self._open()
+        parts = (self.settings.model_dump_json(), self._reference, self._pressure_unit, session.version)
+        return repr(parts)
+
     def _compute(self, configuration: Configuration) -> tuple[Array, Box]:
         session = self._session or self._open()
         box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
@@ -94,6 +106,7 @@ class DescriptorEngine:
         session.command(f"change_box all {box.bounds()}")
         types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions)
+        self._reference.set_moments(session, configuration, box)
         session.command(f"compute snap all snap {self.settings.compute_arguments()}")
         session.command("run 0 post no")
         raw = session.global_array("snap")
@@ -113,14 +126,17 @@ class DescriptorEngine:
         values, reference = columns.keep_distinct(full), raw[:, -1].copy()
         values[0] /= n
         reference[0] /= n
-        # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar
-        values[-6:] *= self._pressure_unit / box.volume
+        # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar and
+        # of LAMMPS' box, which along open directions is not the cell that a label's stress belongs to
+        volume = configuration.volume or box.volume
+        values[-6:] *= self._pressure_unit / volume
+        reference[-6:] *= box.volume / volume
         stress_map = box.stress_map()
         for array in (values, reference.reshape(-1, 1)):
             forces = array[1:-6].reshape(n, 3, -1).swapaxes(1, 2)
             array[1:-6] = box.vectors_back(forces).swapaxes(1, 2).reshape(3 * n, -1)
             array[-6:] = stress_map @ array[-6:]
-        return ConfigurationRows(values, reference)
+        return ConfigurationRows(values, reference, vanishing(values, self._pressure_unit * n / volume))
 
     def _open(self) -> LammpsSession:
         session = LammpsSession(SERIAL, arguments=self._arguments)
@@ -128,7 +144,7 @@ class DescriptorEngine:
             n_types = len(self.settings.elements)
             session.commands(
                 [
-                    "units metal", "atom_style atomic", "atom_modify map array sort 0 0.0", "boundary p p p",
+                    "units metal", f"atom_style {self._reference.atom_style}", "atom_modify map array sort 0 0.0", "boundary p p p",
                     "box tilt large", "region unit prism 0 10 0 10 0 10 0 0 0", f"create_box {n_types} unit",
                     *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
                     f"neighbor {_SKIN} bin",
@@ -140,3 +156,15 @@ class DescriptorEngine:
             raise InputError(f"reference potential: {error}") from error
         self._session = session
         return session
+
+
+def vanishing(values: Array, stress_unit: float) -> NDArray[np.bool_]:
+    """(1 + 3 n_atoms + 6,) for rows as `ConfigurationRows` has them. stress_unit: bar per eV of virial per atom."""
+    scale = np.abs(values[0])
+    here = scale > 0
+    size = np.zeros(len(values))
+    size[0] = np.inf
+    if here.any():
+        size[1:] = np.sqrt(np.mean((values[1:, here] / scale[here]) ** 2, axis=1))
+    size[-6:] /= stress_unit
+    return np.asarray(size <= VANISHING)

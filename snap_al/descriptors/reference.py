@@ -6,11 +6,17 @@ descriptors' and the fitted potential's own styles are added.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
 from snap_al.errors import InputError
+from snap_al.sessions import Box, LammpsSession
 
-_GRANTED = {"units": "metal", "atom_style": "atomic"}
+ATOM_STYLES = ("atomic", "charge", "full", "spin", "hybrid")
+"""Those whose atoms a configuration describes wholly."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,14 @@ class ReferencePotential:
 
     styles: tuple[str, ...] = ()
     coefficients: tuple[tuple[str, str, str], ...] = ()
+    atom_style: str = "atomic"
 
     @classmethod
     def parse(cls, lines: list[str]) -> ReferencePotential:
-        """From `pair_style` and `pair_coeff` lines. Raises InputError for anything else, and for units not metal."""
+        """From `pair_style`, `pair_coeff` and `atom_style` lines. Raises InputError for anything else, and for units not
+        metal."""
         style_line: list[str] = []
+        atom_style = "atomic"
         coefficient_lines: list[list[str]] = []
         for line in lines:
             words = line.split("#")[0].split()
@@ -33,21 +42,25 @@ class ReferencePotential:
                 style_line = words[1:]
             elif words[0] == "pair_coeff" and len(words) > 2:
                 coefficient_lines.append(words[1:])
-            elif words[0] in _GRANTED:
-                if words[1:] != [_GRANTED[words[0]]]:
-                    raise InputError(f"reference: `{line}`: only `{words[0]} {_GRANTED[words[0]]}` is supported")
+            elif words[0] == "units":
+                if words[1:] != ["metal"]:
+                    raise InputError(f"reference: `{line}`: only `units metal` is supported")
+            elif words[0] == "atom_style":
+                atom_style = " ".join(words[1:])
+                if not words[1:] or not set(words[1:]) <= set(ATOM_STYLES):
+                    raise InputError(f"reference: `{line}`: not supported; there are {', '.join(ATOM_STYLES)}")
             else:
                 raise InputError(f"reference: `{line}`: expected one pair_style line, then pair_coeff lines")
         if not style_line:
             if coefficient_lines:
                 raise InputError("reference: pair_coeff without a pair_style line before it")
-            return cls()
+            return cls(atom_style=atom_style)
         if style_line[0] == "hybrid/overlay":
-            return cls._from_overlay(style_line[1:], coefficient_lines)
+            return replace(cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style)
         if style_line[0].startswith("hybrid"):
             raise InputError(f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is added")
         coefficients = tuple((" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines)
-        return cls((" ".join(style_line),), coefficients)
+        return cls((" ".join(style_line),), coefficients, atom_style)
 
     @classmethod
     def _from_overlay(cls, words: list[str], lines: list[list[str]]) -> ReferencePotential:
@@ -62,6 +75,27 @@ class ReferencePotential:
                 raise InputError(f"reference: sub-style {word!r} of hybrid/overlay has no pair_coeff line")
         coefficients = tuple((" ".join(c[:2]), c[2], " ".join(c[3:])) for c in lines)
         return cls(tuple(" ".join(s) for s in styles), coefficients)
+
+    def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
+        """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
+
+        Raises InputError when the configuration does not have them.
+        """
+        words, where = self.atom_style.split(), configuration.name or "configuration"
+        if {"charge", "full"} & set(words):
+            if configuration.charges is None:
+                raise InputError(
+                    f"{where}: no charges, which atom_style {self.atom_style} needs: `initial_charges` "
+                    "in extended XYZ, `Charges` in FitSNAP JSON"
+                )
+            session.set_charges(configuration.charges)
+        if "spin" in words:
+            if configuration.spins is None:
+                raise InputError(
+                    f"{where}: no spins, which atom_style {self.atom_style} needs: `initial_magmoms` "
+                    "in extended XYZ, `Spins` in FitSNAP JSON"
+                )
+            session.set_spins(box.axial_vectors(spin_vectors(configuration.spins)))
 
     def longest_cutoff(self) -> float:
         """Å; no sub-style reaches further, going by the numbers in its arguments and 15 Å for tabulated ones."""
@@ -86,6 +120,12 @@ class ReferencePotential:
         others = ReferencePotential(
             tuple(s for s in self.styles if s.split()[0] != "zero"),
             tuple(c for c in self.coefficients if c[1] != "zero"),
+            self.atom_style,
         )
         given = [float(s.split()[1]) for s in self.styles if s.split()[0] == "zero"]
         return others.commands((f"zero {max([cutoff, *given])!r}", ("",)))
+
+
+def spin_vectors(spins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 3) μB from vectors (n, 3) or collinear moments (n,), which point along z."""
+    return spins if spins.ndim == 2 else np.column_stack([np.zeros((len(spins), 2)), spins])

@@ -12,6 +12,7 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float | str) else value
 
 
+MAX_TWOJMAX = 20
 PerElement = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]
 
 
@@ -20,7 +21,8 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
 
     elements: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
     """One LAMMPS atom type each, in this order."""
-    twojmax: int = Field(ge=0, le=20)
+    twojmax: Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
+    """One for all, or one per element: LAMMPS computes the largest, and an element's higher components are not fitted."""
     rcutfac: float = Field(gt=0)
     radelem: PerElement = (0.5,)
     wj: PerElement = (1.0,)
@@ -49,10 +51,18 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
             raise ValueError(f"an element is named twice in {list(elements)}")
         return elements
 
+    @field_validator("twojmax")
+    @classmethod
+    def _sensible(cls, twojmax: tuple[int, ...]) -> tuple[int, ...]:
+        for value in twojmax:
+            if not 0 <= value <= MAX_TWOJMAX:
+                raise ValueError(f"{value} is not between 0 and {MAX_TWOJMAX}")
+        return twojmax
+
     @model_validator(mode="after")
     def _one_each(self) -> SnapSettings:
         n = len(self.elements)
-        for name in ("radelem", "wj", "sinner", "dinner"):
+        for name in ("twojmax", "radelem", "wj", "sinner", "dinner"):
             values = getattr(self, name)
             if values is None:
                 continue
@@ -66,6 +76,11 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
         if self.chemflag and self.bnormflag is False:
             raise ValueError("chemflag needs bnormflag: LAMMPS switches it on with chemflag")
         return self
+
+    @property
+    def largest_twojmax(self) -> int:
+        """What LAMMPS computes with."""
+        return max(self.twojmax)
 
     @property
     def normalised(self) -> bool:
@@ -85,7 +100,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
         """Arguments of `compute snap`, `sna/atom` and `snad/atom` after the style's name."""
         return " ".join(
             [
-                repr(self.rcutfac), repr(self.rfac0), str(self.twojmax),
+                repr(self.rcutfac), repr(self.rfac0), str(self.largest_twojmax),
                 *map(repr, self.radelem), *map(repr, self.wj),
                 "rmin0", repr(self.rmin0),
                 *self.flags(),

@@ -1,6 +1,12 @@
 """Pure arrays → Posterior. No LAMMPS, no files, no printing; ranks only through a communicator handed in."""
 
-from snap_al.fit.methods import FitSettings, fit_posterior
+from snap_al.fit.blocks import Block, triangle_of
+from snap_al.fit.methods import RowErrors, fit_blocks, fit_posterior, reference_weights
 from snap_al.fit.posterior import Posterior, Prediction, atom_force_std, row_std, square_root
+from snap_al.fit.refit import refit
+from snap_al.fit.settings import FitSettings
 
-__all__ = ["FitSettings", "Posterior", "Prediction", "atom_force_std", "fit_posterior", "row_std", "square_root"]
+__all__ = [
+    "Block", "FitSettings", "Posterior", "Prediction", "RowErrors", "atom_force_std", "fit_blocks", "fit_posterior",
+    "reference_weights", "refit", "row_std", "square_root", "triangle_of",
+]  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from snap_al.errors import FitError
-from snap_al.parallel import Communicator, sum_rows, triangular_factor
+from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]
 
@@ -34,19 +34,22 @@ class Factor:
     center: Array
 
     @classmethod
-    def of(cls, rows: Array, targets: Array, center: Array, comm: Communicator) -> Factor:
-        """rows: (m_local, n) weighted, targets: (m_local,) weighted, center: (n,) the prior mean c₀. Collective."""
-        squares, n_rows = sum_rows(comm, np.sum(rows**2, axis=0), float(len(rows)))
-        if float(n_rows) == 0:
+    def of(cls, triangle: Array, n_rows: int, center: Array, comm: Communicator) -> Factor:
+        """triangle: (n + 1, n + 1) of all ranks' weighted rows with their targets as the last column. n_rows: how many.
+
+        center: (n,) the prior mean c₀. Raises FitError on all ranks without rows.
+        """
+        if n_rows == 0:
             raise FitError(
                 "no rows to fit: every row is masked, has weight zero, or vanishes by symmetry"
             ).on_all_ranks()
-        norms = np.sqrt(squares)
+        n = len(center)
+        rows, targets = triangle[:n, :n], triangle[:n, n]
+        norms = np.linalg.norm(rows, axis=0)
         norms[norms == 0] = 1.0
-        n = rows.shape[1]
-        r = triangular_factor(comm, np.column_stack([rows / norms, targets - rows @ center]))
-        u, s, vt = comm.bcast(np.linalg.svd(r[:n, :n]))  # ranks on unlike processors must not differ by a rounding
-        return cls(norms, s, vt.T, u.T @ r[:n, n], float(r[n, n] ** 2), int(n_rows), center)
+        u, s, vt = comm.bcast(np.linalg.svd(rows / norms))  # ranks on unlike processors must not differ by a rounding
+        projected = u.T @ (targets - rows @ center)
+        return cls(norms, s, vt.T, projected, float(triangle[n, n] ** 2), n_rows, center)
 
     def mean(self, ridge: float) -> Array:
         """(n,) posterior mean for κ = ridge, the prior precision in units of 1/σ² and of the columns' norms."""

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, Field, PositiveFloat
 
 from snap_al.errors import FitError
-from snap_al.fit.embedded import iid_variances, residual_axes
-from snap_al.fit.factor import Factor
-from snap_al.fit.posterior import Posterior
-from snap_al.parallel import SERIAL, Communicator, collectively, sum_rows
+from snap_al.fit.blocks import Block, model_error_variance, sandwich, triangle_of, whiten
+from snap_al.fit.conjugate import as_posterior, conjugate, prior_share
+from snap_al.fit.embedded import iid_variances
+from snap_al.fit.posterior import Posterior, square_root
+from snap_al.fit.settings import FitSettings
+from snap_al.parallel import SERIAL, Communicator, collectively, combined_triangle, sum_rows
 
 Array = NDArray[np.float64]
 
 
-class FitSettings(BaseModel, extra="forbid", frozen=True):
-    """How coefficients and their uncertainty are found."""
+@dataclass(frozen=True)
+class RowErrors:
+    """Of each row of a fit (m,), in weighted units: ỹ - Ãc and the stds of its parts."""
 
-    posterior: Literal["embedded", "bayes"] = "embedded"
-    likelihood: Literal["iid"] = "iid"
-    embedding: Literal["whitened"] = "whitened"
-    mean: Literal["anchored"] = "anchored"
-    prior_precision: Literal["evidence"] | PositiveFloat = "evidence"
-    """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of 1/σ²."""
-    noise_fraction: float = Field(default=0.01, gt=0, le=1)
-    """σ² as a fraction of the residual variance (embedded); bayes has all of it as noise."""
-    pseudo_rows: float = Field(default=1.0, gt=0)
-    """Weight of the model-error variances' prior, in rows."""
+    residuals: Array
+    epistemic_std: Array
+    model_error_std: Array
 
 
 def fit_posterior(
@@ -40,43 +35,63 @@ def fit_posterior(
     """Fits rows A (m_local, n), targets b (m_local,), weights w (m_local,) > 0 (1 when not given). Collective.
 
     kinds: (m_local,) 0 energy, 1 force, 2 stress; the noise is reported for the median weight of each kind.
+    prior_mean: (n,) coefficients that the prior is centered on, zero when not given.
     Raises FitError on all ranks for values that are not finite, weights that are not positive, or shapes that differ.
     """
-    settings = settings or FitSettings()
     with collectively(comm):
         rows, targets, weights, kind = _checked(A, b, w, kinds)
-    n = rows.shape[1]
-    center = np.zeros(n) if prior_mean is None else np.asarray(prior_mean, dtype=float)
-    rows, targets = rows * weights[:, None], targets * weights
-    factor = Factor.of(rows, targets, center, comm)
-    fixed = settings.prior_precision
-    ridge = comm.bcast(factor.evidence_ridge()) if fixed == "evidence" else float(fixed)
-    mean = factor.mean(ridge)
-    residual_variance = max(factor.noise_variance(ridge), np.finfo(float).tiny)
-    whitening = factor.whitening(ridge)
+    block = Block(rows * weights[:, None], targets * weights, np.ones(len(rows), dtype=bool))
+    references = reference_weights(weights, kind, comm)
+    return fit_blocks([block], references, settings or FitSettings(), prior_mean=prior_mean, comm=comm)[0]
+
+
+def fit_blocks(
+    blocks: list[Block], noise_weights: Array, settings: FitSettings, *,
+    prior_mean: ArrayLike | None = None, triangle: Array | None = None, previous: Posterior | None = None,
+    comm: Communicator = SERIAL,
+) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
+    """Fits this rank's blocks, at least one, and leaves in them what it needed: their rows are lost. Collective.
+
+    noise_weights: (3,) of `reference_weights`. triangle: of this rank's fitted rows (`triangle_of`), where it is known.
+    previous: a posterior of nearly the same rows, whose model error is where the search begins.
+    """
+    with collectively(comm):
+        local = triangle_of(blocks) if triangle is None else triangle
+    (n_rows,) = sum_rows(comm, float(sum(int(b.fitted.sum()) for b in blocks)))
+    c = conjugate(combined_triangle(comm, local), int(n_rows), prior_mean, settings, comm)
+    n = len(c.mean)
     if settings.posterior == "bayes":
-        variances, noise_variance = np.zeros(n), residual_variance
+        whitening, variances, noise = c.whitening, np.zeros(n), c.residual_variance
         objective: tuple[float, ...] = ()
-        middle = np.eye(n) * residual_variance
+        middle = np.eye(n) * c.residual_variance
+        for block in blocks:
+            block.residuals = block.targets - block.rows @ c.mean
+            block.rows[:] = block.rows @ whitening
     else:
-        noise_variance = settings.noise_fraction * residual_variance
-        residuals = targets - rows @ mean
-        whitening = whitening @ residual_axes(rows @ whitening, residuals, comm)
-        directions = rows @ whitening
-        squared = directions**2
-        error = iid_variances(squared, residuals, noise_variance, comm, pseudo_rows=settings.pseudo_rows)
+        noise = settings.noise_fraction * c.residual_variance
+        whitening = whiten(blocks, c.whitening, c.mean, comm)
+        start = None if previous is None else _along(whitening, c.factor.norms, previous.model_error)
+        error = iid_variances(blocks, noise, comm, pseudo_rows=settings.pseudo_rows, start=start)
         variances, objective = error.v, error.objective
-        s2 = squared @ variances + noise_variance
-        (middle,) = sum_rows(comm, (directions * s2[:, None]).T @ directions)
-        scaled = whitening * factor.norms[:, None]
-        middle = middle + ridge * residual_variance * scaled.T @ scaled
-    return Posterior(
-        name=settings.posterior, mean=mean, epistemic=whitening @ middle @ whitening.T,
-        model_error=(whitening * variances) @ whitening.T, noise=float(np.sqrt(noise_variance)),
-        noise_by_kind=np.sqrt(noise_variance) / _reference_weights(weights, kind, comm),
-        whitening=whitening, variances=variances, middle=middle, ridge=ridge,
-        n_rows=factor.n_rows, objective=objective,
-    )  # fmt: skip
+        middle = prior_share(whitening, c.factor.norms, c.ridge) * c.residual_variance
+        middle = middle + sandwich(blocks, variances, noise, comm)
+    posterior = as_posterior(
+        c, settings, noise_weights, whitening, variances, noise, middle, c.factor.n_rows, objective
+    )
+    return posterior, [_errors(block, variances, middle) for block in blocks]
+
+
+def _along(whitening: Array, norms: Array, covariance: Array) -> Array:
+    """(n,) the variances of `covariance` along the columns of `whitening`."""
+    root = np.linalg.solve(whitening * norms[:, None], square_root(covariance) * norms[:, None])
+    return np.asarray(np.square(root).sum(axis=1))
+
+
+def _errors(block: Block, variances: Array, middle: Array) -> RowErrors:
+    root = square_root(middle)
+    parts = [np.linalg.norm(block.rows[k : k + 4096] @ root, axis=1) for k in range(0, len(block.rows), 4096)]
+    epistemic = np.concatenate(parts) if parts else np.zeros(0)
+    return RowErrors(block.residuals, epistemic, np.sqrt(model_error_variance(block, variances)))
 
 
 def _checked(
@@ -100,7 +115,7 @@ def _checked(
     return rows, targets, weights, kind
 
 
-def _reference_weights(weights: Array, kinds: NDArray[np.int8], comm: Communicator) -> Array:
+def reference_weights(weights: Array, kinds: NDArray[np.int8], comm: Communicator) -> Array:
     """(3,) the median weight of each kind over all ranks; infinite where a kind has no rows, so that its noise is 0."""
     everyone = comm.allgather((weights, kinds))
     w, k = np.concatenate([e[0] for e in everyone]), np.concatenate([e[1] for e in everyone])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Posterior:
     mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of δ (zeros without).
     noise: σ in weighted units. noise_by_kind: σ/w for the reference weight of each kind (energy, force, stress).
     whitening: T (n, n); variances: (n,) v; middle: (n, n), epistemic = T middle Tᵀ. They make leaving one out cheap.
+    norms: (n,) weighted norms of the columns. embedded_rows: how many rows the model error was last estimated from.
     """
 
     name: str
@@ -48,8 +49,10 @@ class Posterior:
     whitening: Array
     variances: Array
     middle: Array
+    norms: Array
     ridge: float
     n_rows: int
+    embedded_rows: int
     objective: tuple[float, ...] = ()
 
     @property

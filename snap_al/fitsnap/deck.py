@@ -14,44 +14,23 @@ from pydantic import ValidationError
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
+from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
+from snap_al.fitsnap.units import property_units
 
+DUMPS = {
+    "descriptors": "Descriptors.npy", "truth": "Truth-Ref.npy", "weights": "Weights.npy", "dataframe": "FitSNAP.df"
+}  # fmt: skip
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
-FOLLOWED: dict[str, tuple[str, ...]] = {
-    "BISPECTRUM": (
-        "numTypes", "twojmax", "rcutfac", "rfac0", "rmin0", "wj", "radelem", "type", "wselfallflag", "chemflag",
-        "bzeroflag", "bnormflag", "switchflag", "quadraticflag", "switchinnerflag", "sinner", "dinner",
-    ),
-    "CALCULATOR": ("calculator", "energy", "force", "stress"),
-    "ESHIFT": (),  # one key per element
-    "SOLVER": ("solver", "compute_testerrs", "detailed_errors"),
-    "SCRAPER": ("scraper",),
-    "PATH": ("dataPath",),
-    "OUTFILE": ("metrics", "potential", "output_style", "metrics_style"),
-    "REFERENCE": ("units", "atom_style", "pair_style"),  # and pair_coeff1, pair_coeff2 …
-    "GROUPS": ("group_sections", "group_types", "smartweights", "random_sampling", "random_seed"),  # and one per group
-    "EXTRAS": ("dump_descriptors", "dump_truth", "dump_weights", "dump_dataframe", "multinode_testing"),
-    "MEMORY": ("memory", "override"),
-}  # fmt: skip
-
-HARMLESS_WHEN: dict[str, dict[str, tuple[str, ...]]] = {
-    "BISPECTRUM": {"bikflag": ("0",), "dgradflag": ("0",)},
-    "CALCULATOR": {"per_atom_energy": ("0",), "nonlinear": ("0",), "per_atom_scalar": ("0",)},
-    "SOLVER": {
-        "normalweight": ("-12",), "normratio": ("0.5",), "nsam": ("0",), "cov_nugget": ("0", "0.0"),
-        "merr_method": ("iid",), "merr_mult": ("0",), "merr_cfs": ("all",),
-    },
-    "SCRAPER": {"save_group_scrape": ("None",), "read_group_scrape": ("None",), "property_array": ("None",)},
-    "PATH": {"groupFile": ("None",)},
-    "EXTRAS": {"apply_transpose": ("0",), "only_test": ("0",), "dump_peratom": ("0",), "dump_perconfig": ("0",), "dump_configs": ("0",)},
-}  # fmt: skip
-"""Keys that are not followed; with any other value they would change the result, and are refused."""
+FLAT = 1e-16
+"""Precision of a prior that no data notices: FitSNAP's lstsq drops directions below 1e-13 of the largest, squared 1e-26,
+but without scaling columns first; this keeps InP's predictions to 1e-7 of their spread, and every variance finite."""
 
 SOLVERS: dict[str, FitSettings] = {
     # Anchored on least squares: FitSNAP's own coefficients, with error bars.
-    "SVD": FitSettings(posterior="embedded", prior_precision=1e-14),
-    "ANL": FitSettings(posterior="bayes", prior_precision=1e-14),
-    "MERR": FitSettings(posterior="embedded", prior_precision=1e-14),
+    "SVD": FitSettings(posterior="embedded", prior_precision=FLAT),
+    "ANL": FitSettings(posterior="bayes", prior_precision=FLAT),
+    "MERR": FitSettings(posterior="embedded", prior_precision=FLAT),
     "SNAP_AL": FitSettings(),
 }
 
@@ -82,6 +61,12 @@ class Deck:
     kinds: tuple[bool, bool, bool]
     fit: FitSettings
     scraper: str
+    units: dict[str, float]
+    """By [SCRAPER] property_array: what a number in a file is worth in eV, eV/Å, Å, bar, where the file does not say."""
+    total_energy: bool
+    """VASP: the energy with entropy (TOTEN), not the one without."""
+    skip_incomplete: bool
+    """VASP: a step that is cut off is left out."""
     data: Path
     groups: tuple[Group, ...]
     smartweights: bool
@@ -89,6 +74,13 @@ class Deck:
     """None: files in the order of their names."""
     potential: str
     metrics: str
+    metrics_style: str
+    dumps: dict[str, str]
+    """Of [EXTRAS]: descriptors, truth, weights, dataframe → file name."""
+    samples: int
+    """Draws from the posterior to write."""
+    memory: int | None
+    """Bytes that the design matrix may take."""
 
 
 def read_deck(path: Path) -> Deck:
@@ -119,11 +111,16 @@ class _Reader:
         return Deck(
             path=self._path, settings=self._settings(), reference=self._reference(), eshift=self._eshift(),
             kinds=(flags[0], flags[1], flags[2]), fit=self._fit(),
-            scraper=self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ")),
+            scraper=self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP")),
+            units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
+            skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
             data=self._path.parent / self._get("PATH", "dataPath", "JSON"), groups=groups,
             smartweights=self._flag("GROUPS", "smartweights", False), random_seed=seed,
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
+            metrics_style=self._choice("OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")),
+            dumps=self._dumps(), samples=int(self._number("[SOLVER] nsam", self._get("SOLVER", "nsam", "0"))),
+            memory=self._memory(),
         )  # fmt: skip
 
     def _check_keys(self) -> None:
@@ -134,22 +131,21 @@ class _Reader:
                 self._check_key(section, key, value)
 
     def _check_key(self, section: str, key: str, value: str) -> None:
-        free = section in ("GROUPS", "ESHIFT") or (section == "REFERENCE" and key.startswith("pair_coeff"))
-        if key in FOLLOWED[section] or (free and key not in HARMLESS_WHEN.get(section, {})):
+        refused = REFUSED_UNLESS.get(section, {})
+        if key in refused:
+            harmless, reason = refused[key]
+            if value not in harmless and not ("0" in harmless and _is_zero(value)):
+                raise self._error(
+                    f"[{section}] {key} = {value}", f"would change the result and is not supported: {reason}"
+                )
             return
-        harmless = HARMLESS_WHEN.get(section, {})
-        if key not in harmless:
-            raise self._error(
-                f"[{section}] {key}", f"unknown key; {did_you_mean(key, [*FOLLOWED[section], *harmless])}"
-            )
-        if value not in harmless[key] and BOOLEAN.get(value.lower()) is not False:
-            raise self._error(f"[{section}] {key} = {value}", "not supported, and it would change the result")
+        free = section in FREE_SECTIONS or (section == "REFERENCE" and key.startswith("pair_coeff"))
+        if not free and key not in FOLLOWED[section] and key not in NO_DIFFERENCE.get(section, ()):
+            raise self._error(f"[{section}] {key}", f"unknown key; {did_you_mean(key, known_keys(section))}")
 
     def _settings(self) -> SnapSettings:
         get = self._get
-        twojmax = {int(x) for x in get("BISPECTRUM", "twojmax", "6").split()}
-        if len(twojmax) != 1:
-            raise self._error("[BISPECTRUM] twojmax", "different values per type are not supported yet")
+        twojmax = tuple(int(x) for x in get("BISPECTRUM", "twojmax", "6").split())
         elements = tuple(get("BISPECTRUM", "type", "H").split())
         n = int(get("BISPECTRUM", "numTypes", "1"))
         if n != len(elements):
@@ -161,7 +157,7 @@ class _Reader:
             inner = [tuple(self._number("[BISPECTRUM] sinner, dinner", w) for w in ws) for ws in words]
         try:
             return SnapSettings(
-                elements=elements, twojmax=twojmax.pop(), rcutfac=float(get("BISPECTRUM", "rcutfac", "4.67637")),
+                elements=elements, twojmax=twojmax, rcutfac=float(get("BISPECTRUM", "rcutfac", "4.67637")),
                 rfac0=float(get("BISPECTRUM", "rfac0", "0.99363")), rmin0=float(get("BISPECTRUM", "rmin0", "0.0")),
                 wj=tuple(float(x) for x in get("BISPECTRUM", "wj", "1.0").split()),
                 radelem=tuple(float(x) for x in get("BISPECTRUM", "radelem", "0.5").split()),
@@ -184,10 +180,31 @@ class _Reader:
             lines.append("pair_coeff * *")
         return tuple(lines)
 
+    def _units(self) -> dict[str, float]:
+        try:
+            return property_units(self._get("SCRAPER", "property_array", "None"))
+        except ValueError as error:
+            raise self._error("[SCRAPER] property_array", str(error)) from error
+
+    def _dumps(self) -> dict[str, str]:
+        return {
+            name: self._get("OUTFILE", name, file)
+            for name, file in DUMPS.items()
+            if self._flag("EXTRAS", f"dump_{name}", False)
+        }
+
+    def _memory(self) -> int | None:
+        if self._flag("MEMORY", "override", False) or not self._parser.has_option("MEMORY", "memory"):
+            return None
+        return int(self._number("[MEMORY] memory", self._get("MEMORY", "memory", "0")))
+
     def _eshift(self) -> dict[str, float]:
-        if not self._parser.has_section("ESHIFT"):
-            return {}
-        return {k: self._number(f"[ESHIFT] {k}", v) for k, v in self._parser.items("ESHIFT")}
+        """[ESHIFT] and, for VASP, [TRAINSHIFT]."""
+        shifts: dict[str, float] = {}
+        for section in ("ESHIFT", "TRAINSHIFT"):
+            for k, v in self._parser.items(section) if self._parser.has_section(section) else []:
+                shifts[k] = shifts.get(k, 0.0) + self._number(f"[{section}] {k}", v)
+        return shifts
 
     def _fit(self) -> FitSettings:
         name = self._get("SOLVER", "solver", "SVD")
@@ -203,12 +220,27 @@ class _Reader:
         for column in columns:
             if column not in ("size", "training_size", "testing_size", "eweight", "fweight", "vweight"):
                 raise self._error(f"[GROUPS] group_sections: {column}", "not supported")
-        lines = self._parser.items("GROUPS") if self._parser.has_section("GROUPS") else []
+        lines = self._group_file() or self._group_lines()
         kinds = dict(zip(columns, types, strict=True))
-        groups = [self._group(k, v, kinds) for k, v in lines if k not in FOLLOWED["GROUPS"]]
+        groups = [self._group(k, v, kinds) for k, v in lines]
         if not groups:
             raise self._error("[GROUPS]", "no groups of configurations")
         return tuple(groups)
+
+    def _group_lines(self) -> list[tuple[str, str]]:
+        lines = self._parser.items("GROUPS") if self._parser.has_section("GROUPS") else []
+        return [(k, v) for k, v in lines if k not in known_keys("GROUPS")]
+
+    def _group_file(self) -> list[tuple[str, str]]:
+        """Lines of [PATH] groupFile: the group's name, then what group_sections says."""
+        name = self._get("PATH", "groupFile", "None")
+        if name == "None":
+            return []
+        path = self._path.parent / name
+        if not path.is_file():
+            raise self._error(f"[PATH] groupFile = {name}", "no such file")
+        lines = [line.split("#")[0].split(maxsplit=1) for line in path.read_text().splitlines()]
+        return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
     def _group(self, name: str, line: str, kinds: dict[str, str]) -> Group:
         words = line.split()
@@ -248,3 +280,11 @@ class _Reader:
 
     def _error(self, where: str, what: str) -> InputError:
         return InputError(f"{self._path}: {where}: {what}")
+
+
+def _is_zero(text: str) -> bool:
+    """0, 0.0, false, no, off, None."""
+    try:
+        return float(text) == 0
+    except ValueError:
+        return text == "None" or BOOLEAN.get(text.lower()) is False

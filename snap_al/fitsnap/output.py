@@ -1,7 +1,8 @@
-"""Files that FitSNAP's users expect of a fit: metrics by group, and the posterior over all of LAMMPS' columns."""
+"""Files that FitSNAP's users expect of a fit: metrics by group, the posterior over all of LAMMPS' columns, and dumps."""
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -9,36 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import Columns, SnapSettings
-from snap_al.descriptors.design_matrix import Rows
+from snap_al.descriptors import Columns
 from snap_al.fit import Posterior
-from snap_al.parallel import Communicator
+from snap_al.fitsnap.deck import Deck
+from snap_al.uncertainty import Evaluated
 
 Array = NDArray[np.float64]
 KINDS = ("Energy", "Force", "Stress")
+NAMES = ("ncount", "mae", "rmse", "rsq")
 
 
 Metrics = list[tuple[str, str, str, int, float, float, float]]
 
 
-def metrics_of(rows: Rows, names: list[str], posterior: Posterior, comm: Communicator) -> Metrics:
+def metrics_of(rows: Evaluated, names: list[str]) -> Metrics:
     """FitSNAP's table: (group, Unweighted or Weighted, kind, count, mae, rmse, R²) for all rows and for each group.
 
-    rows: this rank's fitted rows, those that vanish by symmetry among them. names: of the groups, by index. Units are
-    those of the rows: eV/atom, eV/Å, bar. Collective.
+    names: of the groups, by number. Units are those of the rows: eV/atom, eV/Å, bar.
     """
-    errors = rows.values @ posterior.mean - rows.targets
-    parts = comm.allgather((errors, rows.targets, rows.weights, rows.index["kind"], rows.index["group"]))
-    errors, targets, weights, kinds, indices = (np.concatenate(p) for p in zip(*parts, strict=True))
-    groups = np.array(names)[indices]
+    errors = rows.mean - rows.targets
+    present = sorted((names[g], int(g)) for g in np.unique(rows.groups))
     table: Metrics = []
-    for group in ("*ALL", *dict.fromkeys(sorted(groups.tolist()))):
+    for name, number in [("*ALL", -1), *present]:
+        in_group = np.full(len(errors), True) if number < 0 else rows.groups == number
         for weighting in ("Unweighted", "Weighted"):
-            for number, kind in enumerate(KINDS):
-                here = (kinds == number) & ((groups == group) if group != "*ALL" else True)
+            for kind, kind_name in enumerate(KINDS):
+                here = in_group & (rows.kinds == kind)
                 if here.any():
-                    scale = weights[here] if weighting == "Weighted" else np.ones(int(here.sum()))
-                    table.append((group, weighting, kind, *_summary(errors[here] * scale, targets[here] * scale)))
+                    scale = rows.weights[here] if weighting == "Weighted" else np.ones(int(here.sum()))
+                    summary = _summary(errors[here] * scale, rows.targets[here] * scale)
+                    table.append((name, weighting, kind_name, *summary))
     return table
 
 
@@ -48,7 +49,12 @@ def _summary(error: Array, target: Array) -> tuple[int, float, float, float]:
     return len(error), float(np.abs(error).mean()), float(np.sqrt(np.mean(error**2))), float(r2)
 
 
-def markdown(rows: Metrics) -> str:
+def write_metrics(deck: Deck, folder: Path, rows: Metrics) -> None:
+    """In the deck's metrics_style."""
+    write_atomically(folder / deck.metrics, {"MD": markdown, "JSON": _json}.get(deck.metrics_style, _table)(rows, deck))
+
+
+def markdown(rows: Metrics, deck: Deck | None = None) -> str:
     lines = ["| | ncount | mae | rmse | rsq |", "|:--|--:|--:|--:|--:|"]
     lines += [
         f"| ('{group}', '{weighting}', '{kind}') | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |"
@@ -57,10 +63,35 @@ def markdown(rows: Metrics) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_posterior_arrays(folder: Path, settings: SnapSettings, posterior: Posterior) -> None:
-    """mean.npy (n_all,) and covariance.npy (n_all, n_all), model error included, over all columns in FitSNAP's order."""
-    spread = Columns.of(settings).spread
-    for name, array in (("mean", spread @ posterior.mean), ("covariance", spread @ posterior.covariance @ spread.T)):
-        buffer = BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        write_atomically(folder / f"{name}.npy", buffer.getvalue())
+def _table(rows: Metrics, deck: Deck) -> str:
+    separator = "," if deck.metrics_style == "CSV" else " "
+    lines = [separator.join(["Group", "Weighting", "Subsystem", *NAMES])]
+    for group, weighting, kind, n, mae, rmse, r2 in rows:
+        lines.append(separator.join([group, weighting, kind, str(n), *(f"{x:.8f}" for x in (mae, rmse, r2))]))
+    return "\n".join(lines) + "\n"
+
+
+def _json(rows: Metrics, deck: Deck) -> str:
+    """By column, as pandas writes it: {"mae": {"('Group', 'Weighting', 'Kind')": …}}. What is no number becomes null."""
+    columns = {
+        name: {str(row[:3]): row[3 + k] if np.isfinite(row[3 + k]) else None for row in rows}
+        for k, name in enumerate(NAMES)
+    }
+    return json.dumps(columns) + "\n"
+
+
+def write_posterior(deck: Deck, folder: Path, posterior: Posterior) -> None:
+    """mean.npy (n_all,) and covariance.npy (n_all, n_all), model error included, over all columns in FitSNAP's order; with
+    [SOLVER] nsam also samples.npy (nsam, n_all), drawn with the deck's seed."""
+    spread = Columns.of(deck.settings).spread
+    write_array(folder / "mean.npy", spread @ posterior.mean)
+    write_array(folder / "covariance.npy", spread @ posterior.covariance @ spread.T)
+    if deck.samples:
+        rng = np.random.default_rng(deck.random_seed or 0)
+        write_array(folder / "samples.npy", posterior.sample(deck.samples, rng) @ spread.T)
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_atomically(path, buffer.getvalue())

@@ -1,29 +1,31 @@
-"""A deck's training set: FitSNAP JSON folders and extended XYZ files, by group, with sizes and weights as FitSNAP has them.
+"""A deck's training set, by group, with sizes and weights as FitSNAP has them.
 
-In both formats stress is in bar with LAMMPS' sign, and energies are shifted by [ESHIFT] for each atom.
+Stress is in bar with LAMMPS' sign, energies are shifted by [ESHIFT] for each atom, and cells stand in LAMMPS' axes, as they
+do in FitSNAP's rows.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, voigt
+from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
 from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
 from snap_al.descriptors import LabelledConfiguration
+from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck, Group
+from snap_al.fitsnap.json_files import read_json
+from snap_al.fitsnap.vasp import outcars, read_outcar
+from snap_al.sessions import box_of
 from snap_al.units import ASE_STRESS_TO_ROWS
 
-Array = NDArray[np.float64]
+Reader = Callable[[], Configuration]
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,45 @@ class Scraped(LabelledConfiguration):
     testing: bool = False
 
 
-def scrape(deck: Deck) -> list[Scraped]:
-    """Groups in the deck's order, training before testing in each. Raises InputError naming file and group."""
+def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]]:
+    """Groups in the deck's order, training before testing in each; and, if not strict, what was left out and why.
+
+    Raises InputError naming group and file: for a group without files, and, if strict, for a file that cannot be used.
+    """
     rng = None if deck.random_seed is None else random.Random(deck.random_seed)
     found: list[Scraped] = []
+    left_out: list[str] = []
     for group in deck.groups:
-        everything = _json_group(deck, group) if deck.scraper == "JSON" else _xyz_group(deck, group)
+        everything = _readers(deck, group, left_out, strict)
         if rng is not None:
             rng.shuffle(everything)
-        n_training, n_testing = group_sizes(group, len(everything), deck.path)
-        chosen = everything[:n_training] + everything[n_training : n_training + n_testing]
-        for number, read in enumerate(chosen):
+        n_training, n_testing = group_sizes(group, len(everything), deck)
+        for number, read in enumerate(everything[: n_training + n_testing]):
             testing = number >= n_training
-            configuration = _checked(read(), deck, group)
+            try:
+                configuration = _usable(read(), deck, group)
+            except InputError as error:
+                if strict:
+                    raise
+                left_out.append(_with_group(error, group))
+                continue
             weights = _weights(deck, group, len(configuration), n_testing if testing else n_training)
             found.append(Scraped(configuration, weights, group.name, testing=testing))
-    return found
+    if not found:
+        raise InputError(f"{deck.path}: none of its configurations can be used; the first: {left_out[0]}")
+    return found, left_out
 
 
-def group_sizes(group: Group, n: int, path: Path) -> tuple[int, int]:
+def group_sizes(group: Group, n: int, deck: Deck) -> tuple[int, int]:
     """Training and testing configurations of a group of n, by FitSNAP's rules: shares are rounded, at least one."""
     training = _size(group.training_size, group.sizes_are_shares[0], n)
     testing = _size(group.testing_size, group.sizes_are_shares[1], n)
     if group.bare_size and group.testing_size == 0 and training < n and group.training_size < 1:
         testing = n - training
     if training > n:
-        raise InputError(f"{path}: [GROUPS] {group.name}: {training} configurations for training, and there are {n}")
+        raise InputError(
+            f"{deck.path}: [GROUPS] {group.name}: {training} configurations for training, and there are {n}"
+        )
     return training, min(testing, n - training)
 
 
@@ -68,80 +83,58 @@ def _size(value: float, share: bool, n: int) -> int:
     return int(value)
 
 
-def _json_group(deck: Deck, group: Group) -> list[Callable[[], Configuration]]:
-    folder = deck.data / group.name
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not files:
-        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no JSON files in {folder}")
-    return [lambda path=path: read_json(path) for path in files]  # type: ignore[misc]
+def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> list[Reader]:
+    """One for each configuration of a group, in the order of the files' names. Raises InputError when there is none."""
+    if deck.scraper == "JSON":
+        folder = deck.data / group.name
+        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+        if not files:
+            raise InputError(f"{deck.path}: [GROUPS] {group.name}: no JSON files in {folder}")
+        return [partial(read_json, path, deck.units) for path in files]
+    if deck.scraper == "XYZ":
+        return [partial(_stress_from_bar, c, deck.units) for c in _xyz_frames(deck, group)]
+    found = outcars(deck.data / group.name)
+    if not found:
+        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}")
+    steps: list[Configuration] = []
+    for path in found:
+        try:
+            steps += read_outcar(path, total_energy=deck.total_energy, skip_incomplete=deck.skip_incomplete)
+        except InputError as error:
+            if strict:
+                raise
+            left_out.append(_with_group(error, group))
+    if not steps:
+        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR can be used; the first: {left_out[-1]}")
+    return [lambda c=c: c for c in steps]  # type: ignore[misc]
 
 
-def read_json(path: Path) -> Configuration:
-    """One FitSNAP JSON file. Raises InputError for one that is cut off or lacks something."""
-    try:
-        text = path.read_text()
-        content = json.loads(text[text.index("{") :], parse_constant=_refuse)
-        (data,) = content["Dataset"]["Data"]
-        styles = {k: v for k, v in content["Dataset"].items() if k.endswith("Style")}
-        cell = _numbers(data["Lattice"], (3, 3))
-        positions = _numbers(data["Positions"], (-1, 3))
-        energy = float(data["Energy"])
-        forces = _numbers(data["Forces"], positions.shape) if "Forces" in data else None
-        stress = _numbers(data["Stress"], (3, 3)) if "Stress" in data else None
-        species = tuple(str(s) for s in data["AtomTypes"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: no FitSNAP JSON: {type(error).__name__}: {error}") from error
-    bar = _bar_per_unit_of_stress(styles, path)
-    label = Label(
-        energy=energy,
-        forces=forces,
-        stress=None if stress is None else voigt(stress * bar) / ASE_STRESS_TO_ROWS,
-    )
-    if len(species) != len(positions):
-        raise InputError(f"{path}: {len(species)} AtomTypes for {len(positions)} Positions")
-    return Configuration(cell, positions, species, label=label, name=str(path))
-
-
-METAL = {
-    "Energy": ("electronvolt", "ev", "metal"),
-    "Forces": ("electronvoltperangstrom", "evperangstrom", "ev/angstrom", "metal"),
-    "Lattice": ("angstrom", "metal"),
-    "Positions": ("angstrom", "metal"),
-}
-BAR = {"metal": 1.0, "bar": 1.0, "bars": 1.0, "kbar": 1000.0, "kb": 1000.0, "pa": 1e-5, "kpa": 0.01}
-
-
-def _bar_per_unit_of_stress(styles: dict[str, Any], path: Path) -> float:
-    """Stress may state its unit; any other quantity in units other than metal is refused."""
-    stress = str(styles.get("StressStyle", "metal")).lower()
-    if stress not in BAR:
-        raise InputError(f"{path}: StressStyle {stress!r} is not known; there are {', '.join(BAR)}")
-    for quantity, known in METAL.items():
-        style = str(styles.get(f"{quantity}Style", known[0])).lower()
-        if style not in known:
-            raise InputError(f"{path}: {quantity}Style is {style!r}; only metal units can be read")
-    return BAR[stress]
-
-
-def _xyz_group(deck: Deck, group: Group) -> list[Callable[[], Configuration]]:
+def _xyz_frames(deck: Deck, group: Group) -> list[Configuration]:
     for ending in (".extxyz", ".xyz"):
         path = deck.data / f"{group.name}{ending}"
         if path.is_file():
-            break
-    else:
-        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
-    return [lambda c=c: _stress_from_bar(c) for c in read_frames(path, "extxyz")]  # type: ignore[misc]
+            return read_frames(path, "extxyz")
+    raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
 
 
-def _stress_from_bar(configuration: Configuration) -> Configuration:
+def _stress_from_bar(configuration: Configuration, units: dict[str, float]) -> Configuration:
+    """FitSNAP's XYZ files have stress in bar, or in property_array's unit, where ASE expects eV/Å³."""
     label = configuration.label
-    stress = None if label.stress is None else label.stress / ASE_STRESS_TO_ROWS
-    return configuration.labelled(replace(label, stress=stress))
+    energy = None if label.energy is None else label.energy * units.get("Energy", 1.0)
+    forces = None if label.forces is None else label.forces * units.get("Forces", 1.0)
+    stress = None if label.stress is None else label.stress * units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS
+    length = units.get("Positions", 1.0)
+    moved = replace(
+        configuration, positions=configuration.positions * length,
+        cell=configuration.cell * units.get("Lattice", length),
+    )  # fmt: skip
+    return moved.labelled(replace(label, energy=energy, forces=forces, stress=stress))
 
 
-def _checked(configuration: Configuration, deck: Deck, group: Group) -> Configuration:
-    """With the energy shifted, and only the kinds that the deck asks for."""
+def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configuration:
+    """With the energy shifted, only the kinds that the deck asks for, and LAMMPS' axes. Raises InputError."""
     where = f"{configuration.name}, group {group.name}"
+    configuration = replace(configuration, name=where)
     check_configuration(configuration, deck.settings.elements, where)
     check_label(configuration, where)
     label = configuration.label
@@ -151,7 +144,27 @@ def _checked(configuration: Configuration, deck: Deck, group: Group) -> Configur
     shift = sum(deck.eshift.get(s, 0.0) for s in configuration.species)
     energy = None if label.energy is None or not deck.kinds[0] else label.energy + shift
     forces, stress = label.forces if deck.kinds[1] else None, label.stress if deck.kinds[2] else None
-    return configuration.labelled(Label(energy, forces, stress))
+    return in_lammps_axes(configuration.labelled(Label(energy, forces, stress)))
+
+
+def in_lammps_axes(configuration: Configuration) -> Configuration:
+    """The same with its cell lower triangular; positions, forces, stress and spins turn with it.
+
+    FitSNAP fits these components. Stress components weigh differently in other axes, so a fit does too.
+    """
+    if not all(configuration.pbc):
+        return configuration
+    box = box_of(configuration, vacuum=0.0)
+    label = configuration.label
+    return replace(
+        configuration, cell=box.lower, positions=box.positions,
+        spins=None if configuration.spins is None else box.axial_vectors(spin_vectors(configuration.spins)),
+        label=Label(
+            label.energy,
+            None if label.forces is None else label.forces @ box.rotation.T,
+            None if label.stress is None else np.asarray(np.linalg.solve(box.stress_map(), label.stress)),
+        ),
+    )  # fmt: skip
 
 
 def _weights(deck: Deck, group: Group, n_atoms: int, n_configurations: int) -> Weights:
@@ -163,9 +176,5 @@ def _weights(deck: Deck, group: Group, n_atoms: int, n_configurations: int) -> W
     return Weights(e, f, v)
 
 
-def _numbers(values: Sequence[Any], shape: tuple[int, ...]) -> Array:
-    return np.array(values, dtype=float).reshape(shape)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"contains {constant}")
+def _with_group(error: InputError, group: Group) -> str:
+    return str(error) if f"group {group.name}" in str(error) else f"{error} (group {group.name})"

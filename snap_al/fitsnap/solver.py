@@ -80,7 +80,7 @@ class EmbeddedModelError(Solver):
         """Raises InputError when FitSNAP's matrix is not the one of its BISPECTRUM section."""
         section = self.config.sections["BISPECTRUM"]
         settings = SnapSettings(
-            elements=tuple(section.types), twojmax=max(int(x) for x in section.twojmax), rcutfac=section.rcutfac,
+            elements=tuple(section.types), twojmax=tuple(int(x) for x in section.twojmax), rcutfac=section.rcutfac,
             chemflag=bool(section.chemflag), bnormflag=bool(section.chemflag) or bool(section.bnormflag),
             bzeroflag=bool(section.bzeroflag), quadraticflag=bool(section.quadraticflag),
         )  # fmt: skip

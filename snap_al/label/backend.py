@@ -104,7 +104,13 @@ def encode_structure(configuration: Configuration) -> dict[str, Any]:
         "species": list(configuration.species),
         "pbc": list(configuration.pbc),
         "name": configuration.name,
+        **{k: v.tolist() for k, v in _extras(configuration).items()},
     }
+
+
+def _extras(configuration: Configuration) -> dict[str, np.ndarray]:
+    known = {"charges": configuration.charges, "spins": configuration.spins}
+    return {k: v for k, v in known.items() if v is not None}
 
 
 def decode_structure(stored: dict[str, Any]) -> Configuration:
@@ -115,4 +121,10 @@ def decode_structure(stored: dict[str, Any]) -> Configuration:
         species=tuple(str(s) for s in stored["species"]),
         pbc=(pbc[0], pbc[1], pbc[2]),
         name=str(stored["name"]),
+        charges=_array(stored, "charges"),
+        spins=_array(stored, "spins"),
     )
+
+
+def _array(stored: dict[str, Any], name: str) -> np.ndarray | None:
+    return np.array(stored[name], dtype=float) if name in stored else None

@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine
+from snap_al.descriptors import CachedEngine, DescriptorEngine
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
+from snap_al.loop.evaluation import TestSet
 from snap_al.loop.explore import WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.journal import FORMAT, Event, Journal
@@ -29,9 +30,10 @@ from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import Query, RunState, initial_state
 from snap_al.loop.stopping import failed_run, labels_left, stop_reason
-from snap_al.loop.training import Evaluated, TestSet, TrainingSet, evaluate_rows
+from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root
 from snap_al.potential import FittedPotential
+from snap_al.uncertainty import Evaluated
 
 Observer = Callable[[Event, RunState], None]
 """Called on rank 0 after each event."""
@@ -62,8 +64,11 @@ class Driver:
         self._same_inputs()
         settings, arguments = self._config.descriptor, self._config.lammps.arguments
         with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, arguments) as engine:
-            training = TrainingSet(self._config, self._inputs.training, engine, self._comm)
-            test = TestSet(self._inputs.test, engine, self._comm)
+            source = CachedEngine(engine, self._directory.descriptors) if self._config.cache else engine
+            training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean)
+            training.add(self._inputs.training)
+            test = TestSet(source, self._comm)
+            test.add(self._inputs.test)
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:
                 self._start()
@@ -132,12 +137,13 @@ class Driver:
     def _fit(self, training: TrainingSet, test: TestSet) -> None:
         started = time.perf_counter()
         self._catch_up(training)
-        rows = training.rows()
-        posterior = training.fit(rows)
+        known = self._state.fits > 0
+        previous = self._current_potential().posterior if known else None
+        posterior = training.fit(previous, self._state.fitted_labels + len(self._inputs.training) if known else 0)
         potential = FittedPotential(self._config.descriptor, self._inputs.reference, posterior)
         assert self._config.explore is not None
-        novelty = training.novelty(posterior, rows, self._config.explore.guards.max_force_std)
-        evaluated = test.evaluate(posterior) if test else evaluate_rows(rows, posterior, self._comm)
+        novelty = training.novelty(posterior, self._config.explore.guards.max_force_std)
+        evaluated = (test or training).evaluate(posterior)
         number = self._state.fits + 1
 
         def write() -> None:
@@ -149,7 +155,7 @@ class Driver:
         self._record(
             {
                 "event": "fitted", "fit": number, "labels": len(self._state.labelled), "novelty": novelty,
-                "configurations": training.matrix.n_configurations, "ridge": posterior.ridge,
+                "configurations": len(training.matrix.items), "ridge": posterior.ridge,
                 "measured_on": "test" if test else "training", "table": evaluated.table(),
                 "seconds": time.perf_counter() - started,
             }
@@ -180,11 +186,8 @@ class Driver:
     def _finish(self, training: TrainingSet, test: TestSet, reason: str) -> None:
         """Predictions of the last fit on disk, for figures; then the reason for the stop."""
         potential = self._current_potential()
-        if test:
-            evaluated = test.evaluate(potential.posterior)
-        else:
-            self._catch_up(training)
-            evaluated = evaluate_rows(training.rows(), potential.posterior, self._comm)
+        self._catch_up(training)
+        evaluated = (test or training).evaluate(potential.posterior)
         on_root(self._comm, lambda: write_atomically(self._directory.predictions, _npz(evaluated)))
         if self._state.stopped != reason:
             self._record({"event": "stopped", "reason": reason})
@@ -202,6 +205,7 @@ def _label_event(query: Query, result: LabelResult) -> Event:
 
 
 def _npz(evaluated: Evaluated) -> bytes:
+    counted = evaluated.counted()
     buffer = BytesIO()
-    np.savez(buffer, kinds=evaluated.kinds, targets=evaluated.targets, **asdict(evaluated.prediction))
+    np.savez(buffer, kinds=counted.kinds, targets=counted.targets, **asdict(counted.prediction))
     return buffer.getvalue()

@@ -6,40 +6,55 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
-from snap_al.data.weights import Weights
 from snap_al.descriptors import LabelledConfiguration, ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
+from snap_al.potential import read_snapcoeff
 from snap_al.sessions import check_script
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """digests: content of each file, by where the config names it; a resumed run must find the same."""
+    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. digests: content of each
+    file, by where the config names it; a resumed run must find the same."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
     test: tuple[LabelledConfiguration, ...]
     start: tuple[Configuration, ...]
     walkers: tuple[Configuration, ...]
+    prior_mean: Array | None
+    left_out: tuple[str, ...]
     digests: dict[str, str]
 
 
-def read_inputs(config: RunConfig) -> RunInputs:
-    """Raises InputError naming file and frame. Run by one rank; the result travels."""
+def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
+    """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot be used is left out.
+
+    Run by one rank; the result travels.
+    """
     elements = config.descriptor.elements
-    given = scrape(read_deck(config.fitsnap)) if config.fitsnap is not None else []
-    training = [item for source in config.training for item in _labelled(source, elements)]
-    test = [item for path in config.test for item in _labelled(TrainingSource(path=path), elements, UNIT_WEIGHTS)]
+    given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
+    problems = None if strict else left_out
+    training = [item for source in config.training for item in _labelled(source, elements, problems)]
+    sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
+    test = [item for source in sources for item in _labelled(source, elements, problems)]
     inputs = RunInputs(
         reference=ReferencePotential.parse(list(config.reference)),
         training=(*(item for item in given if not item.testing), *training),
         test=(*(item for item in given if item.testing), *test),
         start=tuple(config.start.configurations(elements, config.seed)),
         walkers=tuple(_walkers(config)),
+        prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
+        left_out=tuple(left_out),
         digests={},
     )
     if len(inputs.start) > config.stop.max_labels:
@@ -51,29 +66,20 @@ def read_inputs(config: RunConfig) -> RunInputs:
     return inputs
 
 
-UNIT_WEIGHTS = Weights(1.0, 1.0, 1.0)
-"""Test rows are not fitted; their weights only must not be zero."""
-
-
 def _labelled(
-    source: TrainingSource, elements: tuple[str, ...], weights: Weights | None = None
+    source: TrainingSource, elements: tuple[str, ...], problems: list[str] | None
 ) -> list[LabelledConfiguration]:
     group = source.group or source.path.stem
-    found = read_configurations(source.path, elements, labelled=True)
-    return [LabelledConfiguration(c, weights or source.weights, group, source.damping) for c in found]
+    found = read_configurations(source.path, elements, labelled=True, units=source.units, problems=problems)
+    return [LabelledConfiguration(c, source.weights, group, source.damping) for c in found]
 
 
 def _walkers(config: RunConfig) -> list[Configuration]:
-    """One per frame of every structure file. Raises InputError for an open boundary, which MD has not yet."""
+    """One per frame of every structure file."""
     if config.explore is None:
         return []
     check_script(config.explore.script_path())
     structures = [c for source in config.explore.walkers for c in source.read(config.descriptor.elements)]
-    for c in structures:
-        if not all(c.pbc):
-            raise InputError(
-                f"{c.name}: a walker's structure must be periodic in all directions; add vacuum and set pbc"
-            )
     if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
         raise InputError("start: nothing to begin with; give start.structures to label, or training files")
     return structures
@@ -83,6 +89,8 @@ def _files(config: RunConfig) -> dict[str, Path]:
     found = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
     if config.fitsnap is not None:
         found["fitsnap"] = config.fitsnap
+    if config.prior_mean is not None:
+        found["prior_mean"] = config.prior_mean
     found |= {f"test.{n}": path for n, path in enumerate(config.test)}
     found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
     if config.explore is not None:

@@ -3,7 +3,7 @@
 config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz
 labels/      one file per label        queries/    one file per configuration that was asked for
 fits/0003/   potential files of a fit  walkers/0/  restarts, checks and LAMMPS logs of a walker
-figures/     PNG
+figures/     PNG                       descriptors/  rows of configurations, a cache that may be deleted
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class RunDirectory:
     @property
     def labels(self) -> Path:
         return self.root / "labels"
+
+    @property
+    def descriptors(self) -> Path:
+        return self.root / "descriptors"
 
     @property
     def metrics(self) -> Path:

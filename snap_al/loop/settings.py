@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from snap_al.data.readers import ConfigPath
+from snap_al.data.readers import ConfigPath, LabelUnits
 from snap_al.data.starting_set import StartSettings, StructureSource
 from snap_al.data.weights import Damping, Weights
 from snap_al.descriptors import SnapSettings
@@ -25,6 +25,8 @@ class TrainingSource(BaseModel, extra="forbid", frozen=True):
     eweight: float = Field(default=100.0, ge=0)
     fweight: float = Field(default=1.0, ge=0)
     vweight: float = Field(default=0.0, ge=0)
+    units: LabelUnits = LabelUnits()
+    """Those of the file; ASE's when not given."""
     damping: Damping | None = None
     """Less weight for labels far outside the range of use; off unless given."""
 
@@ -73,6 +75,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     training: tuple[TrainingSource, ...] = ()
     test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on."""
+    prior_mean: ConfigPath | None = None
+    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given."""
     fit: FitSettings = FitSettings()
     start: StartSettings = StartSettings()
     explore: ExploreSettings | None = None
@@ -80,3 +84,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     label: LabelSettings = LabelSettings()
     stop: StopSettings = StopSettings()
     lammps: LammpsSettings = LammpsSettings()
+    cache: bool = True
+    """Keep descriptors in the output folder: what was computed once is not computed again."""
+    memory_gb: float | None = Field(default=None, gt=0)
+    """A design matrix larger than this, on one machine, is kept in files; when not given, larger than what is free."""

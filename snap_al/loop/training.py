@@ -3,97 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.weights import Damping
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration
-from snap_al.descriptors.design_matrix import Rows, require_rows, without_vanishing
-from snap_al.fit import Posterior, Prediction, fit_posterior
+from snap_al.descriptors import DesignMatrix, LabelledConfiguration, Rows, RowSource
+from snap_al.descriptors.design_matrix import require_rows
+from snap_al.fit import Block, Posterior, fit_blocks, reference_weights, refit, triangle_of
+from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
-from snap_al.parallel import Communicator
+from snap_al.parallel import Communicator, combined_triangle, sum_rows
 from snap_al.query import left_out_force_stds
-from snap_al.uncertainty import Table, evaluate_predictions
+from snap_al.uncertainty import Evaluated
 
+Array = NDArray[np.float64]
 SET_ASIDE = 0.5
 """Training configurations whose force weights are damped below this on average are no measure of what is novel."""
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """Predictions of labelled rows, all ranks' together: kinds, targets (m,) and a Prediction."""
-
-    kinds: np.ndarray
-    targets: np.ndarray
-    prediction: Prediction
-
-    def table(self) -> Table:
-        return evaluate_predictions(self.prediction, self.targets, self.kinds)
-
-
 class TrainingSet:
-    """Grows by labels; every method is collective."""
+    """Grows by labels; every method is collective. The triangular factor of what was fitted is kept."""
 
     def __init__(
-        self, config: RunConfig, given: Sequence[LabelledConfiguration], engine: DescriptorEngine, comm: Communicator
-    ) -> None:
+        self, config: RunConfig, source: RowSource, comm: Communicator, prior_mean: Array | None = None,
+        folder: Path | None = None,
+    ) -> None:  # fmt: skip
+        """folder: where the design matrix is kept in files; in memory when not given."""
         self._config = config
         self._comm = comm
-        self.matrix = DesignMatrix(engine, comm)
-        self.matrix.append(given)
+        self._prior_mean = prior_mean
+        self.matrix = DesignMatrix(source, comm, folder)
+        self._triangle: Array | None = None
+        self._factored: dict[int, bytes] = {}
+        """The weights with which configurations are in the triangle."""
+
+    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+        """See DesignMatrix.append."""
+        return self.matrix.append(given, strict=strict)
 
     def add_label(self, configuration: Configuration, label: Label, group: str) -> None:
         settings = self._config.label
         item = LabelledConfiguration(configuration.labelled(label), settings.weights, group, settings.damping)
         self.matrix.append([item])
 
-    def rows(self) -> Rows:
-        """This rank's rows, those that vanish by symmetry masked."""
+    def fit(self, previous: Posterior | None = None, fitted: int = 0) -> Posterior:
+        """previous: the last fit, of the first `fitted` configurations. While the rows grow little its model error is kept,
+        and the fit costs no more than the new ones; else it is where the search begins."""
         require_rows(self.matrix)
-        return without_vanishing(self.matrix.local(), self._comm)
-
-    def fit(self, rows: Rows) -> Posterior:
-        used = rows.used()
-        return fit_posterior(
-            used.values, used.targets, used.weights,
-            settings=self._config.fit, kinds=used.index["kind"], comm=self._comm,
+        slabs, settings, comm, prior = self.matrix.slabs(), self._config.fit, self._comm, self._prior_mean
+        triangle, noise_weights = self._updated_triangle(), _noise_weights(slabs, comm)
+        (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
+        before = sorted(self.matrix.items)[:fitted]
+        grown = previous is None or n_rows > previous.embedded_rows * (1.0 + settings.embed_again)
+        if previous is None or grown or not self.matrix.weights_stayed(before):
+            blocks = [_block(rows) for rows in slabs]
+            return fit_blocks(
+                blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous, comm=comm
+            )[0]
+        added = [_block(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
+        return refit(
+            previous, combined_triangle(comm, triangle), int(n_rows), added or [_block(slabs[0], slice(0, 0))],
+            noise_weights, settings, prior_mean=prior, comm=comm,
         )  # fmt: skip
 
-    def novelty(self, posterior: Posterior, rows: Rows, limit: float) -> float:
+    def fit_once(self) -> tuple[Posterior, Evaluated]:
+        """Fits in the place of the design matrix, which is lost: no second copy is made. Returns predictions of all
+        labelled rows, those that vanish by symmetry among them, on every rank."""
+        require_rows(self.matrix)
+        slabs = self.matrix.slabs()
+        blocks = []
+        for rows in slabs:
+            rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
+            blocks.append(Block(rows.values, np.where(rows.labelled, rows.targets * rows.weights, 0.0), rows.mask))
+        posterior, errors = fit_blocks(
+            blocks, _noise_weights(slabs, self._comm), self._config.fit, prior_mean=self._prior_mean, comm=self._comm
+        )
+        return posterior, row_errors(slabs, errors, posterior, self._comm)
+
+    def _updated_triangle(self) -> Array:
+        """This rank's, brought up to date configuration by configuration, so that its bits do not depend on when. Begun
+        anew when weights have changed, as a new lowest energy makes them."""
+        own = {n: self.matrix.rows_of(n) for n in self.matrix.own}
+        if self._triangle is None or any(own[n].weights.tobytes() != w for n, w in self._factored.items()):
+            self._factored = {}
+            self._triangle = np.zeros((self.matrix.columns.n_distinct + 1,) * 2)
+        for n, rows in own.items():
+            if n not in self._factored:
+                self._triangle = triangle_of([_block(rows)], self._triangle)
+                self._factored[n] = rows.weights.tobytes()
+        return self._triangle
+
+    def evaluate(self, posterior: Posterior) -> Evaluated:
+        return predicted(self.matrix.slabs(), posterior, self._comm)
+
+    def novelty(self, posterior: Posterior, limit: float) -> float:
         """eV/Å: the configured quantile of the left-out force stds of configurations in the range of use.
 
         limit: eV/Å; a left-out std beyond use says that nothing else is like that configuration, and no more. With none
         left the answer is 0: tolerance and gain alone decide.
         """
-        stds = left_out_force_stds(posterior, rows, self._comm)
+        stds = left_out_force_stds(posterior, self.matrix, self._comm)
         representative = [std for n, std in stds.items() if std <= limit and _damping(self.matrix.items[n]) > SET_ASIDE]
         return float(np.quantile(representative, self._config.query.novelty_quantile)) if representative else 0.0
 
 
-class TestSet:
-    """Labelled configurations that are never fitted; their rows are computed once. Collective."""
-
-    def __init__(self, given: Sequence[LabelledConfiguration], engine: DescriptorEngine, comm: Communicator) -> None:
-        self._comm = comm
-        self._matrix = DesignMatrix(engine, comm)
-        self._matrix.append(given)
-
-    def __bool__(self) -> bool:
-        return self._matrix.n_configurations > 0
-
-    def evaluate(self, posterior: Posterior) -> Evaluated:
-        return evaluate_rows(without_vanishing(self._matrix.local(), self._comm), posterior, self._comm)
+def _block(rows: Rows, part: slice = slice(None)) -> Block:
+    """A copy, weighted."""
+    weights = np.where(rows.labelled, rows.weights, 0.0)[part]
+    targets = np.where(rows.labelled, rows.targets, 0.0)[part]
+    return Block(rows.values[part] * weights[:, None], targets * weights, rows.mask[part])
 
 
-def evaluate_rows(rows: Rows, posterior: Posterior, comm: Communicator) -> Evaluated:
-    """Predictions of all ranks' used rows with the reference noise of their kind. Collective."""
-    used = rows.used()
-    p = posterior.predict(used.values, kinds=used.index["kind"])
-    parts = comm.allgather((used.index["kind"], used.targets, p.mean, p.epistemic_std, p.model_error_std, p.noise_std))
-    kinds, targets, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Evaluated(kinds, targets, Prediction(*columns))
+def _noise_weights(slabs: Sequence[Rows], comm: Communicator) -> Array:
+    weights = np.concatenate([rows.weights[rows.mask] for rows in slabs])
+    kinds = np.concatenate([rows.index["kind"][rows.mask] for rows in slabs])
+    return reference_weights(weights, kinds, comm)
 
 
 def _damping(item: LabelledConfiguration) -> float:

@@ -1,6 +1,9 @@
 """The communicator, its serial stand-in, and what is computed over rows that are spread over ranks."""
 
 from snap_al.parallel.communicator import SERIAL, Communicator, collectively, load_mpi, on_root, world
-from snap_al.parallel.reductions import sum_rows, triangular_factor
+from snap_al.parallel.reductions import combined_triangle, sum_rows, triangular_factor, updated_triangle
 
-__all__ = ["SERIAL", "Communicator", "collectively", "load_mpi", "on_root", "sum_rows", "triangular_factor", "world"]
+__all__ = [
+    "SERIAL", "Communicator", "collectively", "combined_triangle", "load_mpi", "on_root", "sum_rows",
+    "triangular_factor", "updated_triangle", "world",
+]  # fmt: skip

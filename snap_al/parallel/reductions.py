@@ -4,12 +4,14 @@ Both add up in rank order, so that the same ranks give the same bits.
 """
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from snap_al.parallel.communicator import Communicator
 
 Array = NDArray[np.float64]
+CACHED_ROWS = 2000
+"""Rows factored at a time: few enough to stay in the processor's cache, many next to the columns."""
 
 
 def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:
@@ -26,17 +28,31 @@ def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:
 
 
 def triangular_factor(comm: Communicator, rows: Array) -> Array:
-    """R (n, n) of the QR factorisation of all ranks' rows stacked, diagonal ≥ 0, by TSQR.
+    """R (n, n) of the QR factorisation of all ranks' rows (m_local, n) stacked; m_local may be smaller than n, or zero."""
+    return combined_triangle(comm, updated_triangle(np.zeros((rows.shape[1],) * 2), rows))
 
-    rows: (m_local, n), m_local may be smaller than n or zero. Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012).
+
+def updated_triangle(triangle: Array, rows: Array) -> Array:
+    """R (n, n) of `triangle` (n, n) with rows (m, n) below it, block by block; costs O(m n²) whatever came before.
+
     The rows are never squared, so small singular values keep their digits.
     """
-    local = _r_factor(rows)
-    factor = local if comm.size == 1 else _r_factor(np.vstack(comm.allgather(local)))
-    return np.asarray(factor * np.where(np.diag(factor) < 0, -1.0, 1.0)[:, None])
+    n = len(triangle)
+    for start in range(0, len(rows), CACHED_ROWS):
+        block = rows[start : start + CACHED_ROWS]
+        stacked = np.empty((n + len(block), n), order="F")
+        stacked[:n], stacked[n:] = triangle, block
+        factored, _, _, info = lapack.dgeqrf(stacked, lwork=64 * n, overwrite_a=True)
+        assert info == 0, info  # only an illegal argument is reported
+        triangle = np.triu(factored[:n])
+    return triangle
 
 
-def _r_factor(rows: Array) -> Array:
-    m, n = rows.shape
-    padded = rows if m >= n else np.vstack([rows, np.zeros((n - m, n))])
-    return np.asarray(scipy.linalg.qr(padded, mode="r", check_finite=False)[0][:n])
+def combined_triangle(comm: Communicator, triangle: Array) -> Array:
+    """R (n, n), diagonal ≥ 0, of all ranks' triangles stacked: TSQR. Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012).
+
+    Collective.
+    """
+    if comm.size > 1:
+        triangle = updated_triangle(np.zeros_like(triangle), np.vstack(comm.allgather(triangle)))
+    return np.asarray(triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0)[:, None])

@@ -1,9 +1,9 @@
 """Files that LAMMPS and FitSNAP read, and the uncertainty beside them."""
 
-from snap_al.potential.files import pair_commands, snapcoeff, snapparam
+from snap_al.potential.files import pair_commands, read_snapcoeff, snapcoeff, snapparam
 from snap_al.potential.output import STEM, FittedPotential
 from snap_al.potential.variance import element_covariance, variance_snapcoeff
 
 __all__ = [
-    "STEM", "FittedPotential", "element_covariance", "pair_commands", "snapcoeff", "snapparam", "variance_snapcoeff",
+    "STEM", "FittedPotential", "element_covariance", "pair_commands", "read_snapcoeff", "snapcoeff", "snapparam", "variance_snapcoeff",
 ]  # fmt: skip

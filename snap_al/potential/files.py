@@ -5,10 +5,13 @@ https://docs.lammps.org/pair_snap.html
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
+from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -27,6 +30,37 @@ def snapcoeff(settings: SnapSettings, coefficients: Array) -> str:
     return "\n".join(lines) + "\n"
 
 
+def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
+    """(n_distinct,) coefficients in eV of a file for these settings. Raises InputError for another element or number."""
+    try:
+        lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
+        (n_elements, width), *rest = ([*words] for words in lines if words)
+        values = _blocks(rest, int(n_elements), int(width), settings.elements)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, IndexError, KeyError) as error:
+        raise InputError(f"{path}: no .snapcoeff for {', '.join(settings.elements)}: {error}") from error
+    columns = Columns.of(settings)
+    if values.shape[1] != columns.n_components + 1:
+        raise InputError(
+            f"{path}: {values.shape[1]} coefficients per element, and these settings have {columns.n_components + 1}"
+        )
+    if not columns.has_constant:
+        if values[:, 0].any():
+            raise InputError(f"{path}: has constants, and with bzeroflag there are none")
+        values = values[:, 1:]
+    return columns.gathered(values.ravel())
+
+
+def _blocks(lines: list[list[str]], n_elements: int, width: int, elements: tuple[str, ...]) -> Array:
+    """(n_elements, width), in the order of `elements`. The file may have more elements."""
+    found = {}
+    for k in range(n_elements):
+        header, *numbers = lines[k * (width + 1) : (k + 1) * (width + 1)]
+        found[header[0]] = [float(words[0]) for words in numbers]
+    return np.array([found[e] for e in elements]).reshape(len(elements), width)
+
+
 def element_line(settings: SnapSettings, number: int) -> str:
     return f"{settings.elements[number]} {settings.radelem[number]!r} {settings.wj[number]!r}"
 
@@ -35,7 +69,7 @@ def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
     """The hyper-parameters, in LAMMPS' words. quadratic: of the file beside it, where it is not the settings' own."""
     values: dict[str, str | int] = {
         "rcutfac": repr(settings.rcutfac),
-        "twojmax": settings.twojmax,
+        "twojmax": settings.largest_twojmax,
         "rfac0": repr(settings.rfac0),
         "rmin0": repr(settings.rmin0),
         "switchflag": int(settings.switchflag),

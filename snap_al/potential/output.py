@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -37,7 +37,7 @@ class FittedPotential:
             write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
         description = {
             "descriptor": self.settings.model_dump(mode="json"),
-            "reference": {"styles": self.reference.styles, "coefficients": self.reference.coefficients},
+            "reference": asdict(self.reference),
         }
         write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
         write_atomically(folder / "posterior.npz", self.posterior.to_bytes())
@@ -49,7 +49,8 @@ class FittedPotential:
             description = json.loads((folder / "descriptor.json").read_text())
             settings = SnapSettings(**description["descriptor"])
             stored = description["reference"]
-            reference = ReferencePotential(tuple(stored["styles"]), tuple(tuple(c) for c in stored["coefficients"]))
+            coefficients = tuple(tuple(c) for c in stored["coefficients"])
+            reference = ReferencePotential(tuple(stored["styles"]), coefficients, stored["atom_style"])
             posterior = Posterior.from_bytes((folder / "posterior.npz").read_bytes())
         except FileNotFoundError as error:
             raise InputError(f"{folder}: no fitted potential here: {error.filename} is missing") from error

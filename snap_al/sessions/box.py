@@ -37,6 +37,10 @@ class Box:
         """Vectors (..., 3) in LAMMPS' axes to the configuration's axes."""
         return vectors @ self.rotation
 
+    def axial_vectors(self, vectors: Array) -> Array:
+        """Axial vectors (..., 3), which a mirror turns round, from the configuration's axes to LAMMPS' axes."""
+        return np.asarray(np.linalg.det(self.rotation) * vectors @ self.rotation.T)
+
     def stress_map(self) -> Array:
         """(6, 6) matrix that takes a Voigt stress in LAMMPS' axes to the configuration's axes."""
         q = self.rotation

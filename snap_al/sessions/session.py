@@ -7,6 +7,7 @@ goes on from there.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import sys
@@ -117,6 +118,27 @@ class LammpsSession:
     @property
     def n_atoms(self) -> int:
         return int(self._lammps.get_natoms())
+
+    @property
+    def version(self) -> int:
+        """LAMMPS' version, as a date: 20250722."""
+        return int(self._lammps.version())
+
+    def set_charges(self, charges: Array) -> None:
+        """charges: (n,) e, in the order of atom ids; all of them on every rank."""
+        self._scatter("q", 1, charges)
+
+    def set_spins(self, spins: Array) -> None:
+        """spins: (n, 3) μB, in the order of atom ids; all of them on every rank. LAMMPS keeps directions and lengths."""
+        length = np.linalg.norm(spins, axis=1)
+        direction = spins / np.where(length > 0, length, 1.0)[:, None]
+        direction[length == 0] = (0.0, 0.0, 1.0)
+        self._scatter("sp", 4, np.column_stack([direction, length]))
+
+    def _scatter(self, name: str, columns: int, values: Array) -> None:
+        flat = np.ascontiguousarray(values, dtype=float).ravel()
+        data = (ctypes.c_double * len(flat))(*flat)
+        self._guarded(lambda: self._lammps.scatter_atoms(name, 1, columns, data), f"scatter_atoms {name}")
 
     def global_array(self, compute: str) -> Array:
         """A copy of a compute's global array; LAMMPS can free its own with the next command."""

@@ -1,5 +1,6 @@
 """Errors and calibration of predictions against labels."""
 
+from snap_al.uncertainty.evaluated import Evaluated
 from snap_al.uncertainty.metrics import Table, evaluate_predictions, kind_metrics
 
-__all__ = ["Table", "evaluate_predictions", "kind_metrics"]
+__all__ = ["Evaluated", "Table", "evaluate_predictions", "kind_metrics"]

@@ -31,7 +31,7 @@ def test_all_problems_at_once(tmp_path):
     )
     for part in (
         "6 problems",
-        "descriptor.twojmax: input should be greater than or equal to 0 (given: -1)",
+        "descriptor.twojmax: -1 is not between 0 and 20",
         "descriptor.rcutfac: required",
         "descriptor.rcutfc: unknown key; did you mean 'rcutfac'?",
         "explore.walkers.0.supercel: unknown key; did you mean 'supercell'?",

@@ -74,7 +74,8 @@ def test_a_deck_is_read(deck):
     found = read_deck(deck)
     assert found.settings.elements == ("Cu",)
     assert (found.potential, found.metrics) == ("Cu_pot", "metrics.md")
-    items = scrape(found)
+    items, left_out = scrape(found)
+    assert not left_out
     assert [s.testing for s in items] == [False] * 4 + [True] * 2
     first, truth = items[0].configuration, rattled_copper(0, repeat=1)
     assert first.label.energy == pytest.approx(truth.label.energy + 4 * 0.25)
@@ -89,11 +90,11 @@ def test_a_deck_is_read(deck):
         ("rcutfac", "rcutfacc", r"\[BISPECTRUM\] rcutfacc: unknown key; did you mean 'rcutfac'"),
         ("[ESHIFT]", "[ESHFT]", r"\[ESHFT\]: unknown or unsupported section; did you mean 'ESHIFT'"),
         ("bzeroflag = 0", "bzeroflag = maybe", "expected 0 or 1"),
-        ("bzeroflag = 0", "bikflag = 1", "bikflag = 1: not supported, and it would change the result"),
+        ("bzeroflag = 0", "bikflag = 1", "bikflag = 1: would change the result and is not supported"),
         ("bzeroflag = 0", "quadraticflag = 1\nchemflag = 1\nbnormflag = 1", "do not go together"),
         ("solver = SVD", "solver = RIDGE", "solver = RIDGE: not supported"),
         ("numTypes = 1", "numTypes = 2", "numTypes: is 2, and type names 1"),
-        ("scraper = JSON", "scraper = VASP", "not supported"),
+        ("scraper = JSON", "scraper = ASE", "not supported"),
         ("100 1 1.0e-8", "100 1", r"\[GROUPS\] warm: 4 values"),
         ("100 1 1.0e-8", "many 1 1.0e-8", "'many' is no number"),
         ("type = Cu", "type = Xx", "no chemical symbol"),
@@ -133,7 +134,7 @@ def test_damaged_json_names_file_and_group(deck, damage):
 
 def test_random_sampling_is_recorded_by_its_seed(deck):
     deck.write_text(DECK + "random_sampling = 1\nrandom_seed = 5\n")
-    names = [[s.configuration.name for s in scrape(read_deck(deck))] for _ in range(2)]
+    names = [[s.configuration.name for s in scrape(read_deck(deck))[0]] for _ in range(2)]
     assert names[0] == names[1]
     assert names[0] != sorted(names[0])
 

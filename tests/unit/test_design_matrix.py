@@ -7,8 +7,7 @@ import pytest
 from conftest import WEIGHTS, rattled_copper
 
 from snap_al.data import Configuration, Damping, Label, Weights
-from snap_al.descriptors import DesignMatrix, Kind, LabelledConfiguration
-from snap_al.descriptors.design_matrix import without_vanishing
+from snap_al.descriptors import DesignMatrix, Kind, LabelledConfiguration, Rows
 from snap_al.errors import InputError
 from snap_al.parallel import SERIAL
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -24,7 +23,7 @@ def test_rows_say_what_they_are(copper_engine):
     one, two = rattled_copper(1, repeat=1), rattled_copper(2, repeat=1)
     rows = matrix_of(
         copper_engine, LabelledConfiguration(one, WEIGHTS, "a"), LabelledConfiguration(two, Weights(1, 2, 3), "b")
-    ).local()
+    ).slabs()[0]
     assert len(rows.targets) == 2 * (1 + 12 + 6)
     second = rows.index["configuration"] == 1
     forces = second & (rows.index["kind"] == Kind.FORCE)
@@ -38,7 +37,7 @@ def test_rows_say_what_they_are(copper_engine):
 
 def test_labels_that_are_missing_are_masked(copper_engine):
     c = rattled_copper(1, repeat=1)
-    rows = matrix_of(copper_engine, LabelledConfiguration(c.labelled(Label(forces=c.label.forces)), WEIGHTS)).local()
+    rows = matrix_of(copper_engine, LabelledConfiguration(c.labelled(Label(forces=c.label.forces)), WEIGHTS)).slabs()[0]
     assert set(rows.used().index["kind"]) == {Kind.FORCE}
 
 
@@ -47,7 +46,7 @@ def test_damping_follows_its_formula(copper_engine):
     damping = Damping(force=2.0, energy=0.3)
     rows = matrix_of(
         copper_engine, *(LabelledConfiguration(c, Weights(100, 1, 1), damping=damping) for c in (base, hot))
-    ).local()
+    ).slabs()[0]
     here = rows.index["configuration"] == 1
     excess = (hot.label.energy - base.label.energy) / len(hot)
     assert excess > 0.1
@@ -61,7 +60,7 @@ def test_rows_that_vanish_by_symmetry_are_masked(copper_engine):
     perfect = rattled_copper(1, displacement=0.0)
     rattled = rattled_copper(2)
     matrix = matrix_of(copper_engine, *(LabelledConfiguration(c, WEIGHTS) for c in (perfect, rattled)))
-    rows = without_vanishing(matrix.local(), SERIAL)
+    rows = Rows.joined(matrix.slabs())
     first = rows.index["configuration"] == 0
     kept = rows.index[first & rows.mask]
     assert list(kept["kind"]) == [Kind.ENERGY] + [Kind.STRESS] * 3
@@ -74,8 +73,8 @@ def test_growing_is_the_same_as_having_it_all(copper_engine):
     whole, grown = matrix_of(copper_engine, *items), DesignMatrix(copper_engine, SERIAL)
     for item in items:
         grown.append([item])
-    assert np.array_equal(whole.local().values, grown.local().values)
-    assert np.array_equal(whole.local().index, grown.local().index)
+    assert np.array_equal(whole.slabs()[0].values, grown.slabs()[0].values)
+    assert np.array_equal(whole.slabs()[0].index, grown.slabs()[0].index)
 
 
 def test_a_bad_configuration_costs_no_others(copper_engine):
@@ -83,8 +82,8 @@ def test_a_bad_configuration_costs_no_others(copper_engine):
     bad = replace(rattled_copper(2, repeat=1), species=("Au",) * 4, name="file.xyz, frame 7")
     with pytest.raises(InputError, match=r"file.xyz, frame 7: element Au has no type"):
         matrix.append([LabelledConfiguration(bad, WEIGHTS)])
-    assert matrix.n_configurations == 1
-    assert len(matrix.local().targets) == 19
+    assert len(matrix.items) == 1
+    assert len(matrix.slabs()[0].targets) == 19
 
 
 def test_hash_is_of_what_is_asked_for():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError, InputError
-from snap_al.fit import FitSettings, Posterior, fit_posterior, square_root
+from snap_al.fit import Block, FitSettings, Posterior, fit_posterior, square_root
 from snap_al.fit.contract import validate_posterior
 from snap_al.fit.embedded import iid_variances
 from snap_al.fit.factor import Factor
@@ -52,12 +52,17 @@ def dense_evidence(a, b, w, ridge, variance):
 
 def test_evidence_is_at_its_maximum():
     a, b, w = problem(m=60, n=5)
-    f = Factor.of(a * w[:, None], b * w, np.zeros(5), SERIAL)
+    rows = np.column_stack([a, b]) * w[:, None]
+    f = Factor.of(triangular_factor(SERIAL, rows), len(b), np.zeros(5), SERIAL)
     ridge = f.evidence_ridge()
     best = dense_evidence(a, b, w, ridge, f.noise_variance(ridge))
     for factor in (0.8, 1.25):
         assert dense_evidence(a, b, w, ridge * factor, f.noise_variance(ridge)) < best
         assert dense_evidence(a, b, w, ridge, f.noise_variance(ridge) * factor) < best
+
+
+def residual_block(rows, residuals):
+    return [Block(rows.copy(), residuals, np.ones(len(rows), bool), residuals)]
 
 
 def negative_log_posterior(v, squared, r, noise, alpha, mode):
@@ -70,7 +75,7 @@ def test_variances_minimise_the_objective():
     rng = np.random.default_rng(0)
     q, _ = np.linalg.qr(rng.standard_normal((120, 4)))
     squared, r, noise = q**2, rng.standard_normal(120) * (0.2 + np.abs(q[:, 0]) * 8), 0.01
-    found = iid_variances(squared, r, noise, SERIAL, pseudo_rows=1.0, tolerance=1e-12, max_iterations=20000)
+    found = iid_variances(residual_block(q, r), noise, SERIAL, pseudo_rows=1.0, tolerance=1e-12)
     mode = max(np.sum(r**2) / 4, noise)
 
     def cost(x):
@@ -89,7 +94,7 @@ def test_the_update_is_monotone(seed, pseudo):
     rng = np.random.default_rng(seed)
     squared = rng.gamma(0.3, size=(50, 6))
     r = rng.standard_normal(50) * 10.0 ** rng.uniform(-2, 2)
-    found = iid_variances(squared, r, 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0)
+    found = iid_variances(residual_block(np.sqrt(squared), r), 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0)
     steps = np.diff(found.objective)
     assert (steps <= 1e-10 * np.abs(found.objective[:-1])).all()
 

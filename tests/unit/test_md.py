@@ -26,7 +26,7 @@ def fitted(tmp_path_factory):
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
         matrix = DesignMatrix(engine, SERIAL)
         matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(4)])
-    rows = matrix.local().used()
+    rows = matrix.slabs()[0].used()
     potential = FittedPotential(COPPER, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights))
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)

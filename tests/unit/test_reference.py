@@ -26,7 +26,7 @@ def test_overlay_as_in_a_fitsnap_deck():
     ("lines", "message"),
     [
         (["units real"], "only `units metal`"),
-        (["atom_style charge"], "only `atom_style atomic`"),
+        (["atom_style granular"], "not supported; there are"),
         (["pair_coeff * * 1 1"], "without a pair_style"),
         (["fix 1 all nve"], "expected one pair_style"),
         (["pair_style hybrid zbl 3 4", "pair_coeff 1 1 zbl 1 1"], "use hybrid/overlay"),

@@ -1,0 +1,112 @@
+"""`snap-al fit`: one fit to a config's or a FitSNAP deck's training set. Collective over all ranks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from snap_al.config import load_config, validate_config
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import CachedEngine, DescriptorEngine, RowSource
+from snap_al.errors import InputError
+from snap_al.fit import Posterior
+from snap_al.fitsnap import Deck, metrics_of, read_deck, suspicious_stress, write_dumps, write_metrics, write_posterior
+from snap_al.loop import RunConfig, RunInputs, read_inputs
+from snap_al.loop.evaluation import TestSet
+from snap_al.loop.memory import matrix_folder
+from snap_al.loop.training import TrainingSet
+from snap_al.parallel import Communicator, on_root, world
+from snap_al.potential import STEM, FittedPotential
+from snap_al.uncertainty import Evaluated, Table
+from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Everything that a fit begins with. deck: None for a config."""
+
+    config: RunConfig
+    inputs: RunInputs
+    deck: Deck | None
+    folder: Path
+
+
+def fit(
+    source: Path | str, out: Path | str, comm: Communicator | None = None, *, strict: bool | None = None,
+    prior: Path | str | None = None, cache: bool = True, warn: Warn = lambda text: None,
+) -> dict[str, Table]:  # fmt: skip
+    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
+
+    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
+    covariance.npy. With `strict`, a configuration that cannot be used raises InputError; without, it is left out, told
+    to `warn` (on rank 0) and written into metrics.json. Not given: strict with a config, not with a deck. prior: a .snapcoeff that the prior is centered on. cache: keep
+    descriptors in `out`, and use those that are there. Returns the tables of errors and calibration,
+    {"training": …, "test": …}. Raises InputError on all ranks.
+    """
+    comm = comm or world()
+    if strict is None:
+        strict = Path(source).suffix != ".in"
+    task = on_root(comm, lambda: _task(Path(source), Path(out), strict, prior))
+    unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
+    config, inputs = task.config, task.inputs
+    with threadpool_limits(1), DescriptorEngine(
+        config.descriptor, inputs.reference, config.lammps.arguments, unit
+    ) as engine:  # fmt: skip
+        rows: RowSource = CachedEngine(engine, task.folder / "descriptors") if cache and config.cache else engine
+        training, test, warnings = _sets(task, rows, strict, comm)
+        if task.deck is not None and task.deck.dumps:
+            write_dumps(task.deck, task.folder, training.matrix, comm)
+        posterior, fitted = training.fit_once()
+        evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
+    groups = training.matrix.groups
+    warnings += suspicious_stress(fitted, groups)
+    tables = {name: e.table() for name, e in evaluated.items()}
+    on_root(
+        comm, lambda: _write(task, posterior, fitted, groups, tables | ({"warnings": warnings} if warnings else {}))
+    )
+    if comm.rank == 0:
+        for text in warnings:
+            warn(text)
+    return tables
+
+
+def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) -> _Task:
+    deck = read_deck(source) if source.suffix == ".in" else None
+    config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
+    if prior is not None:
+        config = config.model_copy(update={"prior_mean": Path(prior)})
+    return _Task(config, read_inputs(config, strict=strict), deck, folder)
+
+
+def _sets(task: _Task, rows: RowSource, strict: bool, comm: Communicator) -> tuple[TrainingSet, TestSet, list[str]]:
+    config, inputs = task.config, task.inputs
+    limit = None if config.memory_gb is None else config.memory_gb * 1e9
+    if task.deck is not None and task.deck.memory is not None:
+        limit = task.deck.memory
+    disk = matrix_folder(inputs.training, rows.columns, limit, task.folder, comm)
+    training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
+    test = TestSet(rows, comm)
+    left_out = [*inputs.left_out, *training.add(inputs.training, strict=strict), *test.add(inputs.test, strict=strict)]
+    if inputs.training and not training.matrix.items:
+        raise InputError(f"none of the configurations can be used; the first: {left_out[0]}").on_all_ranks()
+    warnings = [f"left out: {text}" for text in left_out]
+    if disk is not None:
+        warnings.append(f"the design matrix is larger than memory and was kept in files in {disk} while fitting")
+    return training, test, warnings
+
+
+def _write(task: _Task, posterior: Posterior, fitted: Evaluated, groups: list[str], metrics: dict[str, Any]) -> None:
+    config, deck, folder = task.config, task.deck, task.folder
+    potential = FittedPotential(config.descriptor, task.inputs.reference, posterior)
+    potential.write(folder, STEM if deck is None else deck.potential)
+    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    if deck is not None:
+        write_metrics(deck, folder, metrics_of(fitted, groups))
+        write_posterior(deck, folder, posterior)

@@ -1,0 +1,41 @@
+"""Rows kept on disk: what was computed once for a configuration and settings is not computed again."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import replace_file
+from snap_al.descriptors.columns import Columns
+from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
+
+
+class CachedEngine:
+    """An engine that looks into a folder first. One file per configuration, named by everything its rows depend on."""
+
+    def __init__(self, engine: DescriptorEngine, folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder / hashlib.sha256(engine.fingerprint.encode()).hexdigest()[:16]
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def columns(self) -> Columns:
+        return self._engine.columns
+
+    def rows(self, configuration: Configuration) -> ConfigurationRows:
+        """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""
+        path = self._folder / f"{configuration.key}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return ConfigurationRows(stored["values"], stored["reference"], stored["vanishing"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            rows = self._engine.rows(configuration)
+        buffer = BytesIO()
+        np.savez(buffer, values=rows.values, reference=rows.reference, vanishing=rows.vanishing)
+        replace_file(path, buffer.getbuffer())
+        return rows

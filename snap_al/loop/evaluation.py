@@ -1,0 +1,66 @@
+"""Predictions of labelled rows next to their labels, all ranks' together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.descriptors import DesignMatrix, LabelledConfiguration, Rows, RowSource
+from snap_al.fit import Posterior, RowErrors
+from snap_al.parallel import Communicator
+from snap_al.uncertainty import Evaluated
+
+
+def predicted(slabs: Sequence[Rows], posterior: Posterior, comm: Communicator) -> Evaluated:
+    """Of all ranks' labelled rows. Collective."""
+    own = []
+    for rows in slabs:
+        kinds, m = rows.index["kind"], rows.labelled
+        p = posterior.predict(rows.values, kinds=kinds)
+        own.append(_labelled(rows) + tuple(x[m] for x in (p.mean, p.epistemic_std, p.model_error_std, p.noise_std)))
+    return _gathered(own, comm)
+
+
+def row_errors(
+    slabs: Sequence[Rows], errors: Sequence[RowErrors], posterior: Posterior, comm: Communicator
+) -> Evaluated:
+    """The same from what a fit found out about its own rows. Collective."""
+    own = []
+    for rows, error in zip(slabs, errors, strict=True):
+        m = rows.labelled
+        weights = rows.weights[m]
+        mean = rows.targets[m] - error.residuals[m] / weights
+        stds = (error.epistemic_std[m] / weights, error.model_error_std[m] / weights)
+        own.append((*_labelled(rows), mean, *stds, posterior.noise_by_kind[rows.index["kind"][m]]))
+    return _gathered(own, comm)
+
+
+def _labelled(rows: Rows) -> tuple[NDArray[Any], ...]:
+    m = rows.labelled
+    return rows.index["kind"][m], rows.index["group"][m], rows.targets[m], rows.weights[m], rows.vanishing[m]
+
+
+def _gathered(own: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> Evaluated:
+    mine = [np.concatenate(column) for column in zip(*own, strict=True)]
+    return Evaluated(*(np.concatenate(column) for column in zip(*comm.allgather(mine), strict=True)))
+
+
+class TestSet:
+    """Labelled configurations that are never fitted; their rows are computed once. Collective."""
+
+    def __init__(self, source: RowSource, comm: Communicator) -> None:
+        self._comm = comm
+        self.matrix = DesignMatrix(source, comm)
+
+    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+        """See DesignMatrix.append."""
+        return self.matrix.append(given, strict=strict)
+
+    def __bool__(self) -> bool:
+        return bool(self.matrix.items)
+
+    def evaluate(self, posterior: Posterior) -> Evaluated:
+        return predicted(self.matrix.slabs(), posterior, self._comm)
