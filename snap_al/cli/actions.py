@@ -12,10 +12,11 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from snap_al.config import open_run, read_run
+from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
-from snap_al.descriptors import DescriptorEngine, LabelledConfiguration
+from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import SnapALError
 from snap_al.loop import RunDirectory
 from snap_al.loop.evaluation import TestSet

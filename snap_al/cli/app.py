@@ -197,6 +197,24 @@ def predict(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    out: OutFolder = Path("fitsnap"),
+) -> None:
+    """The labels that a run bought, as FitSNAP JSON groups with a deck.
+
+    Example: snap-al export run --out fitsnap; cd fitsnap; python -m fitsnap3 export.in
+    """
+    from snap_al.cli.exporting import export as write
+    from snap_al.parallel import on_root, world
+
+    comm = world()
+    n, deck = on_root(comm, lambda: write(folder, out))
+    if comm.rank == 0:
+        typer.echo(f"wrote {n} configurations and {deck}")
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """LAMMPS, MPI, FitSNAP, labelers found: versions, what is missing, what to install.
 

@@ -45,22 +45,22 @@ def fit(
     """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
 
     With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
-    covariance.npy. With `strict`, a configuration that cannot be used raises InputError; without, it is left out, told
-    to `warn` (on rank 0) and written into metrics.json. Not given: strict with a config, not with a deck. prior: a .snapcoeff that the prior is centered on. cache: keep
+    covariance.npy. With `strict`, a configuration that cannot be used and anything else that looks wrong raises
+    InputError; without, it is left out, told to `warn` (on rank 0) and written into metrics.json. Not given: the first
+    with a config and the second with a deck, and warnings are no errors. prior: a .snapcoeff that the prior is centered on. cache: keep
     descriptors in `out`, and use those that are there. Returns the tables of errors and calibration,
     {"training": …, "test": …}. Raises InputError on all ranks.
     """
     comm = comm or world()
-    if strict is None:
-        strict = Path(source).suffix != ".in"
-    task = on_root(comm, lambda: _task(Path(source), Path(out), strict, prior))
+    fatal = strict if strict is not None else Path(source).suffix != ".in"
+    task = on_root(comm, lambda: _task(Path(source), Path(out), fatal, prior))
     unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
     config, inputs = task.config, task.inputs
     with threadpool_limits(1), DescriptorEngine(
         config.descriptor, inputs.reference, config.lammps.arguments, unit
     ) as engine:  # fmt: skip
         rows: RowSource = CachedEngine(engine, task.folder / "descriptors") if cache and config.cache else engine
-        training, test, warnings = _sets(task, rows, strict, comm)
+        training, test, warnings = _sets(task, rows, fatal, comm)
         if task.deck is not None and task.deck.dumps:
             write_dumps(task.deck, task.folder, training.matrix, comm)
         posterior, fitted = training.fit_once()
@@ -93,10 +93,10 @@ def _sets(task: _Task, rows: RowSource, strict: bool, comm: Communicator) -> tup
     disk = matrix_folder(inputs.training, rows.columns, limit, task.folder, comm)
     training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
     test = TestSet(rows, comm)
-    left_out = [*inputs.left_out, *training.add(inputs.training, strict=strict), *test.add(inputs.test, strict=strict)]
+    warnings = [f"left out: {text}" for text in inputs.left_out]
+    warnings += training.add(inputs.training, strict=strict) + test.add(inputs.test, strict=strict)
     if inputs.training and not training.matrix.items:
-        raise InputError(f"none of the configurations can be used; the first: {left_out[0]}").on_all_ranks()
-    warnings = [f"left out: {text}" for text in left_out]
+        raise InputError(f"none of the configurations can be used; the first: {warnings[0]}").on_all_ranks()
     if disk is not None:
         warnings.append(f"the design matrix is larger than memory and was kept in files in {disk} while fitting")
     return training, test, warnings

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 from ase.build import make_supercell
 from pydantic import BaseModel, Field
 
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.data.readers import ConfigPath, read_configurations
 from snap_al.errors import InputError
 
@@ -88,4 +89,4 @@ def rattled(base: Configuration, displacement: float, strain: float, rng: np.ran
     e = rng.uniform(-strain, strain, (3, 3))
     deformation = np.eye(3) + 0.5 * (e + e.T)
     positions = base.positions @ deformation + displacement * rng.standard_normal(base.positions.shape)
-    return Configuration(base.cell @ deformation, positions, base.species, base.pbc, name=base.name)
+    return replace(base, cell=base.cell @ deformation, positions=positions, label=Label())

@@ -2,7 +2,7 @@
 
 from snap_al.descriptors.cache import CachedEngine
 from snap_al.descriptors.columns import Columns, component_names
-from snap_al.descriptors.design_matrix import DesignMatrix, Kind, LabelledConfiguration, Rows, RowSource, Weights
+from snap_al.descriptors.design_matrix import DesignMatrix, Kind, Rows, RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
@@ -15,12 +15,10 @@ __all__ = [
     "DescriptorEngine",
     "DesignMatrix",
     "Kind",
-    "LabelledConfiguration",
     "ReferencePotential",
     "RowSource",
     "Rows",
     "SnapSettings",
-    "Weights",
     "available_memory",
     "component_names",
 ]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.weights import Damping, Weights
+from snap_al.data.labelled import LabelledConfiguration, Weighting
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.engine import ConfigurationRows
 from snap_al.descriptors.slabs import Slabs
@@ -25,7 +25,6 @@ from snap_al.parallel import Communicator, collectively
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
-Composition = tuple[tuple[str, int], ...]
 
 
 class Kind(IntEnum):
@@ -36,16 +35,6 @@ class Kind(IntEnum):
 
 INDEX_TYPE = np.dtype([("configuration", "i4"), ("kind", "i1"), ("atom", "i4"), ("component", "i1"), ("group", "i4")])
 """The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt) for stress."""
-
-
-@dataclass(frozen=True)
-class LabelledConfiguration:
-    """A configuration of the training set, with its weights, group, and damping (None: weights as they are)."""
-
-    configuration: Configuration
-    weights: Weights
-    group: str = ""
-    damping: Damping | None = None
 
 
 class RowSource(Protocol):
@@ -112,8 +101,7 @@ class DesignMatrix:
         self._entries: dict[int, _Entry] = {}
         self._load = np.zeros(comm.size)
         self._next = 0
-        self._lowest: dict[Composition, float] = {}
-        """Energy per atom, by composition: configurations of different composition cannot be compared."""
+        self._weighting = Weighting()
         self.items: dict[int, LabelledConfiguration] = {}
         self.groups: list[str] = []
 
@@ -124,28 +112,31 @@ class DesignMatrix:
     def append(self, items: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
         """Computes and keeps the rows of more configurations.
 
-        A configuration that cannot be computed raises InputError on all ranks, or, if not strict, is left out; returns
-        what was left out and why.
+        A configuration that cannot be computed raises InputError on all ranks, or, if not strict, is left out. Returns
+        remarks: what was left out and why, and which configurations have no neighbours.
         """
         before = self._slabs.filled, self._load.copy(), list(self.groups)
         try:
-            problems = self._compute(items, strict)
+            problems, remarks = self._compute(items, strict)
         except SnapALError:
             self._entries = {n: e for n, e in self._entries.items() if n < self._next}
             self._slabs.shrink(before[0])
             self._load, self.groups = before[1:]
             raise
-        left_out = {n: text for part in self._comm.allgather(problems) for n, text in part.items()}
+        everyone = self._comm.allgather((problems, remarks))
+        left_out = {n: text for part, _ in everyone for n, text in part.items()}
+        noted = left_out | {n: text for _, part in everyone for n, text in part.items()}
         for number, item in enumerate(items, self._next):
             if number not in left_out:
                 self.items[number] = item
-                _lower(self._lowest, item.configuration)
+                self._weighting.include(item)
         self._next += len(items)
-        return [left_out[n] for n in sorted(left_out)]
+        return [noted[n] for n in sorted(noted)]
 
-    def _compute(self, items: Sequence[LabelledConfiguration], strict: bool) -> dict[int, str]:
-        """This rank's share of them into the slabs. Returns what could not be computed, if not strict."""
+    def _compute(self, items: Sequence[LabelledConfiguration], strict: bool) -> tuple[dict[int, str], dict[int, str]]:
+        """This rank's share of them into the slabs. Returns what could not be computed, if not strict, and remarks."""
         problems: dict[int, str] = {}
+        remarks: dict[int, str] = {}
         with collectively(self._comm):
             for number, item in enumerate(items, self._next):
                 owner = int(np.argmin(self._load))
@@ -159,8 +150,13 @@ class DesignMatrix:
                 except InputError as error:
                     if strict:
                         raise
-                    problems[number] = f"group {item.group}: {error}" if item.group else str(error)
-        return problems
+                    problems[number] = f"left out: {error}{_of_group(item)}"
+                    continue
+                entry = self._entries[number]
+                if not self._slabs[entry.slab][entry.where][-6:].any():
+                    name = item.configuration.name or "configuration"
+                    remarks[number] = f"{name}{_of_group(item)}: no atom has a neighbour within the cutoff"
+        return problems, remarks
 
     def _entry(self, number: int, item: LabelledConfiguration) -> _Entry:
         configuration = item.configuration
@@ -208,42 +204,14 @@ class DesignMatrix:
         entries = [self._entries[n] for n in numbers]
         nothing = np.zeros(0)
         targets = np.concatenate([nothing, *(e.targets for e in entries)])
-        weights = np.concatenate([nothing, *(self._weights(self.items[n]) for n in numbers)])
+        weights = np.concatenate([nothing, *(self._weighting.of(self.items[n]) for n in numbers)])
         vanishing = np.concatenate([nothing.astype(bool), *(e.vanishing for e in entries)])
         index = np.concatenate([np.zeros(0, INDEX_TYPE), *(e.index for e in entries)])
         return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index)
 
     def weights_stayed(self, numbers: Sequence[int]) -> bool:
-        """Whether these configurations have the weights that they had before the others came: a new lowest energy, from
-        which damping is measured, changes them."""
-        before: dict[Composition, float] = {}
-        for number in numbers:
-            _lower(before, self.items[number].configuration)
-        return all(self._lowest[composition] == energy for composition, energy in before.items())
-
-    def _weights(self, item: LabelledConfiguration) -> Array:
-        c, w = item.configuration, item.weights
-        energy, forces, stress = w.energy, np.full(len(c), w.force), w.stress
-        if item.damping is not None and c.label.energy is not None:
-            factor = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])
-            energy, stress = energy * factor, stress * factor
-        if item.damping is not None and c.label.forces is not None:
-            forces = forces * item.damping.of_forces(c.label.forces)
-        return np.concatenate([[energy], np.repeat(forces, 3), np.full(6, stress)])
-
-
-def _lower(lowest: dict[Composition, float], c: Configuration) -> None:
-    """Takes a configuration's energy per atom into account."""
-    if c.label.energy is not None:
-        composition, per_atom = _composition(c), c.label.energy / len(c)
-        lowest[composition] = min(per_atom, lowest.get(composition, per_atom))
-
-
-def _composition(configuration: Configuration) -> Composition:
-    symbols = configuration.species
-    counts = {s: symbols.count(s) for s in sorted(set(symbols))}
-    divisor = int(np.gcd.reduce(list(counts.values())))
-    return tuple((s, n // divisor) for s, n in counts.items())
+        """Whether these configurations have the weights that they had before the others came."""
+        return self._weighting.agrees_with(Weighting(self.items[n] for n in numbers))
 
 
 def require_rows(matrix: DesignMatrix) -> None:
@@ -252,3 +220,7 @@ def require_rows(matrix: DesignMatrix) -> None:
         raise InputError(
             "there are no labelled configurations to fit; give `training` files, or `start` structures to label"
         ).on_all_ranks()
+
+
+def _of_group(item: LabelledConfiguration) -> str:
+    return f" (group {item.group})" if item.group and f"group {item.group}" not in item.configuration.name else ""

@@ -22,6 +22,8 @@ from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
 _SKIN = 0.01
+COINCIDENT = 0.01
+"""Å; no two atoms are this close."""
 VANISHING = 1e-9
 """A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a stress row likewise."""
 
@@ -88,7 +90,7 @@ class DescriptorEngine:
             self.close()
             raise InputError(f"{where}: no descriptors: {error}") from error
         if not np.isfinite(raw).all():
-            raise InputError(f"{where}: descriptors are not finite; do two atoms coincide?")
+            raise InputError(f"{where}: descriptors are not finite")
         return self._arrange(configuration, raw, box)
 
     @property
@@ -101,6 +103,8 @@ class DescriptorEngine:
     def _compute(self, configuration: Configuration) -> tuple[Array, Box]:
         session = self._session or self._open()
         box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
+        if pair := box.coincident(COINCIDENT):  # SNAP would pass over them without a word
+            raise InputError(f"{configuration.name or 'configuration'}: atoms {pair[0]} and {pair[1]} coincide")
         if session.n_atoms:
             session.command("delete_atoms group all compress yes")
         session.command(f"change_box all {box.bounds()}")
@@ -148,7 +152,7 @@ class DescriptorEngine:
                     "box tilt large", "region unit prism 0 10 0 10 0 10 0 0 0", f"create_box {n_types} unit",
                     *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
                     f"neighbor {_SKIN} bin",
-                    *self._reference.with_zero(self.settings.max_cutoff),
+                    *self._reference.with_zero(self.settings.max_cutoff), *self._reference.fixes,
                 ]
             )  # fmt: skip
         except LammpsError as error:

@@ -21,18 +21,23 @@ ATOM_STYLES = ("atomic", "charge", "full", "spin", "hybrid")
 
 @dataclass(frozen=True)
 class ReferencePotential:
-    """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each pair_coeff."""
+    """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each pair_coeff.
+
+    fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no forces on atoms; for
+    descriptors only, since an MD script has its own.
+    """
 
     styles: tuple[str, ...] = ()
     coefficients: tuple[tuple[str, str, str], ...] = ()
     atom_style: str = "atomic"
+    fixes: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, lines: list[str]) -> ReferencePotential:
-        """From `pair_style`, `pair_coeff` and `atom_style` lines. Raises InputError for anything else, and for units not
+        """From `pair_style`, `pair_coeff`, `atom_style` and `fix … nve/spin` lines. Raises InputError for anything else, and for units not
         metal."""
         style_line: list[str] = []
-        atom_style = "atomic"
+        atom_style, fixes = "atomic", []
         coefficient_lines: list[list[str]] = []
         for line in lines:
             words = line.split("#")[0].split()
@@ -49,18 +54,22 @@ class ReferencePotential:
                 atom_style = " ".join(words[1:])
                 if not words[1:] or not set(words[1:]) <= set(ATOM_STYLES):
                     raise InputError(f"reference: `{line}`: not supported; there are {', '.join(ATOM_STYLES)}")
+            elif words[0] == "fix" and words[3:4] == ["nve/spin"]:
+                fixes.append(" ".join(words))
             else:
                 raise InputError(f"reference: `{line}`: expected one pair_style line, then pair_coeff lines")
         if not style_line:
             if coefficient_lines:
                 raise InputError("reference: pair_coeff without a pair_style line before it")
-            return cls(atom_style=atom_style)
+            return cls(atom_style=atom_style, fixes=tuple(fixes))
         if style_line[0] == "hybrid/overlay":
-            return replace(cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style)
+            return replace(
+                cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style, fixes=tuple(fixes)
+            )
         if style_line[0].startswith("hybrid"):
             raise InputError(f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is added")
         coefficients = tuple((" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines)
-        return cls((" ".join(style_line),), coefficients, atom_style)
+        return cls((" ".join(style_line),), coefficients, atom_style, tuple(fixes))
 
     @classmethod
     def _from_overlay(cls, words: list[str], lines: list[list[str]]) -> ReferencePotential:
@@ -76,20 +85,26 @@ class ReferencePotential:
         coefficients = tuple((" ".join(c[:2]), c[2], " ".join(c[3:])) for c in lines)
         return cls(tuple(" ".join(s) for s in styles), coefficients)
 
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """LAMMPS' names of what atoms of this style have beside type and position: q, sp."""
+        words = set(self.atom_style.split())
+        return ("q",) * bool({"charge", "full"} & words) + ("sp",) * ("spin" in words)
+
     def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
         """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
 
         Raises InputError when the configuration does not have them.
         """
-        words, where = self.atom_style.split(), configuration.name or "configuration"
-        if {"charge", "full"} & set(words):
+        where = configuration.name or "configuration"
+        if "q" in self.moments:
             if configuration.charges is None:
                 raise InputError(
                     f"{where}: no charges, which atom_style {self.atom_style} needs: `initial_charges` "
                     "in extended XYZ, `Charges` in FitSNAP JSON"
                 )
             session.set_charges(configuration.charges)
-        if "spin" in words:
+        if "sp" in self.moments:
             if configuration.spins is None:
                 raise InputError(
                     f"{where}: no spins, which atom_style {self.atom_style} needs: `initial_magmoms` "

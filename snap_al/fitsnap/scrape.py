@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
+from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
 from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
-from snap_al.descriptors import LabelledConfiguration
 from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck, Group

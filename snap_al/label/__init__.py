@@ -1,11 +1,12 @@
 """Labels from a labeler: any ASE calculator, results checked, one file each, none computed twice."""
 
 from snap_al.label.ase_labeler import AseLabeler
-from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult
+from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result
 from snap_al.label.contract import validate_backend, validate_labeler
 from snap_al.label.labeler import Labeler
 from snap_al.label.settings import LabelSettings
 
 __all__ = [
-    "AseLabeler", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "validate_backend", "validate_labeler",
+    "AseLabeler", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "read_result",
+    "validate_backend", "validate_labeler",
 ]  # fmt: skip

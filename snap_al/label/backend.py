@@ -67,23 +67,34 @@ class ImmediateBackend:
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
         """Raises LabelError for a file that is not a label of this configuration."""
-        path = next((p for p in (self._path(job), self._failed(job)) if p.exists()), None)
-        if path is None:
-            return None
-        try:
-            stored = json.loads(path.read_text())
-            if decode_structure(stored["structure"]).key != configuration.key:
-                raise ValueError("it is of another structure")
-            label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
-            return LabelResult(job, label, str(stored["reason"]), float(stored["seconds"]))
-        except (ValueError, KeyError, TypeError, LabelError) as error:
-            raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+        return read_result(self._folder, job, configuration)
 
     def _path(self, job: str) -> Path:
-        return self._folder / f"{job}.json"
+        return _paths(self._folder, job)[0]
 
     def _failed(self, job: str) -> Path:
-        return self._folder / "failed" / f"{job}.json"
+        return _paths(self._folder, job)[1]
+
+
+def _paths(folder: Path, job: str) -> tuple[Path, Path]:
+    """Of a label, and of a failure."""
+    return folder / f"{job}.json", folder / "failed" / f"{job}.json"
+
+
+def read_result(folder: Path, job: str, configuration: Configuration) -> LabelResult | None:
+    """What is on disk for a job, None when nothing is. Raises LabelError for a file that is not a label of this
+    configuration."""
+    path = next((p for p in _paths(folder, job) if p.exists()), None)
+    if path is None:
+        return None
+    try:
+        stored = json.loads(path.read_text())
+        if decode_structure(stored["structure"]).key != configuration.key:
+            raise ValueError("it is of another structure")
+        label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
+        return LabelResult(job, label, str(stored["reason"]), float(stored["seconds"]))
+    except (ValueError, KeyError, TypeError, LabelError) as error:
+        raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
 
 
 def encode_label(label: Label) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Driver:
                 raise RunError(
                     f"the label {job} that the journal names is not in {self._directory.labels}; restore it"
                 ).on_all_ranks()
-            training.add_label(configuration, result.label, "start" if query.walker < 0 else f"walker {query.walker}")
+            training.add_label(configuration, result.label, query.group)
         self._known = len(self._state.labelled)
 
     def _explore(self, groups: WalkerGroups) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.descriptors import DesignMatrix, LabelledConfiguration, Rows, RowSource
+from snap_al.data import LabelledConfiguration
+from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.fit import Posterior, RowErrors
 from snap_al.parallel import Communicator
 from snap_al.uncertainty import Evaluated

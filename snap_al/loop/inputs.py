@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
-from snap_al.descriptors import LabelledConfiguration, ReferencePotential
+from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
@@ -79,7 +81,14 @@ def _walkers(config: RunConfig) -> list[Configuration]:
     if config.explore is None:
         return []
     check_script(config.explore.script_path())
+    script = config.explore.script_path().read_text().replace("&\n", " ")
     structures = [c for source in config.explore.walkers for c in source.read(config.descriptor.elements)]
+    for c in structures:
+        if not all(c.pbc) and re.search(r"^[^#\n]*\bnpt\b.*\b(iso|aniso|tri)\b", script, re.MULTILINE):
+            raise InputError(
+                f"{c.name}: is open along {', '.join('abc'[k] for k in range(3) if not c.pbc[k])}, where npt has no "
+                "pressure to keep; use the nvt protocol, or a script that names the periodic directions only"
+            )
     if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
         raise InputError("start: nothing to begin with; give start.structures to label, or training files")
     return structures

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from snap_al.descriptors import Columns, LabelledConfiguration, available_memory
+from snap_al.data import LabelledConfiguration
+from snap_al.descriptors import Columns, available_memory
 from snap_al.parallel import Communicator
 
 SHARE = 0.7

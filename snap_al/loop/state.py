@@ -77,6 +77,11 @@ class Query:
     step: int
     job: str = ""
 
+    @property
+    def group(self) -> str:
+        """In the training set."""
+        return "start" if self.walker < 0 else f"walker {self.walker}"
+
 
 @dataclass(frozen=True)
 class RunState:

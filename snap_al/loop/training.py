@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.weights import Damping
-from snap_al.descriptors import DesignMatrix, LabelledConfiguration, Rows, RowSource
+from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.fit import Block, Posterior, fit_blocks, reference_weights, refit, triangle_of
 from snap_al.loop.evaluation import predicted, row_errors

@@ -110,7 +110,7 @@ def run_segment(
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             _prepare(session, potential, files, protocol, start, monitor)
             outcome, reason = _advance(session, comm, protocol, start, thresholds, monitor, checks)
-            frame = gather_frame(session, comm, potential.settings.elements)
+            frame = gather_frame(session, comm, potential, start.configuration.pbc)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
     except LammpsError as error:
@@ -147,13 +147,15 @@ def _create(session: LammpsSession, potential: FittedPotential, configuration: C
     box = box_of(configuration, vacuum=settings.max_cutoff)
     session.commands(
         [
-            "units metal", "atom_style atomic", "atom_modify map array", "boundary p p p", "box tilt large",
+            "units metal", f"atom_style {potential.reference.atom_style}", "atom_modify map array",
+            f"boundary {box.boundary()}", "box tilt large",
             f"region cell prism {box.prism()}", f"create_box {len(settings.elements)} cell",
             *(f"mass {k} {m!r}" for k, m in enumerate(settings.masses, 1)),
         ]
     )  # fmt: skip
     types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
-    session.create_atoms(types, box.positions)
+    session.create_atoms(types, box.centered())
+    potential.reference.set_moments(session, configuration, box)
 
 
 def _advance(
@@ -210,11 +212,17 @@ def _beyond_use(check: Check, protocol: ProtocolSettings) -> str:
     return ""
 
 
-def gather_frame(session: LammpsSession, comm: Communicator, elements: tuple[str, ...]) -> Configuration:
+def gather_frame(
+    session: LammpsSession, comm: Communicator, potential: FittedPotential, pbc: tuple[bool, bool, bool]
+) -> Configuration:
     """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective."""
-    own = session.atoms()
-    everyone = comm.allgather((own["id"], own["type"], own["x"]))
-    ids, types, positions = (np.concatenate(parts) for parts in zip(*everyone, strict=True))
-    order = np.argsort(ids)
+    elements = potential.settings.elements
+    everyone = comm.allgather(session.atoms(*potential.reference.moments))
+    atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
+    order = np.argsort(atoms["id"])
     cell, origin = session.lower_cell()
-    return Configuration(cell, positions[order] - origin, tuple(elements[t - 1] for t in types[order]))
+    return Configuration(
+        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), pbc,
+        charges=atoms["q"][order] if "q" in atoms else None,
+        spins=(atoms["sp"][:, :3] * atoms["sp"][:, 3:])[order] if "sp" in atoms else None,
+    )  # fmt: skip

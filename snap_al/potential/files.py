@@ -92,5 +92,5 @@ def pair_commands(settings: SnapSettings, reference: ReferencePotential, coeff: 
 
 def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:
     """An include file: `include potential.mod` after the box is made gives a LAMMPS run the potential."""
-    lines = ["# potential fitted by snap_al; metal units. Use: include " + f"{stem}.mod"]
+    lines = [f"# potential fitted by snap_al; units metal, atom_style {reference.atom_style}. Use: include {stem}.mod"]
     return "\n".join([*lines, *pair_commands(settings, reference, f"{stem}.snapcoeff", f"{stem}.snapparam")]) + "\n"

@@ -50,7 +50,9 @@ class FittedPotential:
             settings = SnapSettings(**description["descriptor"])
             stored = description["reference"]
             coefficients = tuple(tuple(c) for c in stored["coefficients"])
-            reference = ReferencePotential(tuple(stored["styles"]), coefficients, stored["atom_style"])
+            reference = ReferencePotential(
+                tuple(stored["styles"]), coefficients, stored["atom_style"], tuple(stored["fixes"])
+            )
             posterior = Posterior.from_bytes((folder / "posterior.npz").read_bytes())
         except FileNotFoundError as error:
             raise InputError(f"{folder}: no fitted potential here: {error.filename} is missing") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from snap_al.data.configuration import Configuration
 
@@ -22,11 +23,39 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 @dataclass(frozen=True)
 class Box:
-    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes. rotation: (3, 3)."""
+    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes. rotation: (3, 3).
+
+    pbc: (3,) bool. Along open directions the box is at right angles to the rest.
+    """
 
     lower: Array
     positions: Array
     rotation: Array
+    pbc: tuple[bool, bool, bool] = (True, True, True)
+
+    def centered(self) -> Array:
+        """positions (n_atoms, 3), moved along open directions into the middle of the box."""
+        moved = self.positions.copy()
+        for k in range(3):
+            if not self.pbc[k]:
+                middle = 0.5 * (moved[:, k].min() + moved[:, k].max())
+                moved[:, k] += 0.5 * self.lower[k, k] - middle
+        return moved
+
+    def coincident(self, distance: float) -> tuple[int, int] | None:
+        """Two atoms closer than `distance` (Å), images counted, if there are any."""
+        inverse = np.linalg.inv(self.lower)
+        fractional = self.positions @ inverse % 1.0 % 1.0  # the second brings 1 - ε, rounded to 1, back to 0
+        reach = min(distance * np.linalg.norm(inverse, 2), 0.5)
+        for i, j in sorted(cKDTree(fractional, boxsize=1.0).query_pairs(reach)):
+            apart = fractional[i] - fractional[j]
+            if np.linalg.norm((apart - np.round(apart)) @ self.lower) < distance:
+                return i, j
+        return None
+
+    def boundary(self) -> str:
+        """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this box."""
+        return " ".join("p" if periodic else "m" for periodic in self.pbc)
 
     @property
     def volume(self) -> float:
@@ -74,8 +103,11 @@ def box_of(configuration: Configuration, vacuum: float) -> Box:
     q, r = np.linalg.qr(cell.T)
     signs = np.where(np.diag(r) < 0, -1.0, 1.0)
     lower = np.tril((r * signs[:, None]).T)
+    for k in range(3):
+        if not configuration.pbc[k]:  # LAMMPS takes no tilt there, not even one of a rounding
+            lower[k, :k] = lower[k + 1 :, k] = 0.0
     rotation = (q * signs).T
-    return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation)
+    return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation, pbc=configuration.pbc)
 
 
 def padded_cell(configuration: Configuration, vacuum: float) -> Array:

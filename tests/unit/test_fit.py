@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError, InputError
-from snap_al.fit import Block, FitSettings, Posterior, fit_posterior, square_root
+from snap_al.fit import (
+    Block,
+    FitSettings,
+    Posterior,
+    fit_blocks,
+    fit_posterior,
+    reference_weights,
+    refit,
+    square_root,
+    triangle_of,
+)
 from snap_al.fit.contract import validate_posterior
 from snap_al.fit.embedded import iid_variances
 from snap_al.fit.factor import Factor
@@ -231,3 +241,67 @@ def test_square_root_of_a_singular_covariance():
     covariance = x @ x.T
     root = square_root(covariance)
     np.testing.assert_allclose(root @ root.T, covariance, atol=1e-10 * np.abs(covariance).max())
+
+
+def weighted_blocks(a, b, w):
+    return [Block(a * w[:, None], b * w, np.ones(len(a), dtype=bool))]
+
+
+@pytest.mark.parametrize("name", ["bayes", "embedded"])
+@given(seed=st.integers(0, 10**6), split=st.integers(20, 190))
+@settings(max_examples=15, deadline=None)
+def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, split):
+    """The mean is that of the whole fit; the epistemic covariance is the dense sandwich with Σ_δ of the first rows."""
+    a, b, w = problem(seed=seed)
+    chosen = FitSettings(posterior=name, prior_precision=1e-3)
+    references = reference_weights(w, np.zeros(len(w), np.int8), SERIAL)
+    first = fit_posterior(a[:split], b[:split], w[:split], settings=chosen)
+    triangle = triangle_of(weighted_blocks(a, b, w))
+    found = refit(first, triangle, len(b), weighted_blocks(a[split:], b[split:], w[split:]), references, chosen)
+    whole = fit_posterior(a, b, w, settings=chosen)
+    np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-8)
+    np.testing.assert_allclose(found.noise, whole.noise, rtol=1e-8)
+    rows = a * w[:, None]
+    norms = np.linalg.norm(rows, axis=0)
+    inverse = np.linalg.inv(rows.T @ rows / np.outer(norms, norms) + 1e-3 * np.eye(8)) / np.outer(norms, norms)
+    if name == "bayes":
+        dense = found.noise**2 * inverse
+    else:
+        np.testing.assert_allclose(found.model_error, first.model_error, rtol=1e-6)
+        s2 = np.einsum("mi,ij,mj->m", rows, first.model_error, rows) + found.noise**2
+        variance = found.noise**2 / chosen.noise_fraction
+        dense = inverse @ ((rows * s2[:, None]).T @ rows + 1e-3 * variance * np.diag(norms**2)) @ inverse
+    scale = np.sqrt(np.diag(dense))
+    np.testing.assert_allclose(found.epistemic / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6)
+    q = (rows @ found.whitening).T @ (rows @ found.whitening)
+    prior = (found.whitening * norms[:, None]).T @ (found.whitening * norms[:, None]) * 1e-3
+    np.testing.assert_allclose(q + prior, np.eye(8), atol=1e-8)
+
+
+def test_a_warm_start_finds_the_same():
+    a, b, w = problem(m=400)
+    references = reference_weights(w, np.zeros(len(w), np.int8), SERIAL)
+    first = fit_posterior(a[:300], b[:300], w[:300])
+    cold, _ = fit_blocks(weighted_blocks(a, b, w), references, FitSettings())
+    warm, _ = fit_blocks(weighted_blocks(a, b, w), references, FitSettings(), previous=first)
+    np.testing.assert_allclose(
+        warm.model_error, cold.model_error, rtol=2e-2, atol=2e-3 * np.abs(cold.model_error).max()
+    )
+    assert warm.objective[-1] == pytest.approx(cold.objective[-1], abs=1e-4)
+    assert warm.objective[0] < cold.objective[1]
+
+
+def test_errors_of_the_rows_are_those_that_are_predicted():
+    """What a fit says of its own rows, weighted, from the whitened rows: as predict() says from the rows themselves."""
+    a, b, w = problem()
+    w[:] = 2.0
+    fitted = np.arange(len(b)) % 7 != 0
+    blocks = [Block(a[k::2] * 2.0, b[k::2] * 2.0, fitted[k::2]) for k in range(2)]
+    p, errors = fit_blocks(blocks, np.ones(3), FitSettings())
+    for k, e in enumerate(errors):
+        expected = p.predict(a[k::2])
+        np.testing.assert_allclose(e.residuals / 2.0, b[k::2] - expected.mean, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(e.epistemic_std / 2.0, expected.epistemic_std, rtol=1e-7)
+        np.testing.assert_allclose(e.model_error_std / 2.0, expected.model_error_std, rtol=1e-7)
+    only = fit_posterior(a[fitted], b[fitted], w[fitted])
+    np.testing.assert_allclose(p.mean, only.mean, rtol=1e-9)

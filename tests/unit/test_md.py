@@ -7,8 +7,8 @@ import pytest
 from ase.build import bulk
 from conftest import COPPER, WEIGHTS, rattled_copper
 
-from snap_al.data import Configuration
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, LabelledConfiguration, ReferencePotential
+from snap_al.data import Configuration, LabelledConfiguration
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fit import atom_force_std, fit_posterior, square_root
 from snap_al.md import Outcome, ProtocolSettings, SegmentStart, Thresholds, run_segment
@@ -189,3 +189,54 @@ def test_nothing_is_left_to_do(fitted, tmp_path):
     segment(fitted, tmp_path / "a")
     start = replace(SegmentStart(START, tmp_path / "a", 60, None, 10))
     assert segment(fitted, tmp_path / "b", start=start).outcome is Outcome.FINISHED
+
+
+SLAB = replace(START, cell=START.cell @ np.diag([1, 1, 3.0]), pbc=(True, True, False), name="slab")
+WIRE = replace(START, cell=START.cell @ np.diag([3.0, 1, 3.0]), pbc=(False, True, False), name="wire")
+CLUSTER = replace(START, cell=np.zeros((3, 3)), pbc=(False, False, False), name="cluster")
+
+
+@pytest.mark.parametrize("structure", [SLAB, WIRE, CLUSTER])
+def test_open_boundaries(fitted, tmp_path, structure):
+    """The frame is open where the start is, its stds are those of its rows, and its energy is conserved without a
+    thermostat as that of a bulk is."""
+    nve = tmp_path / "nve.in"
+    nve.write_text("timestep ${timestep}\nfix ensemble all nve\n")
+    start = SegmentStart(structure, None, 0, 5, 20)
+    guards = {"max_temperature_ratio": 100, "max_force_std": 1e3}
+    result = segment(
+        fitted,
+        tmp_path / "r",
+        start=start,
+        script=str(nve),
+        temperature=(50, 50),
+        steps=20,
+        check_every=20,
+        guards=guards,
+    )
+    assert result.outcome is Outcome.FINISHED, result.reason
+    assert result.frame.pbc == structure.pbc
+    potential, _ = fitted
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        rows = engine.rows(result.frame)
+    expected = atom_force_std(rows.forces, square_root(potential.posterior.covariance)).max()
+    assert result.checks[-1].force_std == pytest.approx(expected, rel=1e-7)
+    bulk_std = segment(fitted, tmp_path / "bulk", script=str(nve), temperature=(50, 50)).checks[0].force_std
+    assert result.checks[0].force_std > 1.5 * bulk_std  # a surface is not what was fitted
+
+
+def test_charges_stay_with_their_atoms(tmp_path, fitted):
+    """A segment with a charged reference potential, resumed once: forces of the frame are those of its rows' session."""
+    potential, _ = fitted
+    reference = ReferencePotential.parse(["atom_style charge", "pair_style coul/dsf 0.2 6.0", "pair_coeff * *"])
+    charged = replace(potential, reference=reference)
+    charged.write(tmp_path / "files")
+    charges = np.where(np.arange(32) % 2 == 0, 0.05, -0.05)
+    start = SegmentStart(replace(START, charges=charges), None, 0, 5, 20)
+    both = (charged, tmp_path / "files")
+    first = segment(both, tmp_path / "r", start=start, steps=60, checkpoint_every=40)
+    assert first.outcome is Outcome.CHECKPOINT, first.reason
+    again = SegmentStart(start.configuration, tmp_path / "r", 40, None, 20)
+    second = segment(both, tmp_path / "r2", start=again, steps=60, checkpoint_every=40)
+    assert second.outcome is Outcome.FINISHED, second.reason
+    np.testing.assert_array_equal(second.frame.charges, charges)

@@ -1,0 +1,34 @@
+"""`snap-al export`: the labels that a run bought, for FitSNAP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snap_al.config import read_run
+from snap_al.data import LabelledConfiguration
+from snap_al.descriptors import ReferencePotential
+from snap_al.errors import InputError
+from snap_al.fitsnap import export as write_training_set
+from snap_al.label import read_result
+from snap_al.loop import RunDirectory
+
+
+def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
+    """Writes the labels of the run in `folder` as FitSNAP JSON groups with a deck into `out`. Runs on one rank.
+
+    Returns their number and the deck's path. Raises InputError when there is no run or no label.
+    """
+    directory = RunDirectory(Path(folder))
+    config, _, state = read_run(directory.root)
+    items = []
+    for query, job in state.labelled:
+        configuration = directory.read_query(query.key)
+        result = read_result(directory.labels, job, configuration)
+        if result is None or result.label is None:
+            raise InputError(f"the label {job} that the journal names is not in {directory.labels}; restore it")
+        settings = config.label
+        items.append(
+            LabelledConfiguration(configuration.labelled(result.label), settings.weights, query.group, settings.damping)
+        )
+    reference = ReferencePotential.parse(list(config.reference))
+    return len(items), write_training_set(items, config.descriptor, reference, Path(out))

@@ -1,0 +1,64 @@
+"""Configurations of a training set, and the row weights that the whole set gives each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.weights import Damping, Weights
+
+Array = NDArray[np.float64]
+Composition = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class LabelledConfiguration:
+    """A configuration of the training set, with its weights, group, and damping (None: weights as they are)."""
+
+    configuration: Configuration
+    weights: Weights
+    group: str = ""
+    damping: Damping | None = None
+
+
+class Weighting:
+    """Row weights, damped by how far a label is above the lowest energy of its composition; other compositions cannot be
+    compared."""
+
+    def __init__(self, items: Iterable[LabelledConfiguration] = ()) -> None:
+        self._lowest: dict[Composition, float] = {}
+        for item in items:
+            self.include(item)
+
+    def include(self, item: LabelledConfiguration) -> None:
+        """Takes an energy per atom into account."""
+        c = item.configuration
+        if c.label.energy is not None:
+            composition, per_atom = _composition(c), c.label.energy / len(c)
+            self._lowest[composition] = min(per_atom, self._lowest.get(composition, per_atom))
+
+    def agrees_with(self, earlier: Weighting) -> bool:
+        """Whether what `earlier` had seen still has the weights that it gave."""
+        return all(self._lowest[composition] == energy for composition, energy in earlier._lowest.items())
+
+    def of(self, item: LabelledConfiguration) -> Array:
+        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress."""
+        c, w = item.configuration, item.weights
+        energy, forces, stress = w.energy, np.full(len(c), w.force), w.stress
+        if item.damping is not None and c.label.energy is not None:
+            factor = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])
+            energy, stress = energy * factor, stress * factor
+        if item.damping is not None and c.label.forces is not None:
+            forces = forces * item.damping.of_forces(c.label.forces)
+        return np.concatenate([[energy], np.repeat(forces, 3), np.full(6, stress)])
+
+
+def _composition(configuration: Configuration) -> Composition:
+    symbols = configuration.species
+    counts = {s: symbols.count(s) for s in sorted(set(symbols))}
+    divisor = int(np.gcd.reduce(list(counts.values())))
+    return tuple((s, n // divisor) for s, n in counts.items())
