@@ -22,9 +22,10 @@ DUMPS = {
 }  # fmt: skip
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
-FLAT = 1e-16
-"""Precision of a prior that no data notices: FitSNAP's lstsq drops directions below 1e-13 of the largest, squared 1e-26,
-but without scaling columns first; this keeps InP's predictions to 1e-7 of their spread, and every variance finite."""
+FLAT = 1e-24
+"""Precision of a prior that no data notices. FitSNAP's lstsq drops directions below 1e-13 of the largest; this is about its
+square, and keeps every variance finite. Predictions are then FitSNAP's to 1e-6 of their spread also for quadratic Ta and
+InP, whose smallest singular values are 5e-8 and 2e-5 next to columns of unit norm."""
 
 SOLVERS: dict[str, FitSettings] = {
     # Anchored on least squares: FitSNAP's own coefficients, with error bars.

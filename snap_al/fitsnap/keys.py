@@ -40,6 +40,7 @@ NO_DIFFERENCE: dict[str, tuple[str, ...]] = {
 REFUSED_UNLESS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "BISPECTRUM": {
         "bikflag": (("0",), "one row per atom is for nonlinear models; a linear fit takes their sum"),
+        "alloyflag": (("0",), "it is an older name of chemflag"),
         "dgradflag": (("0",), "derivatives per neighbour are for nonlinear models"),
     },
     "CALCULATOR": {

@@ -5,6 +5,7 @@ https://www.vasp.at/wiki/index.php/OUTCAR
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import ase.io
@@ -33,6 +34,9 @@ def read_outcar(path: Path, *, total_energy: bool, skip_incomplete: bool) -> lis
         if not (skip_incomplete and steps):
             message = f"{type(error).__name__}: {error}"
             raise InputError(f"{path}: step {len(steps) + 1} of this OUTCAR cannot be read: {message}") from error
+    begun = {int(n) for n in re.findall(r"Iteration\s+(\d+)\(", path.read_text(errors="replace"))}
+    if not skip_incomplete and len(begun) > len(steps):  # ASE passes over a last step that is cut off
+        raise InputError(f"{path}: step {len(steps) + 1} of this OUTCAR is cut off")
     if not steps:
         raise InputError(f"{path}: an OUTCAR without a finished ionic step")
     return [_configuration(a, f"{path}, step {n}", total_energy) for n, a in enumerate(steps, 1)]

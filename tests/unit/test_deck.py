@@ -1,16 +1,21 @@
 """Decks: every key followed or refused; JSON as FitSNAP writes it, and damaged."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import units
 from conftest import rattled_copper
+from test_engine import orthogonal
 
 from snap_al.config import load_config
+from snap_al.data import Label, voigt
 from snap_al.errors import InputError
-from snap_al.fitsnap import Group, read_deck, scrape
-from snap_al.fitsnap.scrape import group_sizes, read_json
+from snap_al.fitsnap import Group, read_deck, read_json, scrape, suspicious_stress, write_json
+from snap_al.fitsnap.scrape import group_sizes
 from snap_al.loop import read_inputs
+from snap_al.uncertainty import Evaluated
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 DECK = """
@@ -130,6 +135,11 @@ def test_damaged_json_names_file_and_group(deck, damage):
     path.write_text(text[:300] if damage == "cut" else json.dumps(content))
     with pytest.raises(InputError, match=r"0\.json"):
         scrape(read_deck(deck))
+    items, left_out = scrape(read_deck(deck), strict=False)
+    assert len(items) == 5
+    assert len(left_out) == 1
+    assert "0.json" in left_out[0]
+    assert "group warm" in left_out[0]
 
 
 def test_random_sampling_is_recorded_by_its_seed(deck):
@@ -150,9 +160,9 @@ def test_random_sampling_is_recorded_by_its_seed(deck):
         (0.5, 0.0, (True, True), True, 9, (5, 4)),
     ],
 )
-def test_sizes_follow_fitsnaps_rules(tmp_path, training, testing, shares, bare, n, expected):
+def test_sizes_follow_fitsnaps_rules(deck, training, testing, shares, bare, n, expected):
     group = Group("g", training, testing, shares, bare, 1, 1, 1)
-    assert group_sizes(group, n, tmp_path) == expected
+    assert group_sizes(group, n, read_deck(deck)) == expected
 
 
 def test_stress_in_kilobar(deck):
@@ -176,3 +186,93 @@ def test_a_run_config_takes_a_deck(deck):
     config.write_text("fitsnap: none.in\n")
     with pytest.raises(InputError, match="no such deck"):
         load_config(config)
+
+
+def test_cells_stand_in_lammps_axes(deck):
+    """As FitSNAP turns them; stress too, whose components weigh differently in other axes. Also left-handed cells."""
+    path = deck.parent / "JSON" / "warm" / "0.json"
+    truth = rattled_copper(0, repeat=1)
+    for mirror in (False, True):
+        q = orthogonal(3, mirror)
+        s = truth.label.stress
+        turned = q.T @ np.array([[s[0], s[5], s[4]], [s[5], s[1], s[3]], [s[4], s[3], s[2]]]) @ q
+        label = Label(truth.label.energy, truth.label.forces @ q, voigt(turned))
+        path.write_text(write_json(replace(truth, cell=truth.cell @ q, positions=truth.positions @ q, label=label)))
+        found = scrape(read_deck(deck))[0][0].configuration
+        np.testing.assert_allclose(found.cell, truth.cell, atol=1e-12)
+        np.testing.assert_allclose(found.positions, truth.positions, atol=1e-12)
+        np.testing.assert_allclose(found.label.forces, truth.label.forces, atol=1e-12)
+        np.testing.assert_allclose(found.label.stress, truth.label.stress, atol=1e-12)
+
+
+def test_json_out_and_in(tmp_path):
+    c = replace(rattled_copper(0, repeat=1), charges=np.array([1.0, -1.0, 0.5, -0.5]))
+    (tmp_path / "a.json").write_text(write_json(c))
+    back = read_json(tmp_path / "a.json")
+    assert back.key == c.key
+    assert back.label.energy == c.label.energy
+    np.testing.assert_array_equal(back.label.forces, c.label.forces)
+    np.testing.assert_allclose(back.label.stress, c.label.stress, rtol=1e-15)
+
+
+def test_spins_are_length_and_direction(tmp_path):
+    content = json.loads(write_json(rattled_copper(0, repeat=1)))
+    content["Dataset"]["Data"][0]["Spins"] = [[2.0, 0.0, 0.0, 3.0]] * 4
+    content["Dataset"]["SpinsStyle"] = "total x y z"
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    np.testing.assert_allclose(read_json(tmp_path / "a.json").spins, [[0.0, 0.0, 2.0]] * 4)
+
+
+def test_units_of_files_that_do_not_say(deck):
+    """property_array, for what no Style says; a Style goes before it."""
+    path = deck.parent / "JSON" / "warm" / "0.json"
+    text = path.read_text()
+    truth = rattled_copper(0, repeat=1)
+    path.write_text(text.replace('"EnergyStyle": "electronvolt"', '"Comment": ""'))
+    changed = DECK.replace(
+        "scraper = JSON", "scraper = JSON\nproperty_array = Energy energy Rydberg Metal; Stress pressure GPa Metal"
+    )
+    deck.write_text(changed)
+    found = scrape(read_deck(deck))[0][0].configuration
+    assert found.label.energy == pytest.approx(truth.label.energy * units.Ry + 1.0)
+    np.testing.assert_allclose(found.label.stress, truth.label.stress, rtol=1e-12)
+    deck.write_text(changed.replace("Rydberg", "Erg"))
+    with pytest.raises(InputError, match="Energy in 'Erg' is not known"):
+        read_deck(deck)
+
+
+def test_groups_in_a_file(deck):
+    (deck.parent / "groups.in").write_text("# name size\nwarm 0.5 0.25 100 1 1.0e-8\n\n")
+    deck.write_text(DECK.replace("[PATH]", "[PATH]\ngroupFile = groups.in"))
+    assert [g.eweight for g in read_deck(deck).groups] == [100.0]
+    deck.write_text(DECK.replace("[PATH]", "[PATH]\ngroupFile = none.in"))
+    with pytest.raises(InputError, match="no such file"):
+        read_deck(deck)
+
+
+def test_own_twojmax_of_each_type(deck):
+    text = DECK.replace("numTypes = 1", "numTypes = 2").replace("type = Cu", "type = Cu Ag")
+    deck.write_text(text.replace("twojmax = 4", "twojmax = 6 4"))
+    assert read_deck(deck).settings.twojmax == (6, 4)
+
+
+def rows_with_stress(factor):
+    """Stress rows of a group whose labels are `factor` times what the fit says, roughly."""
+    rng = np.random.default_rng(0)
+    predicted = 1e5 * rng.standard_normal(60)
+    labels = predicted * factor * (1 + 0.1 * rng.standard_normal(60))
+    zeros = np.zeros(60)
+    kinds = np.full(60, 2, np.int8)
+    return Evaluated(kinds, zeros.astype(int), labels, zeros + 1, zeros > 1, predicted, zeros, zeros, zeros)
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "kbar"), (1e-4, "GPa"), (1 / 1.6e6, "eV/Å³"), (1e5, "Pa")])
+def test_stress_in_another_unit_is_noticed(factor, unit):
+    (warning,) = suspicious_stress(rows_with_stress(factor), ["warm"])
+    assert "group warm" in warning
+    assert f"are they in {unit}?" in warning
+
+
+def test_stress_of_the_other_sign_is_noticed():
+    assert "other sign" in suspicious_stress(rows_with_stress(-1.0), ["warm"])[0]
+    assert suspicious_stress(rows_with_stress(1.0), ["warm"]) == []

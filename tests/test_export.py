@@ -1,0 +1,64 @@
+"""What a run bought, out to FitSNAP and back: FitSNAP fits it, and its fit is ours."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, small_config, snap_al
+
+from snap_al.fitsnap import read_deck, scrape
+from snap_al.potential import read_snapcoeff
+
+pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    reference = "reference: ['pair_style zbl 2.0 2.5', 'pair_coeff * * 29 29']"
+    config = small_config(folder, reference=reference)
+    assert snap_al("run", config, "--out", folder / "run").returncode == 0
+    done = snap_al("export", folder / "run", "--out", folder / "out")
+    assert done.returncode == 0, done.stderr
+    assert "configurations and" in done.stdout
+    return folder
+
+
+def test_groups_and_deck(exported):
+    items, left_out = scrape(read_deck(exported / "out" / "export.in"))
+    assert not left_out
+    labels = list((exported / "run" / "labels").glob("*.json"))
+    assert len(items) == len(labels)
+    assert {item.group for item in items} <= {"start", "walker_0", "start_damped", "walker_0_damped"}
+
+
+def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
+    """FitSNAP runs the exported deck; its coefficients predict what ours do; `lmp` and FitSNAP read the files."""
+    deck = exported / "out" / "export.in"
+    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck), "theirs.npz", "--ours"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    with np.load(tmp_path / "theirs.npz") as stored:
+        theirs = {name: stored[name] for name in stored.files}
+    assert snap_al("fit", deck, "--out", tmp_path / "ours").returncode == 0
+    ours = read_snapcoeff(tmp_path / "ours" / "potential.snapcoeff", read_deck(deck).settings)
+    for kind in ("Energy", "Force", "Stress"):
+        here = theirs["kinds"] == kind
+        one, other = theirs["a"][here] @ ours, theirs["a"][here] @ theirs["fit"]
+        assert np.abs(one - other).max() <= 1e-6 * np.std(other), kind
+    # written by FitSNAP from our solver's fit, read back by us; and written by us, read by FitSNAP
+    again = read_snapcoeff(tmp_path / "potential.snapcoeff", read_deck(deck).settings)
+    np.testing.assert_allclose(again, theirs["ours"], rtol=1e-9)
+    read = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "read_by_fitsnap.py"), str(deck), str(tmp_path / "ours" / "potential")],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert read.returncode == 0, read.stderr[-2000:]
+    np.testing.assert_allclose(np.array(read.stdout.split(), dtype=float), ours[1:], rtol=1e-9)
+
+
+def test_no_run_and_no_labels(tmp_path):
+    done = snap_al("export", tmp_path)
+    assert done.returncode == 2
+    assert "no run here" in done.stderr
