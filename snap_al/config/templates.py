@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
@@ -47,6 +46,8 @@ class Shells:
 
 def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shells:
     """Raises InputError for a structure without neighbours within `search` Å."""
+    from ase.neighborlist import neighbor_list  # late: it is slow to import
+
     distances: NDArray[np.float64] = np.sort(neighbor_list("d", configuration.to_atoms(), search))
     if not len(distances):
         raise InputError(

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
+FLAT = 1e-10
+"""A cell whose volume is this small next to its edges' lengths has none."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,15 @@ def check_configuration(configuration: Configuration, elements: tuple[str, ...],
                 f"{where}: element {symbol}{known} has no type: descriptor.elements is {list(elements)}; "
                 "add it there, or take the configuration out"
             )
-    periodic = configuration.cell[list(configuration.pbc)]
-    if np.linalg.matrix_rank(periodic) < len(periodic):
+    if _is_flat(configuration.cell[list(configuration.pbc)]):
         raise InputError(f"{where}: the cell has no volume: {configuration.cell.tolist()}")
+
+
+def _is_flat(vectors: Array) -> bool:
+    """Whether the vectors (k, 3) span less than k dimensions."""
+    if len(vectors) == 3:
+        return bool(abs(np.linalg.det(vectors)) <= FLAT * np.prod(np.sqrt(np.sum(vectors**2, axis=1))))
+    return bool(np.linalg.matrix_rank(vectors) < len(vectors)) if len(vectors) else False
 
 
 def check_label(configuration: Configuration, where: str) -> None:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import ase.db
-import ase.io
 import numpy as np
 from ase import Atoms, units
 from pydantic import AfterValidator, BaseModel, ValidationInfo
@@ -89,6 +87,8 @@ def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
     """Every frame as it is, named by file and number. format: ASE's name of it, found out when not given. Raises InputError."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    import ase.io  # late: it is slow to import
+
     try:
         is_database = format is None and path.suffix == ".db"
         frames = (
@@ -103,6 +103,8 @@ def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
 
 def _database(path: Path) -> list[Atoms]:
     """Without ASE's lock file: one that a killed writer left is waited for without end."""
+    import ase.db  # late: it is slow to import
+
     with ase.db.connect(path, use_lock_file=False) as database:
         return [_from_row(row) for row in database.select()]
 

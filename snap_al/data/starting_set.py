@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
-from ase.build import make_supercell
 from pydantic import BaseModel, Field
 
 from snap_al.data.configuration import Configuration, Label
@@ -27,6 +26,8 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
         if min(self.supercell) < 1:
             raise InputError(f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers from 1")
         frames = read_configurations(self.structure, elements, labelled=False)
+        from ase.build import make_supercell  # late: it is slow to import
+
         repeat = np.diag(self.supercell)
         return [Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), name=f.name) for f in frames]
 

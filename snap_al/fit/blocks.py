@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from snap_al.parallel import Communicator, sum_rows, updated_triangle
 
@@ -60,11 +59,11 @@ def whiten(blocks: list[Block], whitening: Array, mean: Array, comm: Communicato
 
 def gram(rows: Array, scale: Array) -> Array:
     """(n, n) Σ_i (scale_i row_i)ᵀ (scale_i row_i)."""
-    total = np.zeros((rows.shape[1],) * 2, order="F")
+    total = np.zeros((rows.shape[1],) * 2)
     for start in range(0, len(rows), 8 * CHUNK):
-        part = slice(start, start + 8 * CHUNK)
-        total = blas.dsyrk(1.0, (rows[part] * scale[part, None]).T, beta=1.0, c=total, overwrite_c=True)
-    return np.asarray(np.triu(total) + np.triu(total, 1).T)
+        scaled = rows[start : start + 8 * CHUNK] * scale[start : start + 8 * CHUNK, None]
+        total += scaled.T @ scaled  # numpy sees that these are the same, and computes one half
+    return total
 
 
 def squared_chunks(blocks: list[Block]) -> Iterator[tuple[Array, Array, NDArray[np.bool_]]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from snap_al.fit.blocks import Block, squared_chunks
@@ -92,7 +91,7 @@ def iid_variances(
     history, length = [cost], 1.0
     for _ in range(max_iterations):
         gradient = 0.5 * v * (down - up) + f.alpha * (1.0 - f.mode / v)
-        direction = comm.bcast(-scipy.linalg.solve(f.metric(v), gradient, assume_a="pos"))
+        direction = comm.bcast(-np.linalg.solve(f.metric(v), gradient))
         promise = -float(gradient @ direction)
         if 0.5 * promise < tolerance * f.n_rows:
             break

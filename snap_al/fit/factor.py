@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from snap_al.errors import FitError
 from snap_al.parallel import Communicator
@@ -69,6 +68,8 @@ class Factor:
 
         Bishop, Pattern Recognition and Machine Learning (2006), 3.5; one-dimensional after σ² is profiled out.
         """
+        from scipy.optimize import minimize_scalar  # late: it is slow to import
+
         smallest, largest = np.log(RIDGE_BOUNDS)
 
         def cost(log_ridge: float) -> float:

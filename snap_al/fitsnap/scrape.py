@@ -155,6 +155,8 @@ def in_lammps_axes(configuration: Configuration) -> Configuration:
     if not all(configuration.pbc):
         return configuration
     box = box_of(configuration, vacuum=0.0)
+    if not box.turned:
+        return configuration
     label = configuration.label
     return replace(
         configuration, cell=box.lower, positions=box.positions,

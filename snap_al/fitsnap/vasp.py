@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import ase.io
 from ase import Atoms
 
 from snap_al.data.configuration import Configuration
@@ -26,6 +25,8 @@ def read_outcar(path: Path, *, total_energy: bool, skip_incomplete: bool) -> lis
     total_energy: the free energy TOTEN, with electronic entropy; otherwise the energy without entropy, E₀, which is
     2 E(σ→0) - TOTEN. Forces belong to TOTEN.
     """
+    import ase.io  # late: it is slow to import
+
     steps: list[Atoms] = []
     try:
         for atoms in ase.io.iread(path, format="vasp-out"):

@@ -5,7 +5,6 @@ Both add up in rank order, so that the same ranks give the same bits.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from snap_al.parallel.communicator import Communicator
 
@@ -37,14 +36,9 @@ def updated_triangle(triangle: Array, rows: Array) -> Array:
 
     The rows are never squared, so small singular values keep their digits.
     """
-    n = len(triangle)
     for start in range(0, len(rows), CACHED_ROWS):
         block = rows[start : start + CACHED_ROWS]
-        stacked = np.empty((n + len(block), n), order="F")
-        stacked[:n], stacked[n:] = triangle, block
-        factored, _, _, info = lapack.dgeqrf(stacked, lwork=64 * n, overwrite_a=True)
-        assert info == 0, info  # only an illegal argument is reported
-        triangle = np.triu(factored[:n])
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
     return triangle
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from snap_al.data.configuration import Configuration
 
 Array = NDArray[np.float64]
 
+PAIRS_AT_ONCE = 64
+"""Atoms compared with all others in one go."""
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """ASE's Voigt order, which is also the order of `compute snap`'s virial rows."""
 
@@ -44,18 +45,25 @@ class Box:
 
     def coincident(self, distance: float) -> tuple[int, int] | None:
         """Two atoms closer than `distance` (Å), images counted, if there are any."""
-        inverse = np.linalg.inv(self.lower)
-        fractional = self.positions @ inverse % 1.0 % 1.0  # the second brings 1 - ε, rounded to 1, back to 0
-        reach = min(distance * np.linalg.norm(inverse, 2), 0.5)
-        for i, j in sorted(cKDTree(fractional, boxsize=1.0).query_pairs(reach)):
-            apart = fractional[i] - fractional[j]
-            if np.linalg.norm((apart - np.round(apart)) @ self.lower) < distance:
-                return i, j
+        fractional = self.positions @ np.linalg.inv(self.lower)
+        for start in range(0, len(fractional), PAIRS_AT_ONCE):
+            apart = fractional[start : start + PAIRS_AT_ONCE, None] - fractional
+            apart -= np.round(apart)
+            near = np.sum((apart @ self.lower) ** 2, axis=2) < distance**2
+            first, second = np.nonzero(near)
+            different = np.flatnonzero(first + start != second)
+            if len(different):
+                return int(first[different[0]] + start), int(second[different[0]])
         return None
 
     def boundary(self) -> str:
         """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this box."""
         return " ".join("p" if periodic else "m" for periodic in self.pbc)
+
+    @property
+    def turned(self) -> bool:
+        """Whether LAMMPS' axes are other than the configuration's."""
+        return not np.array_equal(self.rotation, np.eye(3))
 
     @property
     def volume(self) -> float:
@@ -100,6 +108,8 @@ def box_of(configuration: Configuration, vacuum: float) -> Box:
     interaction: energies and forces are then those of the open boundary.
     """
     cell = padded_cell(configuration, vacuum)
+    if not np.triu(cell, 1).any() and (np.diag(cell) > 0).all():
+        return Box(cell, configuration.positions, np.eye(3), configuration.pbc)
     q, r = np.linalg.qr(cell.T)
     signs = np.where(np.diag(r) < 0, -1.0, 1.0)
     lower = np.tril((r * signs[:, None]).T)
