@@ -1,16 +1,21 @@
 """Design matrix, targets, weights and fit, row by row, against FitSNAP itself on its published examples."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from ase.calculators.emt import EMT
+from conftest import ROOT, rattled_copper
+from unit.test_engine import orthogonal
 
 from snap_al.config import validate_config
+from snap_al.data import Configuration, Label
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows
 from snap_al.fit import fit_posterior
-from snap_al.fitsnap import read_deck
+from snap_al.fitsnap import read_deck, write_json
 from snap_al.fitsnap.dumps import all_columns
 from snap_al.loop import read_inputs
 from snap_al.parallel import SERIAL
@@ -23,11 +28,94 @@ SLOW = [
 ]
 
 
-@pytest.fixture(scope="module", params=["Ta_Linear_JCP2014", "Ta_XYZ", *SLOW])
-def both(request, data, tmp_path_factory):
+MADE = ("spin", "charge", "twojmax", "quadratic twojmax", "inner")
+"""Small decks made here: what the published examples do not have."""
+
+
+def made_deck(kind, folder):
+    """Cu and Ag in cells of any orientation, with charges and spins, by EMT."""
+    (folder / "JSON" / "warm").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for k in range(40 if "quadratic" in kind else 12):
+        atoms = rattled_copper(k, repeat=1).to_atoms()
+        atoms.symbols[k % 4] = "Ag"
+        atoms.calc = EMT()
+        q = orthogonal(k, mirror=False)
+        atoms.set_cell(atoms.cell.array @ q, scale_atoms=True)
+        label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+        c = replace(Configuration.from_atoms(atoms), charges=rng.standard_normal(4)).labelled(label)
+        content = json.loads(write_json(c))
+        length, direction = rng.uniform(1, 3, (4, 1)), rng.standard_normal((4, 3))
+        direction /= np.linalg.norm(direction, axis=1)[:, None]
+        content["Dataset"]["Data"][0]["Spins"] = np.hstack([length, direction]).tolist()
+        (folder / "JSON" / "warm" / f"{k:02d}.json").write_text(json.dumps(content))
+    pair, style = "zbl 2.0 2.5", "atomic"
+    coefficients = ["1 1 zbl 29 29", "1 2 zbl 29 47", "2 2 zbl 47 47"]
+    if kind == "spin":
+        pair, style = "spin/exchange 4.0", "spin"
+        coefficients = ["* * spin/exchange exchange 4.0 0.2 0.28 2.5"]
+    if kind == "charge":
+        pair, style, coefficients = "coul/dsf 0.2 6.0", "charge", ["* * coul/dsf"]
+    more = {
+        "quadratic twojmax": "quadraticflag = 1",
+        "inner": "switchinnerflag = 1\nsinner = 2.2 2.4\ndinner = 0.3 0.2",
+    }
+    lines = "\n".join(f"pair_coeff{n} = {c}" for n, c in enumerate(["* * zero", *coefficients], 1))
+    deck = folder / "made.in"
+    deck.write_text(
+        f"""[BISPECTRUM]
+numTypes = 2
+twojmax = {"4 2" if "twojmax" in kind else "4 4"}
+rcutfac = 4.5
+wj = 1.0 0.9
+radelem = 0.5 0.45
+type = Cu Ag
+bzeroflag = {int(kind == "inner")}
+{more.get(kind, "")}
+[CALCULATOR]
+calculator = LAMMPSSNAP
+energy = 1
+force = 1
+stress = 1
+[ESHIFT]
+Cu = 0.5
+Ag = -0.25
+[SOLVER]
+solver = SVD
+[SCRAPER]
+scraper = JSON
+[PATH]
+dataPath = JSON
+[OUTFILE]
+metrics = m.md
+potential = pot
+[REFERENCE]
+units = metal
+atom_style = {style}
+pair_style = hybrid/overlay zero 10.0 {pair}
+{lines}
+[GROUPS]
+group_sections = name training_size testing_size eweight fweight vweight
+group_types = str float float float float float
+smartweights = 1
+warm = 1.0 0.0 100 1 1.0e-3
+[EXTRAS]
+dump_descriptors = 0
+[MEMORY]
+override = 0
+"""
+    )
+    return deck
+
+
+@pytest.fixture(scope="module", params=["Ta_Linear_JCP2014", "Ta_XYZ", *MADE, *SLOW])
+def both(request, tmp_path_factory):
     """Our rows and FitSNAP's rows of the same deck, FitSNAP's put in our order."""
     folder = tmp_path_factory.mktemp("fitsnap")
-    (deck_path,) = (data / request.param).glob("*.in")
+    if request.param in MADE:
+        deck_path = made_deck(request.param, tmp_path_factory.mktemp("deck"))
+    else:
+        (deck_path,) = (request.getfixturevalue("data") / request.param).glob("*.in")
     command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck_path), "theirs.npz"]
     command += [] if "Quadratic" in request.param else ["--ours"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
