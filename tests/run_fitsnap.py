@@ -20,10 +20,12 @@ fs.pt.shared_arrays["number_of_atoms"] = SimpleNamespace(sliced_array=np.zeros(1
 fs.scrape_configs()
 del fs.pt.shared_arrays["number_of_atoms"]
 fs.process_configs()
-table = fs.pt.fitsnap_dict
+rows = fs.pt.fitsnap_dict
 arrays = {name: np.array(fs.pt.shared_arrays[name].array) for name in ("a", "b", "w")}
 fs.perform_fit()
 theirs = np.asarray(fs.solver.fit).ravel()
+errors = fs.solver.errors
+names, table = ["|".join(map(str, key)) for key in errors.index], errors.to_numpy(dtype=float)
 
 ours = {}
 if "--ours" in sys.argv:
@@ -33,6 +35,6 @@ if "--ours" in sys.argv:
     fs.write_output()
     ours = {"ours": np.asarray(fs.solver.fit).ravel(), "cov": fs.solver.cov, "samples": fs.solver.fit_sam}
 np.savez(
-    out, **arrays, fit=theirs, **ours, groups=np.array(table["Groups"]), files=np.array(table["Configs"]),
-    kinds=np.array(table["Row_Type"]), atoms=np.array(table["Atom_I"]).astype(int),
+    out, **arrays, fit=theirs, **ours, groups=np.array(rows["Groups"]), files=np.array(rows["Configs"]),
+    kinds=np.array(rows["Row_Type"]), atoms=np.array(rows["Atom_I"]).astype(int), names=names, table=table,
 )  # fmt: skip

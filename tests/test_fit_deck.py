@@ -77,6 +77,7 @@ def test_everything_that_a_deck_asks_for(deck, tmp_path, ranks):
     assert a.shape == (6 * 19, 15)
     first, table = (out / "metrics.csv").read_text().splitlines()[:2]
     assert first == "Group,Weighting,Subsystem,ncount,mae,rmse,rsq"
+    assert "warm,Weighted,Testing_Force,24," in (out / "metrics.csv").read_text()
     energies = index["kind"] == 0
     assert table.startswith("*ALL,Unweighted,Energy,6,")
     assert float(table.split(",")[4]) == pytest.approx(np.abs(a @ mean - b)[energies].mean(), abs=2e-8)

@@ -17,8 +17,11 @@ from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows
 from snap_al.fit import fit_posterior
 from snap_al.fitsnap import read_deck, write_json
 from snap_al.fitsnap.dumps import all_columns
+from snap_al.fitsnap.output import KINDS, metrics_of
 from snap_al.loop import read_inputs
+from snap_al.loop.evaluation import predicted
 from snap_al.parallel import SERIAL
+from snap_al.potential import read_snapcoeff
 from snap_al.units import FITSNAP_BAR_PER_EV_PER_A3
 
 pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
@@ -172,6 +175,44 @@ def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
         here = rows.index["kind"] == kind
         spread = np.std(reference[here])
         assert np.abs(ours[here] - reference[here]).max() <= 1e-6 * spread, kind
+
+
+def test_the_metrics_table_is_fitsnaps(both):
+    """Count, MAE, RMSE and R² of every group, kind and weighting; R² of what does not vary is rounding, or no number."""
+    deck, matrix, rows, theirs = both
+    used = rows.used()
+    posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
+    table = metrics_of(predicted(matrix.slabs(), posterior, SERIAL), matrix.groups)
+    ours = {name: values for name, *values in table}
+    expected = {}
+    for name, values in zip(theirs["names"], theirs["table"], strict=True):
+        group, weighting, *others = name.split("|")
+        expected[group, weighting.capitalize(), next(k for k in KINDS if k in others)] = values
+    assert ours.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_allclose(ours[key][:3], values[:3], rtol=1e-5, atol=1e-11, err_msg=str(key))
+        if np.isfinite(values[3]) and values[1] > 1e-9:  # not of forces that are zero by symmetry
+            assert ours[key][3] == pytest.approx(values[3], abs=1e-5), key
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ta_Linear_JCP2014", *(pytest.param(n, marks=pytest.mark.slow) for n in ("Ta_Quadratic_JCP2018", "InP_JPCA2020"))],
+)
+def test_the_fit_predicts_what_the_published_coefficients_do(data, name):
+    (path,), (published,) = ((data / name).glob(g) for g in ("*.in", "reference/*.snapcoeff"))
+    deck = read_deck(path)
+    inputs = read_inputs(validate_config({"fitsnap": deck.path.name}, deck.path))
+    with DescriptorEngine(deck.settings, inputs.reference, (), FITSNAP_BAR_PER_EV_PER_A3) as engine:
+        matrix = DesignMatrix(engine, SERIAL)
+        matrix.append(inputs.training)
+    rows = Rows.joined(matrix.slabs())
+    used = rows.used()
+    posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
+    one, other = rows.values @ posterior.mean, rows.values @ read_snapcoeff(published, deck.settings)
+    for kind in range(3):
+        here = rows.index["kind"] == kind
+        assert np.abs(one[here] - other[here]).max() <= 1e-6 * np.std(other[here]), kind
 
 
 def test_our_solver_inside_fitsnap(both):

@@ -337,3 +337,30 @@ def test_the_wheel_carries_the_scripts(tmp_path):
     for script in scripts_folder().glob("*.in"):
         assert f"snap_al/lammps_inputs/{script.name}" in names
     assert "snap_al/config/templates/copper.yaml" in names
+
+
+def test_a_slab(tmp_path):
+    """Open along z: explored, labelled and fitted as a slab; npt, which has no pressure to keep there, is refused."""
+    slab = bulk("Cu", cubic=True) * (2, 2, 2)
+    slab.cell[2] *= 2.5
+    slab.pbc = (True, True, False)
+    slab.positions[:, 2] += 5.0
+    structure = "structures: [{structure: slab.extxyz, count: 3, displacement: [0.04, 0.06]}]"
+    explore = (
+        "explore: {walkers: [{structure: slab.extxyz}], temperature: 300, timestep: 0.002, steps: 60, "
+        "check_every: 20, checkpoint_every: 60, ensemble: ENSEMBLE}"
+    )
+    for ensemble in ("nvt", "npt"):
+        config = small_config(
+            tmp_path / "in", start=f"start: {{{structure}}}", explore=explore.replace("ENSEMBLE", ensemble),
+            query="query: {force_std: 5.0}",
+        )  # fmt: skip
+        ase.io.write(tmp_path / "in" / "slab.extxyz", slab, format="extxyz")
+        done = snap_al("run", config, "--out", tmp_path / ensemble)
+        if ensemble == "npt":
+            assert done.returncode == 2
+            assert "is open along c, where npt has no pressure to keep" in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+    queries = [json.loads(p.read_text()) for p in (tmp_path / "nvt" / "queries").glob("*.json")]
+    assert all(q["pbc"] == [True, True, False] for q in queries)

@@ -15,14 +15,23 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import CachedEngine, DescriptorEngine, RowSource
 from snap_al.errors import InputError
 from snap_al.fit import Posterior
-from snap_al.fitsnap import Deck, metrics_of, read_deck, suspicious_stress, write_dumps, write_metrics, write_posterior
+from snap_al.fitsnap import (
+    Deck,
+    Metrics,
+    metrics_of,
+    read_deck,
+    suspicious_stress,
+    write_dumps,
+    write_metrics,
+    write_posterior,
+)
 from snap_al.loop import RunConfig, RunInputs, read_inputs
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import STEM, FittedPotential
-from snap_al.uncertainty import Evaluated, Table
+from snap_al.uncertainty import Table
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
 Warn = Callable[[str], None]
@@ -67,10 +76,11 @@ def fit(
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
     warnings += suspicious_stress(fitted, groups)
+    lines = metrics_of(fitted, groups)
+    if test:
+        lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
     tables = {name: e.table() for name, e in evaluated.items()}
-    on_root(
-        comm, lambda: _write(task, posterior, fitted, groups, tables | ({"warnings": warnings} if warnings else {}))
-    )
+    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": warnings} if warnings else {})))
     if comm.rank == 0:
         for text in warnings:
             warn(text)
@@ -102,11 +112,11 @@ def _sets(task: _Task, rows: RowSource, strict: bool, comm: Communicator) -> tup
     return training, test, warnings
 
 
-def _write(task: _Task, posterior: Posterior, fitted: Evaluated, groups: list[str], metrics: dict[str, Any]) -> None:
+def _write(task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any]) -> None:
     config, deck, folder = task.config, task.deck, task.folder
     potential = FittedPotential(config.descriptor, task.inputs.reference, posterior)
     potential.write(folder, STEM if deck is None else deck.potential)
     write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     if deck is not None:
-        write_metrics(deck, folder, metrics_of(fitted, groups))
+        write_metrics(deck, folder, lines)
         write_posterior(deck, folder, posterior)

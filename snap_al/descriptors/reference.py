@@ -66,6 +66,10 @@ class ReferencePotential:
             return replace(
                 cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style, fixes=tuple(fixes)
             )
+        if style_line[0] == "hybrid" and _each_pair_once([c[:2] for c in coefficient_lines]):
+            return replace(
+                cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style, fixes=tuple(fixes)
+            )
         if style_line[0].startswith("hybrid"):
             raise InputError(f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is added")
         coefficients = tuple((" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines)
@@ -139,6 +143,12 @@ class ReferencePotential:
         )
         given = [float(s.split()[1]) for s in self.styles if s.split()[0] == "zero"]
         return others.commands((f"zero {max([cutoff, *given])!r}", ("",)))
+
+
+def _each_pair_once(pairs: list[list[str]]) -> bool:
+    """Whether every pair of types has one sub-style, without wildcards: then hybrid is the same as hybrid/overlay."""
+    named = [frozenset(p) for p in pairs]
+    return all(t.isdigit() for p in pairs for t in p) and len(set(named)) == len(named)
 
 
 def spin_vectors(spins: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
-SLAB_BYTES = 32 * 2**20
+SLAB_BYTES = 16 * 2**20
 
 
 class Slabs:

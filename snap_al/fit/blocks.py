@@ -48,13 +48,20 @@ def whiten(blocks: list[Block], whitening: Array, mean: Array, comm: Communicato
     moment = np.zeros_like(whitening)
     for block in blocks:
         block.residuals = block.targets - block.rows @ mean
-        block.rows[:] = block.rows @ whitening
+        transform(block.rows, whitening)
         moment += gram(block.rows, np.abs(block.residuals) * block.fitted)
     (moment,) = sum_rows(comm, moment)
     axes = comm.bcast(np.asarray(np.linalg.eigh(moment)[1]))
     for block in blocks:
-        block.rows[:] = block.rows @ axes
+        transform(block.rows, axes)
     return np.asarray(whitening @ axes)
+
+
+def transform(rows: Array, matrix: Array) -> None:
+    """rows (m, n) ← rows @ matrix (n, n), in their place."""
+    for start in range(0, len(rows), 8 * CHUNK):
+        part = rows[start : start + 8 * CHUNK]
+        part[:] = part @ matrix
 
 
 def gram(rows: Array, scale: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snap_al.errors import FitError
-from snap_al.fit.blocks import Block, model_error_variance, sandwich, triangle_of, whiten
+from snap_al.fit.blocks import Block, model_error_variance, sandwich, transform, triangle_of, whiten
 from snap_al.fit.conjugate import as_posterior, conjugate, prior_share
 from snap_al.fit.embedded import iid_variances
 from snap_al.fit.posterior import Posterior, square_root
@@ -66,7 +66,7 @@ def fit_blocks(
         middle = np.eye(n) * c.residual_variance
         for block in blocks:
             block.residuals = block.targets - block.rows @ c.mean
-            block.rows[:] = block.rows @ whitening
+            transform(block.rows, whitening)
     else:
         noise = settings.noise_fraction * c.residual_variance
         whitening = whiten(blocks, c.whitening, c.mean, comm)

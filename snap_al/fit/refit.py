@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snap_al.fit.blocks import Block, sandwich
+from snap_al.fit.blocks import Block, sandwich, transform
 from snap_al.fit.conjugate import as_posterior, conjugate, prior_share
 from snap_al.fit.posterior import Posterior, square_root
 from snap_al.fit.settings import FitSettings
@@ -43,7 +43,7 @@ def refit(
     old_variance = previous.noise**2 / settings.noise_fraction
     old = previous.middle - old_prior * old_variance + (noise - previous.noise**2) * (eye - old_prior)
     for block in added:
-        block.rows[:] = block.rows @ whitening
+        transform(block.rows, whitening)
     middle = x.T @ old @ x + prior_share(whitening, norms, c.ridge) * c.residual_variance
     middle = middle + sandwich(added, variances, noise, comm)
     return as_posterior(c, settings, noise_weights, whitening, variances, noise, middle, previous.embedded_rows, ())

@@ -20,11 +20,12 @@ KINDS = ("Energy", "Force", "Stress")
 NAMES = ("ncount", "mae", "rmse", "rsq")
 
 
-Metrics = list[tuple[str, str, str, int, float, float, float]]
+Metrics = list[tuple[tuple[str, ...], int, float, float, float]]
+"""Of each line: its name (group, Unweighted or Weighted, kind), count, MAE, RMSE, R²."""
 
 
-def metrics_of(rows: Evaluated, names: list[str]) -> Metrics:
-    """FitSNAP's table: (group, Unweighted or Weighted, kind, count, mae, rmse, R²) for all rows and for each group.
+def metrics_of(rows: Evaluated, names: list[str], *, testing: bool = False) -> Metrics:
+    """FitSNAP's table for all rows and for each group. Lines of a test set have Testing in their names.
 
     names: of the groups, by number. Units are those of the rows: eV/atom, eV/Å, bar.
     """
@@ -39,7 +40,8 @@ def metrics_of(rows: Evaluated, names: list[str]) -> Metrics:
                 if here.any():
                     scale = rows.weights[here] if weighting == "Weighted" else np.ones(int(here.sum()))
                     summary = _summary(errors[here] * scale, rows.targets[here] * scale)
-                    table.append((name, weighting, kind_name, *summary))
+                    set_name = ("Testing",) if testing else ()
+                    table.append(((name, weighting, *set_name, kind_name), *summary))
     return table
 
 
@@ -56,25 +58,24 @@ def write_metrics(deck: Deck, folder: Path, rows: Metrics) -> None:
 
 def markdown(rows: Metrics, deck: Deck | None = None) -> str:
     lines = ["| | ncount | mae | rmse | rsq |", "|:--|--:|--:|--:|--:|"]
-    lines += [
-        f"| ('{group}', '{weighting}', '{kind}') | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |"
-        for group, weighting, kind, n, mae, rmse, r2 in rows
-    ]
+    lines += [f"| {name} | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |" for name, n, mae, rmse, r2 in rows]
     return "\n".join(lines) + "\n"
 
 
 def _table(rows: Metrics, deck: Deck) -> str:
     separator = "," if deck.metrics_style == "CSV" else " "
     lines = [separator.join(["Group", "Weighting", "Subsystem", *NAMES])]
-    for group, weighting, kind, n, mae, rmse, r2 in rows:
-        lines.append(separator.join([group, weighting, kind, str(n), *(f"{x:.8f}" for x in (mae, rmse, r2))]))
+    for name, n, mae, rmse, r2 in rows:
+        group, weighting, *others = name
+        line = [group, weighting, "_".join(others), str(n), *(f"{x:.8f}" for x in (mae, rmse, r2))]
+        lines.append(separator.join(line))
     return "\n".join(lines) + "\n"
 
 
 def _json(rows: Metrics, deck: Deck) -> str:
     """By column, as pandas writes it: {"mae": {"('Group', 'Weighting', 'Kind')": …}}. What is no number becomes null."""
     columns = {
-        name: {str(row[:3]): row[3 + k] if np.isfinite(row[3 + k]) else None for row in rows}
+        name: {str(row[0]): row[1 + k] if np.isfinite(row[1 + k]) else None for row in rows}
         for k, name in enumerate(NAMES)
     }
     return json.dumps(columns) + "\n"

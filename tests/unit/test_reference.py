@@ -22,6 +22,13 @@ def test_overlay_as_in_a_fitsnap_deck():
     assert reference.commands(("snap", ("a b Ta",)))[-1] == "pair_coeff * * snap a b Ta"
 
 
+def test_hybrid_with_one_style_for_each_pair_is_an_overlay():
+    lines = ["pair_style hybrid zbl 3 4 morse 5.0", "pair_coeff 1 1 zbl 29 29", "pair_coeff 1 2 morse 1 1 2"]
+    assert ReferencePotential.parse(lines).styles == ("zbl 3 4", "morse 5.0")
+    with pytest.raises(InputError, match="use hybrid/overlay"):
+        ReferencePotential.parse([*lines, "pair_coeff 2 1 zbl 29 29"])
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -29,7 +36,7 @@ def test_overlay_as_in_a_fitsnap_deck():
         (["atom_style granular"], "not supported; there are"),
         (["pair_coeff * * 1 1"], "without a pair_style"),
         (["fix 1 all nve"], "expected one pair_style"),
-        (["pair_style hybrid zbl 3 4", "pair_coeff 1 1 zbl 1 1"], "use hybrid/overlay"),
+        (["pair_style hybrid zbl 3 4", "pair_coeff * * zbl 1 1"], "use hybrid/overlay"),
         (["pair_style hybrid/overlay zbl 3 4"], "no pair_coeff"),
     ],
 )
