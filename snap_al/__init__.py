@@ -20,7 +20,6 @@ _WHERE = {
     "Configuration": "snap_al.data",
     "FittedPotential": "snap_al.potential",
     "evaluate": "snap_al.cli.actions",
-    "fit": "snap_al.cli.fitting",
     "predict": "snap_al.cli.actions",
     "run": "snap_al.cli.actions",
 }

@@ -58,6 +58,17 @@ def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
     np.testing.assert_allclose(np.array(read.stdout.split(), dtype=float), ours[1:], rtol=1e-9)
 
 
+def test_exporting_again_leaves_nothing_of_before(exported, tmp_path):
+    out = exported / "out"
+    before = sorted(p.relative_to(out) for p in out.rglob("*.json"))
+    stale = out / "JSON" / "start" / "99999.json"
+    stale.write_text("{}")
+    assert snap_al("export", exported / "run", "--out", out).returncode == 0
+    assert sorted(p.relative_to(out) for p in out.rglob("*.json")) == before
+    (tmp_path / "JSON").mkdir()
+    assert "not from an export" in snap_al("export", exported / "run", "--out", tmp_path).stderr
+
+
 def test_no_run_and_no_labels(tmp_path):
     done = snap_al("export", tmp_path)
     assert done.returncode == 2

@@ -125,6 +125,22 @@ def test_an_isolated_atom_and_stress_in_kilobar_are_noticed(deck, tmp_path):
     assert "0.json, group warm: no atom has a neighbour within the cutoff" in said
     assert "times" in said
     assert "group warm: stress labels" in said
+    assert "as if bar were taken for kbar" in said
+    done = snap_al("fit", deck, "--out", tmp_path / "strict", "--strict")
+    assert done.returncode == 2
+    assert "stress labels" in done.stderr
+
+
+def test_dumps_have_the_rows_that_were_asked_for(deck, tmp_path):
+    deck.write_text(DECK + "dump_dataframe = 1\n[CALCULATOR]\nstress = 0\n")
+    fit(deck, tmp_path / "out", ranks=2)
+    a, b = np.load(tmp_path / "out" / "Descriptors.npy"), np.load(tmp_path / "out" / "b.npy")
+    assert a.shape == (6 * 13, 15)
+    assert np.isfinite(b).all()
+    pandas = pytest.importorskip("pandas")
+    table = pandas.read_pickle(tmp_path / "out" / "FitSNAP.df")
+    np.testing.assert_array_equal(table.iloc[:, :15].to_numpy(), a)
+    assert set(table["Row_Type"]) == {"Energy", "Force"}
 
 
 def test_a_second_fit_computes_nothing(deck, tmp_path):

@@ -31,7 +31,7 @@ SLOW = [
 ]
 
 
-MADE = ("spin", "charge", "twojmax", "quadratic twojmax", "inner")
+MADE = ("spin", "charge", "twojmax", "quadratic twojmax", "inner", "chem")
 """Small decks made here: what the published examples do not have."""
 
 
@@ -60,6 +60,7 @@ def made_deck(kind, folder):
     if kind == "charge":
         pair, style, coefficients = "coul/dsf 0.2 6.0", "charge", ["* * coul/dsf"]
     more = {
+        "chem": "chemflag = 1",
         "quadratic twojmax": "quadraticflag = 1",
         "inner": "switchinnerflag = 1\nsinner = 2.2 2.4\ndinner = 0.3 0.2",
     }

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from conftest import BIN, small_config, snap_al
+from conftest import BIN, rattled_copper, small_config, snap_al
 
 from snap_al.config import read_run
+from snap_al.fitsnap import write_json
 from snap_al.loop import Journal
 from snap_al.md import scripts_folder
 
@@ -364,3 +365,34 @@ def test_a_slab(tmp_path):
             assert done.returncode == 0, done.stderr
     queries = [json.loads(p.read_text()) for p in (tmp_path / "nvt" / "queries").glob("*.json")]
     assert all(q["pbc"] == [True, True, False] for q in queries)
+
+
+def test_a_run_with_a_deck(tmp_path):
+    """Relative to the config, which is elsewhere than the run: it ends well, its status is shown, and changed training
+    files are noticed."""
+    folder = tmp_path / "in"
+    config = small_config(folder, descriptor="fitsnap: Cu.in", stop="stop: {max_labels: 4}")
+    (folder / "JSON" / "warm").mkdir(parents=True)
+    for k in range(3):
+        (folder / "JSON" / "warm" / f"{k}.json").write_text(write_json(rattled_copper(k, repeat=1)))
+    (folder / "Cu.in").write_text(
+        "[BISPECTRUM]\nnumTypes = 1\ntwojmax = 4\nrcutfac = 4.5\ntype = Cu\n[PATH]\ndataPath = JSON\n"
+        "[GROUPS]\ngroup_sections = name training_size testing_size eweight fweight vweight\n"
+        "group_types = str float float float float float\nwarm = 1.0 0.0 100 1 1e-8\n"
+    )
+    done = snap_al("run", "in/config.yaml", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert snap_al("status", tmp_path / "run").returncode == 0
+    path = folder / "JSON" / "warm" / "0.json"
+    path.write_text(write_json(rattled_copper(9, repeat=1)))
+    done = snap_al("run", config, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "fitsnap, its training set" in done.stderr
+
+
+def test_spins_need_a_script_that_moves_them(tmp_path):
+    reference = (
+        "reference: ['atom_style spin', 'pair_style spin/exchange 4.0', 'pair_coeff * * exchange 4.0 0.1 0.2 2.5']"
+    )
+    said = snap_al("run", small_config(tmp_path, reference=reference), "--out", tmp_path / "run").stderr
+    assert "needs a script with `fix … nve/spin`" in said

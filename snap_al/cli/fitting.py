@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, validate_config
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import CachedEngine, DescriptorEngine, RowSource
+from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError
 from snap_al.fit import Posterior
 from snap_al.fitsnap import (
@@ -39,12 +39,15 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _Task:
-    """Everything that a fit begins with. deck: None for a config."""
+    """Everything that a fit begins with. deck: None for a config. memory: bytes for the design matrix, if limited. notes:
+    what a user may not expect, and that is no fault."""
 
     config: RunConfig
     inputs: RunInputs
     deck: Deck | None
     folder: Path
+    memory: float | None
+    notes: tuple[str, ...]
 
 
 def fit(
@@ -68,7 +71,8 @@ def fit(
     with threadpool_limits(1), DescriptorEngine(
         config.descriptor, inputs.reference, config.lammps.arguments, unit
     ) as engine:  # fmt: skip
-        rows: RowSource = CachedEngine(engine, task.folder / "descriptors") if cache and config.cache else engine
+        kept = task.folder / "descriptors" if cache and config.cache else None
+        rows = row_source(engine, kept, comm)
         training, test, warnings = _sets(task, rows, fatal, comm)
         if task.deck is not None and task.deck.dumps:
             write_dumps(task.deck, task.folder, training.matrix, comm)
@@ -76,13 +80,18 @@ def fit(
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
     warnings += suspicious_stress(fitted, groups)
+    if strict and warnings:
+        raise InputError("\n".join(warnings)).on_all_ranks()
+    said = [*task.notes, *warnings]
+    if training.matrix.folder is not None:
+        said.append(f"the design matrix is larger than memory and was kept in files in {training.matrix.folder}")
     lines = metrics_of(fitted, groups)
     if test:
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
     tables = {name: e.table() for name, e in evaluated.items()}
-    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": warnings} if warnings else {})))
+    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {})))
     if comm.rank == 0:
-        for text in warnings:
+        for text in said:
             warn(text)
     return tables
 
@@ -92,23 +101,26 @@ def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) ->
     config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
     if prior is not None:
         config = config.model_copy(update={"prior_mean": Path(prior)})
-    return _Task(config, read_inputs(config, strict=strict), deck, folder)
+    inputs = read_inputs(config, strict=strict)
+    given = None if config.fitsnap is None else read_deck(config.fitsnap)
+    memory = (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
+    notes = given.notes if given else ()
+    if "sp" in inputs.reference.moments and not inputs.reference.fixes:
+        notes += (
+            f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all nve/spin lattice moving`",
+        )
+    return _Task(config, inputs, deck, folder, memory, notes)
 
 
 def _sets(task: _Task, rows: RowSource, strict: bool, comm: Communicator) -> tuple[TrainingSet, TestSet, list[str]]:
     config, inputs = task.config, task.inputs
-    limit = None if config.memory_gb is None else config.memory_gb * 1e9
-    if task.deck is not None and task.deck.memory is not None:
-        limit = task.deck.memory
-    disk = matrix_folder(inputs.training, rows.columns, limit, task.folder, comm)
+    disk = matrix_folder((*inputs.training, *inputs.test), rows.columns, task.memory, task.folder, comm)
     training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
-    test = TestSet(rows, comm)
+    test = TestSet(rows, comm, disk)
     warnings = [f"left out: {text}" for text in inputs.left_out]
     warnings += training.add(inputs.training, strict=strict) + test.add(inputs.test, strict=strict)
     if inputs.training and not training.matrix.items:
         raise InputError(f"none of the configurations can be used; the first: {warnings[0]}").on_all_ranks()
-    if disk is not None:
-        warnings.append(f"the design matrix is larger than memory and was kept in files in {disk} while fitting")
     return training, test, warnings
 
 
@@ -120,3 +132,5 @@ def _write(task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str,
     if deck is not None:
         write_metrics(deck, folder, lines)
         write_posterior(deck, folder, posterior)
+        if deck.random_seed is not None:
+            write_atomically(folder / "RandomSamplingSeed.txt", f"{deck.random_seed}\n")

@@ -14,7 +14,7 @@ from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
 
-MAY_CHANGE = ("stop", "lammps")
+MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
 
 
@@ -70,6 +70,7 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
             journal.clear()
     elif journal.events:
         raise InputError(f"{directory.root} has a journal but no config.yaml; restore it, or give another --out")
+    write_atomically(directory.origin, f"{path.resolve()}\n")
     write_atomically(directory.config, path.read_text())
 
 

@@ -15,9 +15,9 @@ from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 
 
-def load_config(path: Path) -> RunConfig:
-    """Raises InputError with all problems of the file."""
-    return validate_config(read_yaml(path), path)
+def load_config(path: Path, beside: Path | None = None) -> RunConfig:
+    """beside: the file that paths are relative to, where it is another. Raises InputError with all problems of the file."""
+    return validate_config(read_yaml(path), beside or path)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -69,7 +70,7 @@ def read_configurations(
     Raises InputError naming file and frame for what cannot be used; with `problems` it is left out and noted there.
     """
     found: list[Configuration] = []
-    for configuration in read_frames(path):
+    for configuration in read_frames(path, problems=problems):
         try:
             check_configuration(configuration, elements, configuration.name)
             if labelled:
@@ -83,22 +84,42 @@ def read_configurations(
     return found
 
 
-def read_frames(path: Path, format: str | None = None) -> list[Configuration]:
-    """Every frame as it is, named by file and number. format: ASE's name of it, found out when not given. Raises InputError."""
+def read_frames(path: Path, format: str | None = None, problems: list[str] | None = None) -> list[Configuration]:
+    """Every frame as it is, named by file and number. format: ASE's name of it, found out when not given.
+
+    Raises InputError for what cannot be read; with `problems` it is noted there, and what could be read is returned.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    frames: list[Atoms] = []
+    found: list[Configuration] = []
+    try:
+        for atoms in _iterate(path, format):
+            frames.append(atoms)
+    except Exception as error:
+        message = f"{path}: ASE cannot read it: {type(error).__name__}: {error}"
+        if problems is None or not frames:
+            raise InputError(message) from error
+        problems.append(f"{message} (after frame {len(frames) - 1})")
+    for number, atoms in enumerate(frames):
+        try:
+            found.append(_configuration(atoms, f"{path}, frame {number}"))
+        except InputError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+    if not found:
+        raise InputError(f"{path}: no configurations in it")
+    return found
+
+
+def _iterate(path: Path, format: str | None) -> Iterator[Atoms]:
     import ase.io  # late: it is slow to import
 
-    try:
-        is_database = format is None and path.suffix == ".db"
-        frames = (
-            _database(path) if is_database else [a for a in ase.io.iread(path, ":", format) if isinstance(a, Atoms)]
-        )
-    except Exception as error:
-        raise InputError(f"{path}: ASE cannot read it: {type(error).__name__}: {error}") from error
-    if not frames:
-        raise InputError(f"{path}: no configurations in it")
-    return [_configuration(atoms, f"{path}, frame {number}") for number, atoms in enumerate(frames)]
+    if format is None and path.suffix == ".db":
+        yield from _database(path)
+    else:
+        yield from (atoms for atoms in ase.io.iread(path, ":", format) if isinstance(atoms, Atoms))
 
 
 def _database(path: Path) -> list[Atoms]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,7 +26,8 @@ def replace_file(path: Path, data: bytes | memoryview, *, durable: bool = False)
                 os.fsync(file.fileno())
         os.replace(scratch, path)
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

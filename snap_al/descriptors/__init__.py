@@ -1,6 +1,6 @@
 """Configurations → rows of the design matrix, by LAMMPS' own bispectrum components."""
 
-from snap_al.descriptors.cache import CachedEngine
+from snap_al.descriptors.cache import CachedEngine, row_source
 from snap_al.descriptors.columns import Columns, component_names
 from snap_al.descriptors.design_matrix import DesignMatrix, Kind, Rows, RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
@@ -21,4 +21,5 @@ __all__ = [
     "SnapSettings",
     "available_memory",
     "component_names",
+    "row_source",
 ]

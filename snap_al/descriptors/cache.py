@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,7 +13,9 @@ import numpy as np
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import replace_file
 from snap_al.descriptors.columns import Columns
+from snap_al.descriptors.design_matrix import RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
+from snap_al.parallel import Communicator, collectively
 
 
 class CachedEngine:
@@ -21,7 +24,8 @@ class CachedEngine:
     def __init__(self, engine: DescriptorEngine, folder: Path) -> None:
         self._engine = engine
         self._folder = folder / hashlib.sha256(engine.fingerprint.encode()).hexdigest()[:16]
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # then nothing is found, and nothing kept
+            self._folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def columns(self) -> Columns:
@@ -37,5 +41,13 @@ class CachedEngine:
             rows = self._engine.rows(configuration)
         buffer = BytesIO()
         np.savez(buffer, values=rows.values, reference=rows.reference, vanishing=rows.vanishing)
-        replace_file(path, buffer.getbuffer())
+        with suppress(OSError):  # a full or read-only disk costs the cache, not the fit
+            replace_file(path, buffer.getbuffer())
         return rows
+
+
+def row_source(engine: DescriptorEngine, folder: Path | None, comm: Communicator) -> RowSource:
+    """The engine, with a cache in `folder` if one is given. Raises InputError on all ranks for a reference potential that
+    LAMMPS refuses. Collective."""
+    with collectively(comm):
+        return engine if folder is None else CachedEngine(engine, folder)

@@ -53,6 +53,7 @@ class _Entry:
 
     slab: int
     where: slice
+    reference: Array
     targets: Array
     vanishing: NDArray[np.bool_]
     index: NDArray[np.void]
@@ -97,10 +98,12 @@ class DesignMatrix:
     def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
         self._source = source
         self._comm = comm
+        self.folder = folder
         self._slabs = Slabs(source.columns.n_distinct, folder)
         self._entries: dict[int, _Entry] = {}
         self._load = np.zeros(comm.size)
         self._next = 0
+        self._seen: dict[str, int] = {}
         self._weighting = Weighting()
         self.items: dict[int, LabelledConfiguration] = {}
         self.groups: list[str] = []
@@ -160,7 +163,8 @@ class DesignMatrix:
 
     def _entry(self, number: int, item: LabelledConfiguration) -> _Entry:
         configuration = item.configuration
-        rows = self._source.rows(configuration)
+        rows = self._known(configuration) or self._source.rows(configuration)
+        self._seen[configuration.key] = number
         label, n = configuration.label, len(configuration)
         targets = np.full(len(rows.reference), np.nan)
         if label.energy is not None:
@@ -177,7 +181,14 @@ class DesignMatrix:
         index["component"][1:-6] = np.tile(np.arange(3), n)
         index["component"][-6:] = np.arange(6)
         slab, where = self._slabs.add(rows.values)
-        return _Entry(slab, where, targets - rows.reference, rows.vanishing, index)
+        return _Entry(slab, where, rows.reference, targets - rows.reference, rows.vanishing, index)
+
+    def _known(self, configuration: Configuration) -> ConfigurationRows | None:
+        """Rows of the same structure in another group, or with another label, on this rank."""
+        entry = self._entries.get(self._seen.get(configuration.key, -1))
+        if entry is None:
+            return None
+        return ConfigurationRows(self._slabs[entry.slab][entry.where], entry.reference, entry.vanishing)
 
     @property
     def own(self) -> list[int]:

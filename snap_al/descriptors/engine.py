@@ -6,6 +6,7 @@ https://docs.lammps.org/compute_sna_atom.html
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
 _SKIN = 0.01
+FORMAT = 1
+"""Of what rows are; raised when they change, so that stored ones are computed anew."""
 COINCIDENT = 0.01
 """Å; no two atoms are this close."""
 VANISHING = 1e-9
@@ -97,7 +100,8 @@ class DescriptorEngine:
     def fingerprint(self) -> str:
         """Everything but the configuration that rows depend on, the version of LAMMPS among it."""
         session = self._session or self._open()
-        parts = (self.settings.model_dump_json(), self._reference, self._pressure_unit, session.version)
+        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self._reference.files()]
+        parts = (FORMAT, self.settings.model_dump_json(), self._reference, files, self._pressure_unit, session.version)
         return repr(parts)
 
     def _compute(self, configuration: Configuration) -> tuple[Array, Box]:

@@ -7,6 +7,7 @@ descriptors' and the fitted potential's own styles are added.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,11 @@ class ReferencePotential:
         words = set(self.atom_style.split())
         return ("q",) * bool({"charge", "full"} & words) + ("sp",) * ("spin" in words)
 
+    def files(self) -> list[Path]:
+        """The files that pair_coeff lines name: tabulated, EAM and other parameters."""
+        words = [w for _, _, arguments in self.coefficients for w in arguments.split()]
+        return [path for path in map(Path, dict.fromkeys(words)) if path.is_file()]
+
     def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
         """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
 
@@ -141,8 +147,7 @@ class ReferencePotential:
             tuple(c for c in self.coefficients if c[1] != "zero"),
             self.atom_style,
         )
-        given = [float(s.split()[1]) for s in self.styles if s.split()[0] == "zero"]
-        return others.commands((f"zero {max([cutoff, *given])!r}", ("",)))
+        return others.commands((f"zero {cutoff!r}", ("",)))
 
 
 def _each_pair_once(pairs: list[list[str]]) -> bool:

@@ -30,7 +30,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     rmin0: float = Field(default=0.0, ge=0)
     chemflag: bool = False
     bnormflag: bool | None = None
-    """None: as LAMMPS does it, on with chemflag and off without."""
+    """None: as pair_style snap has it, on with chemflag and off without."""
     wselfallflag: bool = False
     bzeroflag: bool = False
     """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""
@@ -73,8 +73,6 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
             raise ValueError("sinner and dinner belong together; give both or neither")
         if self.chemflag and self.quadraticflag:
             raise ValueError("chemflag and quadraticflag do not go together")
-        if self.chemflag and self.bnormflag is False:
-            raise ValueError("chemflag needs bnormflag: LAMMPS switches it on with chemflag")
         return self
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.errors import InputError
+from snap_al.errors import RunError
 
 Array = NDArray[np.float64]
 SLAB_BYTES = 16 * 2**20
@@ -62,7 +62,7 @@ class Slabs:
                 os.posix_fallocate(file.fileno(), 0, rows * self._n * 8)
                 return np.memmap(file, dtype=float, mode="r+", shape=(rows, self._n))
         except OSError as error:
-            raise InputError(f"{self._folder}: no room for the design matrix on disk: {error}") from error
+            raise RunError(f"{self._folder}: no room for the design matrix on disk: {error}") from error
 
 
 def available_memory() -> int:

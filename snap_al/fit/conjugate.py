@@ -14,11 +14,14 @@ from snap_al.fit.settings import FitSettings
 from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]
+LEAST_INFORMATION = 1e-12
+"""The flattest prior that covariances are made with, whatever the mean's is. In a direction without data a std is then a
+million times that of one column alone, and products of doubles still hold the stds in the directions that have data."""
 
 
 @dataclass(frozen=True)
 class Conjugate:
-    """The Gaussian posterior's parts that model error is anchored on."""
+    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of the covariances."""
 
     factor: Factor
     ridge: float
@@ -34,11 +37,14 @@ def conjugate(
     center = np.zeros(n) if prior_mean is None else np.asarray(prior_mean, dtype=float)
     if center.shape != (n,):
         raise FitError(f"prior_mean has shape {center.shape} for {n} coefficients").on_all_ranks()
+    if not np.isfinite(center).all():
+        raise FitError("prior_mean is not finite").on_all_ranks()
     factor = Factor.of(triangle, n_rows, center, comm)
     fixed = settings.prior_precision
     ridge = comm.bcast(factor.evidence_ridge()) if fixed == "evidence" else float(fixed)
     residual_variance = max(factor.noise_variance(ridge), np.finfo(float).tiny)
-    return Conjugate(factor, ridge, factor.mean(ridge), residual_variance, factor.whitening(ridge))
+    known = max(ridge, LEAST_INFORMATION)
+    return Conjugate(factor, known, factor.mean(ridge), residual_variance, factor.whitening(known))
 
 
 def as_posterior(

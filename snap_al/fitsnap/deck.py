@@ -6,6 +6,7 @@ https://fitsnap.github.io/Run/Run_input.html
 from __future__ import annotations
 
 import configparser
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,17 +83,19 @@ class Deck:
     """Draws from the posterior to write."""
     memory: int | None
     """Bytes that the design matrix may take."""
+    notes: tuple[str, ...]
+    """What a user of FitSNAP would not expect."""
 
 
 def read_deck(path: Path) -> Deck:
     """Raises InputError naming section and key for what is unknown, malformed, or would be ignored."""
     if not path.is_file():
         raise InputError(f"{path}: no such deck")
-    parser = configparser.ConfigParser(inline_comment_prefixes="#")
+    parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read(path)
-    except configparser.Error as error:
+    except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a FitSNAP deck: {' '.join(str(error).split())}") from error
     return _Reader(path, parser).deck()
 
@@ -103,9 +106,10 @@ class _Reader:
 
     def deck(self) -> Deck:
         self._check_keys()
+        self._choice("CALCULATOR", "calculator", "LAMMPSSNAP", ("LAMMPSSNAP",))
         groups = self._groups()
         if self._flag("GROUPS", "random_sampling", False):
-            seed: int | None = int(float(self._get("GROUPS", "random_seed", "1")))
+            seed: int | None = self._integer("GROUPS", "random_seed", "1")
         else:
             seed = None
         flags = tuple(self._flag("CALCULATOR", k, True) for k in ("energy", "force", "stress"))
@@ -120,8 +124,8 @@ class _Reader:
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
             metrics_style=self._choice("OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")),
-            dumps=self._dumps(), samples=int(self._number("[SOLVER] nsam", self._get("SOLVER", "nsam", "0"))),
-            memory=self._memory(),
+            dumps=self._dumps(), samples=self._integer("SOLVER", "nsam", "0"),
+            memory=self._memory(), notes=self._notes(),
         )  # fmt: skip
 
     def _check_keys(self) -> None:
@@ -146,9 +150,9 @@ class _Reader:
 
     def _settings(self) -> SnapSettings:
         get = self._get
-        twojmax = tuple(int(x) for x in get("BISPECTRUM", "twojmax", "6").split())
+        twojmax = tuple(self._whole("[BISPECTRUM] twojmax", x) for x in get("BISPECTRUM", "twojmax", "6").split())
         elements = tuple(get("BISPECTRUM", "type", "H").split())
-        n = int(get("BISPECTRUM", "numTypes", "1"))
+        n = self._integer("BISPECTRUM", "numTypes", "1")
         if n != len(elements):
             raise self._error("[BISPECTRUM] numTypes", f"is {n}, and type names {len(elements)} elements")
         chem = self._flag("BISPECTRUM", "chemflag", False)
@@ -197,13 +201,22 @@ class _Reader:
     def _memory(self) -> int | None:
         if self._flag("MEMORY", "override", False) or not self._parser.has_option("MEMORY", "memory"):
             return None
-        return int(self._number("[MEMORY] memory", self._get("MEMORY", "memory", "0")))
+        return self._integer("MEMORY", "memory", "0")
+
+    def _notes(self) -> tuple[str, ...]:
+        solver, method = self._get("SOLVER", "solver", "SVD").upper(), self._parser.has_option("SOLVER", "merr_method")
+        if solver != "MERR" or method:
+            return ()
+        return (f"{self._path}: solver = MERR is fitted with the iid likelihood; FitSNAP's own default is abc",)
 
     def _eshift(self) -> dict[str, float]:
         """[ESHIFT] and, for VASP, [TRAINSHIFT]."""
         shifts: dict[str, float] = {}
+        elements = self._get("BISPECTRUM", "type", "H").split()
         for section in ("ESHIFT", "TRAINSHIFT"):
             for k, v in self._parser.items(section) if self._parser.has_section(section) else []:
+                if k not in elements:
+                    raise self._error(f"[{section}] {k}", f"is no type here; {did_you_mean(k, elements)}")
                 shifts[k] = shifts.get(k, 0.0) + self._number(f"[{section}] {k}", v)
         return shifts
 
@@ -248,6 +261,9 @@ class _Reader:
         if len(words) != len(kinds):
             raise self._error(f"[GROUPS] {name}", f"{len(words)} values for the columns {', '.join(kinds)}")
         values = {c: self._number(f"[GROUPS] {name}, {c}", w) for c, w in zip(kinds, words, strict=True)}
+        for column, value in values.items():
+            if value < 0:
+                raise self._error(f"[GROUPS] {name}, {column}", f"is {value:g}, and may not be negative")
         bare = "size" in values
         if bare == ("training_size" in values):
             raise self._error("[GROUPS] group_sections", "give either size or training_size")
@@ -275,9 +291,21 @@ class _Reader:
 
     def _number(self, where: str, text: str) -> float:
         try:
-            return float(text)
+            number = float(text)
         except ValueError as error:
             raise self._error(where, f"{text!r} is no number") from error
+        if not math.isfinite(number):
+            raise self._error(where, f"{text!r} is not finite")
+        return number
+
+    def _whole(self, where: str, text: str) -> int:
+        number = self._number(where, text)
+        if number != int(number):
+            raise self._error(where, f"{text!r} is no whole number")
+        return int(number)
+
+    def _integer(self, section: str, key: str, fallback: str) -> int:
+        return self._whole(f"[{section}] {key}", self._get(section, key, fallback))
 
     def _error(self, where: str, what: str) -> InputError:
         return InputError(f"{self._path}: {where}: {what}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck
@@ -20,25 +20,33 @@ Array = NDArray[np.float64]
 
 def write_dumps(deck: Deck, folder: Path, matrix: DesignMatrix, comm: Communicator) -> None:
     """Training rows of all ranks, those of the first rank first, each configuration's as energy, forces, stress; with
-    row_index.npy, which says configuration, kind, atom, component and group of each. Collective: ranks write in turn."""
-    slabs = matrix.slabs()
-    counts = comm.allgather(sum(len(rows.targets) for rows in slabs))
-    folder.mkdir(parents=True, exist_ok=True)
-    if "descriptors" in deck.dumps:
-        _write_descriptors(folder / deck.dumps["descriptors"], slabs, matrix, counts, comm)
+    row_index.npy, which says configuration, kind, atom, component and group of each. Collective."""
+    slabs = [_with_targets(rows) for rows in matrix.slabs()]
+    with collectively(comm):
+        folder.mkdir(parents=True, exist_ok=True)
     parts = comm.allgather([(r.targets, r.weights, r.index) for r in slabs])
+    truth, weights, index = (np.concatenate(c) for c in zip(*[p for part in parts for p in part], strict=True))
+    descriptors = folder / deck.dumps.get("descriptors", ".descriptors.npy")
+    if {"descriptors", "dataframe"} & deck.dumps.keys():
+        counts = [sum(len(p[0]) for p in part) for part in parts]
+        _write_descriptors(descriptors, slabs, matrix, counts, comm)
     with collectively(comm):
         if comm.rank == 0:
-            truth, weights, index = (np.concatenate(c) for c in zip(*[p for part in parts for p in part], strict=True))
             write_array(folder / "row_index.npy", index)
             for name, column in (("truth", truth), ("weights", weights)):
                 if name in deck.dumps:
                     write_array(folder / deck.dumps[name], column)
-    if "dataframe" in deck.dumps:
-        rows = [Rows.joined(part) for part in comm.allgather(slabs)]
-        with collectively(comm):
-            if comm.rank == 0:
-                _write_dataframe(folder / deck.dumps["dataframe"], Rows.joined(rows), matrix)
+            if "dataframe" in deck.dumps:
+                rows = np.load(descriptors, mmap_mode="r")
+                _write_dataframe(folder / deck.dumps["dataframe"], rows, truth, weights, index, matrix)
+            if "descriptors" not in deck.dumps:
+                descriptors.unlink(missing_ok=True)
+
+
+def _with_targets(rows: Rows) -> Rows:
+    """Without rows of a kind that the deck does not ask for."""
+    known = np.isfinite(rows.targets)
+    return rows if known.all() else Rows(*(getattr(rows, f.name)[known] for f in fields(rows)))
 
 
 def _write_descriptors(
@@ -70,22 +78,22 @@ def all_columns(values: Array, matrix: DesignMatrix) -> Array:
     return everything
 
 
-def _write_dataframe(path: Path, rows: Rows, matrix: DesignMatrix) -> None:
+def _write_dataframe(
+    path: Path, rows: Array, truth: Array, weights: Array, index: NDArray[np.void], matrix: DesignMatrix
+) -> None:
     """The pickled table that FitSNAP's own tools read."""
     try:
         import pandas
     except ImportError as error:
         raise InputError("dump_dataframe needs pandas: `pip install 'snap_al[fitsnap]'`") from error
-    index = rows.index
-    table = pandas.DataFrame(all_columns(rows.values, matrix))
-    table["truths"], table["weights"] = rows.targets, rows.weights
+    table = pandas.DataFrame(rows)
+    table["truths"], table["weights"] = truth, weights
     table["Groups"] = np.array(matrix.groups)[index["group"]]
     files = {n: Path(item.configuration.name.split(", group")[0]).name for n, item in matrix.items.items()}
-    table["Configs"] = [files[n] for n in index["configuration"]]
+    table["Configs"] = [files[n] for n in index["configuration"].tolist()]
     table["Row_Type"] = np.array(KINDS)[index["kind"]]
     table["Atom_I"] = np.maximum(index["atom"], 0)
     table["Testing"] = False
     scratch = path.with_name(f".{path.name}.part.pkl")
     table.to_pickle(scratch)
-    write_atomically(path, scratch.read_bytes())
-    scratch.unlink()
+    os.replace(scratch, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,13 +46,17 @@ def export(
     if not items:
         raise InputError("no labels to write yet")
     groups = _groups(items)
+    deck = folder / "export.in"
+    if (folder / "JSON").exists():
+        if not deck.exists():
+            raise InputError(f"{folder / 'JSON'} is there already, and not from an export; give another --out")
+        shutil.rmtree(folder / "JSON")
     for group in groups:
         for number, item in enumerate(group.items):
             path = folder / "JSON" / group.name / f"{number:05d}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(write_json(_right_handed(item.configuration)))
     stress = all(item.configuration.label.stress is not None for item in items)
-    deck = folder / "export.in"
     write_atomically(deck, _deck(groups, settings, reference, stress))
     return deck
 

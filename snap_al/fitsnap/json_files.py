@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label, voigt
+from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
 from snap_al.fitsnap.units import FACTORS, factor
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -58,6 +59,10 @@ def write_json(configuration: Configuration) -> str:
         data["Stress"] = [[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]
     if configuration.charges is not None:
         data["Charges"] = configuration.charges.reshape(-1, 1).tolist()
+    if configuration.spins is not None:
+        vectors = spin_vectors(configuration.spins)
+        lengths = np.linalg.norm(vectors, axis=1)[:, None]
+        data["Spins"] = np.hstack([lengths, vectors / np.where(lengths > 0, lengths, 1.0)]).tolist()
     styles = {
         "EnergyStyle": "electronvolt", "ForcesStyle": "electronvoltperangstrom", "LatticeStyle": "angstrom",
         "PositionsStyle": "angstrom", "StressStyle": "bar", "AtomTypeStyle": "chemicalsymbol",

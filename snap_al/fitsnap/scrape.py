@@ -60,7 +60,8 @@ def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]
             weights = _weights(deck, group, len(configuration), n_testing if testing else n_training)
             found.append(Scraped(configuration, weights, group.name, testing=testing))
     if not found:
-        raise InputError(f"{deck.path}: none of its configurations can be used; the first: {left_out[0]}")
+        first = f"; the first: {left_out[0]}" if left_out else ": the groups' sizes are all zero"
+        raise InputError(f"{deck.path}: none of its configurations can be used{first}")
     return found, left_out
 
 
@@ -92,7 +93,8 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
             raise InputError(f"{deck.path}: [GROUPS] {group.name}: no JSON files in {folder}")
         return [partial(read_json, path, deck.units) for path in files]
     if deck.scraper == "XYZ":
-        return [partial(_stress_from_bar, c, deck.units) for c in _xyz_frames(deck, group)]
+        frames = _xyz_frames(deck, group, None if strict else left_out)
+        return [partial(_stress_from_bar, c, deck.units) for c in frames]
     found = outcars(deck.data / group.name)
     if not found:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}")
@@ -109,11 +111,11 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
     return [lambda c=c: c for c in steps]  # type: ignore[misc]
 
 
-def _xyz_frames(deck: Deck, group: Group) -> list[Configuration]:
+def _xyz_frames(deck: Deck, group: Group, problems: list[str] | None) -> list[Configuration]:
     for ending in (".extxyz", ".xyz"):
         path = deck.data / f"{group.name}{ending}"
         if path.is_file():
-            return read_frames(path, "extxyz")
+            return read_frames(path, "extxyz", problems)
     raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
 
 

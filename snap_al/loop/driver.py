@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import CachedEngine, DescriptorEngine
+from snap_al.descriptors import DescriptorEngine, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.evaluation import TestSet
@@ -26,6 +26,7 @@ from snap_al.loop.explore import WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.journal import FORMAT, Event, Journal
 from snap_al.loop.labelling import Labelling
+from snap_al.loop.memory import matrix_folder
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import Query, RunState, initial_state
@@ -64,10 +65,14 @@ class Driver:
         self._same_inputs()
         settings, arguments = self._config.descriptor, self._config.lammps.arguments
         with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, arguments) as engine:
-            source = CachedEngine(engine, self._directory.descriptors) if self._config.cache else engine
-            training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean)
+            kept = self._directory.descriptors if self._config.cache else None
+            source = row_source(engine, kept, self._comm)
+            given = (*self._inputs.training, *self._inputs.test)
+            limit, root = self._config.memory_gb, self._directory.root
+            disk = matrix_folder(given, source.columns, limit and limit * 1e9, root, self._comm)
+            training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean, disk)
             training.add(self._inputs.training)
-            test = TestSet(source, self._comm)
+            test = TestSet(source, self._comm, disk)
             test.add(self._inputs.test)
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,9 @@ def _gathered(own: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> Ev
 class TestSet:
     """Labelled configurations that are never fitted; their rows are computed once. Collective."""
 
-    def __init__(self, source: RowSource, comm: Communicator) -> None:
+    def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
         self._comm = comm
-        self.matrix = DesignMatrix(source, comm)
+        self.matrix = DesignMatrix(source, comm, folder)
 
     def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
         """See DesignMatrix.append."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,13 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     training = [item for source in config.training for item in _labelled(source, elements, problems)]
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
     test = [item for source in sources for item in _labelled(source, elements, problems)]
+    reference = ReferencePotential.parse(list(config.reference))
     inputs = RunInputs(
-        reference=ReferencePotential.parse(list(config.reference)),
+        reference=reference,
         training=(*(item for item in given if not item.testing), *training),
         test=(*(item for item in given if item.testing), *test),
         start=tuple(config.start.configurations(elements, config.seed)),
-        walkers=tuple(_walkers(config)),
+        walkers=tuple(_walkers(config, reference)),
         prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
         left_out=tuple(left_out),
         digests={},
@@ -63,9 +65,21 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
         raise InputError(
             f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
         )
-    for where, path in _files(config).items():
+    for where, path in (_files(config) | {f"reference file {p}": p for p in reference.files()}).items():
         inputs.digests[where] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    if given:
+        inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
+
+
+def _digest(items: Sequence[LabelledConfiguration]) -> str:
+    """Of structures and labels."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(item.configuration.key.encode())
+        for value in vars(item.configuration.label).values():
+            digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _labelled(
@@ -76,7 +90,7 @@ def _labelled(
     return [LabelledConfiguration(c, source.weights, group, source.damping) for c in found]
 
 
-def _walkers(config: RunConfig) -> list[Configuration]:
+def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Configuration]:
     """One per frame of every structure file."""
     if config.explore is None:
         return []
@@ -89,6 +103,11 @@ def _walkers(config: RunConfig) -> list[Configuration]:
                 f"{c.name}: is open along {', '.join('abc'[k] for k in range(3) if not c.pbc[k])}, where npt has no "
                 "pressure to keep; use the nvt protocol, or a script that names the periodic directions only"
             )
+    if "sp" in reference.moments and not re.search(r"^[^#\n]*\bnve/spin\b", script, re.MULTILINE):
+        raise InputError(
+            f"{config.explore.script_path()}: atom_style {reference.atom_style} needs a script with `fix … nve/spin`, "
+            "without which spins have no forces on atoms; name your own as explore.script"
+        )
     if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
         raise InputError("start: nothing to begin with; give start.structures to label, or training files")
     return structures

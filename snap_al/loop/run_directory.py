@@ -32,6 +32,11 @@ class RunDirectory:
         return self.root / "config.yaml"
 
     @property
+    def origin(self) -> Path:
+        """Names the file that `config` is a copy of: its paths are relative to that one."""
+        return self.root / "config.origin"
+
+    @property
     def labels(self) -> Path:
         return self.root / "labels"
 

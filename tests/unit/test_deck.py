@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import ase.io
 import numpy as np
 import pytest
 from ase import units
@@ -102,6 +103,13 @@ def test_a_deck_is_read(deck):
         ("scraper = JSON", "scraper = ASE", "not supported"),
         ("100 1 1.0e-8", "100 1", r"\[GROUPS\] warm: 4 values"),
         ("100 1 1.0e-8", "many 1 1.0e-8", "'many' is no number"),
+        ("100 1 1.0e-8", "nan 1 1.0e-8", "'nan' is not finite"),
+        ("100 1 1.0e-8", "-100 1 1.0e-8", "eweight: is -100, and may not be negative"),
+        ("twojmax = 4", "twojmax = 4.5", "no whole number"),
+        ("numTypes = 1", "numTypes = one", "'one' is no number"),
+        ("Cu = 0.25", "cu = 0.25", r"\[ESHIFT\] cu: is no type here; did you mean 'Cu'"),
+        ("calculator = LAMMPSSNAP", "calculator = LAMMPSPACE", "LAMMPSPACE: not supported"),
+        ("solver = SVD", "solver = MERR\nmerr_method = abc", "the likelihood is iid"),
         ("type = Cu", "type = Xx", "no chemical symbol"),
         ("warm = 0.5 0.25 100 1 1.0e-8   # a comment", "", "no groups"),
     ],
@@ -205,11 +213,52 @@ def test_cells_stand_in_lammps_axes(deck):
         np.testing.assert_allclose(found.label.stress, truth.label.stress, atol=1e-12)
 
 
+def test_sizes_that_leave_nothing(deck):
+    deck.write_text(DECK.replace("warm = 0.5 0.25", "warm = 0.0 0.0"))
+    with pytest.raises(InputError, match="sizes are all zero"):
+        scrape(read_deck(deck))
+
+
+def test_odd_texts(deck):
+    deck.write_text(DECK.replace("potential = Cu_pot", "potential = 100%_Cu"))
+    assert read_deck(deck).potential == "100%_Cu"
+    deck.write_bytes(DECK.replace("a comment", "Ångström").encode("latin-1"))
+    with pytest.raises(InputError, match="not a FitSNAP deck"):
+        read_deck(deck)
+
+
+def test_merr_says_what_it_is(deck):
+    deck.write_text(DECK.replace("solver = SVD", "solver = MERR"))
+    assert "iid likelihood" in read_deck(deck).notes[0]
+
+
+def test_a_file_of_frames_that_is_cut_off(deck):
+    """Its whole frames are used, if what cannot be used is to be left out."""
+    folder = deck.parent / "XYZ"
+    folder.mkdir()
+    frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(3)]
+    for atoms in frames:
+        atoms.calc.results["stress"] = atoms.calc.results["stress"] * ASE_STRESS_TO_ROWS
+    ase.io.write(folder / "warm.xyz", frames, format="extxyz")
+    text = (folder / "warm.xyz").read_text()
+    (folder / "warm.xyz").write_text(text[:-200])
+    changed = DECK.replace("scraper = JSON", "scraper = XYZ").replace("dataPath = JSON", "dataPath = XYZ")
+    deck.write_text(changed.replace("warm = 0.5 0.25", "warm = 1.0 0.0"))
+    with pytest.raises(InputError, match="ASE cannot read it"):
+        scrape(read_deck(deck))
+    items, left_out = scrape(read_deck(deck), strict=False)
+    assert len(items) == 2
+    assert "after frame 1" in left_out[0]
+
+
 def test_json_out_and_in(tmp_path):
-    c = replace(rattled_copper(0, repeat=1), charges=np.array([1.0, -1.0, 0.5, -0.5]))
+    c = replace(
+        rattled_copper(0, repeat=1), charges=np.array([1.0, -1.0, 0.5, -0.5]), spins=np.array([1.0, -1.0, 0, 2])
+    )
     (tmp_path / "a.json").write_text(write_json(c))
     back = read_json(tmp_path / "a.json")
-    assert back.key == c.key
+    np.testing.assert_allclose(back.spins, np.outer(c.spins, [0, 0, 1]), atol=1e-15)
+    assert replace(back, spins=c.spins).key == c.key
     assert back.label.energy == c.label.energy
     np.testing.assert_array_equal(back.label.forces, c.label.forces)
     np.testing.assert_allclose(back.label.stress, c.label.stress, rtol=1e-15)
@@ -266,11 +315,13 @@ def rows_with_stress(factor):
     return Evaluated(kinds, zeros.astype(int), labels, zeros + 1, zeros > 1, predicted, zeros, zeros, zeros)
 
 
-@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "kbar"), (1e-4, "GPa"), (1 / 1.6e6, "eV/Å³"), (1e5, "Pa")])
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "kbar"), (1e-4, "GPa"), (1 / 1.6e6, "eV/Å³")])
 def test_stress_in_another_unit_is_noticed(factor, unit):
     (warning,) = suspicious_stress(rows_with_stress(factor), ["warm"])
     assert "group warm" in warning
-    assert f"are they in {unit}?" in warning
+    assert f"times smaller than energies and forces say, as if {unit} were taken for bar" in warning
+    (warning,) = suspicious_stress(rows_with_stress(1 / factor), ["warm"])
+    assert f"times larger than energies and forces say, as if bar were taken for {unit}" in warning
 
 
 def test_stress_of_the_other_sign_is_noticed():

@@ -15,7 +15,7 @@ from snap_al.descriptors import (
     ReferencePotential,
     Rows,
 )
-from snap_al.errors import InputError
+from snap_al.errors import InputError, RunError
 from snap_al.parallel import SERIAL
 from snap_al.units import ASE_STRESS_TO_ROWS
 
@@ -166,3 +166,47 @@ def test_what_cannot_be_computed_is_left_out(copper_engine):
     with pytest.raises(InputError, match=r"a\.json"):
         matrix.append(items)
     assert np.array_equal(Rows.joined(matrix.slabs()).values, rows.values)
+
+
+def test_a_full_disk_is_no_bad_configuration(copper_engine, tmp_path, monkeypatch):
+    """Not even when bad configurations are left out."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    matrix = DesignMatrix(copper_engine, SERIAL, tmp_path / "rows")
+    with pytest.raises(RunError, match="no room for the design matrix"):
+        matrix.append([LabelledConfiguration(rattled_copper(1, repeat=1), WEIGHTS)], strict=False)
+
+
+def test_a_cache_that_cannot_be_used_costs_nothing_else(copper_engine, tmp_path):
+    (tmp_path / "descriptors").write_text("a file")
+    c = rattled_copper(1, repeat=1)
+    rows = CachedEngine(copper_engine, tmp_path / "descriptors").rows(c)
+    assert np.array_equal(rows.values, copper_engine.rows(c).values)
+
+
+def test_rows_on_disk_know_the_files_of_the_reference_potential(tmp_path):
+    """Another table under the same name is another reference potential."""
+    c, found = rattled_copper(1, repeat=1), []
+    for scale in (1.0, 5.0):
+        r = np.linspace(1.0, 5.0, 50)
+        lines = "\n".join(f"{k} {x} {scale * (5 - x) ** 2} {2 * scale * (5 - x)}" for k, x in enumerate(r, 1))
+        (tmp_path / "ref.table").write_text(f"# table\n\nCU\nN 50\n\n{lines}\n")
+        lines_of = ["pair_style table linear 50", f"pair_coeff * * {tmp_path / 'ref.table'} CU 4.9"]
+        with DescriptorEngine(COPPER, ReferencePotential.parse(lines_of)) as engine:
+            found.append(CachedEngine(engine, tmp_path / "cache").rows(c).reference[0])
+    assert found[1] == pytest.approx(5 * found[0])
+
+
+def test_the_same_structure_is_computed_once(copper_engine):
+    """In two groups, with two labels; the rows are equal and the targets are their own."""
+    counting = Counting(copper_engine)
+    c = rattled_copper(1, repeat=1)
+    other = c.labelled(replace(c.label, energy=c.label.energy + 4.0))
+    matrix = matrix_of(counting, LabelledConfiguration(c, WEIGHTS, "a"), LabelledConfiguration(other, WEIGHTS, "b"))
+    one, two = matrix.rows_of(0), matrix.rows_of(1)
+    assert counting.asked == 1
+    assert np.array_equal(one.values, two.values)
+    assert two.targets[0] == pytest.approx(one.targets[0] + 1.0)

@@ -305,3 +305,25 @@ def test_errors_of_the_rows_are_those_that_are_predicted():
         np.testing.assert_allclose(e.model_error_std / 2.0, expected.model_error_std, rtol=1e-7)
     only = fit_posterior(a[fitted], b[fitted], w[fitted])
     np.testing.assert_allclose(p.mean, only.mean, rtol=1e-9)
+
+
+@pytest.mark.parametrize("precision", [1e-24, "evidence"])
+def test_equal_columns_leave_the_stds_of_data_alone(precision):
+    """Columns of a fixed composition are combinations of others: no data in some directions, for ever. The stds of rows
+    like those fitted, from the stored covariances, are those that the fit found for its own rows; others' are large."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((200, 28)) @ rng.standard_normal((28, 30))
+    b = a @ rng.standard_normal(30) + np.sin(a[:, 0])
+    chosen = FitSettings(prior_precision=precision)
+    p, (errors,) = fit_blocks([Block(a.copy(), b, np.ones(200, bool))], np.ones(3), chosen)
+    found = Posterior.from_bytes(p.to_bytes()).predict(a)
+    np.testing.assert_allclose(found.model_error_std, errors.model_error_std, rtol=1e-3)
+    np.testing.assert_allclose(found.epistemic_std, errors.epistemic_std, rtol=1e-3)
+    outside = np.linalg.svd(a)[2][-1:]
+    assert p.predict(outside * np.linalg.norm(a[0])).model_error_std > 10 * found.model_error_std.max()
+
+
+def test_a_prior_mean_that_is_not_finite_is_refused():
+    a, b, w = problem()
+    with pytest.raises(FitError, match="prior_mean is not finite"):
+        fit_posterior(a, b, w, prior_mean=np.full(8, np.nan))

@@ -240,3 +240,25 @@ def test_charges_stay_with_their_atoms(tmp_path, fitted):
     second = segment(both, tmp_path / "r2", start=again, steps=60, checkpoint_every=40)
     assert second.outcome is Outcome.FINISHED, second.reason
     np.testing.assert_array_equal(second.frame.charges, charges)
+
+
+def test_spins_come_back_with_the_frame(tmp_path, fitted):
+    """A spin reference potential in MD: spins of the frame are those that were set, on the atoms that had them."""
+    potential, _ = fitted
+    reference = ReferencePotential.parse(
+        ["atom_style spin", "pair_style spin/exchange 4.0", "pair_coeff * * exchange 4.0 0.02 0.28 2.5"]
+    )
+    magnetic = replace(potential, reference=reference)
+    magnetic.write(tmp_path / "files")
+    spins = np.random.default_rng(0).standard_normal((32, 3))
+    start = SegmentStart(replace(START, spins=spins), None, 0, 5, 20)
+    result = segment((magnetic, tmp_path / "files"), tmp_path / "r", start=start, steps=20)
+    assert result.outcome is Outcome.FINISHED, result.reason
+    np.testing.assert_allclose(result.frame.spins, spins, atol=1e-12)
+
+
+def test_moments_that_only_the_labeler_needs_stay_with_the_frame(fitted, tmp_path):
+    moments = np.where(np.arange(32) % 2 == 0, 2.0, -2.0)
+    start = SegmentStart(replace(START, spins=moments), None, 0, 5, 20)
+    result = segment(fitted, tmp_path / "r", start=start, steps=20)
+    np.testing.assert_array_equal(result.frame.spins, moments)

@@ -18,7 +18,7 @@ def test_overlay_as_in_a_fitsnap_deck():
              "pair_coeff * * zero", "pair_coeff * * zbl 73 73"]  # fmt: skip
     reference = ReferencePotential.parse(lines)
     assert reference.styles == ("zero 10.0", "zbl 4.0 4.8")
-    assert reference.with_zero(4.6)[0] == "pair_style hybrid/overlay zbl 4.0 4.8 zero 10.0"
+    assert reference.with_zero(4.6)[0] == "pair_style hybrid/overlay zbl 4.0 4.8 zero 4.6"
     assert reference.commands(("snap", ("a b Ta",)))[-1] == "pair_coeff * * snap a b Ta"
 
 
