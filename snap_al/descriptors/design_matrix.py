@@ -6,7 +6,7 @@ it, so a training set that grows keeps its rows where they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
@@ -123,6 +123,7 @@ class DesignMatrix:
             problems, remarks = self._compute(items, strict)
         except SnapALError:
             self._entries = {n: e for n, e in self._entries.items() if n < self._next}
+            self._seen = {key: n for key, n in self._seen.items() if n < self._next}
             self._slabs.shrink(before[0])
             self._load, self.groups = before[1:]
             raise
@@ -220,7 +221,7 @@ class DesignMatrix:
         index = np.concatenate([np.zeros(0, INDEX_TYPE), *(e.index for e in entries)])
         return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index)
 
-    def weights_stayed(self, numbers: Sequence[int]) -> bool:
+    def weights_stayed(self, numbers: Iterable[int]) -> bool:
         """Whether these configurations have the weights that they had before the others came."""
         return self._weighting.agrees_with(Weighting(self.items[n] for n in numbers))
 

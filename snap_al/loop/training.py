@@ -57,7 +57,7 @@ class TrainingSet:
         slabs, settings, comm, prior = self.matrix.slabs(), self._config.fit, self._comm, self._prior_mean
         triangle, noise_weights = self._updated_triangle(), _noise_weights(slabs, comm)
         (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
-        before = sorted(self.matrix.items)[:fitted]
+        before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
         grown = previous is None or n_rows > previous.embedded_rows * (1.0 + settings.embed_again)
         if previous is None or grown or not self.matrix.weights_stayed(before):
             blocks = [_block(rows) for rows in slabs]

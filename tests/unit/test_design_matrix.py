@@ -164,8 +164,12 @@ def test_what_cannot_be_computed_is_left_out(copper_engine):
     assert sorted(set(rows.index["configuration"].tolist())) == [0, 2, 4]
     assert np.array_equal(rows.values[rows.index["configuration"] == 4], copper_engine.rows(good[2]).values)
     with pytest.raises(InputError, match=r"a\.json"):
-        matrix.append(items)
+        matrix.append([LabelledConfiguration(rattled_copper(7, repeat=1), WEIGHTS), *items])
     assert np.array_equal(Rows.joined(matrix.slabs()).values, rows.values)
+    others = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in (8, 7)]
+    matrix.append(others)  # numbers that the refused ones had had
+    for number, item in zip((5, 6), others, strict=True):
+        assert np.array_equal(matrix.rows_of(number).values, copper_engine.rows(item.configuration).values)
 
 
 def test_a_full_disk_is_no_bad_configuration(copper_engine, tmp_path, monkeypatch):
