@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from snap_al.errors import RunError
 
 Array = NDArray[np.float64]
-SLAB_BYTES = 16 * 2**20
+SLAB_BYTES = 64 * 2**20
+"""More than malloc ever takes from its heap (32 MiB): pages of their own, resident only once they are written."""
 
 
 class Slabs:
