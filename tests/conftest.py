@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,15 @@ def rattled_copper(seed: int, displacement: float = 0.08, repeat: int = 2) -> Co
     atoms.calc = EMT()
     label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
     return Configuration.from_atoms(atoms, f"copper {seed}").labelled(label)
+
+
+def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str]) -> Path:
+    """A deck beside JSON/warm with eight files of four copper atoms."""
+    (folder / "JSON" / "warm").mkdir(parents=True)
+    for k in range(8):
+        (folder / "JSON" / "warm" / f"{k}.json").write_text(json_of(rattled_copper(k, repeat=1)))
+    (folder / "Cu.in").write_text(text)
+    return folder / "Cu.in"
 
 
 WEIGHTS = Weights(100.0, 1.0, 3e-5)

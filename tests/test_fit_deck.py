@@ -6,7 +6,7 @@ import ase.db
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper, snap_al
+from conftest import rattled_copper, snap_al, written_deck
 
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
@@ -49,12 +49,7 @@ dump_weights = 1
 
 @pytest.fixture
 def deck(tmp_path):
-    folder = tmp_path / "JSON" / "warm"
-    folder.mkdir(parents=True)
-    for k in range(8):
-        (folder / f"{k}.json").write_text(write_json(rattled_copper(k, repeat=1)))
-    (tmp_path / "Cu.in").write_text(DECK)
-    return tmp_path / "Cu.in"
+    return written_deck(tmp_path, DECK, write_json)
 
 
 def fit(deck, out, *more, ranks=1):

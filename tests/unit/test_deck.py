@@ -7,7 +7,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import units
-from conftest import rattled_copper
+from conftest import rattled_copper, written_deck
 from test_engine import orthogonal
 
 from snap_al.config import load_config
@@ -68,12 +68,7 @@ def fitsnap_json(configuration):
 
 @pytest.fixture
 def deck(tmp_path):
-    folder = tmp_path / "JSON" / "warm"
-    folder.mkdir(parents=True)
-    for k in range(8):
-        (folder / f"{k}.json").write_text(fitsnap_json(rattled_copper(k, repeat=1)))
-    (tmp_path / "Cu.in").write_text(DECK)
-    return tmp_path / "Cu.in"
+    return written_deck(tmp_path, DECK, fitsnap_json)
 
 
 def test_a_deck_is_read(deck):
