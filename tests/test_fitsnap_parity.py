@@ -182,7 +182,8 @@ def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
 
 
 def test_the_metrics_table_is_fitsnaps(both):
-    """Count, MAE, RMSE and R² of every group, kind and weighting; R² of what does not vary is rounding, or no number."""
+    """Count, MAE, RMSE and R² of every group, kind and weighting, as near as predictions are;
+    R² of what does not vary is rounding, or no number."""
     deck, matrix, rows, theirs = both
     used = rows.used()
     posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
@@ -194,7 +195,12 @@ def test_the_metrics_table_is_fitsnaps(both):
         expected[group, weighting.capitalize(), next(k for k in KINDS if k in others)] = values
     assert ours.keys() == expected.keys()
     for key, values in expected.items():
-        np.testing.assert_allclose(ours[key][:3], values[:3], rtol=1e-5, atol=1e-11, err_msg=str(key))
+        here = rows.index["kind"] == KINDS.index(key[2])
+        spread = 1e-6 * np.std(rows.targets[here])  # what predictions may differ by
+        if key[0] != "*ALL":
+            here &= rows.index["group"] == matrix.groups.index(key[0])
+        spread *= rows.weights[here].max() if key[1] == "Weighted" else 1.0
+        np.testing.assert_allclose(ours[key][:3], values[:3], rtol=1e-6, atol=spread, err_msg=str(key))
         if np.isfinite(values[3]) and values[1] > 1e-9:  # not of forces that are zero by symmetry
             assert ours[key][3] == pytest.approx(values[3], abs=1e-5), key
 
