@@ -30,7 +30,7 @@ bench: .venv/.installed-test
 	touch $@
 
 .venv/.installed-test: .venv/.installed
-	$(PIP) -e '.[fitsnap,test,lint]'
+	$(PIP) -e '.[fitsnap,mcmc,pops,test,lint]'
 	touch $@
 
 clean:

@@ -27,8 +27,9 @@ FORMAT = 1
 """Of what rows are; raised when they change, so that stored ones are computed anew."""
 COINCIDENT = 0.01
 """Å; no two atoms are this close."""
-VANISHING = 1e-9
-"""A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a stress row likewise."""
+VANISHING = 1e-4
+"""A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a stress row likewise. Files
+give positions to some 1e-5 Å, and rows that should vanish are then as small as that, not as rounding."""
 
 
 @dataclass(frozen=True)

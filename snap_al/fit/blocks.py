@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +14,32 @@ from snap_al.parallel import Communicator, sum_rows, updated_triangle
 Array = NDArray[np.float64]
 CHUNK = 512
 """Rows whose squares are looked at together; they stay in the processor's cache."""
+MOST_LEVERAGE = 0.99
+MANY_COLUMNS = 128
 
 
 @dataclass
 class Block:
     """rows: (m, n) each times its weight. targets: (m,) times weight. fitted: (m,) which rows the fit sees; the others
-    are predicted only. residuals: (m,) weighted, once there is a mean."""
+    are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when not given. units: (m,) what a committee
+    draws together, a configuration for example; each row alone when not given. residuals: (m,) weighted, once there is a
+    mean. counts: (m,) how much a row counts in the likelihood of the model error."""
 
     rows: Array
     targets: Array
     fitted: NDArray[np.bool_]
+    kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    units: NDArray[np.int64] | None = None
     residuals: Array = field(default_factory=lambda: np.zeros(0))
+    counts: Array = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        if len(self.kinds) != len(self.rows):
+            self.kinds = np.zeros(len(self.rows), np.int8)
+        self.counts = self.fitted.astype(float)
 
 
-def triangle_of(blocks: list[Block], triangle: Array | None = None) -> Array:
+def triangle_of(blocks: Sequence[Block], triangle: Array | None = None) -> Array:
     """R (n + 1, n + 1) of this rank's fitted rows, each with its target as the last column; below those of `triangle`."""
     if triangle is None:
         triangle = np.zeros((blocks[0].rows.shape[1] + 1,) * 2)
@@ -39,22 +52,40 @@ def triangle_of(blocks: list[Block], triangle: Array | None = None) -> Array:
     return triangle
 
 
-def whiten(blocks: list[Block], whitening: Array, mean: Array, comm: Communicator) -> Array:
-    """Leaves residuals ỹ - Ãc in the blocks and turns their rows Ã into ÃT'. Returns T' = TW (n, n). Collective.
-
-    ÃT stays orthonormal under any rotation of T. W, the eigenvectors of Σ r² (ÃT)ᵀ(ÃT), is the rotation in which rows of
-    large residual differ most from rows of small residual: the axes along which a diagonal model error is placed.
-    """
-    moment = np.zeros_like(whitening)
+def enter(blocks: Sequence[Block], coordinates: Array, mean: Array) -> None:
+    """Leaves residuals ỹ - Ãc in the blocks and turns their rows Ã into ÃT. coordinates: T (n, n)."""
     for block in blocks:
         block.residuals = block.targets - block.rows @ mean
-        transform(block.rows, whitening)
-        moment += gram(block.rows, np.abs(block.residuals) * block.fitted)
-    (moment,) = sum_rows(comm, moment)
-    axes = comm.bcast(np.asarray(np.linalg.eigh(moment)[1]))
+        transform(block.rows, coordinates)
+
+
+def principal_axes(blocks: Sequence[Block], comm: Communicator) -> Array:
+    """(n, n) eigenvectors of Σ r² qᵀq. Collective.
+
+    Rows that are orthonormal stay so under any rotation. This is the one in which rows of large residual differ most from
+    rows of small residual: the axes along which a diagonal model error is placed.
+    """
+    moment = sum_rows(comm, sum(gram(b.rows, np.abs(b.residuals) * np.sqrt(b.counts)) for b in blocks))[0]
+    return comm.bcast(np.asarray(np.linalg.eigh(moment)[1]))
+
+
+def count_kinds_alike(blocks: Sequence[Block], comm: Communicator) -> None:
+    """Sets the rows' counts so that each kind that has rows has the same total, and all together that of the rows."""
+    own = np.array([sum(float(b.fitted[b.kinds == k].sum()) for b in blocks) for k in range(3)])
+    (total,) = sum_rows(comm, own)
+    share = np.divide(total.sum() / np.count_nonzero(total), total, out=np.zeros(3), where=total > 0)
     for block in blocks:
-        transform(block.rows, axes)
-    return np.asarray(whitening @ axes)
+        block.counts = block.fitted * share[block.kinds]
+
+
+def correct_for_leverage(blocks: Sequence[Block]) -> None:
+    """Residuals r/√(1 - h), h the row's leverage: what they would be had the row not drawn the fit towards itself.
+
+    Needs rows whose fitted and prior information is the unit matrix. MacKinnon and White, J. Econometrics 29, 305 (1985).
+    """
+    for block in blocks:
+        leverage = np.minimum(np.einsum("ij,ij->i", block.rows, block.rows), MOST_LEVERAGE)
+        block.residuals = block.residuals / np.sqrt(1.0 - leverage * block.fitted)
 
 
 def transform(rows: Array, matrix: Array) -> None:
@@ -73,26 +104,33 @@ def gram(rows: Array, scale: Array) -> Array:
     return total
 
 
-def squared_chunks(blocks: list[Block]) -> Iterator[tuple[Array, Array, NDArray[np.bool_]]]:
-    """Squares of the rows (m, n), residuals and fitted (m,), a few rows at a time in one buffer."""
+def squared_chunks(blocks: Sequence[Block]) -> Iterator[tuple[Array, Array, Array]]:
+    """Squares of the rows (m, n), residuals and counts (m,), a few rows at a time in one buffer."""
     buffer = np.empty((CHUNK, blocks[0].rows.shape[1] if blocks else 0))
     for block in blocks:
         for start in range(0, len(block.rows), CHUNK):
             part = slice(start, start + CHUNK)
             rows = block.rows[part]
-            yield np.square(rows, out=buffer[: len(rows)]), block.residuals[part], block.fitted[part]
+            yield np.square(rows, out=buffer[: len(rows)]), block.residuals[part], block.counts[part]
 
 
-def model_error_variance(block: Block, variances: Array) -> Array:
-    """(m,) Σ_k v_k (ãT)²_k of each row, weighted units."""
-    parts = [np.square(block.rows[k : k + CHUNK]) @ variances for k in range(0, len(block.rows), CHUNK)]
-    return np.concatenate(parts) if parts else np.zeros(0)
+def row_variance(rows: Array, root: Array) -> Array:
+    """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single precision."""
+    digits: Any = np.float32 if len(root) >= MANY_COLUMNS else np.float64
+    rounded, variance = root.astype(digits), np.zeros(len(rows))
+    for start in range(0, len(rows), 4 * CHUNK):
+        part = slice(start, start + 4 * CHUNK)
+        y = rows[part].astype(digits) @ rounded
+        variance[part] = np.einsum("ij,ij->i", y, y)
+    return variance
 
 
-def sandwich(blocks: list[Block], variances: Array, noise_variance: float, comm: Communicator) -> Array:
-    """(n, n) Σ s² (ãT)ᵀ(ãT) over all ranks' fitted rows, the middle of the sandwich G⁻¹(Ãᵀ diag(s²) Ã)G⁻¹. Collective."""
-    own = np.zeros((len(variances),) * 2)
-    for block in blocks:
-        std = np.sqrt(model_error_variance(block, variances) + noise_variance)
-        own += gram(block.rows, std * block.fitted)
+def sandwich(blocks: Sequence[Block], variances: Sequence[Array], comm: Communicator) -> Array:
+    """(n, n) Σ s² qᵀq over all ranks' fitted rows q, the middle of the sandwich G⁻¹(Ãᵀ diag(s²) Ã)G⁻¹. Collective.
+
+    variances: (m,) s² of each block's rows.
+    """
+    own = np.zeros((blocks[0].rows.shape[1],) * 2)
+    for block, s2 in zip(blocks, variances, strict=True):
+        own += gram(block.rows, np.sqrt(s2) * block.fitted)
     return sum_rows(comm, own)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,11 @@ class Posterior:
 
     mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of δ (zeros without).
     noise: σ in weighted units. noise_by_kind: σ/w for the reference weight of each kind (energy, force, stress).
-    whitening: T (n, n); variances: (n,) v; middle: (n, n), epistemic = T middle Tᵀ. They make leaving one out cheap.
-    norms: (n,) weighted norms of the columns. embedded_rows: how many rows the model error was last estimated from.
+    whitening: T (n, n), in whose coordinates rows and prior together have unit information. inner, middle: (n, n), the
+    model error and the epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. norms: (n,) weighted
+    norms of the columns. embedded_rows: how many rows the model error was last estimated from. recalibration: (3,) factor
+    on the stds of each kind, 1 unless asked for. draws: (k, n) the members or samples that the covariance is of, if any.
+    diagnostics: what the method has to say of itself.
     """
 
     name: str
@@ -47,13 +50,16 @@ class Posterior:
     noise: float
     noise_by_kind: Array
     whitening: Array
-    variances: Array
+    inner: Array
     middle: Array
     norms: Array
     ridge: float
     n_rows: int
     embedded_rows: int
     objective: tuple[float, ...] = ()
+    recalibration: Array = field(default_factory=lambda: np.ones(3))
+    draws: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    diagnostics: dict[str, float] = field(default_factory=dict)
 
     @property
     def covariance(self) -> Array:
@@ -62,6 +68,7 @@ class Posterior:
 
     def predict(self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None) -> Prediction:
         """rows: (m, n) unweighted. The noise is σ/w with `weights` (m,), else the reference one of `kinds` (m,), else 0.
+        With `kinds` the stds are recalibrated, if the posterior was.
 
         Raises InputError for rows of another width.
         """
@@ -72,10 +79,15 @@ class Posterior:
             noise = self.noise / np.asarray(weights, dtype=float)
         elif kinds is not None:
             noise = self.noise_by_kind[kinds]
-        return Prediction(rows @ self.mean, row_std(rows, self.epistemic), row_std(rows, self.model_error), noise)
+        factor = np.ones(len(rows)) if kinds is None else self.recalibration[kinds]
+        epistemic, model_error = row_std(rows, self.epistemic), row_std(rows, self.model_error)
+        return Prediction(rows @ self.mean, factor * epistemic, factor * model_error, factor * noise)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity is made of."""
+        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity is made of. Of a
+        committee, MCMC or POPS: of its own members or samples."""
+        if len(self.draws):
+            return np.asarray(self.draws[rng.integers(len(self.draws), size=n)])
         root = square_root(self.covariance)
         return np.asarray(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
 
@@ -89,15 +101,19 @@ class Posterior:
 
         In whitened coordinates the fitted rows and the prior together have unit information, and then 1 + QᵀQ: both
         covariances are carried over to the whitening of that. σ stays and nothing is refitted. The sandwich's middle is
-        a sum over rows as the information is, so it follows the whitening once, not twice. v is such a sum as well (it
+        a sum over rows as the information is, so it follows the whitening once, not twice. Σ_δ is such a sum as well (it
         explains all rows' residuals), and grows with the information: model error does not shrink with data alike.
         """
         n = len(self.mean)
         values, vectors = np.linalg.eigh(np.eye(n) + change)
         values = np.maximum(values, LEAST_INFORMATION)
         root = vectors / np.sqrt(values) @ vectors.T
-        inner = (root * (self.variances * values.sum() / n)) @ root + root @ self.middle @ root
+        inner = root @ (self.inner * (values.sum() / n) + self.middle) @ root
         return np.asarray(self.whitening @ inner @ self.whitening.T)
+
+    def recalibrated(self, factors: Array) -> Posterior:
+        """The same with (3,) factors on the stds of energies, forces and stresses."""
+        return replace(self, recalibration=np.asarray(factors, dtype=float))
 
     def to_bytes(self) -> bytes:
         """npz without pickle."""

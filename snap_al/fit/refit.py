@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snap_al.fit.blocks import Block, sandwich, transform
-from snap_al.fit.conjugate import as_posterior, conjugate, prior_share
+from snap_al.fit.blocks import Block, row_variance, sandwich, transform
+from snap_al.fit.conjugate import as_posterior, conjugate, plain_bayes, prior_share
+from snap_al.fit.estimate import fixed_noise
 from snap_al.fit.posterior import Posterior, square_root
 from snap_al.fit.settings import FitSettings
 from snap_al.parallel import SERIAL, Communicator
@@ -24,26 +25,33 @@ def refit(
     the added ones among them; n_rows: how many. Collective.
 
     With X = T⁻¹T' from the old whitening to the new, the sandwich's middle Σ s² (ãT)ᵀ(ãT) of the old rows follows as
-    Xᵀ(·)X, its σ² replaced by the new one; rotating T' to the eigenvectors of T'⁻¹Σ_δT'⁻ᵀ keeps Σ_δ diagonal.
+    Xᵀ(·)X, its σ² replaced by the new one.
     """
     c = conjugate(triangle, n_rows, prior_mean, settings, comm)
     norms, eye = c.factor.norms, np.eye(len(c.mean))
     if settings.posterior == "bayes":
-        return as_posterior(
-            c, settings, noise_weights, c.whitening, previous.variances, c.residual_variance,
-            eye * c.residual_variance, n_rows, (),
-        )  # fmt: skip
-    noise = settings.noise_fraction * c.residual_variance
-    carried = np.linalg.solve(c.whitening * norms[:, None], square_root(previous.model_error) * norms[:, None])
-    variances, axes = comm.bcast(np.linalg.eigh(carried @ carried.T))
-    variances = np.maximum(variances, np.finfo(float).tiny)
-    whitening = c.whitening @ axes
-    x = np.linalg.solve(previous.whitening * norms[:, None], whitening * norms[:, None])
+        return plain_bayes(c, settings, noise_weights)
+    noise = fixed_noise(settings, c.residual_variance)
+    carried = np.asarray(
+        np.linalg.solve(c.whitening * norms[:, None], square_root(previous.model_error) * norms[:, None])
+    )
+    x = np.linalg.solve(previous.whitening * norms[:, None], c.whitening * norms[:, None])
     old_prior = prior_share(previous.whitening, previous.norms, previous.ridge)
-    old_variance = previous.noise**2 / settings.noise_fraction
+    old_variance = previous.noise**2 * c.residual_variance / noise
     old = previous.middle - old_prior * old_variance + (noise - previous.noise**2) * (eye - old_prior)
     for block in added:
-        transform(block.rows, whitening)
-    middle = x.T @ old @ x + prior_share(whitening, norms, c.ridge) * c.residual_variance
-    middle = middle + sandwich(added, variances, noise, comm)
-    return as_posterior(c, settings, noise_weights, whitening, variances, noise, middle, previous.embedded_rows, ())
+        transform(block.rows, c.whitening)
+    middle = x.T @ old @ x + prior_share(c.whitening, norms, c.ridge) * c.residual_variance
+    variances = [row_variance(block.rows, carried) + noise for block in added]
+    middle = middle + sandwich(added, variances, comm)
+    return as_posterior(
+        c, settings, noise_weights, c.whitening, carried @ carried.T, noise, middle, previous.embedded_rows, ()
+    )
+
+
+def can_refit(settings: FitSettings) -> bool:
+    """Whether a few new rows can be added to a fit without the others: where the mean is least squares and σ² follows
+    from its residuals."""
+    if settings.posterior == "bayes":
+        return True
+    return settings.posterior == "embedded" and settings.mean == "anchored" and settings.noise != "inferred"

@@ -13,7 +13,7 @@ from snap_al.data.configuration import Configuration, Label
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import Block, Posterior, fit_blocks, reference_weights, refit, triangle_of
+from snap_al.fit import Block, Posterior, can_refit, fit_blocks, reference_weights, refit, triangle_of
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
 from snap_al.parallel import Communicator, combined_triangle, sum_rows
@@ -59,7 +59,7 @@ class TrainingSet:
         (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
         grown = previous is None or n_rows > previous.embedded_rows * (1.0 + settings.embed_again)
-        if previous is None or grown or not self.matrix.weights_stayed(before):
+        if previous is None or grown or not can_refit(settings) or not self.matrix.weights_stayed(before):
             blocks = [_block(rows) for rows in slabs]
             return fit_blocks(
                 blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous, comm=comm
@@ -78,7 +78,8 @@ class TrainingSet:
         blocks = []
         for rows in slabs:
             rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
-            blocks.append(Block(rows.values, np.where(rows.labelled, rows.targets * rows.weights, 0.0), rows.mask))
+            targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
+            blocks.append(Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"]))
         posterior, errors = fit_blocks(
             blocks, _noise_weights(slabs, self._comm), self._config.fit, prior_mean=self._prior_mean, comm=self._comm
         )
@@ -115,7 +116,10 @@ def _block(rows: Rows, part: slice = slice(None)) -> Block:
     """A copy, weighted."""
     weights = np.where(rows.labelled, rows.weights, 0.0)[part]
     targets = np.where(rows.labelled, rows.targets, 0.0)[part]
-    return Block(rows.values[part] * weights[:, None], targets * weights, rows.mask[part])
+    index = rows.index[part]
+    return Block(
+        rows.values[part] * weights[:, None], targets * weights, rows.mask[part], index["kind"], index["configuration"]
+    )
 
 
 def _noise_weights(slabs: Sequence[Rows], comm: Communicator) -> Array:

@@ -15,7 +15,7 @@ CACHED_ROWS = 2000
 
 def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:
     """Sums over ranks of each argument (any shapes, the same on all ranks), in one exchange."""
-    arrays = [np.asarray(p, dtype=float) for p in partial]
+    arrays = [np.asarray(p) + 0.0 for p in partial]
     if comm.size == 1:
         return tuple(arrays)
     packed = np.concatenate([a.ravel() for a in arrays])

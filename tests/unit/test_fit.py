@@ -18,7 +18,6 @@ from snap_al.fit import (
     square_root,
     triangle_of,
 )
-from snap_al.fit.contract import validate_posterior
 from snap_al.fit.embedded import iid_variances
 from snap_al.fit.factor import Factor
 from snap_al.parallel import SERIAL, triangular_factor
@@ -72,7 +71,7 @@ def test_evidence_is_at_its_maximum():
 
 
 def residual_block(rows, residuals):
-    return [Block(rows.copy(), residuals, np.ones(len(rows), bool), residuals)]
+    return [Block(rows.copy(), residuals, np.ones(len(rows), bool), residuals=residuals)]
 
 
 def negative_log_posterior(v, squared, r, noise, alpha, mode):
@@ -107,11 +106,6 @@ def test_the_update_is_monotone(seed, pseudo):
     found = iid_variances(residual_block(np.sqrt(squared), r), 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0)
     steps = np.diff(found.objective)
     assert (steps <= 1e-10 * np.abs(found.objective[:-1])).all()
-
-
-@pytest.mark.parametrize("name", ["bayes", "embedded"])
-def test_contract(name):
-    validate_posterior(lambda a, b, w, comm: fit_posterior(a, b, w, settings=FitSettings(posterior=name), comm=comm))
 
 
 def test_embedded_covers_what_the_model_cannot_represent():
@@ -278,16 +272,16 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
     np.testing.assert_allclose(q + prior, np.eye(8), atol=1e-8)
 
 
-def test_a_warm_start_finds_the_same():
+@pytest.mark.parametrize("embedding", ["full", "whitened"])
+def test_a_warm_start_finds_the_same(embedding):
     a, b, w = problem(m=400)
+    chosen = FitSettings(embedding=embedding)
     references = reference_weights(w, np.zeros(len(w), np.int8), SERIAL)
-    first = fit_posterior(a[:300], b[:300], w[:300])
-    cold, _ = fit_blocks(weighted_blocks(a, b, w), references, FitSettings())
-    warm, _ = fit_blocks(weighted_blocks(a, b, w), references, FitSettings(), previous=first)
-    np.testing.assert_allclose(
-        warm.model_error, cold.model_error, rtol=2e-2, atol=2e-3 * np.abs(cold.model_error).max()
-    )
-    assert warm.objective[-1] == pytest.approx(cold.objective[-1], abs=1e-4)
+    first = fit_posterior(a[:300], b[:300], w[:300], settings=chosen)
+    cold, _ = fit_blocks(weighted_blocks(a, b, w), references, chosen)
+    warm, _ = fit_blocks(weighted_blocks(a, b, w), references, chosen, previous=first)
+    np.testing.assert_allclose(warm.predict(a).total_std, cold.predict(a).total_std, rtol=0.2)
+    assert warm.objective[-1] <= cold.objective[-1] + 1e-3 * abs(cold.objective[-1])
     assert warm.objective[0] < cold.objective[1]
 
 

@@ -1,0 +1,62 @@
+"""A committee: K least-squares fits, each to a share of the data drawn with replacement, all from one pass over the rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.fit.blocks import Block
+from snap_al.fit.settings import FitSettings
+from snap_al.parallel import Communicator, collectively, sum_rows
+
+Array = NDArray[np.float64]
+CHUNK = 512
+
+
+def members(blocks: Sequence[Block], prior_information: Array, settings: FitSettings, comm: Communicator) -> Array:
+    """(K, n) shifts of each member's coefficients from the mean, in the rows' coordinates. Collective.
+
+    blocks: whitened rows with their residuals. prior_information: (n, n) κTᵀN²T. Each member minimises
+    Σ k_i (r_i - q_i θ)² and the prior's pull to zero, with k_i ~ Poisson(f): the bootstrap of Oza and Russell (2001), whose
+    counts are drawn unit by unit, from a generator that the unit's own targets seed. So neither ranks nor order matter.
+    """
+    n, k = blocks[0].rows.shape[1], settings.members
+    information, pull = np.zeros((k, n, n)), np.zeros((k, n))
+    with collectively(comm):
+        for block in blocks:
+            counts = _counts(block, settings)
+            for start in range(0, len(block.rows), CHUNK):
+                q, r, c = (x[start : start + CHUNK] for x in (block.rows, block.residuals, counts))
+                for member in range(k):
+                    drawn = q * np.sqrt(c[:, member])[:, None]
+                    information[member] += drawn.T @ drawn
+                pull += (c * r[:, None]).T @ q
+    information, pull = sum_rows(comm, information, pull)
+    precision = settings.fraction * prior_information + information + 1e-12 * np.eye(n)
+    return comm.bcast(np.asarray(np.linalg.solve(precision, pull[:, :, None])[:, :, 0], dtype=float))
+
+
+def shrunk_covariance(shifts: Array) -> Array:
+    """(n, n) of the members (K, n) about the mean, shrunk towards an even one by Ledoit and Wolf's rule (J. Multivar. Anal.
+    88, 365, 2004): K members span at most K directions, and no std may vanish in the others."""
+    from sklearn.covariance import ledoit_wolf  # late: it is slow to import
+
+    covariance, _ = ledoit_wolf(shifts, assume_centered=True)
+    even = np.trace(covariance) / len(covariance)
+    return np.asarray(covariance + max(1e-6 * even, np.finfo(float).tiny) * np.eye(len(covariance)))
+
+
+def _counts(block: Block, settings: FitSettings) -> Array:
+    """(m, K) how often each member has each row."""
+    units = np.arange(len(block.rows)) if block.units is None else block.units
+    order = np.argsort(units, kind="stable")
+    edges = np.flatnonzero(np.diff(units[order])) + 1
+    counts = np.zeros((len(block.rows), settings.members))
+    for rows in np.split(order, edges) if len(order) else []:
+        key = hashlib.blake2b(np.sort(block.targets[rows]).tobytes(), digest_size=8).digest()
+        rng = np.random.default_rng([settings.seed, int.from_bytes(key, "little")])
+        counts[rows] = rng.poisson(settings.fraction, settings.members)
+    return np.asarray(counts * block.fitted[:, None])

@@ -1,0 +1,228 @@
+"""Which way an embedded model error is found, and what is found: Σ_δ, σ², a shift of the mean, its covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.errors import FitError
+from snap_al.fit import likelihood
+from snap_al.fit.blocks import Block
+from snap_al.fit.conjugate import Conjugate
+from snap_al.fit.covariance import iid_covariance
+from snap_al.fit.dense import FullObjective
+from snap_al.fit.embedded import iid_variances
+from snap_al.fit.likelihood import Rowwise
+from snap_al.fit.objective import Objective
+from snap_al.fit.posterior import square_root
+from snap_al.fit.settings import FitSettings
+from snap_al.parallel import Communicator, sum_rows
+
+Array = NDArray[np.float64]
+MOST_TURNS = 200
+SETTLED = 1e-6
+"""Joint means have settled when a turn lowers the objective by less than this share of it."""
+ZERO_NOISE = 1e-10
+"""Of the residual variance: `noise: zero` where a logarithm needs a number."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """What the blocks' rows q = ÃT are in. matrix: T (n, n). precision: (n, n) of the coefficients' prior in them, in units
+    of the residual variance's inverse. coefficients: (n,) T⁻¹c̄. pull: (n,) T⁻¹(c̄ - c₀). mixing: (n, n) T⁻¹ times the
+    whitening, times the residuals' std."""
+
+    matrix: Array
+    precision: Array
+    coefficients: Array
+    pull: Array
+    mixing: Array
+
+    @classmethod
+    def of(cls, matrix: Array, c: Conjugate) -> Coordinates:
+        scaled = c.factor.norms[:, None] * matrix
+        inverse = np.linalg.solve(scaled, np.diag(c.factor.norms))
+        mixing = inverse @ c.whitening * np.sqrt(c.residual_variance)
+        return cls(matrix, c.ridge * scaled.T @ scaled, inverse @ c.mean, inverse @ (c.mean - c.factor.center), mixing)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """In the rows' coordinates. inner: (n, n) Σ_δ. shift: (n,) of the mean, zero when anchored. epistemic: (n, n)
+    covariance of the coefficients where the sandwich is not it. objective: -log posterior on the way."""
+
+    inner: Array
+    noise_variance: float
+    shift: Array
+    epistemic: Array | None
+    objective: tuple[float, ...]
+
+
+def fixed_noise(settings: FitSettings, residual_variance: float) -> float:
+    """σ² that is fixed, or where its search begins."""
+    return (ZERO_NOISE if settings.noise == "zero" else settings.noise_fraction) * residual_variance
+
+
+def estimate(
+    blocks: Sequence[Block], where: Coordinates, residual_variance: float, settings: FitSettings,
+    chosen: NDArray[np.int64], start: Array | None, comm: Communicator,
+) -> Estimate:  # fmt: skip
+    """chosen: (p,) which columns of the rows have a model error. start: (n, n) a Σ_δ to begin with. Collective."""
+    n = len(where.pull)
+    noise, anchored = fixed_noise(settings, residual_variance), settings.mean == "anchored"
+    still = np.zeros(n)
+    usual = settings.likelihood == "iid" and not settings.laplace
+    if usual and settings.embedding == "full":
+        return _any_covariance(blocks, where, noise, residual_variance, settings, start, comm)
+    pseudo_rows = {"inverse-gamma": settings.pseudo_rows, "flat": 0.0}.get(settings.prior)
+    first = None if start is None else np.diag(start)[chosen]
+    # a share of a coefficient that is free is a variance that is free
+    additive = not settings.multiplicative or anchored or settings.prior == "flat"
+    if usual and settings.noise != "inferred" and pseudo_rows is not None and additive:
+
+        def step(sigma: Array | None, sigma2: float) -> tuple[Array, float, float]:
+            begin = None if sigma is None else np.diag(sigma)[chosen]
+            found = iid_variances(
+                blocks, sigma2, comm, pseudo_rows=pseudo_rows, start=begin, chosen=chosen,
+                tolerance=1e-6, max_iterations=2,
+            )  # fmt: skip
+            return _diagonal(found.v, chosen, n), sigma2, found.objective[-1]
+
+        if anchored:
+            found = iid_variances(blocks, noise, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
+            return Estimate(_diagonal(found.v, chosen, n), noise, still, None, found.objective)
+        return _in_turns(step, blocks, where, start, noise, residual_variance, comm)
+    if settings.likelihood == "abc" and first is None:  # from the likelihood that calibrates anyway
+        first = iid_variances(blocks, max(noise, 1e-6 * residual_variance), comm, pseudo_rows=1.0, chosen=chosen).v
+    return _by_gradient(blocks, where, noise, residual_variance, settings, chosen, first, comm)
+
+
+def _any_covariance(
+    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    start: Array | None, comm: Communicator,
+) -> Estimate:  # fmt: skip
+    """Σ_δ in full."""
+    infer, pseudo_rows = settings.noise == "inferred", settings.pseudo_rows
+    if settings.mean == "anchored":
+        found = iid_covariance(blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
+        return Estimate(found.sigma, found.noise_variance, np.zeros(len(where.pull)), None, found.objective)
+
+    def step(sigma: Array | None, sigma2: float) -> tuple[Array, float, float]:
+        found = iid_covariance(
+            blocks, sigma2, comm, pseudo_rows=pseudo_rows, start=sigma, infer_noise=infer, max_iterations=2
+        )
+        return found.sigma, found.noise_variance, found.objective[-1]
+
+    return _in_turns(step, blocks, where, start, noise, residual_variance, comm)
+
+
+def _in_turns(
+    step: Callable[[Array | None, float], tuple[Array, float, float]], blocks: Sequence[Block], where: Coordinates,
+    sigma: Array | None, noise: float, residual_variance: float, comm: Communicator,
+) -> Estimate:  # fmt: skip
+    """Joint mean: `step` lowers the objective in Σ_δ and σ², weighted least squares lowers it in c, and so on."""
+    precision = where.precision / residual_variance
+    theta, objective, covariance = np.zeros(len(where.pull)), [], np.zeros((0, 0))
+    found, noise, cost = step(sigma, noise)
+    for _ in range(MOST_TURNS):
+        pulled = where.pull + theta
+        objective.append(cost + 0.5 * float(pulled @ precision @ pulled))
+        if len(objective) > 1 and objective[-2] - objective[-1] < SETTLED * abs(objective[-1]):
+            break
+        change, covariance = _mean_step(blocks, found, noise, precision, pulled, comm)
+        theta = theta + change
+        for block in blocks:
+            block.residuals = block.residuals - block.rows @ change
+        found, noise, cost = step(found, noise)
+    for block in blocks:
+        block.residuals = block.residuals + block.rows @ theta
+    return Estimate(found, noise, theta, covariance, tuple(objective))
+
+
+def _mean_step(
+    blocks: Sequence[Block], sigma: Array, noise: float, precision: Array, pulled: Array, comm: Communicator
+) -> tuple[Array, Array]:
+    """The step (n,) to the mean that weights 1/s² and the prior give, and its covariance (n, n)."""
+    root = square_root(sigma)
+    information, pull = np.zeros_like(sigma), np.zeros(len(sigma))
+    for block in blocks:
+        for k in range(0, len(block.rows), 4096):
+            q, counts = block.rows[k : k + 4096], block.counts[k : k + 4096]
+            weight = counts / (np.square(q @ root).sum(axis=1) + noise)
+            scaled = q * np.sqrt(weight)[:, None]
+            information += scaled.T @ scaled
+            pull += (weight * block.residuals[k : k + 4096]) @ q
+    information, pull = sum_rows(comm, information, pull)
+    covariance: Array = comm.bcast(np.asarray(np.linalg.inv(information + precision), dtype=float))
+    return covariance @ (pull - precision @ pulled), covariance
+
+
+def _by_gradient(
+    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    chosen: NDArray[np.int64], first: Array | None, comm: Communicator,
+) -> Estimate:  # fmt: skip
+    f = objective(blocks, where, noise, residual_variance, settings, chosen, comm)
+    g = np.abs(f.scale(np.zeros(len(where.pull))))
+    if settings.multiplicative and (g == 0).any():
+        raise FitError(f"multiplicative: coefficient {chosen[np.argmin(g)]} is zero, and so is any share of it")
+    scale = prior_scale(blocks, len(chosen), settings, float(np.sqrt(np.mean(g**2))), comm)
+    x = np.full(len(chosen), np.log(scale)) if first is None else 0.5 * np.log(first) - np.log(g)
+    parameters, history = f.minimum(np.clip(x, np.log(scale) - 12, np.log(scale) + 12), scale)
+    x, noise_found, theta = f.parts(parameters)
+    d2, epistemic = np.exp(2.0 * x), None
+    if settings.mean == "joint" or settings.laplace:
+        k, n = len(chosen), len(theta)
+        curvature = f.curvature(parameters)
+        covariance = comm.bcast(_inverse(curvature))
+        if settings.mean == "joint":
+            epistemic = where.mixing @ covariance[-n:, -n:] @ where.mixing.T
+        if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows
+            d2 = d2 * np.exp(2.0 * np.minimum(np.diag(covariance)[:k], 1.0))
+    v = f.scale(theta) ** 2 * d2
+    return Estimate(_diagonal(v, chosen, len(theta)), float(noise_found), theta, epistemic, history)
+
+
+def objective(
+    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    chosen: NDArray[np.int64], comm: Communicator,
+) -> Objective:  # fmt: skip
+    """What these settings ask to be minimised. Collective."""
+    rowwise: Rowwise = likelihood.iid
+    if settings.likelihood == "abc":
+        rowwise = likelihood.abc(settings.abc_alpha, settings.abc_epsilon or float(np.sqrt(residual_variance)))
+    relative = where.coefficients if settings.multiplicative else None
+    g2 = 1.0 if relative is None else float(np.mean(relative[chosen] ** 2))
+    prior = likelihood.prior(
+        settings.prior, prior_scale(blocks, len(chosen), settings, np.sqrt(g2), comm), settings.pseudo_rows
+    )
+    kind = FullObjective if settings.likelihood == "full" else Objective
+    return kind(
+        blocks, rowwise, prior, chosen, relative, where.precision / residual_variance, where.pull, where.mixing,
+        noise, settings.noise == "inferred", settings.mean == "joint", comm,
+    )  # fmt: skip
+
+
+def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float, comm: Communicator) -> float:
+    """Of d: with all p stds at it, the model error explains the residuals on the whole."""
+    q2 = sum(float(b.counts @ np.square(b.rows).sum(axis=1)) for b in blocks)
+    r2 = sum(float(b.counts @ b.residuals**2) for b in blocks)
+    q2, r2 = (float(x) for x in sum_rows(comm, q2, r2))
+    return float(np.sqrt(max(r2, np.finfo(float).tiny) / max(q2, np.finfo(float).tiny))) / g
+
+
+def _inverse(curvature: Array) -> Array:
+    """(k, k) covariance of a Gaussian with this curvature; directions that are flat, or bend down, get a std of 10⁶ times
+    that of the mean direction and no more."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(curvature * np.outer(scale, scale))
+    inverse = (vectors / np.maximum(values, 1e-12 * values.max())) @ vectors.T
+    return np.asarray(inverse * np.outer(scale, scale))
+
+
+def _diagonal(v: Array, chosen: NDArray[np.int64], n: int) -> Array:
+    full = np.zeros(n)
+    full[chosen] = v
+    return np.diag(full)

@@ -1,0 +1,135 @@
+"""-log posterior of embedded model error and, where the mean is joint, of the coefficients, with its exact gradient; its
+minimum; and the curvature there. Every combination of likelihood, prior, noise and embedding goes through here; the
+common ones have faster ways (`embedded`, `covariance`) to the same minimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.errors import FitError
+from snap_al.fit.blocks import Block
+from snap_al.fit.likelihood import Prior, Rowwise
+from snap_al.parallel import Communicator, collectively, served, sum_rows
+
+Array = NDArray[np.float64]
+CHUNK = 2048
+WIDEST = 1e-6
+"""A std d is searched for between this times its prior's scale and one over it."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Parameters: x = log d (p,), log σ² if it is inferred, and φ (n,) if the mean is joint: c = c̄ + Tθ, θ = Mφ.
+
+    blocks: rows q = ÃT with residuals at c̄. chosen: (p,) columns with a model error. relative: (n,) the coefficients c̄ in
+    the rows' coordinates if model error is a share of them, else None; T is diagonal then. precision: (n, n) that of
+    the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M (n, n), such that all φ are alike to a search. noise_variance: σ², or where its search begins.
+    """
+
+    blocks: Sequence[Block]
+    rowwise: Rowwise
+    prior: Prior
+    chosen: NDArray[np.int64]
+    relative: Array | None
+    precision: Array
+    pull: Array
+    mixing: Array
+    noise_variance: float
+    infer_noise: bool
+    joint: bool
+    comm: Communicator
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.chosen) + int(self.infer_noise) + (len(self.pull) if self.joint else 0)
+
+    def parts(self, parameters: NDArray[Any]) -> tuple[NDArray[Any], Any, NDArray[Any]]:
+        """x (p,), σ², θ (n,; zeros when the mean is anchored)."""
+        p = len(self.chosen)
+        noise = np.exp(parameters[p]) if self.infer_noise else self.noise_variance
+        theta = np.zeros(len(self.pull))
+        if self.joint:
+            theta = self.mixing @ parameters[p + int(self.infer_noise) :]
+        return parameters[:p], noise, theta
+
+    def scale(self, theta: NDArray[Any]) -> NDArray[Any]:
+        """g (p,): 1, or the coefficients."""
+        if self.relative is None:
+            return np.ones(len(self.chosen))
+        return np.asarray((self.relative + theta)[self.chosen])
+
+    def __call__(self, parameters: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        """-log posterior and its gradient. Collective."""
+        x, noise, theta = self.parts(parameters)
+        g, d2 = self.scale(theta), np.exp(2.0 * x)
+        cost: Any = 0.0
+        everywhere = len(self.chosen) == len(self.pull)
+        by_variance, by_noise, by_theta = np.zeros_like(d2), 0.0 * noise, np.zeros_like(theta)
+        with collectively(self.comm):
+            for block in self.blocks:
+                for start in range(0, len(block.rows), CHUNK):
+                    part = slice(start, start + CHUNK)
+                    q, counts = block.rows[part], block.counts[part]
+                    squared = np.square(q if everywhere else q[:, self.chosen])
+                    r = block.residuals[part] - q @ theta if self.joint else block.residuals[part]
+                    value, by_r, by_s2 = self.rowwise(r, squared @ (g**2 * d2) + noise)
+                    cost = cost + counts @ value
+                    by_variance = by_variance + (counts * by_s2) @ squared
+                    by_noise = by_noise + counts @ by_s2
+                    if self.joint:
+                        by_theta = by_theta - (counts * by_r) @ q
+        cost, by_variance, by_noise, by_theta = sum_rows(self.comm, cost, by_variance, by_noise, by_theta)
+        below, slope = self.prior(x)
+        gradient = [2.0 * by_variance * g**2 * d2 + slope]
+        if self.infer_noise:
+            gradient.append(np.atleast_1d(by_noise * noise))
+        if self.joint:
+            strain = self.precision @ (self.pull + theta)
+            cost = cost + 0.5 * (self.pull + theta) @ strain
+            if self.relative is not None:
+                by_theta[self.chosen] += 2.0 * by_variance * g * d2
+            gradient.append(self.mixing.T @ (by_theta + strain))
+        return cost + below, np.concatenate(gradient)
+
+    def minimum(self, x: Array, scale: float) -> tuple[Array, tuple[float, ...]]:
+        """The parameters (k,) at the minimum that L-BFGS-B finds from these x, and the objective on the way. Collective.
+
+        Raises FitError when the search does not end.
+        """
+
+        def work(f: Any) -> tuple[Array, tuple[float, ...]]:
+            from scipy.optimize import minimize  # late: it is slow to import
+
+            start = np.zeros(self.n_parameters)
+            start[: len(x)] = x
+            if self.infer_noise:
+                start[len(x)] = np.log(self.noise_variance)
+            span = -np.log(WIDEST)
+            bounds = [(np.log(scale) - span, np.log(scale) + span)] * len(x)
+            bounds += [(2 * np.log(scale) - 2 * span, 2 * np.log(scale) + 2 * span)] * int(self.infer_noise)
+            bounds += [(None, None)] * (self.n_parameters - len(bounds))
+            history = [float(f(start)[0])]
+            found = minimize(
+                f, start, jac=True, method="L-BFGS-B", bounds=bounds,
+                callback=lambda intermediate_result: history.append(float(intermediate_result.fun)),
+                options={"maxiter": 3000, "maxfun": 6000, "maxcor": 30, "ftol": 1e-11, "gtol": 1e-6 * max(1.0, abs(history[0]))},
+            )  # fmt: skip
+            lost_in_rounding = "ABNORMAL" in str(found.message) and found.nit > 0
+            if not found.success and not lost_in_rounding:
+                raise FitError(f"the model error's search did not end: {found.message}")
+            return np.asarray(found.x), tuple(history)
+
+        return served(self.comm, self, work)
+
+    def curvature(self, parameters: Array) -> Array:
+        """(k, k) second derivatives, by complex steps of the gradient: exact to rounding. Collective."""
+        step = 1e-30
+        columns = [np.imag(self(parameters + 1j * step * e)[1]) / step for e in np.eye(len(parameters))]
+        matrix = np.array(columns)
+        return np.asarray(0.5 * (matrix + matrix.T))

@@ -1,0 +1,218 @@
+"""Embedded model error: gradients by complex step, minima against general optimisers, iterations that never go up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snap_al.errors import FitError
+from snap_al.fit import Block, FitSettings, fit_posterior
+from snap_al.fit.covariance import _geometric_mean, iid_covariance
+from snap_al.fit.dense import FullObjective
+from snap_al.fit.likelihood import abc, iid, prior
+from snap_al.fit.objective import Objective
+from snap_al.fit.sampled import Marginal
+from snap_al.parallel import SERIAL
+
+PRIORS = ("inverse-gamma", "flat", "half-normal", "half-cauchy", "jeffreys")
+
+
+def block_of(q, r, kinds=None):
+    return [
+        Block(q.copy(), r, np.ones(len(q), bool), np.zeros(len(q), np.int8) if kinds is None else kinds, residuals=r)
+    ]
+
+
+def made(seed=0, m=60, n=4):
+    rng = np.random.default_rng(seed)
+    q = np.linalg.qr(rng.standard_normal((m, n)))[0]
+    return q, rng.standard_normal(m) * (0.2 + 4.0 * np.abs(q[:, 0])), rng
+
+
+def objective(kind=Objective, likelihood=iid, name="inverse-gamma", relative=False, infer=True, joint=True, seed=0):
+    q, r, rng = made(seed)
+    n = q.shape[1]
+    chosen = np.array([0, 2, 3])
+    mixing = np.eye(n) + 0.1 * rng.standard_normal((n, n))
+    return kind(
+        block_of(q, r), likelihood, prior(name, 0.7, 1.0), chosen, rng.uniform(0.5, 2, n) if relative else None,
+        0.1 * np.eye(n), rng.standard_normal(n), mixing, 0.05, infer, joint, SERIAL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize(("kind", "likelihood"), [(Objective, iid), (Objective, abc(1.25, 0.3)), (FullObjective, iid)])
+def test_gradients_by_complex_step(kind, likelihood, relative, name):
+    f = objective(kind, likelihood, name, relative)
+    at = 0.3 * np.random.default_rng(1).standard_normal(f.n_parameters)
+    gradient = f(at)[1]
+    for k in range(f.n_parameters):
+        shifted = at.astype(complex)
+        shifted[k] += 1e-30j
+        assert gradient[k] == pytest.approx(np.imag(f(shifted)[0]) / 1e-30, rel=1e-9, abs=1e-9)
+
+
+def test_the_marginal_is_the_joint_integrated():
+    """-log of ∫ exp(-joint) dc by the Gaussian integral at its dense minimum; its gradient by differences."""
+    f = replace(objective(), mixing=np.eye(4))
+    marginal = Marginal(replace(f, joint=False))
+    at = np.array([0.1, -0.4, 0.3, np.log(0.07)])
+    value, gradient = marginal(at)
+
+    def joint(phi):
+        value, gradient = f(np.concatenate([at, phi]))
+        return value, gradient[4:]
+
+    found = scipy.optimize.minimize(joint, np.zeros(4), jac=True, tol=1e-12)
+    curvature = f.curvature(np.concatenate([at, found.x]))[4:, 4:]
+    # the joint counts the pull of the prior; the marginal leaves out what does not depend on d
+    constant = 0.5 * f.pull @ f.precision @ f.pull
+    assert value == pytest.approx(joint(found.x)[0] - constant + 0.5 * np.linalg.slogdet(curvature)[1], rel=1e-8)
+    for k in range(4):
+        step = np.zeros(4)
+        step[k] = 1e-5
+        assert gradient[k] == pytest.approx(
+            (marginal(at + step)[0] - marginal(at - step)[0]) / 2e-5, rel=1e-5, abs=1e-6
+        )
+
+
+def dense_cost(sigma, q, r, noise, counts, nu, mode):
+    s2 = np.einsum("ij,jk,ik->i", q, sigma, q) + noise
+    value = 0.5 * np.sum(counts * (r**2 / s2 + np.log(s2)))
+    return value + 0.5 * nu * (np.linalg.slogdet(sigma)[1] + mode * np.trace(np.linalg.inv(sigma)))
+
+
+def test_covariance_minimises_the_objective():
+    """Against a general optimiser over Cholesky factors, from another start."""
+    q, r, _ = made(m=150, n=3)
+    found = iid_covariance(block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=3000)
+    mode = np.sum(r**2) / 3
+    lower = np.tril_indices(3)
+
+    def cost(x):
+        factor = np.zeros((3, 3))
+        factor[lower] = x
+        return dense_cost(factor @ factor.T + 1e-12 * np.eye(3), q, r, 0.01, 1.0, 1.0, mode)
+
+    oracle = scipy.optimize.minimize(cost, np.eye(3)[lower], method="BFGS", options={"maxiter": 5000})
+    assert found.objective[-1] == pytest.approx(oracle.fun, rel=1e-6)
+    assert found.objective[-1] == pytest.approx(dense_cost(found.sigma, q, r, 0.01, 1.0, 1.0, mode), rel=1e-10)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    nu=st.sampled_from([1e-2, 1.0, 20.0]),
+    length=st.sampled_from([1.0, 1.9]),
+    infer=st.booleans(),
+)
+@settings(max_examples=30, deadline=None)
+def test_the_covariance_never_makes_it_worse(seed, nu, length, infer):
+    q, r, _ = made(seed, m=40, n=5)
+    found = iid_covariance(
+        block_of(q, r),
+        1e-3,
+        SERIAL,
+        pseudo_rows=nu,
+        tolerance=0.0,
+        max_iterations=40,
+        farthest=length,
+        infer_noise=infer,
+    )
+    assert (np.diff(found.objective) <= 1e-10 * np.abs(found.objective[:-1])).all()
+    assert (np.linalg.eigvalsh(found.sigma) > 0).all()
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_the_geometric_mean_is_where_the_bound_is_least(seed):
+    rng = np.random.default_rng(seed)
+    a, b = (x @ x.T + 0.1 * np.eye(4) for x in rng.standard_normal((2, 4, 4)))
+    mean = _geometric_mean(a, b)
+    np.testing.assert_allclose(mean @ a @ mean, b, atol=1e-8 * np.abs(b).max())
+    best = np.trace(a @ mean) + np.trace(b @ np.linalg.inv(mean))
+    for _ in range(5):
+        other = mean + 0.05 * np.diag(rng.uniform(0, 1, 4)) * np.trace(mean)
+        assert np.trace(a @ other) + np.trace(b @ np.linalg.inv(other)) > best
+
+
+def test_fast_and_general_ways_find_the_same():
+    """Joint IID on all coefficients, additive: in turns, and by L-BFGS on the exact gradient (laplace takes that way)."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((400, 5)) * [1, 10, 0.1, 1, 1]
+    b = a @ rng.standard_normal(5) + np.sin(3 * a[:, 0]) * a[:, 3]
+    options = {"embedding": "coefficients", "mean": "joint", "balance": False, "prior_precision": 1e-6}
+    turns = fit_posterior(a, b, **options)
+    general = fit_posterior(a, b, **options, laplace=True)
+    # by x = log d the inverse-gamma prior of v is the same function
+    assert turns.objective[-1] == pytest.approx(general.objective[-1], abs=0.2)
+    np.testing.assert_allclose(turns.predict(a).mean, general.predict(a).mean, atol=0.02 * b.std())
+    free = {**options, "prior": "flat"}
+    assert fit_posterior(a, b, **free).objective[-1] == pytest.approx(
+        fit_posterior(a, b, **free, multiplicative=True).objective[-1], rel=1e-9
+    )
+
+
+def test_abc_calibrates_by_its_alpha():
+    """s follows α|r|: √(π/2) makes the mean std that of Gaussian residuals, 1 makes it 0.8 of that."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((3000, 4))
+    b = a.sum(axis=1) + rng.standard_normal(3000) * np.linalg.norm(a, axis=1)
+    stds = []
+    for alpha in (np.sqrt(np.pi / 2), 1.0):
+        p = fit_posterior(
+            a, b, embedding="coefficients", likelihood="abc", abc_alpha=alpha, noise_fraction=1e-3
+        ).predict(a)
+        stds.append(np.mean(p.model_error_std / np.linalg.norm(a, axis=1)))
+        assert np.mean(np.abs(p.mean - b) < p.total_std) == pytest.approx(0.68 if alpha > 1 else 0.57, abs=0.04)
+    assert stds[0] / stds[1] == pytest.approx(np.sqrt(np.pi / 2), rel=0.05)
+
+
+def test_the_full_likelihood_refuses_large_problems():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((5000, 2))
+    with pytest.raises(FitError, match="5000 rows"):
+        fit_posterior(a, a[:, 0], embedding="whitened", likelihood="full")
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_priors_on_d(name):
+    """Densities by their textbook forms, up to a constant, and their derivatives by complex step."""
+    from scipy import stats
+
+    terms, x = prior(name, 0.7, 1.0), np.array([-1.0, 0.2, 0.9])
+    d = np.exp(x)
+    expected = {
+        "inverse-gamma": lambda d: 0.5 * np.log(d**2) + 0.5 * 0.49 / d**2,
+        "flat": lambda d: 0.0 * d,
+        "half-normal": lambda d: -stats.halfnorm.logpdf(d, scale=0.7),
+        "half-cauchy": lambda d: -stats.halfcauchy.logpdf(d, scale=0.7),
+        "jeffreys": np.log,
+    }[name]
+    difference = terms(x)[0] - terms(x + 0.3)[0]
+    assert difference == pytest.approx(np.sum(expected(d) - expected(d * np.exp(0.3))), rel=1e-9, abs=1e-12)
+    for k in range(3):
+        moved = x.astype(complex)
+        moved[k] += 1e-30j
+        assert terms(x)[1][k] == pytest.approx(np.imag(terms(moved)[0]) / 1e-30, rel=1e-12, abs=1e-12)
+
+
+def test_kinds_count_alike():
+    """Few energies that are fitted far better than the many forces keep small stds when kinds are balanced."""
+    rng = np.random.default_rng(0)
+    energies = np.column_stack([np.ones(40), rng.standard_normal((40, 3))])
+    forces = np.column_stack([np.zeros(4000), rng.standard_normal((4000, 3))])
+    a = np.vstack([energies, forces])
+    b = a @ np.array([1.0, 0.5, -0.5, 0.2])
+    b[:40] += 0.02 * rng.standard_normal(40)
+    b[40:] += rng.standard_normal(4000) * np.abs(forces[:, 1])
+    kinds = np.repeat([0, 1], [40, 4000]).astype(np.int8)
+    w = np.where(kinds == 0, 30.0, 1.0)
+    std = [fit_posterior(a, b, w, kinds=kinds, balance=on).predict(a, kinds=kinds).total_std for on in (True, False)]
+    assert np.median(std[0][:40]) < np.median(std[1][:40])
+    error = np.abs(fit_posterior(a, b, w, kinds=kinds).predict(a).mean - b)[:40]
+    assert 0.5 < np.mean(error < std[0][:40]) <= 1.0
+    assert FitSettings().balance
