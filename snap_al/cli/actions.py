@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from snap_al.errors import SnapALError
 from snap_al.loop import RunDirectory
 from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, stem_in
 from snap_al.report.figures import write_figures
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
@@ -58,10 +59,14 @@ def _leave_report(directory: RunDirectory) -> dict[str, Any]:
     return write_metrics(directory, events, state)
 
 
-def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = None) -> Table:
+def evaluate(
+    folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False
+) -> Table:
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
-    Rows that vanish by symmetry are left out. Raises InputError on all ranks.
+    Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
+    measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
+    Raises InputError on all ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
@@ -69,8 +74,13 @@ def evaluate(folder: Path | str, data: Path | str, comm: Communicator | None = N
     found = on_root(comm, lambda: read_configurations(Path(data), elements, labelled=True))
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
-        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0)) for c in found])
-        return test.evaluate(potential.posterior).table()
+        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0), c.group) for c in found])
+        posterior = potential.posterior
+        if recalibrate:
+            posterior = posterior.recalibrated(np.ones(3))
+            posterior = posterior.recalibrated(test.evaluate(posterior).scale_factors())
+            on_root(comm, lambda: replace(potential, posterior=posterior).write(Path(folder), stem_in(Path(folder))))
+        return test.evaluate(posterior).table(test.matrix.groups)
 
 
 def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:

@@ -159,6 +159,12 @@ def fit(
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
     data: Annotated[Path, typer.Argument(help="Labelled configurations, any file that ASE reads.")],
+    recalibrate: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Errors and calibration of a potential against labelled configurations.
@@ -169,7 +175,7 @@ def evaluate(
     from snap_al.parallel import world
 
     comm = world()
-    table = actions.evaluate(folder, data, comm)
+    table = actions.evaluate(folder, data, comm, recalibrate=recalibrate)
     if comm.rank == 0:
         if as_json:
             typer.echo(json.dumps(table))

@@ -88,7 +88,8 @@ def fit(
     lines = metrics_of(fitted, groups)
     if test:
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
-    tables = {name: e.table() for name, e in evaluated.items()}
+    names = {"training": groups, "test": test.matrix.groups}
+    tables = {name: e.table(names[name]) for name, e in evaluated.items()}
     on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {})))
     if comm.rank == 0:
         for text in said:

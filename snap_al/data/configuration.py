@@ -45,6 +45,8 @@ class Configuration:
     pbc: tuple[bool, bool, bool] = (True, True, True)
     label: Label = field(default_factory=Label)
     name: str = ""
+    group: str = ""
+    """What the file says it belongs to (`group` or `config_type`), for statistics."""
     charges: Array | None = None
     spins: Array | None = None
 
@@ -104,6 +106,7 @@ class Configuration:
                 stress=None if stress is None else voigt(np.array(stress, dtype=float), name),
             ),
             name=name,
+            group=str(atoms.info.get("group", atoms.info.get("config_type", ""))),
             charges=atoms.get_initial_charges() if atoms.has("initial_charges") else None,
             spins=atoms.get_initial_magnetic_moments() if atoms.has("initial_magmoms") else None,
         )

@@ -1,7 +1,7 @@
 """Configurations → rows of the design matrix, by LAMMPS' own bispectrum components."""
 
 from snap_al.descriptors.cache import CachedEngine, row_source
-from snap_al.descriptors.columns import Columns, component_names
+from snap_al.descriptors.columns import Columns, columns_named, component_names
 from snap_al.descriptors.design_matrix import DesignMatrix, Kind, Rows, RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.descriptors.reference import ReferencePotential
@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "SnapSettings",
     "available_memory",
+    "columns_named",
     "component_names",
     "row_source",
 ]

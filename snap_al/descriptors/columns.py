@@ -7,6 +7,7 @@ With `chem` LAMMPS lists B^{e1 e2 e3}_{j1 j2 j} for every triple of elements. B 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement, product
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors.settings import SnapSettings
+from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -40,6 +42,36 @@ def component_names(settings: SnapSettings) -> list[str]:
         return linear
     chems = product(settings.elements, repeat=3)
     return [f"B_{a}.{b}.{c}[{e1}{e2}{e3}]" for e1, e2, e3 in chems for a, b, c in triples]
+
+
+def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[int, ...]:
+    """Distinct columns by number among all columns, by element, by component (`B_2.1.1`, of every element), by both
+    (`Ta:B_2.1.1`), or `constant`.
+
+    Raises InputError for what no column is called.
+    """
+    columns, names = Columns.of(settings), component_names(settings)
+    block = ["constant"] * columns.has_constant + names
+    found: set[int] = set()
+    for entry in wanted:
+        if isinstance(entry, int):
+            here = [entry] if 0 <= entry < columns.n_all else []
+        else:
+            element, _, name = entry.rpartition(":")
+            here = [
+                columns.block(e).start + k
+                for e, symbol in enumerate(settings.elements)
+                for k, component in enumerate(block)
+                if entry == symbol or (name == component and element in ("", symbol))
+            ]
+        fitted = [int(columns.distinct_of[k]) for k in here if columns.distinct_of[k] >= 0]
+        if not fitted:
+            raise InputError(
+                f"fit.embed: {entry!r} is no column: there are {columns.n_all}, numbered from 0; elements "
+                f"{', '.join(settings.elements)}; components {block[0]}, {block[1]}, … {block[-1]}"
+            )
+        found.update(fitted)
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from snap_al.fit.blocks import (
 )
 from snap_al.fit.checks import checked
 from snap_al.fit.conjugate import Conjugate, as_posterior, conjugate, plain_bayes, prior_share, variational
+from snap_al.fit.crossvalidate import left_out_factors
 from snap_al.fit.estimate import Coordinates, estimate, fixed_noise
 from snap_al.fit.pops import pops
 from snap_al.fit.posterior import Posterior, square_root
@@ -128,7 +129,8 @@ def _embedded(
     variances = [row_variance(b.rows, root) for b in blocks]
     for block, residuals in zip(blocks, kept, strict=True):
         block.residuals = residuals - block.rows @ found.shift if found.shift.any() else residuals
-    to_white = np.linalg.solve(c.factor.norms[:, None] * c.whitening, c.factor.norms[:, None] * matrix)
+    norms = c.factor.norms[:, None]
+    to_white: Array = np.asarray(np.linalg.solve(norms * c.whitening, norms * matrix), dtype=float)
     if found.epistemic is None:
         back = np.linalg.solve(c.factor.norms[:, None] * matrix, c.factor.norms[:, None] * c.whitening)
         rows_part = back.T @ sandwich(blocks, [v + noise for v in variances], comm) @ back
@@ -144,6 +146,8 @@ def _embedded(
     )  # fmt: skip
     if len(draws):
         posterior = replace(posterior, draws=moved.mean + draws @ matrix.T, diagnostics=diagnostics)
+    if settings.recalibrate:
+        posterior = posterior.recalibrated(left_out_factors(blocks, to_white, posterior, comm))
     here_root = square_root(here)
     return posterior, [_errors(b, here_root, v) for b, v in zip(blocks, variances, strict=True)]
 

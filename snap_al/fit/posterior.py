@@ -104,12 +104,15 @@ class Posterior:
         a sum over rows as the information is, so it follows the whitening once, not twice. Σ_δ is such a sum as well (it
         explains all rows' residuals), and grows with the information: model error does not shrink with data alike.
         """
+        return np.asarray(self.whitening @ self.inner_with(change) @ self.whitening.T)
+
+    def inner_with(self, change: Array) -> Array:
+        """(n, n) the same in whitened coordinates."""
         n = len(self.mean)
         values, vectors = np.linalg.eigh(np.eye(n) + change)
         values = np.maximum(values, LEAST_INFORMATION)
         root = vectors / np.sqrt(values) @ vectors.T
-        inner = root @ (self.inner * (values.sum() / n) + self.middle) @ root
-        return np.asarray(self.whitening @ inner @ self.whitening.T)
+        return np.asarray(root @ (self.inner * (values.sum() / n) + self.middle) @ root)
 
     def recalibrated(self, factors: Array) -> Posterior:
         """The same with (3,) factors on the stds of energies, forces and stresses."""

@@ -44,9 +44,10 @@ def refit(
     middle = x.T @ old @ x + prior_share(c.whitening, norms, c.ridge) * c.residual_variance
     variances = [row_variance(block.rows, carried) + noise for block in added]
     middle = middle + sandwich(added, variances, comm)
-    return as_posterior(
+    updated = as_posterior(
         c, settings, noise_weights, c.whitening, carried @ carried.T, noise, middle, previous.embedded_rows, ()
     )
+    return updated.recalibrated(previous.recalibration)
 
 
 def can_refit(settings: FitSettings) -> bool:

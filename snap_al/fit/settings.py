@@ -53,6 +53,8 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     members: int = Field(default=20, ge=2)
     fraction: float = Field(default=0.8, gt=0)
     """committee: each member sees this share of the rows, drawn with replacement."""
+    recalibrate: bool = False
+    """embedded: factors on the stds of each kind, from the training configurations with each left out."""
     draws: int = Field(default=500, ge=10)
     tune: int = Field(default=500, ge=10)
     chains: int = Field(default=2, ge=2)
@@ -79,6 +81,10 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
             raise ValueError("mcmc samples the iid and the abc likelihood")
         if self.posterior == "mcmc" and self.prior in ("flat", "jeffreys"):
             raise ValueError(f"mcmc takes a proper prior; {self.prior} leaves model errors without a bound")
+        if self.recalibrate and (self.posterior != "embedded" or self.mean == "joint"):
+            raise ValueError(
+                "recalibrate is for `posterior: embedded` with an anchored mean; others: snap-al evaluate --recalibrate"
+            )
         if self.embed == "auto" and not (model_error and self.likelihood == "iid"):
             raise ValueError("embed: auto is for the iid likelihood")
         return self

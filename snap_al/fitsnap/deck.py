@@ -20,7 +20,19 @@ SOLVERS: dict[str, FitSettings] = {
     # Anchored on least squares: FitSNAP's own coefficients, with error bars.
     "SVD": FitSettings(posterior="embedded", prior_precision=FLAT),
     "ANL": FitSettings(posterior="bayes", prior_precision=FLAT),
-    "MERR": FitSettings(posterior="embedded", prior_precision=FLAT),
+    # As FitSNAP has it: σ² that of the residuals, on top of it variances of the coefficients with a flat prior.
+    "MERR": FitSettings(
+        posterior="embedded",
+        likelihood="abc",
+        embedding="coefficients",
+        mean="joint",
+        prior="flat",
+        balance=False,
+        noise_fraction=1.0,
+        abc_alpha=1.0,
+        abc_epsilon=0.1,
+        prior_precision=FLAT,
+    ),
     "SNAP_AL": FitSettings(),
 }
 

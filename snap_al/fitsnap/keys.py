@@ -13,7 +13,7 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
     "CALCULATOR": ("calculator", "energy", "force", "stress"),
     "ESHIFT": (),  # one key per element
     "TRAINSHIFT": (),  # one key per element
-    "SOLVER": ("solver", "nsam"),
+    "SOLVER": ("solver", "nsam", "merr_method", "merr_mult", "merr_cfs"),
     "SCRAPER": ("scraper", "property_array"),
     "PATH": ("dataPath", "groupFile"),
     "OUTFILE": ("metrics", "potential", "metrics_style", "descriptors", "truth", "weights", "dataframe"),
@@ -50,9 +50,6 @@ REFUSED_UNLESS: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     },
     "SOLVER": {
         "cov_nugget": (("0",), "the prior keeps the covariance finite; leave it out"),
-        "merr_method": (("iid",), "the likelihood is iid"),
-        "merr_mult": (("0",), "the model error is additive"),
-        "merr_cfs": (("all",), "the model error is embedded in all coefficients"),
     },
     "OUTFILE": {"output_style": (("SNAP",), "only SNAP files are written")},
     "GROUPS": {"BOLTZ": (("0",), "give the groups weights instead")},

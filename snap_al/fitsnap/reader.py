@@ -138,10 +138,12 @@ class _Reader:
         return self._integer("MEMORY", "memory", "0")
 
     def _notes(self) -> tuple[str, ...]:
-        solver, method = self._get("SOLVER", "solver", "SVD").upper(), self._parser.has_option("SOLVER", "merr_method")
-        if solver != "MERR" or method:
+        if self._get("SOLVER", "solver", "SVD").upper() != "MERR" or self._get("SOLVER", "merr_method", "abc") != "abc":
             return ()
-        return (f"{self._path}: solver = MERR is fitted with the iid likelihood; FitSNAP's own default is abc",)
+        return (
+            f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
+            "likelihood's first term, and its coefficients then fit nothing",
+        )
 
     def _eshift(self) -> dict[str, float]:
         """[ESHIFT] and, for VASP, [TRAINSHIFT]."""
@@ -158,7 +160,21 @@ class _Reader:
         name = self._get("SOLVER", "solver", "SVD")
         if name.upper() not in SOLVERS:
             raise self._error(f"[SOLVER] solver = {name}", f"not supported; there are {', '.join(SOLVERS)}")
-        return SOLVERS[name.upper()]
+        if name.upper() != "MERR":
+            return SOLVERS[name.upper()]
+        method, chosen = (
+            self._get("SOLVER", "merr_method", "abc").lower(),
+            self._get("SOLVER", "merr_cfs", "all").split(),
+        )
+        if method not in ("iid", "abc", "full"):
+            raise self._error(f"[SOLVER] merr_method = {method}", "is none of iid, abc, full")
+        wrong = [c for c in chosen if not c.isdigit()]
+        if chosen != ["all"] and wrong:
+            raise self._error(f"[SOLVER] merr_cfs = {' '.join(chosen)}", f"{wrong[0]} is no number; numbers, or all")
+        embed = "all" if chosen == ["all"] else tuple(int(c) for c in chosen)
+        return SOLVERS["MERR"].model_copy(
+            update={"likelihood": method, "embed": embed, "multiplicative": self._flag("SOLVER", "merr_mult", False)}
+        )
 
     def _groups(self) -> tuple[Group, ...]:
         columns = self._get("GROUPS", "group_sections", "name size eweight fweight vweight").split()[1:]

@@ -85,9 +85,11 @@ def _digest(items: Sequence[LabelledConfiguration]) -> str:
 def _labelled(
     source: TrainingSource, elements: tuple[str, ...], problems: list[str] | None
 ) -> list[LabelledConfiguration]:
-    group = source.group or source.path.stem
     found = read_configurations(source.path, elements, labelled=True, units=source.units, problems=problems)
-    return [LabelledConfiguration(c, source.weights, group, source.damping) for c in found]
+    return [
+        LabelledConfiguration(c, source.weights, source.group or c.group or source.path.stem, source.damping)
+        for c in found
+    ]
 
 
 def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Configuration]:

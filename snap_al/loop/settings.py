@@ -21,7 +21,7 @@ class TrainingSource(BaseModel, extra="forbid", frozen=True):
 
     path: ConfigPath
     group: str = ""
-    """The file's name when not given."""
+    """What the file says (`group` or `config_type`), or the file's name, when not given."""
     eweight: float = Field(default=100.0, ge=0)
     fweight: float = Field(default=1.0, ge=0)
     vweight: float = Field(default=0.0, ge=0)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.weights import Damping
-from snap_al.descriptors import DesignMatrix, Rows, RowSource
+from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import Block, Posterior, can_refit, fit_blocks, reference_weights, refit, triangle_of
+from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, reference_weights, refit, triangle_of
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
 from snap_al.parallel import Communicator, combined_triangle, sum_rows
@@ -34,6 +34,7 @@ class TrainingSet:
     ) -> None:  # fmt: skip
         """folder: where the design matrix is kept in files; in memory when not given."""
         self._config = config
+        self._fit = _with_column_numbers(config)
         self._comm = comm
         self._prior_mean = prior_mean
         self.matrix = DesignMatrix(source, comm, folder)
@@ -54,7 +55,7 @@ class TrainingSet:
         """previous: the last fit, of the first `fitted` configurations. While the rows grow little its model error is kept,
         and the fit costs no more than the new ones; else it is where the search begins."""
         require_rows(self.matrix)
-        slabs, settings, comm, prior = self.matrix.slabs(), self._config.fit, self._comm, self._prior_mean
+        slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
         triangle, noise_weights = self._updated_triangle(), _noise_weights(slabs, comm)
         (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
@@ -81,7 +82,7 @@ class TrainingSet:
             targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
             blocks.append(Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"]))
         posterior, errors = fit_blocks(
-            blocks, _noise_weights(slabs, self._comm), self._config.fit, prior_mean=self._prior_mean, comm=self._comm
+            blocks, _noise_weights(slabs, self._comm), self._fit, prior_mean=self._prior_mean, comm=self._comm
         )
         return posterior, row_errors(slabs, errors, posterior, self._comm)
 
@@ -110,6 +111,14 @@ class TrainingSet:
         stds = left_out_force_stds(posterior, self.matrix, self._comm)
         representative = [std for n, std in stds.items() if std <= limit and _damping(self.matrix.items[n]) > SET_ASIDE]
         return float(np.quantile(representative, self._config.query.novelty_quantile)) if representative else 0.0
+
+
+def _with_column_numbers(config: RunConfig) -> FitSettings:
+    """The names of fit.embed as numbers of distinct columns."""
+    embed = config.fit.embed
+    if isinstance(embed, str):
+        return config.fit
+    return config.fit.model_copy(update={"embed": columns_named(config.descriptor, embed)})
 
 
 def _block(rows: Rows, part: slice = slice(None)) -> Block:

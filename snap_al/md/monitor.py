@@ -35,11 +35,12 @@ class StdMonitor:
         is_component = np.ones(columns.n_all, dtype=bool)
         if columns.has_constant:
             is_component[[columns.block(e).start for e in range(columns.n_elements)]] = False
-        self._force_root = (columns.spread @ square_root(covariance))[is_component]
+        energy_factor, force_factor = posterior.recalibration[:2]
+        self._force_root = force_factor * (columns.spread @ square_root(covariance))[is_component]
         self._posterior = posterior
         self._spread = columns.spread[is_component]
         self._energy_roots = [
-            square_root(element_covariance(columns, covariance, e)) for e in range(columns.n_elements)
+            energy_factor * square_root(element_covariance(columns, covariance, e)) for e in range(columns.n_elements)
         ]
 
     def attach(self, session: LammpsSession) -> None:
@@ -59,7 +60,8 @@ class StdMonitor:
             rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
             whitened = weight * rows @ (self._spread @ self._posterior.whitening)
             (information,) = sum_rows(comm, whitened.T @ whitened)
-            root = self._spread @ square_root(self._posterior.with_information(information))
+            factor = self._posterior.recalibration[1]
+            root = factor * self._spread @ square_root(self._posterior.with_information(information))
             return atom_force_std(rows, root)
 
     def energy_std(self, session: LammpsSession) -> Array:

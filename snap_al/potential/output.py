@@ -18,6 +18,16 @@ from snap_al.potential.variance import variance_snapcoeff
 STEM = "potential"
 
 
+def stem_in(folder: Path) -> str:
+    """The name that a fitted potential's files have there. Raises InputError when it is not one name."""
+    stems = [p.stem for p in folder.glob("*.snapparam") if not p.stem.endswith("_variance")]
+    if len(stems) != 1:
+        raise InputError(
+            f"{folder}: holds {len(stems)} potentials ({', '.join(sorted(stems)) or 'no .snapparam'}), not one"
+        )
+    return stems[0]
+
+
 @dataclass(frozen=True)
 class FittedPotential:
     """Everything that predicting needs: descriptors, reference potential, posterior."""
@@ -32,7 +42,7 @@ class FittedPotential:
         write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
         write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference, stem))
         if not self.settings.quadraticflag:  # the variance of quadratic SNAP is of fourth order in B
-            covariance = self.posterior.covariance
+            covariance = self.posterior.recalibration[0] ** 2 * self.posterior.covariance
             write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, covariance))
             write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
         description = {

@@ -22,7 +22,9 @@ def left_out_force_stds(posterior: Posterior, matrix: DesignMatrix, comm: Commun
     with collectively(comm):
         for number in matrix.own:
             rows = matrix.rows_of(number)
-            root = square_root(posterior.left_out(rows.values[rows.mask] * rows.weights[rows.mask, None]))
+            root = posterior.recalibration[1] * square_root(
+                posterior.left_out(rows.values[rows.mask] * rows.weights[rows.mask, None])
+            )
             forces = rows.values[rows.index["kind"] == Kind.FORCE]
             own[number] = float(atom_force_std(forces, root).max())
     merged: dict[int, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -12,18 +14,39 @@ from snap_al.uncertainty import Table
 UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0), "stress": ("GPa", 160.21766)}
 
 
-def errors_table(table: Table, title: str) -> RichTable:
-    """Errors and calibration by kind. Coverage of a calibrated Gaussian would be 0.683 and 0.954."""
-    out = RichTable(title=title, title_justify="left")
-    for column in ("", "n", "unit", "MAE", "RMSE", "within 1 std", "within 2 std", "spearman"):
-        out.add_column(column, justify="left" if column in ("", "unit") else "right")
+def errors_table(table: Table, title: str) -> RenderableType:
+    """Errors and calibration by kind, and by group where there are several. Coverage of a calibrated Gaussian would be
+    0.683 and 0.954; sharpness is the RMS std, which is then the RMSE."""
+    out = _empty(title, "")
     for kind, values in table.items():
-        unit, factor = UNITS[kind]
-        out.add_row(
-            kind, str(values["n"]), unit, f"{values['mae'] * factor:.4g}", f"{values['rmse'] * factor:.4g}",
-            f"{values['coverage_1sigma']:.3f}", f"{values['coverage_2sigma']:.3f}", f"{values['spearman']:.2f}",
-        )  # fmt: skip
+        _add_row(out, kind, kind, values)
+    shown: list[RenderableType] = [out]
+    for kind, values in table.items():
+        if "groups" in values:
+            groups = _empty(f"{kind}, by group", "group")
+            for name, part in values["groups"].items():
+                _add_row(groups, name or "(none)", kind, part)
+            shown.append(groups)
+    apart = [f"{v['vanishing']['n']} {kind}" for kind, v in table.items() if "vanishing" in v]
+    if apart:
+        shown.append(Text(f"not counted, since they vanish by symmetry: components of {', '.join(apart)}"))
+    return Group(*shown)
+
+
+def _empty(title: str, first: str) -> RichTable:
+    out = RichTable(title=title, title_justify="left")
+    for column in (first, "n", "unit", "MAE", "RMSE", "sharpness", "within 1 std", "2 std", "NLL", "CRPS", "spearman"):
+        out.add_column(column, justify="left" if column in (first, "unit") else "right")
     return out
+
+
+def _add_row(out: RichTable, name: str, kind: str, values: dict[str, Any]) -> None:
+    unit, factor = UNITS[kind]
+    scaled = (f"{values[k] * factor:.4g}" for k in ("mae", "rmse", "sharpness"))
+    out.add_row(
+        name, str(values["n"]), unit, *scaled, f"{values['coverage_1sigma']:.3f}", f"{values['coverage_2sigma']:.3f}",
+        f"{values['nll']:.2f}", f"{values['crps'] * factor:.4g}", f"{values['spearman']:.2f}",
+    )  # fmt: skip
 
 
 def status_screen(summary: Summary, running: bool) -> RenderableType:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.fit import Prediction
-from snap_al.uncertainty.metrics import Table, evaluate_predictions
+from snap_al.uncertainty.calibration import scale_factor
+from snap_al.uncertainty.metrics import KIND_NAMES, TO_USER_UNITS, Table, evaluate_predictions, kind_metrics
 
 Array = NDArray[np.float64]
+GROUP_COLUMNS = ("n", "mae", "rmse", "coverage_1sigma", "coverage_2sigma", "nll", "crps", "sharpness", "spearman")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,38 @@ class Evaluated:
         """Without the rows that vanish by symmetry: what calibration counts."""
         return Evaluated(*(getattr(self, f.name)[~self.vanishing] for f in fields(self)))
 
-    def table(self) -> Table:
+    def table(self, groups: Sequence[str] = ()) -> Table:
+        """By kind. groups: names of the group numbers; with more than one, each kind's table has theirs as well. Rows that
+        vanish by symmetry are counted apart."""
         counted = self.counted()
-        return evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
+        table = evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
+        for kind, name in enumerate(KIND_NAMES):
+            if name not in table:
+                continue
+            apart = self.vanishing & (self.kinds == kind)
+            if apart.any():
+                error = (self.mean - self.targets)[apart] * TO_USER_UNITS[kind]
+                table[name]["vanishing"] = {"n": int(apart.sum()), "rmse": float(np.sqrt(np.mean(error**2)))}
+            if len(groups) > 1:
+                table[name]["groups"] = counted._by_group(kind, groups)
+        return table
+
+    def _by_group(self, kind: int, groups: Sequence[str]) -> dict[str, dict[str, float]]:
+        found: dict[str, dict[str, float]] = {}
+        for number, name in enumerate(groups):
+            here = (self.kinds == kind) & (self.groups == number)
+            if here.any():
+                error = (self.mean - self.targets)[here] * TO_USER_UNITS[kind]
+                metrics = kind_metrics(error, self.prediction.total_std[here] * TO_USER_UNITS[kind])
+                found[name] = {k: metrics[k] for k in GROUP_COLUMNS}
+        return found
+
+    def scale_factors(self) -> Array:
+        """(3,) by kind, what recalibration multiplies stds with; 1 where a kind has no rows."""
+        counted, factors = self.counted(), np.ones(3)
+        for kind in range(3):
+            here = counted.kinds == kind
+            if here.any():
+                error = (counted.mean - counted.targets)[here]
+                factors[kind] = scale_factor(error, counted.prediction.total_std[here])
+        return factors

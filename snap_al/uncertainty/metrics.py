@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.fit import Prediction
+from snap_al.uncertainty.calibration import calibration, normal_cdf
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
-Table = dict[str, dict[str, float]]
+Table = dict[str, dict[str, Any]]
 KIND_NAMES = ("energy", "forces", "stress")
 TO_USER_UNITS = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
 """Rows are in eV/atom, eV/Å and bar; tables in eV/atom, eV/Å and eV/Å³."""
 
 
-def kind_metrics(error: Array, std: Array) -> dict[str, float]:
-    """error, std: (m,) in one unit, std of the whole prediction. Coverage of ±1 and ±2 std; nll and crps of a Gaussian.
+def kind_metrics(error: Array, std: Array) -> dict[str, Any]:
+    """error: prediction minus truth, std: of the whole prediction, (m,) in one unit. Coverage of ±1 and ±2 std; nll and
+    crps of a Gaussian; spearman of std and |error|; and what `calibration` gives.
 
     CRPS: Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 21. A std of zero makes nll infinite.
     """
@@ -27,7 +29,7 @@ def kind_metrics(error: Array, std: Array) -> dict[str, float]:
         z = np.where(size > 0, size / std, 0.0)
         nll = 0.5 * z**2 + np.log(std) + 0.5 * np.log(2.0 * np.pi)
         density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-        crps = np.where(std > 0, std * (z * (_erf(z / np.sqrt(2.0))) + 2.0 * density - 1.0 / np.sqrt(np.pi)), size)
+        crps = np.where(std > 0, std * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi)), size)
     varied = len(error) > 2 and np.ptp(std) > 0 and np.ptp(size) > 0
     return {
         "n": len(error),
@@ -38,12 +40,8 @@ def kind_metrics(error: Array, std: Array) -> dict[str, float]:
         "nll": float(nll.mean()),
         "crps": float(crps.mean()),
         "spearman": float(np.corrcoef(_ranks(std), _ranks(size))[0, 1]) if varied else 0.0,
+        **calibration(error, std),
     }
-
-
-def _erf(values: Array) -> Array:
-    """scipy.special would have it, and takes a third of a second to import."""
-    return np.fromiter(map(math.erf, values.tolist()), dtype=float, count=len(values))
 
 
 def _ranks(values: Array) -> Array:

@@ -104,7 +104,8 @@ def test_a_deck_is_read(deck):
         ("numTypes = 1", "numTypes = one", "'one' is no number"),
         ("Cu = 0.25", "cu = 0.25", r"\[ESHIFT\] cu: is no type here; did you mean 'Cu'"),
         ("calculator = LAMMPSSNAP", "calculator = LAMMPSPACE", "LAMMPSPACE: not supported"),
-        ("solver = SVD", "solver = MERR\nmerr_method = abc", "the likelihood is iid"),
+        ("solver = SVD", "solver = MERR\nmerr_method = mcmc", "none of iid, abc, full"),
+        ("solver = SVD", "solver = MERR\nmerr_cfs = B_1", "B_1 is no number"),
         ("type = Cu", "type = Xx", "no chemical symbol"),
         ("warm = 0.5 0.25 100 1 1.0e-8   # a comment", "", "no groups"),
     ],
@@ -224,7 +225,12 @@ def test_odd_texts(deck):
 
 def test_merr_says_what_it_is(deck):
     deck.write_text(DECK.replace("solver = SVD", "solver = MERR"))
-    assert "iid likelihood" in read_deck(deck).notes[0]
+    assert "leaves out the likelihood's first term" in read_deck(deck).notes[0]
+    deck.write_text(DECK.replace("solver = SVD", "solver = MERR\nmerr_method = iid\nmerr_mult = 1\nmerr_cfs = 0 3"))
+    found = read_deck(deck)
+    assert found.notes == ()
+    assert (found.fit.likelihood, found.fit.multiplicative, found.fit.embed) == ("iid", True, (0, 3))
+    assert (found.fit.embedding, found.fit.mean, found.fit.prior) == ("coefficients", "joint", "flat")
 
 
 def test_a_file_of_frames_that_is_cut_off(deck):
