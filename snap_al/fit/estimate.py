@@ -23,6 +23,8 @@ from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]
 MOST_TURNS = 200
+LEAST_CURVATURE = 1e-2
+"""Of log d: a d that is known to a factor e¹⁰ or less is not known."""
 SETTLED = 1e-6
 """Joint means have settled when a turn lowers the objective by less than this share of it."""
 ZERO_NOISE = 1e-10
@@ -174,13 +176,13 @@ def _by_gradient(
     x, noise_found, theta = f.parts(parameters)
     d2, epistemic = np.exp(2.0 * x), None
     if settings.mean == "joint" or settings.laplace:
-        k, n = len(chosen), len(theta)
+        k, n = len(x) + int(f.infer_noise), len(theta)
         curvature = f.curvature(parameters)
-        covariance = comm.bcast(_inverse(curvature))
+        of_log, of_mean = comm.bcast(_covariances(curvature, k if settings.laplace else 0, n if f.joint else 0))
         if settings.mean == "joint":
-            epistemic = where.mixing @ covariance[-n:, -n:] @ where.mixing.T
-        if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows
-            d2 = d2 * np.exp(2.0 * np.minimum(np.diag(covariance)[:k], 1.0))
+            epistemic = where.mixing @ of_mean @ where.mixing.T
+        if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows it
+            d2 = d2 * np.exp(2.0 * np.minimum(np.diag(of_log)[: len(x)], 1.0))
     v = f.scale(theta) ** 2 * d2
     return Estimate(_diagonal(v, chosen, len(theta)), float(noise_found), theta, epistemic, history)
 
@@ -213,13 +215,24 @@ def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float
     return float(np.sqrt(max(r2, np.finfo(float).tiny) / max(q2, np.finfo(float).tiny))) / g
 
 
-def _inverse(curvature: Array) -> Array:
-    """(k, k) covariance of a Gaussian with this curvature; directions that are flat, or bend down, get a std of 10⁶ times
-    that of the mean direction and no more."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(curvature * np.outer(scale, scale))
-    inverse = (vectors / np.maximum(values, 1e-12 * values.max())) @ vectors.T
-    return np.asarray(inverse * np.outer(scale, scale))
+def _covariances(curvature: Array, k: int, n: int) -> tuple[Array, Array]:
+    """Covariances of the first k parameters, the logs, and of the last n, the mean's, of the Gaussian with this curvature.
+    k = 0: the mean's alone, at the model error that was found.
+
+    A log whose d does not matter has next to no curvature, or a negative one; it is left where it is. The mean's curvature
+    is that of least squares, which is positive; what it loses by not knowing the logs may not make it negative.
+    """
+    logs, own = curvature[:k, :k], curvature[len(curvature) - n :, len(curvature) - n :]
+    values, vectors = np.linalg.eigh(logs) if k else (np.zeros(0), np.zeros((0, 0)))
+    known = values > LEAST_CURVATURE
+    of_logs = (vectors[:, known] / values[known]) @ vectors[:, known].T
+    if k and n:
+        cross = curvature[:k, len(curvature) - n :]
+        left = own - cross.T @ of_logs @ cross
+        own = left if (np.linalg.eigvalsh(left) > 0).all() else own
+    own_values, own_vectors = np.linalg.eigh(own) if n else (np.ones(0), np.zeros((0, 0)))
+    floor = 1e-12 * own_values.max(initial=0.0)
+    return of_logs, (own_vectors / np.maximum(own_values, floor)) @ own_vectors.T
 
 
 def _diagonal(v: Array, chosen: NDArray[np.int64], n: int) -> Array:
