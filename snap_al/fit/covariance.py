@@ -37,7 +37,7 @@ class Found:
 
 def iid_covariance(
     blocks: Sequence[Block], noise_variance: float, comm: Communicator, *, pseudo_rows: float, start: Array | None = None,
-    infer_noise: bool = False, tolerance: float = 2e-3, max_iterations: int = 7, farthest: float = FAR,
+    infer_noise: bool = False, tolerance: float = 4e-3, max_iterations: int = 7, farthest: float = FAR,
 ) -> Found:  # fmt: skip
     """Σ_δ, from an even one or from `start` (n, n), by monotone steps. Collective.
 

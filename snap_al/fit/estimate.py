@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from snap_al.fit.conjugate import Conjugate
 from snap_al.fit.covariance import iid_covariance
 from snap_al.fit.dense import FullObjective
 from snap_al.fit.embedded import iid_variances
+from snap_al.fit.joint import iid_joint
 from snap_al.fit.likelihood import Rowwise
 from snap_al.fit.objective import Objective
 from snap_al.fit.posterior import square_root
@@ -84,19 +85,14 @@ def estimate(
     # a share of a coefficient that is free is a variance that is free
     additive = not settings.multiplicative or anchored or settings.prior == "flat"
     if usual and settings.noise != "inferred" and pseudo_rows is not None and additive:
-
-        def step(sigma: Array | None, sigma2: float) -> tuple[Array, float, float]:
-            begin = None if sigma is None else np.diag(sigma)[chosen]
-            found = iid_variances(
-                blocks, sigma2, comm, pseudo_rows=pseudo_rows, start=begin, chosen=chosen,
-                tolerance=1e-6, max_iterations=2,
-            )  # fmt: skip
-            return _diagonal(found.v, chosen, n), sigma2, found.objective[-1]
-
         if anchored:
             found = iid_variances(blocks, noise, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
             return Estimate(_diagonal(found.v, chosen, n), noise, still, None, found.objective)
-        return _in_turns(step, blocks, where, start, noise, residual_variance, comm)
+        both = iid_joint(
+            blocks, noise, comm, chosen=chosen, precision=where.precision / residual_variance, pulled=where.pull,
+            pseudo_rows=pseudo_rows, start=first,
+        )  # fmt: skip
+        return Estimate(_diagonal(both.v, chosen, n), noise, both.theta, both.covariance, both.objective)
     if settings.likelihood == "abc" and first is None:  # from the likelihood that calibrates anyway
         first = iid_variances(blocks, max(noise, 1e-6 * residual_variance), comm, pseudo_rows=1.0, chosen=chosen).v
     return _by_gradient(blocks, where, noise, residual_variance, settings, chosen, first, comm)
@@ -106,42 +102,29 @@ def _any_covariance(
     blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
     start: Array | None, comm: Communicator,
 ) -> Estimate:  # fmt: skip
-    """Σ_δ in full."""
+    """Σ_δ in full; with a joint mean, steps of Σ_δ and weighted least squares for the mean take turns."""
     infer, pseudo_rows = settings.noise == "inferred", settings.pseudo_rows
     if settings.mean == "anchored":
         found = iid_covariance(blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
         return Estimate(found.sigma, found.noise_variance, np.zeros(len(where.pull)), None, found.objective)
 
-    def step(sigma: Array | None, sigma2: float) -> tuple[Array, float, float]:
-        found = iid_covariance(
-            blocks, sigma2, comm, pseudo_rows=pseudo_rows, start=sigma, infer_noise=infer, max_iterations=2
-        )
-        return found.sigma, found.noise_variance, found.objective[-1]
-
-    return _in_turns(step, blocks, where, start, noise, residual_variance, comm)
-
-
-def _in_turns(
-    step: Callable[[Array | None, float], tuple[Array, float, float]], blocks: Sequence[Block], where: Coordinates,
-    sigma: Array | None, noise: float, residual_variance: float, comm: Communicator,
-) -> Estimate:  # fmt: skip
-    """Joint mean: `step` lowers the objective in Σ_δ and σ², weighted least squares lowers it in c, and so on."""
     precision = where.precision / residual_variance
-    theta, objective, covariance = np.zeros(len(where.pull)), [], np.zeros((0, 0))
-    found, noise, cost = step(sigma, noise)
+    theta, objective = np.zeros(len(where.pull)), []
     for _ in range(MOST_TURNS):
-        pulled = where.pull + theta
-        objective.append(cost + 0.5 * float(pulled @ precision @ pulled))
+        found = iid_covariance(
+            blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer, max_iterations=2
+        )
+        start, noise, pulled = found.sigma, found.noise_variance, where.pull + theta
+        objective.append(found.objective[-1] + 0.5 * float(pulled @ precision @ pulled))
+        change, covariance = _mean_step(blocks, start, noise, precision, pulled, comm)
         if len(objective) > 1 and objective[-2] - objective[-1] < SETTLED * abs(objective[-1]):
             break
-        change, covariance = _mean_step(blocks, found, noise, precision, pulled, comm)
         theta = theta + change
         for block in blocks:
             block.residuals = block.residuals - block.rows @ change
-        found, noise, cost = step(found, noise)
     for block in blocks:
         block.residuals = block.residuals + block.rows @ theta
-    return Estimate(found, noise, theta, covariance, tuple(objective))
+    return Estimate(found.sigma, noise, theta, covariance, tuple(objective))
 
 
 def _mean_step(

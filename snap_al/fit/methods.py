@@ -60,25 +60,26 @@ def fit_posterior(
         rows, targets, weights, kind, unit = checked(A, b, w, kinds, units)
     block = Block(rows * weights[:, None], targets * weights, np.ones(len(rows), dtype=bool), kind, unit)
     references = reference_weights(weights, kind, comm)
-    return fit_blocks([block], references, chosen, prior_mean=prior_mean, comm=comm)[0]
+    return fit_blocks([block], references, chosen, prior_mean=prior_mean, with_errors=False, comm=comm)[0]
 
 
 def fit_blocks(
     blocks: Sequence[Block], noise_weights: Array, settings: FitSettings, *,
     prior_mean: ArrayLike | None = None, triangle: Array | None = None, previous: Posterior | None = None,
-    comm: Communicator = SERIAL,
+    with_errors: bool = True, comm: Communicator = SERIAL,
 ) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
     """Fits this rank's blocks, at least one, and leaves in them what it needed: their rows are lost. Collective.
 
     noise_weights: (3,) of `reference_weights`. triangle: of this rank's fitted rows (`triangle_of`), where it is known.
-    previous: a posterior of nearly the same rows, whose model error is where the search begins.
+    previous: a posterior of nearly the same rows, whose model error is where the search begins. with_errors: also what each
+    block's rows are found to have; an empty list without.
     """
     with collectively(comm):
         local = triangle_of(blocks) if triangle is None else triangle
     (n_rows,) = sum_rows(comm, float(sum(int(b.fitted.sum()) for b in blocks)))
     c = conjugate(combined_triangle(comm, local), int(n_rows), prior_mean, settings, comm)
     if settings.posterior in ("embedded", "mcmc"):
-        return _embedded(blocks, c, noise_weights, settings, previous, comm)
+        return _embedded(blocks, c, noise_weights, settings, previous, with_errors, comm)
     if settings.posterior == "pops":
         return _pops(blocks, c, noise_weights, settings, comm)
     enter(blocks, c.whitening, c.mean)
@@ -93,12 +94,14 @@ def fit_blocks(
             committee.shrunk_covariance(shifts), c.factor.n_rows, (),
         )  # fmt: skip
         posterior = replace(posterior, draws=c.mean + shifts @ c.whitening.T)
+    if not with_errors:
+        return posterior, []
     return posterior, [_errors(b, square_root(posterior.middle), np.zeros(len(b.rows))) for b in blocks]
 
 
 def _embedded(
     blocks: Sequence[Block], c: Conjugate, noise_weights: Array, settings: FitSettings, previous: Posterior | None,
-    comm: Communicator,
+    with_errors: bool, comm: Communicator,
 ) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
     matrix = np.diag(1.0 / c.factor.norms) if settings.embedding == "coefficients" else c.whitening
     enter(blocks, matrix, c.mean)
@@ -148,6 +151,8 @@ def _embedded(
         posterior = replace(posterior, draws=moved.mean + draws @ matrix.T, diagnostics=diagnostics)
     if settings.recalibrate:
         posterior = posterior.recalibrated(left_out_factors(blocks, to_white, posterior, comm))
+    if not with_errors:
+        return posterior, []
     here_root = square_root(here)
     return posterior, [_errors(b, here_root, v) for b, v in zip(blocks, variances, strict=True)]
 

@@ -19,6 +19,7 @@ from snap_al.parallel import Communicator, collectively, served, sum_rows
 
 Array = NDArray[np.float64]
 CHUNK = 2048
+MOST_REVIVALS = 6
 WIDEST = 1e-6
 """A std d is searched for between this times its prior's scale and one over it."""
 
@@ -114,18 +115,32 @@ class Objective:
             bounds = [(np.log(scale) - span, np.log(scale) + span)] * len(x)
             bounds += [(2 * np.log(scale) - 2 * span, 2 * np.log(scale) + 2 * span)] * int(self.infer_noise)
             bounds += [(None, None)] * (self.n_parameters - len(bounds))
-            history = [float(f(start)[0])]
-            found = minimize(
-                f, start, jac=True, method="L-BFGS-B", bounds=bounds,
-                callback=lambda intermediate_result: history.append(float(intermediate_result.fun)),
-                options={"maxiter": 3000, "maxfun": 6000, "maxcor": 30, "ftol": 1e-11, "gtol": 1e-6 * max(1.0, abs(history[0]))},
-            )  # fmt: skip
-            lost_in_rounding = "ABNORMAL" in str(found.message) and found.nit > 0
-            if not found.success and not lost_in_rounding:
-                raise FitError(f"the model error's search did not end: {found.message}")
-            return np.asarray(found.x), tuple(history)
+            history: list[float] = []
+            for _ in range(MOST_REVIVALS):
+                best = minimize(
+                    f, start, jac=True, method="L-BFGS-B", bounds=bounds,
+                    callback=lambda intermediate_result: history.append(float(intermediate_result.fun)),
+                    options={"maxiter": 3000, "maxfun": 6000, "maxcor": 30, "ftol": 1e-11, "gtol": 1e-7 * max(1.0, len(x))},
+                )  # fmt: skip
+                lost_in_rounding = "ABNORMAL" in str(best.message) and best.nit > 0
+                if not best.success and not lost_in_rounding:
+                    raise FitError(f"the model error's search did not end: {best.message}")
+                start, revived = self._revived(f, best.x, scale)
+                if not revived:
+                    break
+            return np.asarray(best.x), tuple(history)
 
         return served(self.comm, self, work)
+
+    def _revived(self, f: Any, parameters: Array, scale: float) -> tuple[Array, bool]:
+        """x of a d that is next to zero has no slope left to find its way back by, though the variance d² may have one:
+        those that would lower the objective are set to where they count. Only without a prior that holds them there."""
+        p = len(self.chosen)
+        small = parameters[:p] < np.log(scale) - 5.0
+        slope = f(parameters)[1][:p] / (2.0 * np.exp(2.0 * parameters[:p]))
+        rising = small & (slope * scale**2 < -1e-3)
+        revived = np.where(rising, np.log(scale) - 3.0, parameters[:p])
+        return np.concatenate([revived, parameters[p:]]), bool(rising.any())
 
     def curvature(self, parameters: Array) -> Array:
         """(k, k) second derivatives, by complex steps of the gradient: exact to rounding. Collective."""

@@ -63,8 +63,9 @@ class TrainingSet:
         if previous is None or grown or not can_refit(settings) or not self.matrix.weights_stayed(before):
             blocks = [_block(rows) for rows in slabs]
             return fit_blocks(
-                blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous, comm=comm
-            )[0]
+                blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous,
+                with_errors=False, comm=comm,
+            )[0]  # fmt: skip
         added = [_block(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
         return refit(
             previous, combined_triangle(comm, triangle), int(n_rows), added or [_block(slabs[0], slice(0, 0))],
