@@ -94,7 +94,8 @@ def estimate(
         )  # fmt: skip
         return Estimate(_diagonal(both.v, chosen, n), noise, both.theta, both.covariance, both.objective)
     if settings.likelihood == "abc" and first is None:  # from the likelihood that calibrates anyway
-        first = iid_variances(blocks, max(noise, 1e-6 * residual_variance), comm, pseudo_rows=1.0, chosen=chosen).v
+        found = iid_variances(blocks, max(noise, 1e-6 * residual_variance), comm, pseudo_rows=1.0, chosen=chosen)
+        first = 0.01 * found.v  # of the minima that there are, those that are reached from small d were lower
     return _by_gradient(blocks, where, noise, residual_variance, settings, chosen, first, comm)
 
 
