@@ -34,6 +34,8 @@ def examine() -> list[Finding]:
         _program("mpirun", "comes with mpich; or load your site's MPI module"),
         _package("ASE", "ase", True, "pip install ase"),
         _package("FitSNAP", "fitsnap3", False, "pip install 'snap_al[fitsnap]'"),
+        _package("posterior mcmc", "nutpie", False, "pip install 'snap_al[mcmc]'"),
+        _package("posterior pops", "popsregression", False, "pip install 'snap_al[pops]'"),
         _probe("labeler EMT", False, lambda: _version("ase"), "pip install ase"),
         _package("labeler tblite", "tblite", False, "pip install tblite"),
         _package("labeler GPAW", "gpaw", False, "pip install gpaw"),
