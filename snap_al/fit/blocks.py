@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 CHUNK = 512
 """Rows whose squares are looked at together; they stay in the processor's cache."""
 MOST_LEVERAGE = 0.99
-MANY_COLUMNS = 128
+MANY_COLUMNS = 20
 
 
 @dataclass

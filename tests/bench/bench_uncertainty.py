@@ -146,11 +146,17 @@ def deck(path: Path, cache: Path) -> None:
         cold, (posterior, _) = timed(lambda: fit_blocks(held.pop(), weights, settings, comm=comm))
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         # one configuration more: the last of each rank's is added again
-        triangle = combined_triangle(comm, triangle_of(blocks()))
+        kept = triangle_of(blocks())
         last = index["configuration"] == index["configuration"][-1]
         part = slice(int(np.flatnonzero(last)[0]), None)
         n_rows = posterior.n_rows
-        warm, _ = timed(lambda: refit(posterior, triangle, n_rows, blocks(part), weights, settings, comm=comm))
+
+        def again() -> Any:
+            added = blocks(part)
+            triangle = combined_triangle(comm, triangle_of(added, kept))
+            return refit(posterior, triangle, n_rows, added, weights, settings, comm=comm)
+
+        warm, _ = timed(again)
     if comm.rank == 0:
         matrix = rows.values.nbytes / 1e6
         print(
