@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import snap_al
 from threadpoolctl import threadpool_limits
 
@@ -21,8 +22,11 @@ PEERS = {
     "flat Bayes": {"posterior": "bayes", "prior_precision": 1e-24},
 }
 
-LEAST_GAIN = 0.25
-"""Nats of force NLL over flat-prior Bayes. Si gains 0.26: no linear embedding found its larger residuals better."""
+LEAST_GAIN = 0.4
+"""Nats of force NLL over flat-prior Bayes, which has one std for all forces, where forces differ that much."""
+NEARLY_GAUSSIAN = 4.0
+"""Kurtosis of error over std, 3 for a Gaussian. With z = exp(u)·Gaussian, u of variance τ², it is 3·exp(4τ²) and better stds
+could gain τ² nats: at 4, 0.07."""
 
 
 def mlearn(data: Path, folder: Path, element: str, number: int, cutoff: float) -> Path:
@@ -78,6 +82,7 @@ def compared(train: Rows, test: Rows) -> dict[str, dict]:
             "energy": kind_metrics(error[kinds == 0], std[kinds == 0]),
             "forces": kind_metrics(error[forces], std[forces]),
             "large forces": kind_metrics(error[forces & (size > 1e-3)], std[forces & (size > 1e-3)]),
+            "kurtosis": float(scipy.stats.kurtosis((error / std)[forces & (size > 1e-3)], fisher=False)),
             "worst": min(
                 [np.mean((np.abs(error) <= 2 * std)[forces & (test.index["group"] == g)]) for g in groups] or [1.0]
             ),
@@ -95,7 +100,8 @@ def shown(title: str, found: dict[str, dict]) -> None:
         print(
             f"{title} {name:10s} energy {e['rmse'] * 1e3:7.2f} meV {e['coverage_1sigma']:.3f} {e['coverage_2sigma']:.3f} "
             f"NLL {e['nll']:.3f} CRPS {e['crps'] * 1e3:.2f} | forces {f['rmse']:.3f} {f['coverage_1sigma']:.3f} "
-            f"{f['coverage_2sigma']:.3f} NLL {g['nll']:.3f} CRPS {g['crps'] * 1e3:.1f} | worst group {m['worst']:.2f}"
+            f"{f['coverage_2sigma']:.3f} NLL {g['nll']:.3f} CRPS {g['crps'] * 1e3:.1f} | worst group {m['worst']:.2f} "
+            f"kurtosis {m['kurtosis']:.1f}"
         )
 
 
@@ -115,7 +121,8 @@ def require_better_than_peers(found: dict[str, dict]) -> None:
     assert ours["energy"]["nll"] <= pops["energy"]["nll"]
     for score in ("nll", "crps"):
         assert ours["large forces"][score] <= pops["large forces"][score] * (1.0 + 1e-3 * (score == "crps"))
-    assert ours["large forces"]["nll"] <= bayes["large forces"]["nll"] - LEAST_GAIN
+    gain = bayes["large forces"]["nll"] - ours["large forces"]["nll"]
+    assert gain >= LEAST_GAIN or ours["kurtosis"] < NEARLY_GAUSSIAN
 
 
 @pytest.mark.parametrize(("element", "number", "cutoff"), [("Mo", 42, 4.6), ("Si", 14, 4.7)])

@@ -79,7 +79,7 @@ def fit(
         posterior, fitted = training.fit_once()
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
-    warnings += suspicious_stress(fitted, groups)
+    warnings += [*suspicious_stress(fitted, groups), *posterior.remarks]
     if strict and warnings:
         raise InputError("\n".join(warnings)).on_all_ranks()
     said = [*task.notes, *warnings]

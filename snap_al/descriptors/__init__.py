@@ -1,7 +1,7 @@
 """Configurations → rows of the design matrix, by LAMMPS' own bispectrum components."""
 
 from snap_al.descriptors.cache import CachedEngine, row_source
-from snap_al.descriptors.columns import Columns, columns_named, component_names
+from snap_al.descriptors.columns import Columns, columns_named, component_names, distinct_names
 from snap_al.descriptors.design_matrix import DesignMatrix, Kind, Rows, RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.descriptors.reference import ReferencePotential
@@ -22,5 +22,6 @@ __all__ = [
     "available_memory",
     "columns_named",
     "component_names",
+    "distinct_names",
     "row_source",
 ]

@@ -44,6 +44,14 @@ def component_names(settings: SnapSettings) -> list[str]:
     return [f"B_{a}.{b}.{c}[{e1}{e2}{e3}]" for e1, e2, e3 in chems for a, b, c in triples]
 
 
+def distinct_names(settings: SnapSettings) -> list[str]:
+    """(n_distinct,) `Ta:B_2.1.1`, `Ta:constant` …, each the first of the columns that are equal."""
+    columns = Columns.of(settings)
+    block = ["constant"] * columns.has_constant + component_names(settings)
+    everything = [f"{element}:{name}" for element in settings.elements for name in block]
+    return [everything[k] for k in columns.first]
+
+
 def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[int, ...]:
     """Distinct columns by number among all columns, by element, by component (`B_2.1.1`, of every element), by both
     (`Ta:B_2.1.1`), or `constant`.

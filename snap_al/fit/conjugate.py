@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snap_al.errors import FitError
 from snap_al.fit.factor import Factor
-from snap_al.fit.posterior import Posterior
+from snap_al.fit.posterior import Posterior, square_root
 from snap_al.fit.settings import FitSettings
 from snap_al.parallel import Communicator
 
@@ -51,9 +51,10 @@ def as_posterior(
     c: Conjugate, settings: FitSettings, noise_weights: Array, whitening: Array, inner: Array, noise: float,
     middle: Array, embedded_rows: int, objective: tuple[float, ...],
 ) -> Posterior:  # fmt: skip
+    half = whitening @ square_root(inner)  # so that no variance of a coefficient is negative by rounding
     return Posterior(
         name=settings.posterior, mean=c.mean, epistemic=whitening @ middle @ whitening.T,
-        model_error=whitening @ inner @ whitening.T, noise=float(np.sqrt(noise)),
+        model_error=half @ half.T, noise=float(np.sqrt(noise)),
         noise_by_kind=np.sqrt(noise) / noise_weights,
         whitening=whitening, inner=inner, middle=middle, norms=c.factor.norms, ridge=c.ridge,
         n_rows=c.factor.n_rows, embedded_rows=embedded_rows, objective=objective,

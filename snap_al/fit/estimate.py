@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError
-from snap_al.fit import likelihood
 from snap_al.fit.blocks import Block
 from snap_al.fit.conjugate import Conjugate
 from snap_al.fit.covariance import iid_covariance
 from snap_al.fit.dense import FullObjective
 from snap_al.fit.embedded import iid_variances
-from snap_al.fit.joint import iid_joint
-from snap_al.fit.likelihood import Rowwise
+from snap_al.fit.joint import scored
+from snap_al.fit.likelihood import ABC, IID, Rowwise, prior
 from snap_al.fit.objective import Objective
 from snap_al.fit.posterior import square_root
 from snap_al.fit.settings import FitSettings
@@ -77,25 +76,23 @@ def estimate(
     n = len(where.pull)
     noise, anchored = fixed_noise(settings, residual_variance), settings.mean == "anchored"
     still = np.zeros(n)
-    usual = settings.likelihood == "iid" and not settings.laplace
-    if usual and settings.embedding == "full":
+    fast = settings.likelihood != "full" and not settings.laplace
+    if fast and settings.embedding == "full":
         return _any_covariance(blocks, where, noise, residual_variance, settings, start, comm)
     pseudo_rows = {"inverse-gamma": settings.pseudo_rows, "flat": 0.0}.get(settings.prior)
     first = None if start is None else np.diag(start)[chosen]
     # a share of a coefficient that is free is a variance that is free
     additive = not settings.multiplicative or anchored or settings.prior == "flat"
-    if usual and settings.noise != "inferred" and pseudo_rows is not None and additive:
-        if anchored:
+    if fast and settings.noise != "inferred" and pseudo_rows is not None and additive:
+        if anchored and settings.likelihood == "iid":
             found = iid_variances(blocks, noise, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
             return Estimate(_diagonal(found.v, chosen, n), noise, still, None, found.objective)
-        both = iid_joint(
-            blocks, noise, comm, chosen=chosen, precision=where.precision / residual_variance, pulled=where.pull,
-            pseudo_rows=pseudo_rows, start=first,
+        both = scored(
+            blocks, rowwise(settings, residual_variance), noise, comm, chosen=chosen, joint=not anchored,
+            precision=where.precision / residual_variance, pulled=where.pull, pseudo_rows=pseudo_rows, start=first,
         )  # fmt: skip
-        return Estimate(_diagonal(both.v, chosen, n), noise, both.theta, both.covariance, both.objective)
-    if settings.likelihood == "abc" and first is None:  # from the likelihood that calibrates anyway
-        found = iid_variances(blocks, max(noise, 1e-6 * residual_variance), comm, pseudo_rows=1.0, chosen=chosen)
-        first = 0.01 * found.v  # of the minima that there are, those that are reached from small d were lower
+        epistemic = None if anchored else both.covariance
+        return Estimate(_diagonal(both.v, chosen, n), noise, both.theta, epistemic, both.objective)
     return _by_gradient(blocks, where, noise, residual_variance, settings, chosen, first, comm)
 
 
@@ -176,19 +173,21 @@ def objective(
     chosen: NDArray[np.int64], comm: Communicator,
 ) -> Objective:  # fmt: skip
     """What these settings ask to be minimised. Collective."""
-    rowwise: Rowwise = likelihood.iid
-    if settings.likelihood == "abc":
-        rowwise = likelihood.abc(settings.abc_alpha, settings.abc_epsilon or float(np.sqrt(residual_variance)))
     relative = where.coefficients if settings.multiplicative else None
     g2 = 1.0 if relative is None else float(np.mean(relative[chosen] ** 2))
-    prior = likelihood.prior(
-        settings.prior, prior_scale(blocks, len(chosen), settings, np.sqrt(g2), comm), settings.pseudo_rows
-    )
+    on_d = prior(settings.prior, prior_scale(blocks, len(chosen), settings, np.sqrt(g2), comm), settings.pseudo_rows)
     kind = FullObjective if settings.likelihood == "full" else Objective
     return kind(
-        blocks, rowwise, prior, chosen, relative, where.precision / residual_variance, where.pull, where.mixing,
+        blocks, rowwise(settings, residual_variance), on_d, chosen, relative, where.precision / residual_variance, where.pull, where.mixing,
         noise, settings.noise == "inferred", settings.mean == "joint", comm,
     )  # fmt: skip
+
+
+def rowwise(settings: FitSettings, residual_variance: float) -> Rowwise:
+    """The likelihood of single rows; `full` has none, and does not use it."""
+    if settings.likelihood == "abc":
+        return ABC(settings.abc_alpha, settings.abc_epsilon or float(np.sqrt(residual_variance)))
+    return IID()
 
 
 def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float, comm: Communicator) -> float:
@@ -196,6 +195,10 @@ def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float
     q2 = sum(float(b.counts @ np.square(b.rows).sum(axis=1)) for b in blocks)
     r2 = sum(float(b.counts @ b.residuals**2) for b in blocks)
     q2, r2 = (float(x) for x in sum_rows(comm, q2, r2))
+    if q2 == 0.0:
+        raise FitError(
+            "every row is zero in all columns; there is nothing that a model error could act on"
+        ).on_all_ranks()
     return float(np.sqrt(max(r2, np.finfo(float).tiny) / max(q2, np.finfo(float).tiny))) / g
 
 

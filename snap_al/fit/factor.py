@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 class Factor:
     """Ã = Q U diag(s) Vᵀ diag(norms), Q never formed.
 
-    norms: (n,) weighted column norms (1 for a column of zeros). s: (n,), v: (n, n). projected: (n,) = (QU)ᵀ(ỹ - Ã c₀).
+    norms: (n,) weighted column norms (1 for a column of zeros). empty: (n,) which those are. s: (n,), v: (n, n). projected: (n,) = (QU)ᵀ(ỹ - Ã c₀).
     remainder: squared norm of what no coefficients can fit. n_rows: over all ranks.
     """
 
@@ -31,6 +31,7 @@ class Factor:
     remainder: float
     n_rows: int
     center: Array
+    empty: NDArray[np.bool_]
 
     @classmethod
     def of(cls, triangle: Array, n_rows: int, center: Array, comm: Communicator) -> Factor:
@@ -45,10 +46,11 @@ class Factor:
         n = len(center)
         rows, targets = triangle[:n, :n], triangle[:n, n]
         norms = np.linalg.norm(rows, axis=0)
-        norms[norms == 0] = 1.0
+        empty = norms == 0
+        norms[empty] = 1.0
         u, s, vt = comm.bcast(np.linalg.svd(rows / norms))  # ranks on unlike processors must not differ by a rounding
         projected = u.T @ (targets - rows @ center)
-        return cls(norms, s, vt.T, projected, float(triangle[n, n] ** 2), n_rows, center)
+        return cls(norms, s, vt.T, projected, float(triangle[n, n] ** 2), n_rows, center, empty)
 
     def mean(self, ridge: float) -> Array:
         """(n,) posterior mean for κ = ridge, the prior precision in units of 1/σ² and of the columns' norms."""

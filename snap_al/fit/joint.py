@@ -1,7 +1,10 @@
-"""Coefficients and diagonal model error together, under the independent-rows likelihood, by Fisher scoring.
+"""Diagonal model error by Fisher scoring, and the coefficients with it, under any likelihood that is a sum over rows.
 
-The expected information has no block between c and log v, so each iteration is a least squares with weights 1/s² for c, which
-always helps, and beside it a Levenberg-Marquardt step of log v.
+    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v + σ²
+
+The information that is used has no block between θ and v, so an iteration is a weighted least squares for θ, and beside it a
+damped Newton step for v: of log v where a prior holds v above zero (α > 0), of v ≥ 0 itself where none does, since most v
+then end at zero, which log v never reaches. Levenberg's damping: Marquardt, J. SIAM 11, 431 (1963).
 """
 
 from __future__ import annotations
@@ -14,15 +17,16 @@ from numpy.typing import NDArray
 
 from snap_al.fit.blocks import Block
 from snap_al.fit.embedded import LONGEST_STEP, SAMPLED_ROWS_PER_DIRECTION
-from snap_al.parallel import Communicator, sum_rows
+from snap_al.fit.likelihood import Rowwise
+from snap_al.parallel import Communicator, collectively, sum_rows
 
 Array = NDArray[np.float64]
-CHUNK = 1024
+CHUNK = 2048
 LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
-class Joint:
+class Scored:
     """v: (p,). theta: (n,) shift of the mean. covariance: (n, n) of the mean, at this v. objective: -log posterior."""
 
     v: Array
@@ -31,104 +35,128 @@ class Joint:
     objective: tuple[float, ...]
 
 
-@dataclass
-class _Pass:
-    """Sums over rows at one (v, θ)."""
+@dataclass(frozen=True)
+class _Sums:
+    """Over all rows at one (v, θ): the cost, its gradient by v (p,) and downwards by θ (n,), and both curvatures."""
 
     cost: float
-    up: Array
-    down: Array
-    information: Array
+    by_v: Array
+    curvature: Array
     pull: Array
-    metric: Array
+    information: Array
 
 
-def iid_joint(
-    blocks: Sequence[Block], noise_variance: float, comm: Communicator, *, chosen: NDArray[np.int64], precision: Array,
-    pulled: Array, pseudo_rows: float, start: Array | None = None, settled: float = 1e-6, max_iterations: int = 300,
-) -> Joint:  # fmt: skip
-    """precision: (n, n) of the prior of θ; pulled: (n,) its distance from the prior's center at θ = 0. Monotone. Collective.
+@dataclass(frozen=True)
+class _Rows:
+    """What a pass over the rows needs. The curvature by v is that of every so manieth row."""
+
+    blocks: Sequence[Block]
+    rowwise: Rowwise
+    noise: float
+    chosen: NDArray[np.int64]
+    stride: int
+    comm: Communicator
+
+    def at(self, v: Array, theta: Array) -> _Sums:
+        p, n = len(v), len(theta)
+        cost, by_v, curvature = 0.0, np.zeros(p), np.zeros((p, p))
+        pull, information = np.zeros(n), np.zeros((n, n))
+        with collectively(self.comm):
+            for block in self.blocks:
+                for start in range(0, len(block.rows), CHUNK):
+                    q, counts = block.rows[start : start + CHUNK], block.counts[start : start + CHUNK]
+                    squared = np.square(q if p == n else q[:, self.chosen])
+                    r, s2 = block.residuals[start : start + CHUNK] - q @ theta, squared @ v + self.noise
+                    value, by_r, by_s2 = self.rowwise(r, s2)
+                    of_r, of_s2 = self.rowwise.information(r, s2)
+                    cost += float(counts @ value)
+                    by_v += (counts * by_s2) @ squared
+                    pull += (counts * by_r) @ q
+                    scaled = q * np.sqrt(counts * of_r)[:, None]
+                    information += scaled.T @ scaled
+                    share = squared[:: self.stride] * np.sqrt(counts * of_s2)[:: self.stride, None]
+                    curvature += share.T @ share
+        total, by_v, curvature, pull, information = sum_rows(self.comm, cost, by_v, curvature, pull, information)
+        return _Sums(float(total), by_v, self.stride * curvature, pull, information)
+
+
+def scored(
+    blocks: Sequence[Block], rowwise: Rowwise, noise_variance: float, comm: Communicator, *, chosen: NDArray[np.int64],
+    joint: bool, precision: Array, pulled: Array, pseudo_rows: float, start: Array | None = None, settled: float = 1e-6,
+    max_iterations: int = 300,
+) -> Scored:  # fmt: skip
+    """precision: (n, n) of the prior of θ; pulled: (n,) its distance from the prior's center at θ = 0. joint: whether θ
+    moves from 0. pseudo_rows: 2α. Monotone. Collective.
 
     Ends when three iterations together lower the objective by less than `settled` of it.
     """
-    n = blocks[0].rows.shape[1]
-    squares, rows = sum_rows(
+    squares, n_rows = sum_rows(
         comm,
         sum(float(b.counts @ b.residuals**2) for b in blocks),
         float(sum(np.count_nonzero(b.counts) for b in blocks)),
     )
-    mode = max(float(squares) / len(chosen), noise_variance)
-    alpha, smallest = 0.5 * pseudo_rows, 1e-12 * mode
-    stride = max(1, int(rows) // max(SAMPLED_ROWS_PER_DIRECTION * len(chosen), 4000))
-    v = np.full(len(chosen), mode) if start is None else np.maximum(start, smallest)
-    theta = np.zeros(n)
+    mode, alpha, p = max(float(squares) / len(chosen), noise_variance), 0.5 * pseudo_rows, len(chosen)
+    stride = max(1, int(n_rows) // max(SAMPLED_ROWS_PER_DIRECTION * p, 4000))
+    rows = _Rows(blocks, rowwise, noise_variance, chosen, stride, comm)
+    bounded = alpha == 0.0
 
-    def at(v: Array, theta: Array, stride: int = 0) -> _Pass:
-        found = _sums(blocks, noise_variance, chosen, v, theta, stride, comm)
+    def priors(v: Array, theta: Array) -> float:
         away = pulled + theta
-        found.cost += alpha * float(np.sum(np.log(v) + mode / v)) + 0.5 * float(away @ precision @ away)
-        return found
+        below = 0.0 if bounded else alpha * float(np.sum(np.log(v) + mode / v))
+        return below + (0.5 * float(away @ precision @ away) if joint else 0.0)
 
-    here = at(v, theta, stride)
-    history, damping = [here.cost], LEAST_DAMPING
+    v = np.full(p, mode) if start is None else np.maximum(start, SMALLEST * mode)
+    theta, damping = np.zeros(len(pulled)), LEAST_DAMPING
+    here = rows.at(v, theta)
+    history = [here.cost + priors(v, theta)]
     for _ in range(max_iterations):
-        gradient = 0.5 * v * (here.down - here.up) + alpha * (1.0 - mode / v)
-        metric = here.metric + np.diag(alpha * mode / v)
-        scale = np.diag(metric) + 1e-9 * np.trace(metric) / len(v)
-        force = here.pull - precision @ (pulled + theta)
-        moved = theta + comm.bcast(np.linalg.solve(here.information + precision, force))
+        moved = theta
+        if joint:
+            force = here.pull - precision @ (pulled + theta)
+            moved = theta + comm.bcast(np.linalg.solve(here.information + precision, force))
         while True:
-            step = comm.bcast(-np.linalg.solve(metric + np.diag(damping * scale), gradient))
-            trial = np.maximum(v * np.exp(np.clip(step, -LONGEST_STEP, LONGEST_STEP)), smallest)
-            cost = at(trial, moved).cost
-            if cost < here.cost or damping > MOST_DAMPING:
+            step = _bounded_step if bounded else _log_step
+            trial = comm.bcast(step(v, here, damping, alpha, mode))
+            there = rows.at(trial, moved)
+            cost = there.cost + priors(trial, moved)
+            if cost < history[-1] or damping > MOST_DAMPING:
                 break
             damping *= 8.0
-        if not cost < here.cost:
+        if not cost < history[-1]:
             break  # rounding
-        v, theta, damping = trial, moved, max(damping / 6.0, LEAST_DAMPING)
-        here = at(v, theta, stride)
-        history.append(here.cost)
+        v, theta, here, damping = trial, moved, there, max(damping / 6.0, LEAST_DAMPING)
+        history.append(cost)
         if len(history) > 3 and history[-4] - history[-1] < settled * abs(history[-1]):
             break
-    covariance = comm.bcast(np.asarray(np.linalg.inv(here.information + precision), dtype=float))
-    return Joint(v, theta, covariance, tuple(history))
+    covariance: Array = comm.bcast(np.asarray(np.linalg.inv(here.information + precision), dtype=float))
+    return Scored(v, theta, covariance, tuple(history))
 
 
-def _sums(
-    blocks: Sequence[Block],
-    noise: float,
-    chosen: NDArray[np.int64],
-    v: Array,
-    theta: Array,
-    stride: int,
-    comm: Communicator,
-) -> _Pass:
-    """The cost alone with stride 0, else all; the metric is of every so manieth row."""
-    p, n = len(chosen), len(theta)
-    total = _Pass(0.0, np.zeros(p), np.zeros(p), np.zeros((n, n)), np.zeros(n), np.zeros((p, p)))
-    for block in blocks:
-        for k in range(0, len(block.rows), CHUNK):
-            q, counts = block.rows[k : k + CHUNK], block.counts[k : k + CHUNK]
-            r = block.residuals[k : k + CHUNK] - q @ theta
-            squared = np.square(q if p == n else q[:, chosen])
-            s2 = squared @ v + noise
-            total.cost += 0.5 * float(counts @ (r**2 / s2 + np.log(s2)))
-            if not stride:
-                continue
-            weight = counts / s2
-            total.down += weight @ squared
-            total.up += (weight * r**2 / s2) @ squared
-            scaled = q * np.sqrt(weight)[:, None]
-            total.information += scaled.T @ scaled
-            total.pull += (weight * r) @ q
-            share = squared[::stride] * (v * (np.sqrt(counts) / s2)[::stride, None])
-            total.metric += share.T @ share
-    if not stride:
-        return _Pass(
-            float(sum_rows(comm, total.cost)[0]), *(np.zeros(0),) * 2, np.zeros((0, 0)), np.zeros(0), np.zeros((0, 0))
-        )
-    cost, up, down, information, pull, metric = sum_rows(
-        comm, total.cost, total.up, total.down, total.information, total.pull, total.metric
-    )
-    return _Pass(float(cost), up, down, information, pull, 0.5 * stride * metric)
+SMALLEST = 1e-12
+"""Next to the mode of v: as good as zero."""
+
+
+def _damped(curvature: Array, damping: float) -> Array:
+    diagonal = np.diag(curvature)
+    return np.asarray(curvature + np.diag(damping * diagonal + 1e-12 * np.trace(curvature) / len(diagonal)))
+
+
+def _log_step(v: Array, at: _Sums, damping: float, alpha: float, mode: float) -> Array:
+    gradient = v * at.by_v + alpha * (1.0 - mode / v)
+    curvature = v[:, None] * at.curvature * v + np.diag(alpha * mode / v)
+    step = -np.linalg.solve(_damped(curvature, damping), gradient)
+    return np.asarray(np.maximum(v * np.exp(np.clip(step, -LONGEST_STEP, LONGEST_STEP)), SMALLEST * mode))
+
+
+def _bounded_step(v: Array, at: _Sums, damping: float, _alpha: float, _mode: float) -> Array:
+    """argmin over u ≥ 0 of g·(u - v) + ½ (u - v)ᵀH(u - v), as non-negative least squares with H = LLᵀ.
+
+    Columns are scaled by H's diagonal, so that the result does not depend on their units.
+    """
+    from scipy.optimize import nnls  # late: it is slow to import
+
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(at.curvature), np.finfo(float).tiny))
+    curvature = _damped(scale[:, None] * at.curvature * scale, damping)
+    factor = np.linalg.cholesky(curvature)
+    target = np.linalg.solve(factor, curvature @ (v / scale) - scale * at.by_v)
+    return np.asarray(scale * nnls(factor.T, target)[0])

@@ -9,32 +9,56 @@ ABC   -log L = ½ Σ [ r² + (s - α|r|)² ] / ε²
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]  # float64, and complex128 under a complex step
-Rowwise = Callable[[Array, Array], tuple[Array, Array, Array]]
-"""(r, s²) → -log L of each row, and its derivatives by r and by s²."""
 
 
-def iid(r: Array, s2: Array) -> tuple[Array, Array, Array]:
-    ratio = r / s2
-    return 0.5 * (r * ratio + np.log(s2)), ratio, 0.5 * (1.0 / s2 - ratio**2)
+class Rowwise(Protocol):
+    """-log L as a sum over rows, of weighted residuals r (m,) and variances s² (m,)."""
+
+    def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
+        """Of each row: -log L, and its derivatives by r and by s²."""
+
+    def information(self, r: Array, s2: Array) -> tuple[Array, Array]:
+        """Of each row: a curvature by r and one by s² that are never negative, for a step downwards."""
 
 
-def abc(alpha: float, epsilon: float) -> Rowwise:
-    """The derivative by r is that of one side where r = 0."""
+@dataclass(frozen=True)
+class IID:
+    """Independent Gaussian rows."""
 
-    def rowwise(r: Array, s2: Array) -> tuple[Array, Array, Array]:
+    def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
+        ratio = r / s2
+        return 0.5 * (r * ratio + np.log(s2)), ratio, 0.5 * (1.0 / s2 - ratio**2)
+
+    def information(self, r: Array, s2: Array) -> tuple[Array, Array]:
+        """Fisher's, which has no block between the two."""
+        return 1.0 / s2, 0.5 / s2**2
+
+
+@dataclass(frozen=True)
+class ABC:
+    """alpha: s = α|r| is what it strives for. epsilon: how closely, in weighted units. Where r = 0, the derivative by r is
+    that of one side."""
+
+    alpha: float
+    epsilon: float
+
+    def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         sign = np.where(np.real(r) < 0, -1.0, 1.0)
         s = np.sqrt(s2)
-        miss = s - alpha * sign * r
-        value = 0.5 * (r**2 + miss**2) / epsilon**2
-        return value, (r - alpha * sign * miss) / epsilon**2, 0.5 * miss / s / epsilon**2
+        miss = s - self.alpha * sign * r
+        value = 0.5 * (r**2 + miss**2) / self.epsilon**2
+        return value, (r - self.alpha * sign * miss) / self.epsilon**2, 0.5 * miss / s / self.epsilon**2
 
-    return rowwise
+    def information(self, r: Array, s2: Array) -> tuple[Array, Array]:
+        """Gauss and Newton's of the two squares; what is between r and s² averages out with the sign of r."""
+        return np.full(len(r), (1.0 + self.alpha**2) / self.epsilon**2), 0.25 / s2 / self.epsilon**2
 
 
 Prior = Callable[[Array], tuple[Any, Array]]

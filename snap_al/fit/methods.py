@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snap_al.fit import committee, sampled
+from snap_al.fit import committee, remarks, sampled
 from snap_al.fit.blocks import (
     Block,
     correct_for_leverage,
@@ -66,22 +66,34 @@ def fit_posterior(
 def fit_blocks(
     blocks: Sequence[Block], noise_weights: Array, settings: FitSettings, *,
     prior_mean: ArrayLike | None = None, triangle: Array | None = None, previous: Posterior | None = None,
-    with_errors: bool = True, comm: Communicator = SERIAL,
+    with_errors: bool = True, names: Sequence[str] | None = None, comm: Communicator = SERIAL,
 ) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
     """Fits this rank's blocks, at least one, and leaves in them what it needed: their rows are lost. Collective.
 
     noise_weights: (3,) of `reference_weights`. triangle: of this rank's fitted rows (`triangle_of`), where it is known.
     previous: a posterior of nearly the same rows, whose model error is where the search begins. with_errors: also what each
-    block's rows are found to have; an empty list without.
+    block's rows are found to have; an empty list without. names: (n,) of the columns, for remarks; their numbers when not given.
     """
     with collectively(comm):
         local = triangle_of(blocks) if triangle is None else triangle
     (n_rows,) = sum_rows(comm, float(sum(int(b.fitted.sum()) for b in blocks)))
     c = conjugate(combined_triangle(comm, local), int(n_rows), prior_mean, settings, comm)
     if settings.posterior in ("embedded", "mcmc"):
-        return _embedded(blocks, c, noise_weights, settings, previous, with_errors, comm)
-    if settings.posterior == "pops":
-        return _pops(blocks, c, noise_weights, settings, comm)
+        found = _embedded(blocks, c, noise_weights, settings, previous, with_errors, comm)
+    elif settings.posterior == "pops":
+        found = _pops(blocks, c, noise_weights, settings, comm)
+    else:
+        found = _without_model_error(blocks, c, noise_weights, settings, with_errors, comm)
+    called = [str(k) for k in range(len(c.mean))] if names is None else names
+    said = remarks.of_columns(c.factor, c.factor.empty, called)
+    said += remarks.of_residuals(blocks, [b.residuals for b in blocks], comm)
+    return replace(found[0], remarks=tuple(said)), found[1]
+
+
+def _without_model_error(
+    blocks: Sequence[Block], c: Conjugate, noise_weights: Array, settings: FitSettings, with_errors: bool,
+    comm: Communicator,
+) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
     enter(blocks, c.whitening, c.mean)
     if settings.posterior == "bayes":
         posterior = plain_bayes(c, settings, noise_weights)

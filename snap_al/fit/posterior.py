@@ -40,7 +40,7 @@ class Posterior:
     model error and the epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. norms: (n,) weighted
     norms of the columns. embedded_rows: how many rows the model error was last estimated from. recalibration: (3,) factor
     on the stds of each kind, 1 unless asked for. draws: (k, n) the members or samples that the covariance is of, if any.
-    diagnostics: what the method has to say of itself.
+    diagnostics: what the method has to say of itself. remarks: what a user should know of the rows that were fitted.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Posterior:
     recalibration: Array = field(default_factory=lambda: np.ones(3))
     draws: Array = field(default_factory=lambda: np.zeros((0, 0)))
     diagnostics: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def covariance(self) -> Array:
@@ -137,6 +138,7 @@ class Posterior:
             if header.pop("format") != FORMAT:
                 raise ValueError("another format version")
             header["objective"] = tuple(header["objective"])
+            header["remarks"] = tuple(header["remarks"])
             return cls(**header, **arrays)
         except Exception as error:
             raise InputError(f"no posterior of snap_al, format {FORMAT}: {error}") from error

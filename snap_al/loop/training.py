@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.weights import Damping
-from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named
+from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, reference_weights, refit, triangle_of
 from snap_al.loop.evaluation import predicted, row_errors
@@ -83,7 +83,12 @@ class TrainingSet:
             targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
             blocks.append(Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"]))
         posterior, errors = fit_blocks(
-            blocks, _noise_weights(slabs, self._comm), self._fit, prior_mean=self._prior_mean, comm=self._comm
+            blocks,
+            _noise_weights(slabs, self._comm),
+            self._fit,
+            prior_mean=self._prior_mean,
+            names=distinct_names(self._config.descriptor),
+            comm=self._comm,
         )
         return posterior, row_errors(slabs, errors, posterior, self._comm)
 

@@ -12,7 +12,8 @@ from snap_al.errors import FitError
 from snap_al.fit import Block, FitSettings, fit_posterior
 from snap_al.fit.covariance import _geometric_mean, iid_covariance
 from snap_al.fit.dense import FullObjective
-from snap_al.fit.likelihood import abc, iid, prior
+from snap_al.fit.joint import scored
+from snap_al.fit.likelihood import ABC, IID, prior
 from snap_al.fit.objective import Objective
 from snap_al.fit.sampled import Marginal
 from snap_al.parallel import SERIAL
@@ -32,20 +33,22 @@ def made(seed=0, m=60, n=4):
     return q, rng.standard_normal(m) * (0.2 + 4.0 * np.abs(q[:, 0])), rng
 
 
-def objective(kind=Objective, likelihood=iid, name="inverse-gamma", relative=False, infer=True, joint=True, seed=0):
+def objective(kind=Objective, likelihood=None, name="inverse-gamma", relative=False, infer=True, joint=True, seed=0):
     q, r, rng = made(seed)
     n = q.shape[1]
     chosen = np.array([0, 2, 3])
     mixing = np.eye(n) + 0.1 * rng.standard_normal((n, n))
     return kind(
-        block_of(q, r), likelihood, prior(name, 0.7, 1.0), chosen, rng.uniform(0.5, 2, n) if relative else None,
+        block_of(q, r), likelihood or IID(), prior(name, 0.7, 1.0), chosen, rng.uniform(0.5, 2, n) if relative else None,
         0.1 * np.eye(n), rng.standard_normal(n), mixing, 0.05, infer, joint, SERIAL,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PRIORS)
 @pytest.mark.parametrize("relative", [False, True])
-@pytest.mark.parametrize(("kind", "likelihood"), [(Objective, iid), (Objective, abc(1.25, 0.3)), (FullObjective, iid)])
+@pytest.mark.parametrize(
+    ("kind", "likelihood"), [(Objective, IID()), (Objective, ABC(1.25, 0.3)), (FullObjective, IID())]
+)
 def test_gradients_by_complex_step(kind, likelihood, relative, name):
     f = objective(kind, likelihood, name, relative)
     at = 0.3 * np.random.default_rng(1).standard_normal(f.n_parameters)
@@ -154,6 +157,54 @@ def test_fast_and_general_ways_find_the_same():
     assert fit_posterior(a, b, **free).objective[-1] == pytest.approx(
         fit_posterior(a, b, **free, multiplicative=True).objective[-1], rel=1e-9
     )
+
+
+@pytest.mark.parametrize("likelihood", [IID(), ABC(1.25, 0.3)])
+@pytest.mark.parametrize("joint", [False, True])
+def test_scoring_finds_what_a_bounded_optimiser_finds(likelihood, joint):
+    """Without a prior, v ≥ 0, some of it at zero: L-BFGS-B over v and θ from the same start, on the dense objective."""
+    rng = np.random.default_rng(3)
+    q = np.linalg.qr(rng.standard_normal((300, 5)))[0]
+    r = rng.standard_normal(300) * (0.2 + 4.0 * np.abs(q[:, 0]))
+    precision, pulled, chosen = 0.1 * np.eye(5), rng.standard_normal(5), np.arange(5)
+    found = scored(
+        block_of(q, r), likelihood, 0.01, SERIAL, chosen=chosen, joint=joint, precision=precision, pulled=pulled,
+        pseudo_rows=0.0, settled=1e-12,
+    )  # fmt: skip
+    squared = q**2
+
+    def cost(x):
+        v, theta = x[:5], x[5:] if joint else np.zeros(5)
+        value, by_r, by_s2 = likelihood(r - q @ theta, squared @ v + 0.01)
+        away = precision @ (pulled + theta) * joint
+        slope = [by_s2 @ squared] + [away - by_r @ q] * joint
+        return value.sum() + 0.5 * (pulled + theta) @ away, np.concatenate(slope)
+
+    mode = np.full(5, np.sum(r**2) / 5)
+    start = np.concatenate([mode] + [np.zeros(5)] * joint)
+    bounds = [(0, None)] * 5 + [(None, None)] * 5 * joint
+    oracle = scipy.optimize.minimize(cost, start, jac=True, bounds=bounds, options={"maxiter": 5000, "ftol": 1e-15})
+    at = np.concatenate([found.v] + [found.theta] * joint)
+    assert found.objective[-1] == pytest.approx(cost(at)[0], rel=1e-10)
+    assert found.objective[-1] <= oracle.fun + 1e-3 * abs(oracle.fun)
+    assert (found.v >= 0).all()
+    if isinstance(likelihood, IID):
+        np.testing.assert_allclose(found.v, oracle.x[:5], atol=0.02 * oracle.x[:5].max())
+
+
+@given(seed=st.integers(0, 10**6), pseudo_rows=st.sampled_from([0.0, 1.0]), abc=st.booleans(), joint=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_scoring_never_makes_it_worse(seed, pseudo_rows, abc, joint):
+    q, r, _ = made(seed, m=40, n=5)
+    likelihood = ABC(1.25, 0.5) if abc else IID()
+    found = scored(
+        block_of(q, r), likelihood, 1e-3, SERIAL, chosen=np.array([0, 2, 3]), joint=joint, precision=np.eye(5),
+        pulled=np.zeros(5), pseudo_rows=pseudo_rows,
+    )  # fmt: skip
+    assert (np.diff(found.objective) < 0).all()
+    assert np.isfinite(found.v).all()
+    assert (found.v >= 0).all()
+    assert joint or not found.theta.any()
 
 
 def test_abc_calibrates_by_its_alpha():

@@ -232,3 +232,19 @@ def test_bad_rows_give_an_answer_or_an_error():
     kept = fit_posterior(*cases[4]).predict(a)
     heavy = cases[4][2] > 1e-2
     assert np.abs(kept.mean - b)[heavy].max() < 1.0
+
+
+@pytest.mark.parametrize("options", [{}, {"posterior": "bayes"}, {"embedding": "coefficients", "mean": "joint"}])
+def test_remarks_name_columns_and_rows(options):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((80, 4))
+    b = a.sum(axis=1) + 0.1 * rng.standard_normal(80)
+    assert fit_posterior(a, b, **options).remarks == ()
+    holes = fit_posterior(np.column_stack([a, np.zeros(80), a[:, 0]]), b, **options)
+    assert "column 4" in holes.remarks[0]
+    assert "leave 1 of 6 combinations" in holes.remarks[1]
+    assert Posterior.from_bytes(holes.to_bytes()).remarks == holes.remarks
+    b[7] = 1e6
+    assert "row 7 (energy" in fit_posterior(a, b, **options).remarks[0]
+    with pytest.raises(FitError, match="every row is zero"):
+        fit_posterior(0.0 * a, b, embedding="whitened", laplace=True)
