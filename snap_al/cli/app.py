@@ -203,6 +203,86 @@ def predict(
 
 
 @app.command()
+def select(
+    config: Annotated[Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")],
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
+    number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Which configurations of a pool to label next, without MD.
+
+    Example: snap-al select mo.yaml pool.extxyz -n 20 -o ask.extxyz
+    """
+    from snap_al.cli.selecting import select as choose
+    from snap_al.parallel import world
+
+    comm = world()
+    found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache)
+    if comm.rank != 0:
+        return
+    for text in found["warnings"]:
+        typer.echo(f"warning: {text}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        from snap_al.report.tables import selection_table
+
+        Console().print(selection_table(found))
+        typer.echo(f"wrote {len(found['selected'])} configurations to {output}")
+
+
+@app.command()
+def learn(
+    config: Annotated[Path, typer.Argument(help="A config, or a FitSNAP deck (.in).")],
+    pool: Annotated[
+        Path | None,
+        typer.Argument(metavar="[POOL]", help="Labelled configurations; the config's training set when not given."),
+    ] = None,
+    out: OutFolder = Path("learn"),
+    strategies: Annotated[str, typer.Option(help="Names of query.strategy, with commas.")] = "novel,random",
+    seeds: Annotated[int, typer.Option(min=1, help="Repeats from other starting sets.")] = 8,
+    initial: Annotated[int, typer.Option(min=1, help="Labelled at random to begin with.")] = 5,
+    most: Annotated[int, typer.Option(min=2, help="Labels at the end.")] = 100,
+    hold_out: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
+    ] = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """Learning curves of several strategies on a labelled pool.
+
+    Example: snap-al learn mo.yaml pool.extxyz --strategies novel,random,D --out study
+    """
+    from snap_al.cli.selecting import learn as study
+    from snap_al.parallel import world
+
+    comm = world()
+    names = tuple(dict.fromkeys(s.strip() for s in strategies.split(",") if s.strip()))
+    quiet = as_json or comm.rank != 0
+    found = study(
+        config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
+        report=lambda text: None if quiet else typer.echo(text),
+    )  # fmt: skip
+    if comm.rank != 0:
+        return
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        from snap_al.report.tables import learning_table
+
+        Console().print(learning_table(found))
+        typer.echo(f"learning.png, learning.csv and learning.json are in {out}")
+
+
+@app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
     out: OutFolder = Path("fitsnap"),

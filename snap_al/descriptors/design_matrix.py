@@ -84,6 +84,12 @@ class Rows:
         return Rows(self.values[m], self.targets[m], self.weights[m], m[m], self.vanishing[m], self.index[m])
 
     @classmethod
+    def nothing(cls, n_columns: int) -> Rows:
+        """No rows."""
+        none = np.zeros(0, dtype=bool)
+        return cls(np.zeros((0, n_columns)), np.zeros(0), np.zeros(0), none, none, np.zeros(0, INDEX_TYPE))
+
+    @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
         """A copy of all parts, at least one, together."""
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))

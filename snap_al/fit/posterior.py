@@ -109,11 +109,16 @@ class Posterior:
 
     def inner_with(self, change: Array) -> Array:
         """(n, n) the same in whitened coordinates."""
+        model_error, epistemic = self.parts_with(change)
+        return model_error + epistemic
+
+    def parts_with(self, change: Array) -> tuple[Array, Array]:
+        """Its parts (n, n), model error and epistemic."""
         n = len(self.mean)
         values, vectors = np.linalg.eigh(np.eye(n) + change)
         values = np.maximum(values, LEAST_INFORMATION)
         root = vectors / np.sqrt(values) @ vectors.T
-        return np.asarray(root @ (self.inner * (values.sum() / n) + self.middle) @ root)
+        return root @ (self.inner * (values.sum() / n)) @ root, root @ self.middle @ root
 
     def recalibrated(self, factors: Array) -> Posterior:
         """The same with (3,) factors on the stds of energies, forces and stresses."""

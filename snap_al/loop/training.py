@@ -56,19 +56,19 @@ class TrainingSet:
         and the fit costs no more than the new ones; else it is where the search begins."""
         require_rows(self.matrix)
         slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
-        triangle, noise_weights = self._updated_triangle(), _noise_weights(slabs, comm)
+        triangle, noise_weights = self._updated_triangle(), noise_weights_of(slabs, comm)
         (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
         grown = previous is None or n_rows > previous.embedded_rows * (1.0 + settings.embed_again)
         if previous is None or grown or not can_refit(settings) or not self.matrix.weights_stayed(before):
-            blocks = [_block(rows) for rows in slabs]
+            blocks = [block_of(rows) for rows in slabs]
             return fit_blocks(
                 blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous,
                 with_errors=False, comm=comm,
             )[0]  # fmt: skip
-        added = [_block(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
+        added = [block_of(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
         return refit(
-            previous, combined_triangle(comm, triangle), int(n_rows), added or [_block(slabs[0], slice(0, 0))],
+            previous, combined_triangle(comm, triangle), int(n_rows), added or [block_of(slabs[0], slice(0, 0))],
             noise_weights, settings, prior_mean=prior, comm=comm,
         )  # fmt: skip
 
@@ -84,7 +84,7 @@ class TrainingSet:
             blocks.append(Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"]))
         posterior, errors = fit_blocks(
             blocks,
-            _noise_weights(slabs, self._comm),
+            noise_weights_of(slabs, self._comm),
             self._fit,
             prior_mean=self._prior_mean,
             names=distinct_names(self._config.descriptor),
@@ -101,7 +101,7 @@ class TrainingSet:
             self._triangle = np.zeros((self.matrix.columns.n_distinct + 1,) * 2)
         for n, rows in own.items():
             if n not in self._factored:
-                self._triangle = triangle_of([_block(rows)], self._triangle)
+                self._triangle = triangle_of([block_of(rows)], self._triangle)
                 self._factored[n] = rows.weights.tobytes()
         return self._triangle
 
@@ -127,7 +127,7 @@ def _with_column_numbers(config: RunConfig) -> FitSettings:
     return config.fit.model_copy(update={"embed": columns_named(config.descriptor, embed)})
 
 
-def _block(rows: Rows, part: slice = slice(None)) -> Block:
+def block_of(rows: Rows, part: slice = slice(None)) -> Block:
     """A copy, weighted."""
     weights = np.where(rows.labelled, rows.weights, 0.0)[part]
     targets = np.where(rows.labelled, rows.targets, 0.0)[part]
@@ -137,7 +137,7 @@ def _block(rows: Rows, part: slice = slice(None)) -> Block:
     )
 
 
-def _noise_weights(slabs: Sequence[Rows], comm: Communicator) -> Array:
+def noise_weights_of(slabs: Sequence[Rows], comm: Communicator) -> Array:
     weights = np.concatenate([rows.weights[rows.mask] for rows in slabs])
     kinds = np.concatenate([rows.index["kind"][rows.mask] for rows in slabs])
     return reference_weights(weights, kinds, comm)

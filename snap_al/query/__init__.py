@@ -1,6 +1,16 @@
-"""What to ask next: predictions and design rows in, what is novel out."""
+"""What to ask next: predictions and design rows in, one score per candidate out; from scores to a batch."""
 
+from snap_al.query.acquisition import Acquisition, Score
+from snap_al.query.batch import Selection, select
+from snap_al.query.candidates import Candidate, Candidates
+from snap_al.query.committee import Committee
+from snap_al.query.knowledge import Knowledge, Labelled
+from snap_al.query.maxvol import ActiveSet
 from snap_al.query.novelty import left_out_force_stds
-from snap_al.query.settings import QuerySettings
+from snap_al.query.settings import QuerySettings, Strategy
+from snap_al.query.strategies import acquisition
 
-__all__ = ["QuerySettings", "left_out_force_stds"]
+__all__ = [
+    "Acquisition", "ActiveSet", "Candidate", "Candidates", "Committee", "Knowledge", "Labelled", "QuerySettings", "Score",
+    "Selection", "Strategy", "acquisition", "left_out_force_stds", "select",
+]  # fmt: skip

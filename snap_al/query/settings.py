@@ -1,17 +1,62 @@
-"""When a frame is worth a label."""
+"""When a frame is worth a label, and which of many candidates are."""
 
-from pydantic import BaseModel, Field
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, PositiveFloat
+
+from snap_al.data.readers import ConfigPath
+
+Strategy = Literal[
+    "novel", "uncertainty", "committee", "model-change", "variance-reduction", "fisher-ratio", "error-reduction",
+    "A", "C", "D", "E", "T", "G", "I", "V", "maxvol", "boltzmann", "farthest", "random",
+]  # fmt: skip
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
-    """A frame is queried when its largest force std (i) exceeds the tolerance, (ii) is novel, and (iii) a label would help.
+    """A frame of MD is queried when its largest force std (i) exceeds the tolerance, (ii) is novel, and (iii) a label would
+    help. When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent for nothing.
 
-    When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent for nothing.
+    From a pool, `strategy` ranks, and `diversity` makes the batch.
     """
 
     force_std: float = Field(default=0.1, gt=0)
     """Tolerance, eV/Å, on the largest force std over a frame's atoms."""
+    energy_std: float = Field(default=0.005, gt=0)
+    """Tolerance, eV/atom, next to which strategies weigh energies."""
+    stress_std: float = Field(default=0.005, gt=0)
+    """Tolerance, eV/Å³, next to which strategies weigh stresses."""
     novelty_quantile: float = Field(default=0.5, ge=0, le=1)
     """(ii) above this quantile of the same number over the training configurations, each predicted without itself."""
     min_gain: float = Field(default=0.1, ge=0, lt=1)
     """(iii) the label would lower it by at least this share (computed before labelling, from the frame's own rows)."""
+    strategy: Strategy = "novel"
+    """novel: stds above nearly all left-out ones of what is labelled, then what makes the labelled set like the pool."""
+    novel_rank: int = Field(default=4, ge=0)
+    """novel: a candidate of a pool is, when no more left-out stds of labelled configurations than these are above its own."""
+    novel_share: float = Field(default=0.5, ge=0, le=1)
+    """novel: of a batch, at most; the rest makes the labelled set like the pool."""
+    of: Literal["energy", "force", "stress", "weighted"] = "force"
+    """uncertainty, committee, boltzmann: whose std; weighted: the sum of all in units of the tolerances."""
+    atoms: Literal["max", "mean"] | Annotated[float, Field(ge=0, le=1)] = "max"
+    """The same: over atoms, for forces; a number is a quantile."""
+    part: Literal["total", "epistemic", "model_error"] = "total"
+    """uncertainty, boltzmann: of the std."""
+    temperature: PositiveFloat = 1.0
+    """boltzmann: τ of exp(std/τ), in units of the spread of the candidates' stds."""
+    targets: ConfigPath | None = None
+    """C and V: configurations that are to become reliable; all candidates when not given."""
+    diversity: Literal["conditional", "kmeans", "farthest", "none"] = "conditional"
+    """conditional: the score of the next is taken after the last is imagined labelled. kmeans, farthest: spread over mean
+    descriptors. none: the largest scores."""
+    batch: int = Field(default=10, ge=1)
+    """Configurations to ask for at once."""
+    polish: int = Field(default=0, ge=0)
+    """With conditional: sweeps of Fedorov's exchanges over the batch."""
+    cost: float | str = 0.0
+    """Of a label: atoms to this power, or the dotted name of a function of ase.Atoms. With 0 all cost one."""
+    by_cost: bool = False
+    """Scores count per cost."""
+    budget: PositiveFloat | None = None
+    """Of a batch's costs together."""

@@ -33,6 +33,41 @@ def errors_table(table: Table, title: str) -> RenderableType:
     return Group(*shown)
 
 
+def selection_table(found: dict[str, Any]) -> RenderableType:
+    """What `snap-al select` chose, best first."""
+    out = RichTable(
+        title=f"{found['strategy']}: {len(found['selected'])} of {found['pool']}, {found['duplicates']} duplicates left out",
+        title_justify="left",
+    )
+    for column in ("rank", "in the pool", "score", "energy std, meV/atom", "largest force std, eV/Å"):
+        out.add_column(column, justify="right")
+    for rank, c in enumerate(found["selected"]):
+        numbers = (f"{c['score']:.4g}", f"{c['energy_std'] * 1e3:.3g}", f"{c['force_std']:.3g}")
+        out.add_row(str(rank), str(c["number"]), *numbers)
+    return out
+
+
+def learning_table(found: dict[str, Any]) -> RenderableType:
+    """What `snap-al learn` found: by strategy and error, geometric mean over the curve with its 95 % interval, and labels
+    until 1.1 times the error of the whole pool."""
+    out = RichTable(
+        title="mean error under the curve [95 %]; labels to 1.1 × the whole pool's error", title_justify="left"
+    )
+    out.add_column("strategy")
+    for name, value in found["full"].items():
+        unit, factor = UNITS[name.removeprefix("worst_")]
+        out.add_column(f"{name.replace('_', ' ')}, {unit}\n(whole pool {value * factor:.3g})", justify="right")
+    for strategy, each in found["strategies"].items():
+        cells = []
+        for name in found["full"]:
+            factor, part = UNITS[name.removeprefix("worst_")][1], each[name]
+            low, high = (f"{x * factor:.3g}" for x in part["interval"])
+            needed = "-" if part["labels_to_reach"] is None else f"{part['labels_to_reach']:g}"
+            cells.append(f"{part['mean_error'] * factor:.3g} [{low}, {high}]; {needed}")
+        out.add_row(strategy, *cells)
+    return out
+
+
 def _empty(title: str, first: str) -> RichTable:
     out = RichTable(title=title, title_justify="left")
     for column in (first, "n", "unit", "MAE", "RMSE", "sharpness", "within 1 std", "2 std", "NLL", "CRPS", "spearman"):

@@ -1,0 +1,180 @@
+"""`snap-al select` and `snap-al learn`. Collective over all ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from snap_al.config import load_config, validate_config
+from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import Configuration
+from snap_al.data.readers import read_configurations
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
+from snap_al.errors import InputError, did_you_mean
+from snap_al.loop import RunConfig, RunInputs, read_inputs
+from snap_al.loop.curves import CurveFile
+from snap_al.loop.evaluation import TestSet
+from snap_al.loop.learning import Learner, Study
+from snap_al.loop.pool import PoolSelection, select_from_pool
+from snap_al.loop.settings import TrainingSource
+from snap_al.parallel import Communicator, on_root, world
+from snap_al.query import Strategy
+from snap_al.report.learning import write_learning
+
+
+def config_of(source: Path) -> RunConfig:
+    """Of a config, or of a FitSNAP deck."""
+    return validate_config({"fitsnap": source.name}, source) if source.suffix == ".in" else load_config(source)
+
+
+def select(
+    source: Path | str, pool: Path | str, out: Path | str, comm: Communicator | None = None, *, n: int | None = None,
+    strategy: str | None = None, cache: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended XYZ.
+
+    source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given. strategy: in place of the
+    config's. Their info has pool_index, rank, score, energy_std (eV/atom) and force_std (eV/Å, the largest over atoms);
+    labels that the pool had are kept. Returns what --json prints. Raises InputError on all ranks.
+    """
+    comm = comm or world()
+
+    def read() -> tuple[RunConfig, RunInputs, list[Configuration]]:
+        config = with_strategy(config_of(Path(source)), strategy)
+        inputs = read_inputs(config, strict=config.fitsnap is None)
+        return config, inputs, read_configurations(Path(pool), config.descriptor.elements, labelled=False)
+
+    config, inputs, configurations = on_root(comm, read)
+    wanted = config.query.batch if n is None else n
+    if wanted < 1:
+        raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
+    kept = Path(out).resolve().parent / "descriptors" if cache and config.cache else None
+    with threadpool_limits(1):
+        found = select_from_pool(config, inputs, configurations, wanted, comm, cache=kept)
+    on_root(comm, lambda: _write(Path(out), configurations, found))
+    return {
+        "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
+        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted)],
+    }  # fmt: skip
+
+
+def learn(
+    source: Path | str, out: Path | str, comm: Communicator | None = None, *, pool: Path | str | None = None,
+    strategies: Sequence[str] = ("novel", "random"), seeds: int = 8, initial: int = 5, most: int = 100,
+    hold_out: float = 0.2, report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Learning curves of strategies on a labelled pool, into `out`: learning.json, learning.csv and learning.png.
+
+    source: a config or FitSNAP deck. pool: labelled configurations with the weights of the config's first training entry;
+    the config's own training set when not given. The test set is the config's, or a share `hold_out` of the pool, drawn for
+    each seed. Curves that learning.json has already, of the same inputs, are not computed again. Returns what --json prints. Raises
+    InputError on all ranks.
+    """
+    comm = comm or world()
+    folder = Path(out).resolve()
+
+    def read() -> tuple[list[RunConfig], list[LabelledConfiguration], list[LabelledConfiguration], RunInputs]:
+        configs = [with_strategy(config_of(Path(source)), name) for name in strategies]
+        inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
+        return configs, _pool_items(configs[0], inputs, pool), list(inputs.test), inputs
+
+    configs, items, test, inputs = on_root(comm, read)
+    config = configs[0]
+    study = Study(initial, config.query.batch, most)
+    record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened([*items, *test], config, study, hold_out))
+    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
+        rows = row_source(engine, folder / "descriptors" if config.cache else None, comm)
+        for seed in range(seeds):
+            wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]
+            if not wanted:
+                continue
+            learner = _learner(config, rows, items, test, hold_out, seed, comm)
+            full = learner.full()
+            for strategy in wanted:
+                curve = learner.curve(strategy, seed, study)
+                record = record.with_curve(curve, full)
+                on_root(comm, record.write)
+                report(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
+    chosen = [c.query.strategy for c in configs]
+    result = record.summary(chosen, range(seeds))
+    on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
+    return result
+
+
+def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> list[LabelledConfiguration]:
+    if pool is None:
+        if not inputs.training:
+            raise InputError("learn: no pool; name one, or give the config a training section")
+        return list(inputs.training)
+    like = config.training[0] if config.training else TrainingSource(path=Path(pool))
+    found = read_configurations(Path(pool), config.descriptor.elements, labelled=True, units=like.units)
+    return [LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping) for c in found]
+
+
+def _learner(
+    config: RunConfig, rows: RowSource, items: list[LabelledConfiguration], test: list[LabelledConfiguration],
+    hold_out: float, seed: int, comm: Communicator,
+) -> Learner:  # fmt: skip
+    """Test sets are the config's, or held out of the pool, the same share of it by chance."""
+    if not test:
+        order = np.random.default_rng([seed, 6]).permutation(len(items))
+        out = set(order[: int(hold_out * len(items))].tolist())
+        test = [item for n, item in enumerate(items) if n in out]
+        items = [item for n, item in enumerate(items) if n not in out]
+    matrix = DesignMatrix(rows, comm)
+    matrix.append(items, strict=False)
+    tested = TestSet(rows, comm)
+    tested.add(test, strict=False)
+    return Learner(config, matrix, tested, comm)
+
+
+def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
+    """The config with another query.strategy. Raises InputError for one that is not there."""
+    if strategy is None:
+        return config
+    names = list(get_args(Strategy))
+    if strategy not in names:
+        raise InputError(f"no strategy {strategy!r}; {did_you_mean(strategy, names)}")
+    return config.model_copy(update={"query": config.query.model_copy(update={"strategy": strategy})})
+
+
+def _shortfall(found: PoolSelection, wanted: int) -> list[str]:
+    if len(found.chosen) >= wanted:
+        return []
+    if not found.chosen and found.duplicates == found.size:
+        return [
+            f"all {found.size} configurations of the pool are in the training set already; nothing is left to ask for"
+        ]
+    return [
+        f"{wanted} asked for, {len(found.chosen)} selected: {found.size} in the pool, {found.duplicates} duplicates"
+    ]
+
+
+def _write(out: Path, configurations: list[Configuration], found: PoolSelection) -> None:
+    from io import StringIO
+
+    import ase.io  # late: it is slow to import
+
+    frames = []
+    for rank, choice in enumerate(found.chosen):
+        atoms = configurations[choice.number].to_atoms()
+        atoms.info.update(
+            pool_index=choice.number,
+            rank=rank,
+            score=choice.score,
+            energy_std=choice.energy_std,
+            force_std=choice.force_std,
+        )
+        if configurations[choice.number].group:
+            atoms.info["group"] = configurations[choice.number].group
+        frames.append(atoms)
+    text = StringIO()
+    if frames:
+        ase.io.write(text, frames, format="extxyz")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, text.getvalue())

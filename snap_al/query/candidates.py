@@ -1,0 +1,131 @@
+"""What could be labelled next: design rows of configurations without labels, spread over ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.parallel import Communicator, collectively, combined_triangle, updated_triangle
+
+Array = NDArray[np.float64]
+ENERGY, FORCE, STRESS = 0, 1, 2
+LEAST = 1e-8
+"""A direction whose singular value is this small next to the largest says nothing of how configurations differ."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One configuration. rows: (m, n) unweighted, energy (per atom) first, then forces, atom by atom, then stress.
+    weights: (m,) that a label would give them. vanishing: (m,) by symmetry. number: among all candidates. cost: of its label,
+    in any unit."""
+
+    number: int
+    rows: Array
+    weights: Array
+    kinds: NDArray[np.int8]
+    vanishing: NDArray[np.bool_]
+    cost: float = 1.0
+
+    @property
+    def energy(self) -> Array:
+        """(n,)"""
+        return np.asarray(self.rows[0])
+
+    def of_kind(self, kind: int) -> Array:
+        return np.asarray(self.rows[self.kinds == kind])
+
+    @property
+    def forces(self) -> Array:
+        """(k, n) without those that vanish by symmetry."""
+        return np.asarray(self.rows[(self.kinds == FORCE) & ~self.vanishing])
+
+    @property
+    def weighted(self) -> Array:
+        """(k, n) the rows that a label would bring into the fit."""
+        counted = (self.weights > 0) & ~self.vanishing
+        return np.asarray(self.rows[counted] * self.weights[counted, None])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """own: this rank's. available: (size,) which may be asked for; the others belong to the pool, but are labelled already.
+    once: what was computed from all of them, which copies that differ in what is available share."""
+
+    own: Sequence[Candidate]
+    available: NDArray[np.bool_]
+    comm: Communicator
+    once: dict[str, Array] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.available)
+
+    def only(self, numbers: Iterable[int]) -> Candidates:
+        """With no others available."""
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[list(numbers)] = True
+        return replace(self, available=self.available & chosen)
+
+    def without(self, number: int) -> Candidates:
+        available = self.available.copy()
+        available[number] = False
+        return replace(self, available=available)
+
+    def each(self, of: Callable[[Candidate], Array | float], shape: tuple[int, ...] = ()) -> Array:
+        """(size, *shape) of every candidate, on all ranks. Collective."""
+        return self._gathered(of, self.own, np.zeros((len(self), *shape)))
+
+    def scores(self, score: Callable[[Candidate], float], which: Sequence[int] | None = None) -> Array:
+        """(size,) of the available candidates (of those in `which`, if given), -inf elsewhere. Collective."""
+        wanted = np.flatnonzero(self.available).tolist() if which is None else [n for n in which if self.available[n]]
+        own = [self.by_number[n] for n in wanted if n in self.by_number]
+        found = self._gathered(score, own, np.full(len(self), -np.inf))
+        return np.asarray(np.where(np.isnan(found), -np.inf, found))
+
+    def _gathered(self, of: Callable[[Candidate], Array | float], own: Sequence[Candidate], values: Array) -> Array:
+        with collectively(self.comm):
+            mine = np.array([c.number for c in own], dtype=int), np.array([of(c) for c in own], dtype=float)
+        for numbers, found in self.comm.allgather(mine):
+            if len(numbers):
+                values[numbers] = found
+        return values
+
+    @cached_property
+    def by_number(self) -> dict[int, Candidate]:
+        """This rank's."""
+        return {c.number: c for c in self.own}
+
+    def fetch(self, number: int) -> Candidate:
+        """One candidate, on all ranks. Collective."""
+        own = self.by_number.get(number)
+        if self.comm.size == 1:
+            return self.by_number[number]
+        return next(c for c in self.comm.allgather(own) if c is not None)
+
+    def costs(self) -> Array:
+        """(size,)"""
+        return self.each(lambda c: c.cost)
+
+    def geometry(self, labelled: Array) -> tuple[Array, Array]:
+        """Energy rows of candidates (size, k) and of labelled configurations (t, n) → (t, k), in coordinates in which all
+        candidates' rows together are orthonormal: how far apart two configurations are for a linear model. Collective."""
+        n = labelled.shape[1]
+        if "whitening" not in self.once:
+            self.once["whitening"] = self._whitening(n)
+            self.once["points"] = self.each(lambda c: c.energy @ self.once["whitening"], (n,))
+        return self.once["points"], labelled @ self.once["whitening"]
+
+    def _whitening(self, n: int) -> Array:
+        triangle = np.zeros((n, n))
+        with collectively(self.comm):
+            for c in self.own:
+                triangle = updated_triangle(triangle, c.weighted)
+        triangle = combined_triangle(self.comm, triangle)
+        norms = np.linalg.norm(triangle, axis=0)
+        norms[norms == 0] = 1.0
+        _, s, vt = self.comm.bcast(np.linalg.svd(triangle / norms))
+        least = LEAST * max(s[0], np.finfo(float).tiny)
+        return np.asarray((vt.T / np.maximum(s, least)) / norms[:, None])

@@ -1,0 +1,118 @@
+"""What a posterior knows, and would know after labels that are only imagined so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.fit import Posterior, square_root
+from snap_al.fit.posterior import LEAST_INFORMATION
+from snap_al.parallel import Communicator, collectively
+from snap_al.query.candidates import Candidate
+
+Array = NDArray[np.float64]
+Part = Literal["total", "epistemic", "model_error"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The training set, as far as queries look at it. energy: (t, n) energy rows. stds: (t, 2) left-out energy std (eV/atom)
+    and RMS force std (eV/Å) of each configuration at unit noise: sqrt(a (G - G_own)⁻¹ aᵀ); 0 where all forces vanish."""
+
+    energy: Array
+    stds: Array
+
+    @classmethod
+    def of(cls, posterior: Posterior, own: Sequence[Candidate], comm: Communicator) -> Labelled:
+        """own: this rank's configurations, with the weights that they are fitted with. Collective."""
+        with collectively(comm):
+            found = [(c.number, c.energy, _left_out(posterior, c)) for c in own]
+        everyone = sorted((each for part in comm.allgather(found) for each in part), key=lambda each: each[0])
+        n = len(posterior.mean)
+        return cls(np.array([e[1] for e in everyone]).reshape(-1, n), np.array([e[2] for e in everyone]).reshape(-1, 2))
+
+
+def _left_out(posterior: Posterior, c: Candidate) -> Array:
+    """(2,). With Q = UsVᵀ the information without it is 1 - QᵀQ, its inverse 1 + V diag(s²/(1 - s²)) Vᵀ."""
+    q = c.weighted @ posterior.whitening
+    if len(q) < q.shape[1]:
+        squares, u = np.linalg.eigh(q @ q.T)
+        kept = squares > np.finfo(float).eps * max(squares.max(initial=0.0), np.finfo(float).tiny)
+        squares, v = squares[kept], q.T @ (u[:, kept] / np.sqrt(squares[kept]))
+    else:
+        squares, v = np.linalg.eigh(q.T @ q)
+    squares = np.clip(squares, 0.0, 1.0 - LEAST_INFORMATION)
+    rows = np.vstack([c.energy, c.forces]) @ posterior.whitening
+    variances = np.square(rows).sum(axis=1) + np.square(rows @ v) @ (squares / (1.0 - squares))
+    return np.array([np.sqrt(variances[0]), np.sqrt(variances[1:].sum() / max(len(variances) - 1, 1))])
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """In whitened coordinates q = aT of the posterior, in which what was fitted is the unit matrix.
+
+    change: (n, n) information QᵀQ of the candidates in `imagined`, weighted rows. All covariances follow it: Posterior's
+    `parts_with` says how.
+    """
+
+    posterior: Posterior
+    labelled: Labelled
+    change: Array
+    imagined: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
+    """That the imagined were taken with."""
+    rows: tuple[Array, ...] = field(default=(), repr=False)
+    """Their energy rows (n,)."""
+
+    @classmethod
+    def of(cls, posterior: Posterior, labelled: Labelled) -> Knowledge:
+        return cls(posterior, labelled, np.zeros_like(posterior.inner))
+
+    def whitened(self, rows: Array) -> Array:
+        return np.asarray(rows @ self.posterior.whitening)
+
+    def with_label(self, candidate: Candidate, score: float = 0.0) -> Knowledge:
+        """As if it had been labelled. score: of a strategy, with which it was taken."""
+        q = self.whitened(candidate.weighted)
+        return replace(
+            self,
+            change=self.change + q.T @ q,
+            imagined=(*self.imagined, candidate.number),
+            scores=(*self.scores, score),
+            rows=(*self.rows, candidate.energy),
+        )
+
+    @cached_property
+    def information(self) -> Array:
+        return np.asarray(np.eye(len(self.change)) + self.change)
+
+    @cached_property
+    def root(self) -> Array:
+        """(n, n) symmetric square root of the covariance of coefficients at unit noise, the information's inverse."""
+        values, vectors = np.linalg.eigh(self.information)
+        return np.asarray((vectors / np.sqrt(np.maximum(values, 1.0))) @ vectors.T)  # below 1 is rounding
+
+    @cached_property
+    def covariance(self) -> Array:
+        """(n, n)"""
+        return np.asarray(self.root @ self.root)
+
+    @cached_property
+    def _roots(self) -> dict[str, Array]:
+        model_error, epistemic = self.posterior.parts_with(self.change)
+        parts = {"model_error": model_error, "epistemic": epistemic, "total": model_error + epistemic}
+        return {name: self.posterior.whitening @ square_root(part) for name, part in parts.items()}
+
+    def std_root(self, part: Part = "total") -> Array:
+        """L (n, n) with a row's variance |aL|², in the rows' own coordinates."""
+        return self._roots[part]
+
+    @cached_property
+    def energies(self) -> Array:
+        """(t, n) energy rows of what is labelled or imagined to be."""
+        return np.vstack([self.labelled.energy, *self.rows])
