@@ -57,7 +57,9 @@ class _Rows:
     stride: int
     comm: Communicator
 
-    def at(self, v: Array, theta: Array) -> _Sums:
+    def at(self, v: Array, theta: Array, before: _Sums | None = None) -> _Sums:
+        """before: those at another place, of which a steady curvature is taken."""
+        known = before.information if before is not None and self.rowwise.steady else None
         p, n = len(v), len(theta)
         cost, by_v, curvature = 0.0, np.zeros(p), np.zeros((p, p))
         pull, information = np.zeros(n), np.zeros((n, n))
@@ -72,12 +74,13 @@ class _Rows:
                     cost += float(counts @ value)
                     by_v += (counts * by_s2) @ squared
                     pull += (counts * by_r) @ q
-                    scaled = q * np.sqrt(counts * of_r)[:, None]
-                    information += scaled.T @ scaled
+                    if known is None:
+                        scaled = q * np.sqrt(counts * of_r)[:, None]
+                        information += scaled.T @ scaled
                     share = squared[:: self.stride] * np.sqrt(counts * of_s2)[:: self.stride, None]
                     curvature += share.T @ share
         total, by_v, curvature, pull, information = sum_rows(self.comm, cost, by_v, curvature, pull, information)
-        return _Sums(float(total), by_v, self.stride * curvature, pull, information)
+        return _Sums(float(total), by_v, self.stride * curvature, pull, information if known is None else known)
 
 
 def scored(
@@ -117,7 +120,7 @@ def scored(
         while True:
             step = _bounded_step if bounded else _log_step
             trial = comm.bcast(step(v, here, damping, alpha, mode))
-            there = rows.at(trial, moved)
+            there = rows.at(trial, moved, here)
             cost = there.cost + priors(trial, moved)
             if cost < history[-1] or damping > MOST_DAMPING:
                 break

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ Array = NDArray[Any]  # float64, and complex128 under a complex step
 
 
 class Rowwise(Protocol):
-    """-log L as a sum over rows, of weighted residuals r (m,) and variances s² (m,)."""
+    """-log L as a sum over rows, of weighted residuals r (m,) and variances s² (m,). steady: whether the curvature by r is the
+    same wherever r and s² are."""
+
+    steady: ClassVar[bool]
 
     def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         """Of each row: -log L, and its derivatives by r and by s²."""
@@ -31,6 +34,8 @@ class Rowwise(Protocol):
 @dataclass(frozen=True)
 class IID:
     """Independent Gaussian rows."""
+
+    steady: ClassVar[bool] = False
 
     def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         ratio = r / s2
@@ -48,6 +53,7 @@ class ABC:
 
     alpha: float
     epsilon: float
+    steady: ClassVar[bool] = True
 
     def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         sign = np.where(np.real(r) < 0, -1.0, 1.0)
