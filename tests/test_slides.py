@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "examples" / "slides"))
+import committee
 import polynomials
 import residuals
 import sine
@@ -46,6 +47,15 @@ def test_variational_underestimates(scenario):
     assert factors[-1] > 5
     assert 0.4 < found[orders[-1]]["std over error, full"] < 1.6
     assert found[orders[-1]]["std over error, variational"] < 0.25
+
+
+def test_where_a_committee_helps():
+    """Ten seeds: Griewank in four dimensions, and not in 32, where no learner can follow it yet."""
+    low = committee.compared("Griewank", 4, "polynomial")
+    assert low["high"] < 0.9
+    assert (np.diff(np.log(low["committee"])) < 0.3).all()
+    high = committee.compared("Griewank", 32, "polynomial")
+    assert 0.9 < high["ratio"] < 1.2
 
 
 def test_stds_follow_residuals_of_ta(data, tmp_path):

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+import committee
 import matplotlib
 import polynomials
 import residuals
@@ -26,6 +27,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     sine.make(arguments.out)
     polynomials.make(arguments.out)
+    committee.make(arguments.out)
     sets = [name for name in arguments.sets if (arguments.data / residuals.DECKS[name]).exists()]
     if sets:
         residuals.make(arguments.out, arguments.data, sets)
