@@ -298,6 +298,42 @@ def test_walkers_side_by_side(tmp_path):
     assert len(set(seen)) == 3, "walkers must differ by their velocities"
 
 
+def alike(folder, query, stop, temperature="[600, 1200]"):
+    """Four walkers from one structure."""
+    walkers = ", ".join(["{structure: Cu.extxyz, supercell: [2, 2, 2]}"] * 4)
+    explore = (
+        f"explore: {{walkers: [{walkers}], temperature: {temperature}, ensemble: nvt, timestep: 0.003, steps: 600, "
+        "check_every: 10, checkpoint_every: 150}"
+    )
+    return small_config(folder, explore=explore, query=f"query: {{{query}}}", stop=f"stop: {{{stop}}}")
+
+
+def test_one_label_does_for_walkers_alike(tmp_path):
+    """They stop together; not all are labelled, and all go on; the same again."""
+    config = alike(tmp_path, "force_std: 0.03, novelty_quantile: 0.3", "max_labels: 12")
+    first = run(config, tmp_path / "run", 2)
+    chosen = [e for e in first[1] if e["event"] == "chosen"]
+    assert any(e["dropped"] for e in chosen)
+    assert all(e["kept"] for e in chosen)
+    assert first == run(config, tmp_path / "again", 2)
+
+
+@pytest.mark.parametrize(("stop", "temperature", "reason"), [
+    ("nothing_novel_frames: 60", "300", "nothing novel in"),
+    ("stalled_fits: 1, stalled_share: 0.9, max_labels: 6", "[600, 1200]", "label budget"),
+    ("model_limited: true", "[600, 1200]", "model-limited"),
+])  # fmt: skip
+def test_a_tolerance_of_its_own_and_when_to_stop(tmp_path, stop, temperature, reason):
+    """Without a test set no error can stall."""
+    tolerance = "force_std: 0.01, min_gain: 0.9" if "model" in stop else "force_std: auto"
+    _, events = run(alike(tmp_path, tolerance, stop, temperature), tmp_path / "run", 2)
+    if "model" in stop:
+        assert events[-1]["reason"].startswith(reason)
+        return
+    assert all(e["tolerance"] >= e["novelty"] > 0 for e in events if e["event"] == "fitted")
+    assert events[-1]["reason"].startswith(reason)
+
+
 def test_every_walker_given_up(tmp_path):
     """A guard that nothing passes: the run ends with exit code 3 and says what to do; labels and fit are kept."""
     explore = (

@@ -54,8 +54,8 @@ def run(
 
 def _leave_report(directory: RunDirectory) -> dict[str, Any]:
     """metrics.json and figures, also of a run that failed. Returns the metrics."""
-    config, events, state = read_run(directory.root)
-    write_figures(directory, events, config.query.force_std)
+    _, events, state = read_run(directory.root)
+    write_figures(directory, events, state.tolerance)
     return write_metrics(directory, events, state)
 
 

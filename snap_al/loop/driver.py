@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine, row_source
+from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
+from snap_al.loop.choosing import worth_labelling
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.explore import WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
@@ -77,16 +78,18 @@ class Driver:
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:
                 self._start()
-            reason = self._loop(training, test)
+            reason = self._loop(training, test, source)
             self._finish(training, test, reason)
         failed_run(self._state)
         return self._state
 
-    def _loop(self, training: TrainingSet, test: TestSet) -> str:
+    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource) -> str:
         """Until there is a reason to stop."""
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
-            if self._state.pending and labels_left(self._state, self._config):
+            if len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
+                self._choose(source)
+            elif self._state.pending and labels_left(self._state, self._config):
                 self._label()
             elif self._state.fitted_labels != len(self._state.labelled):
                 self._fit(training, test)
@@ -122,6 +125,15 @@ class Driver:
                 "restore them, or give another --out"
             ).on_all_ranks()
 
+    def _choose(self, source: RowSource) -> None:
+        """Of several walkers' frames, those that are still worth a label once the others have theirs."""
+        queries = self._state.unchosen
+        frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
+        posterior = self._current_potential().posterior
+        kept = worth_labelling(frames, self._config, self._state, posterior, source, self._comm)
+        dropped = [q.walker for n, q in enumerate(queries) if n not in kept]
+        self._record({"event": "chosen", "kept": [queries[n].walker for n in kept], "dropped": dropped})
+
     def _label(self) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the journal."""
         queries = self._state.pending[: labels_left(self._state, self._config)]
@@ -147,7 +159,7 @@ class Driver:
         posterior = training.fit(previous, self._state.fitted_labels + len(self._inputs.training) if known else 0)
         potential = FittedPotential(self._config.descriptor, self._inputs.reference, posterior)
         assert self._config.explore is not None
-        novelty = training.novelty(posterior, self._config.explore.guards.max_force_std)
+        limits = training.limits(posterior, self._config.explore.guards.max_force_std)
         evaluated = (test or training).evaluate(posterior)
         number = self._state.fits + 1
 
@@ -159,7 +171,7 @@ class Driver:
         self._potential = potential
         self._record(
             {
-                "event": "fitted", "fit": number, "labels": len(self._state.labelled), "novelty": novelty,
+                "event": "fitted", "fit": number, "labels": len(self._state.labelled), "novelty": limits.novelty, "tolerance": limits.tolerance,
                 "configurations": len(training.matrix.items), "ridge": posterior.ridge,
                 "measured_on": "test" if test else "training", "table": evaluated.table(),
                 "seconds": time.perf_counter() - started,

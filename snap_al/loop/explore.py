@@ -82,7 +82,7 @@ def _segment(
     assert config.explore is not None
     walker = state.walkers[number]
     started = time.perf_counter()
-    thresholds = Thresholds(config.query.force_std, state.novelty, config.query.min_gain, config.label.fweight)
+    thresholds = Thresholds(state.tolerance, state.novelty, config.query.min_gain, config.label.fweight)
     begin = walker.trail[-1]
     restart_out = directory.restart(number, walker.segments)
     aborted = directory.aborted(number, walker.segments)

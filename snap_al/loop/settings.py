@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PositiveInt
 
 from snap_al.data.readers import ConfigPath, LabelUnits
 from snap_al.data.starting_set import StartSettings, StructureSource
@@ -50,6 +50,13 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     """Labels that the run may pay for, the starting set counted."""
     nothing_novel_ps: float | None = Field(default=None, gt=0)
     """ps of exploration, all walkers together, without a query."""
+    nothing_novel_frames: PositiveInt | None = None
+    """Checked frames, all walkers together, without a query."""
+    stalled_fits: PositiveInt | None = None
+    """Fits in which the force RMSE on the test set has not fallen by `stalled_share` below the lowest before them."""
+    stalled_share: float = Field(default=0.02, ge=0, lt=1)
+    model_limited: bool = False
+    """Stop when most of the last 100 or more checked frames without a query were over the tolerance, and no label would help."""
 
 
 class LammpsSettings(BaseModel, extra="forbid", frozen=True):

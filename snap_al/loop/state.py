@@ -70,12 +70,14 @@ class WalkerState:
 
 @dataclass(frozen=True)
 class Query:
-    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there, once submitted."""
+    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there, once submitted. chosen: of
+    several that walkers stopped at together, or the only one."""
 
     key: str
     walker: int
     step: int
     job: str = ""
+    chosen: bool = True
 
     @property
     def group(self) -> str:
@@ -102,7 +104,12 @@ class RunState:
     fits: int = 0
     fitted_labels: int = -1
     novelty: float = 0.0
+    tolerance: float = 0.0
+    test_errors: tuple[float, ...] = ()
+    """Force RMSE on the test set after each fit, eV/Å."""
     steps_since_query: int = 0
+    checks_since_query: int = 0
+    limited_since_query: int = 0
     checks: int = 0
     model_limited: int = 0
     stopped: str = ""
@@ -117,6 +124,10 @@ class RunState:
             queries = tuple(Query(key, -1, 0) for key in event["queries"])
             walkers = tuple(WalkerState() for _ in range(event["walkers"]))
             return replace(self, started=True, pending=queries, walkers=walkers, digests=event["digests"])
+        if kind == "chosen":
+            dropped = [q for q in self.unchosen if q.walker in event["dropped"]]
+            kept = (replace(q, chosen=True) for q in self.pending if q not in dropped)
+            return replace(self, pending=tuple(kept))
         if kind == "submitted":
             jobs = event["jobs"]
             return replace(self, pending=tuple(replace(q, job=jobs.get(q.key, q.job)) for q in self.pending))
@@ -126,7 +137,7 @@ class RunState:
         if kind == "rejected":
             return self._rejected(event)
         if kind == "fitted":
-            return replace(self, fits=event["fit"], fitted_labels=event["labels"], novelty=event["novelty"], stopped="")
+            return self._fitted(event)
         if kind == "explored":
             return self._explored(event)
         if kind == "stopped":
@@ -134,6 +145,19 @@ class RunState:
         if kind == "halted":
             return self._halted(event["reason"])
         raise InputError(f"the journal has an event {kind!r} that this version of snap_al does not know")
+
+    def _fitted(self, event: Event) -> RunState:
+        tested = event["measured_on"] == "test" and "forces" in event["table"]
+        errors = (*self.test_errors, event["table"]["forces"]["rmse"]) if tested else self.test_errors
+        return replace(
+            self, fits=event["fit"], fitted_labels=event["labels"], novelty=event["novelty"],
+            tolerance=event.get("tolerance", self.tolerance), test_errors=errors, stopped="",
+        )  # fmt: skip
+
+    @property
+    def unchosen(self) -> tuple[Query, ...]:
+        """What walkers stopped at, and nobody has asked for yet."""
+        return tuple(q for q in self.pending if not q.chosen and not q.job)
 
     def _take(self, key: str) -> tuple[Query, tuple[Query, ...]]:
         at = next(n for n, q in enumerate(self.pending) if q.key == key)
@@ -155,18 +179,19 @@ class RunState:
 
     def _explored(self, event: Event) -> RunState:
         walkers, pending = list(self.walkers), list(self.pending)
-        steps, checks, limited = self.steps_since_query, self.checks, self.model_limited
+        steps, checks, limited = self.steps_since_query, self.checks_since_query, self.limited_since_query
         for each in event["walkers"]:
             n = each["walker"]
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
             steps += max(each["step"] - each["from_step"], 0)
             checks, limited = checks + each["checks"], limited + each["model_limited"]
             if each["query"]:
-                pending.append(Query(each["query"], n, each["step"]))
-                steps = 0
+                pending.append(Query(each["query"], n, each["step"], chosen=False))
+                steps = checks = limited = 0
         return replace(
-            self, walkers=tuple(walkers), pending=tuple(pending), steps_since_query=steps, checks=checks,
-            model_limited=limited, stopped="",
+            self, walkers=tuple(walkers), pending=tuple(pending), steps_since_query=steps, checks_since_query=checks,
+            limited_since_query=limited, checks=self.checks + sum(e["checks"] for e in event["walkers"]),
+            model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]), stopped="",
         )  # fmt: skip
 
 
@@ -176,4 +201,5 @@ def initial_state(config: RunConfig) -> RunState:
         raise InputError(
             "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al fit` needs none"
         ).on_all_ranks()
-    return RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.steps)
+    begin = RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.steps)
+    return replace(begin, tolerance=config.query.force_tolerance)

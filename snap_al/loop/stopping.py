@@ -9,6 +9,8 @@ from snap_al.loop.state import RunState, WalkerStatus
 MODEL_LIMITED_SHARE = 0.05
 """A run is called model-limited when more than this share of its checked frames is over the tolerance and not novel."""
 
+FEWEST_CHECKS = 100
+
 
 def labels_left(state: RunState, config: RunConfig) -> int:
     """What the run may still pay for."""
@@ -27,7 +29,24 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
     quiet = state.steps_since_query * config.explore.timestep
     if limit is not None and quiet >= limit:
         return f"nothing novel in {quiet:g} ps"
-    return ""
+    frames = config.stop.nothing_novel_frames
+    if frames is not None and state.checks_since_query >= frames:
+        return f"nothing novel in {state.checks_since_query} checked frames"
+    limited, seen = state.limited_since_query, state.checks_since_query
+    if config.stop.model_limited and seen >= FEWEST_CHECKS and limited > 0.5 * seen:
+        return f"model-limited: {limited} of {seen} frames since the last query are over the tolerance, and labels would not help"
+    return stalled(state, config)
+
+
+def stalled(state: RunState, config: RunConfig) -> str:
+    """Whether the error on the test set has not fallen in the last fits; an empty text if it has, or nothing is asked for."""
+    n, errors = config.stop.stalled_fits, state.test_errors
+    if n is None or len(errors) <= n:
+        return ""
+    before, since = min(errors[:-n]), min(errors[-n:])
+    if since < before * (1.0 - config.stop.stalled_share):
+        return ""
+    return f"the force RMSE on the test set has stalled: {since:.4f} eV/Å in the last {n} fits, {before:.4f} before"
 
 
 def failed_run(state: RunState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,17 @@ from snap_al.query import left_out_force_stds
 from snap_al.uncertainty import Evaluated
 
 Array = NDArray[np.float64]
+AUTOMATIC_QUANTILE = 0.95
 SET_ASIDE = 0.5
 """Training configurations whose force weights are damped below this on average are no measure of what is novel."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """eV/Å, on the largest force std of a frame. tolerance: what a user accepts. novelty: above it a frame is novel."""
+
+    tolerance: float
+    novelty: float
 
 
 class TrainingSet:
@@ -108,15 +118,22 @@ class TrainingSet:
     def evaluate(self, posterior: Posterior) -> Evaluated:
         return predicted(self.matrix.slabs(), posterior, self._comm)
 
-    def novelty(self, posterior: Posterior, limit: float) -> float:
-        """eV/Å: the configured quantile of the left-out force stds of configurations in the range of use.
+    def limits(self, posterior: Posterior, beyond_use: float) -> Limits:
+        """From the left-out force stds of configurations in the range of use.
 
-        limit: eV/Å; a left-out std beyond use says that nothing else is like that configuration, and no more. With none
-        left the answer is 0: tolerance and gain alone decide.
+        beyond_use: eV/Å; a left-out std above it says that nothing else is like that configuration, and no more. With none
+        left novelty is 0: tolerance and gain alone decide.
         """
         stds = left_out_force_stds(posterior, self.matrix, self._comm)
-        representative = [std for n, std in stds.items() if std <= limit and _damping(self.matrix.items[n]) > SET_ASIDE]
-        return float(np.quantile(representative, self._config.query.novelty_quantile)) if representative else 0.0
+        representative = [
+            std for n, std in stds.items() if std <= beyond_use and _damping(self.matrix.items[n]) > SET_ASIDE
+        ]
+        query = self._config.query
+        novelty = float(np.quantile(representative, query.novelty_quantile)) if representative else 0.0
+        if query.force_std != "auto":
+            return Limits(query.force_std, novelty)
+        usual = float(np.quantile(representative, AUTOMATIC_QUANTILE)) if representative else query.force_tolerance
+        return Limits(usual, novelty)
 
 
 def _with_column_numbers(config: RunConfig) -> FitSettings:

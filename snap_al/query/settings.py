@@ -14,6 +14,9 @@ Strategy = Literal[
 ]  # fmt: skip
 
 
+USUAL_FORCE_STD = 0.1
+
+
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """A frame of MD is queried when its largest force std (i) exceeds the tolerance, (ii) is novel, and (iii) a label would
     help. When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent for nothing.
@@ -21,8 +24,9 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     From a pool, `strategy` ranks, and `diversity` makes the batch.
     """
 
-    force_std: float = Field(default=0.1, gt=0)
-    """Tolerance, eV/Å, on the largest force std over a frame's atoms."""
+    force_std: PositiveFloat | Literal["auto"] = USUAL_FORCE_STD
+    """Tolerance, eV/Å, on the largest force std over a frame's atoms. auto: after each fit, what 95 % of the training
+    configurations are below, each predicted without itself."""
     energy_std: float = Field(default=0.005, gt=0)
     """Tolerance, eV/atom, next to which strategies weigh energies."""
     stress_std: float = Field(default=0.005, gt=0)
@@ -60,3 +64,8 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """Scores count per cost."""
     budget: PositiveFloat | None = None
     """Of a batch's costs together."""
+
+    @property
+    def force_tolerance(self) -> float:
+        """eV/Å, next to which strategies weigh forces."""
+        return USUAL_FORCE_STD if self.force_std == "auto" else float(self.force_std)

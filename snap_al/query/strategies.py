@@ -23,7 +23,7 @@ def acquisition(
 ) -> Acquisition:
     """targets: (m, n) energy rows of settings.targets, for C and V. strategy: in place of that of the settings."""
     name = strategy or settings.strategy
-    tolerances = Tolerances(settings.energy_std, settings.force_std, settings.stress_std)
+    tolerances = Tolerances(settings.energy_std, settings.force_tolerance, settings.stress_std)
     uncertainty = Uncertainty(settings.of, settings.atoms, settings.part, tolerances)
     if name in ("A", "C", "D", "E", "T", "G", "I", "V"):
         return optimality(name, targets)

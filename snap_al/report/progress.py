@@ -35,6 +35,8 @@ def describe(event: Event) -> str:
             f"walker {w['walker']}: step {w['from_step']} to {w['step']}, {w['outcome']}: {w['reason']}"
             for w in event["walkers"]
         )
+    if kind == "chosen" and event["dropped"]:
+        return f"{len(event['kept'])} of {len(event['kept']) + len(event['dropped'])} frames are worth a label each; they do for the others"
     if kind == "halted":
         return f"halted: {event['reason']}"
     if kind == "stopped":

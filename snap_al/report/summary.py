@@ -23,6 +23,7 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "stopped": state.stopped,
         "model_limited": model_limited(state),
         "novelty_ev_per_a": state.novelty,
+        "tolerance_ev_per_a": state.tolerance,
         "wall_seconds": wall_seconds(events),
         "walkers": [
             {

@@ -96,7 +96,7 @@ def status_screen(summary: Summary, running: bool) -> RenderableType:
     lines = [
         f"{doing}",
         f"labels {summary['labels']}, rejected {summary['rejected']}, waiting {summary['pending']}, fits {summary['fits']}",
-        f"novel above {summary['novelty_ev_per_a']:.3f} eV/Å",
+        f"force std: tolerance {summary['tolerance_ev_per_a']:.3f} eV/Å, novel above {summary['novelty_ev_per_a']:.3f} eV/Å",
         f"time: {parts}",
     ]
     if summary["model_limited"]:

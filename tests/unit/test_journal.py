@@ -1,6 +1,7 @@
 """The journal after a crash anywhere, and the state as a pure function of it."""
 
 import multiprocessing
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from snap_al.errors import InputError
 from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events
+from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import Query
+from snap_al.loop.stopping import stalled
 
 EVENTS = [
     {"event": "opened", "ranks": 1},
@@ -159,3 +162,12 @@ def test_a_candidate_on_the_last_step_is_labelled_and_then_the_walker_is_done():
 def test_unknown_events_are_refused():
     with pytest.raises(InputError, match="does not know"):
         state().apply({"event": "from the future"})
+
+
+@pytest.mark.parametrize(("errors", "stops"), [
+    ((0.3, 0.2, 0.1), False), ((0.3, 0.2), False), ((0.3, 0.1, 0.11, 0.099), True), ((0.3, 0.1, 0.11, 0.09), False), ((), False),
+])  # fmt: skip
+def test_a_stalled_error(errors, stops):
+    """Over two fits, by less than 2 %."""
+    config = SimpleNamespace(stop=StopSettings(stalled_fits=2))
+    assert bool(stalled(RunState(0, 1, 10, test_errors=errors), config)) == stops

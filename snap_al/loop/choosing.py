@@ -1,0 +1,64 @@
+"""Which of the frames that several walkers stopped at in one pass are worth a label each: the batch selector of pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import Configuration
+from snap_al.descriptors import DesignMatrix, RowSource
+from snap_al.fit import Posterior
+from snap_al.loop.pool import as_candidates
+from snap_al.loop.settings import RunConfig
+from snap_al.loop.state import RunState
+from snap_al.parallel import Communicator
+from snap_al.query import Candidate, Candidates, Knowledge, Labelled, Score, select
+from snap_al.query.uncertainty import Tolerances, Uncertainty
+
+
+@dataclass(frozen=True)
+class StillWorth:
+    """The largest force std (eV/Å) while it is over the limit and a label would lower it by `gain`; else -inf, which is never
+    chosen."""
+
+    std: Uncertainty
+    limit: float
+    gain: float
+    shrinks: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
+
+    def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
+        std = self.std.prepare(candidates, known)
+
+        def score(candidate: Candidate, known: Knowledge) -> float:
+            before = std(candidate, known)
+            if before <= self.limit or std(candidate, known.with_label(candidate)) > (1.0 - self.gain) * before:
+                return -np.inf
+            return before
+
+        return score
+
+
+def worth_labelling(
+    frames: Sequence[Configuration], config: RunConfig, state: RunState, posterior: Posterior, source: RowSource,
+    comm: Communicator,
+) -> list[int]:  # fmt: skip
+    """Numbers of the frames to label, at least one and at most query.batch. Collective.
+
+    The largest force std goes first; the next is looked at as if that had been labelled. Walkers that set out from like
+    structures stop at like frames, and one label does for them.
+    """
+    matrix = DesignMatrix(source, comm)
+    matrix.append([LabelledConfiguration(frame, config.label.weights) for frame in frames])
+    candidates = Candidates(as_candidates(matrix), np.ones(len(frames), dtype=bool), comm)
+    nothing = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
+    known, q = Knowledge.of(posterior, nothing), config.query
+    largest = Uncertainty("force", "max", "total", Tolerances(q.energy_std, q.force_tolerance, q.stress_std))
+    still = StillWorth(largest, max(state.tolerance, state.novelty), q.min_gain)
+    # what MD saw and these rows may differ by a rounding, at the limit
+    kept = select(candidates, still, known, q.batch).numbers or select(candidates, largest, known, 1).numbers
+    return sorted(kept)
