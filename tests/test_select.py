@@ -58,6 +58,23 @@ def test_select_by_other_strategies(folder, strategy):
     assert len({c["number"] for c in found["selected"]}) == 3
 
 
+def test_extrapolation_grades(folder):
+    """By configuration and by atom: what is far out comes first, with γ far above 1."""
+    for grade in ("configuration", "atom"):
+        (folder / "fit.yaml").write_text(FIT + f"query: {{strategy: maxvol, grade: {grade}}}\n")
+        one, two = (
+            json.loads(
+                snap_al(
+                    "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 2, "--json", cwd=folder, ranks=r
+                ).stdout
+            )["selected"]
+            for r in (1, 2)
+        )
+        assert one[0]["number"] in range(10, 14)
+        assert one[0]["score"] > 2
+        assert [c["number"] for c in one] == [c["number"] for c in two]
+
+
 def test_more_than_there_is_and_nothing_new(folder):
     found = json.loads(
         snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 99, "--json", cwd=folder).stdout

@@ -7,6 +7,7 @@ https://docs.lammps.org/compute_sna_atom.html
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,16 +87,33 @@ class DescriptorEngine:
             self._session = None
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
+        raw, box = self._guarded(configuration, self._compute)
+        return self._arrange(configuration, raw, box)
+
+    def atom_rows(self, configuration: Configuration) -> Array:
+        """(n_atoms, n_distinct) rows of single atoms' energies, zero outside the block of the atom's own element; their mean is
+        the configuration's energy row. https://docs.lammps.org/compute_sna_atom.html"""
+        raw, _ = self._guarded(configuration, self._compute_atoms)
+        full = np.zeros((len(raw), self.columns.n_all))
+        for atom, symbol in enumerate(configuration.species):
+            block = self.columns.block(self.settings.elements.index(symbol))
+            full[atom, block.start : block.start + int(self.columns.has_constant)] = 1.0
+            full[atom, block.start + int(self.columns.has_constant) : block.stop] = raw[atom]
+        return self.columns.keep_distinct(full)
+
+    def _guarded(
+        self, configuration: Configuration, compute: Callable[[Configuration], tuple[Array, Box]]
+    ) -> tuple[Array, Box]:
         where = configuration.name or "configuration"
         check_configuration(configuration, self.settings.elements, where)
         try:
-            raw, box = self._compute(configuration)
+            raw, box = compute(configuration)
         except LammpsError as error:
             self.close()
             raise InputError(f"{where}: no descriptors: {error}") from error
         if not np.isfinite(raw).all():
             raise InputError(f"{where}: descriptors are not finite")
-        return self._arrange(configuration, raw, box)
+        return raw, box
 
     @property
     def fingerprint(self) -> str:
@@ -106,6 +124,23 @@ class DescriptorEngine:
         return repr(parts)
 
     def _compute(self, configuration: Configuration) -> tuple[Array, Box]:
+        session, box = self._placed(configuration)
+        session.command(f"compute snap all snap {self.settings.compute_arguments()}")
+        session.command("run 0 post no")
+        raw = session.global_array("snap")
+        session.commands(["uncompute snap", "uncompute snap_press"])
+        return raw, box
+
+    def _compute_atoms(self, configuration: Configuration) -> tuple[Array, Box]:
+        """In the order of the configuration's atoms."""
+        session, box = self._placed(configuration)
+        session.command(f"compute atoms all sna/atom {self.settings.compute_arguments()}")
+        session.command("run 0 post no")
+        raw = session.per_atom("atoms")[np.argsort(session.atoms()["id"])]
+        session.command("uncompute atoms")
+        return raw, box
+
+    def _placed(self, configuration: Configuration) -> tuple[LammpsSession, Box]:
         session = self._session or self._open()
         box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
         if pair := box.coincident(COINCIDENT):  # SNAP would pass over them without a word
@@ -116,11 +151,7 @@ class DescriptorEngine:
         types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions)
         self._reference.set_moments(session, configuration, box)
-        session.command(f"compute snap all snap {self.settings.compute_arguments()}")
-        session.command("run 0 post no")
-        raw = session.global_array("snap")
-        session.commands(["uncompute snap", "uncompute snap_press"])
-        return raw, box
+        return session, box
 
     def _arrange(self, configuration: Configuration, raw: Array, box: Box) -> ConfigurationRows:
         n = len(configuration)

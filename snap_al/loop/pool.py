@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from snap_al.loop.inputs import RunInputs
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import TrainingSet
-from snap_al.parallel import Communicator
+from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.query import Candidate, Candidates, Knowledge, Labelled, QuerySettings, acquisition, select
 
 Array = NDArray[np.float64]
@@ -73,9 +73,12 @@ def select_from_pool(
         matrix = DesignMatrix(source, comm, folder)
         remarks += matrix.append(items)
         targets = _target_rows(settings, config.descriptor.elements, source)
-    known = Knowledge.of(posterior, Labelled.of(posterior, as_candidates(training.matrix), comm))
-    costs = [cost_of(settings, c) for c in pool]
-    candidates = Candidates(as_candidates(matrix, costs), np.ones(len(pool), dtype=bool), comm)
+        labelled = as_candidates(training.matrix)
+        own = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))
+        if settings.strategy == "maxvol" and settings.grade == "atom":
+            labelled, own = (with_atoms(c, m, engine, comm) for c, m in ((labelled, training.matrix), (own, matrix)))
+    known = Knowledge.of(posterior, Labelled.of(posterior, labelled, comm))
+    candidates = Candidates(own, np.ones(len(pool), dtype=bool), comm)
     found = select(
         candidates, acquisition(settings, config.seed, targets), known, n, diversity=settings.diversity,
         by_cost=settings.by_cost, budget=settings.budget, seed=config.seed, polish=settings.polish,
@@ -108,6 +111,16 @@ def as_candidates(matrix: DesignMatrix, costs: Sequence[float] | None = None) ->
         rows, place = matrix.rows_of(number), places[number]
         cost = 1.0 if costs is None else costs[place]
         found.append(Candidate(place, rows.values, rows.weights, rows.index["kind"], rows.vanishing, cost))
+    return found
+
+
+def with_atoms(
+    own: Sequence[Candidate], matrix: DesignMatrix, engine: DescriptorEngine, comm: Communicator
+) -> list[Candidate]:
+    """The same with the rows of their atoms. Collective."""
+    items = [matrix.items[number] for number in sorted(matrix.items)]
+    with collectively(comm):
+        found = [replace(c, atoms=engine.atom_rows(items[c.number].configuration)) for c in own]
     return found
 
 

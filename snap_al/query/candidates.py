@@ -21,7 +21,7 @@ LEAST = 1e-8
 class Candidate:
     """One configuration. rows: (m, n) unweighted, energy (per atom) first, then forces, atom by atom, then stress.
     weights: (m,) that a label would give them. vanishing: (m,) by symmetry. number: among all candidates. cost: of its label,
-    in any unit."""
+    in any unit. atoms: (a, n) rows of single atoms' energies, for grades by atom."""
 
     number: int
     rows: Array
@@ -29,6 +29,7 @@ class Candidate:
     kinds: NDArray[np.int8]
     vanishing: NDArray[np.bool_]
     cost: float = 1.0
+    atoms: Array | None = None
 
     @property
     def energy(self) -> Array:

@@ -26,15 +26,21 @@ class Labelled:
 
     energy: Array
     stds: Array
+    atoms: Array | None = None
+    """(k, n) rows of all their atoms, where these are known."""
 
     @classmethod
     def of(cls, posterior: Posterior, own: Sequence[Candidate], comm: Communicator) -> Labelled:
         """own: this rank's configurations, with the weights that they are fitted with. Collective."""
         with collectively(comm):
-            found = [(c.number, c.energy, _left_out(posterior, c)) for c in own]
+            found = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
         everyone = sorted((each for part in comm.allgather(found) for each in part), key=lambda each: each[0])
-        n = len(posterior.mean)
-        return cls(np.array([e[1] for e in everyone]).reshape(-1, n), np.array([e[2] for e in everyone]).reshape(-1, 2))
+        n, atoms = len(posterior.mean), [e[3] for e in everyone if e[3] is not None]
+        return cls(
+            np.array([e[1] for e in everyone]).reshape(-1, n),
+            np.array([e[2] for e in everyone]).reshape(-1, 2),
+            np.concatenate(atoms) if atoms else None,
+        )
 
 
 def _left_out(posterior: Posterior, c: Candidate) -> Array:
@@ -66,8 +72,8 @@ class Knowledge:
     imagined: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     """That the imagined were taken with."""
-    rows: tuple[Array, ...] = field(default=(), repr=False)
-    """Their energy rows (n,)."""
+    added: tuple[Candidate, ...] = field(default=(), repr=False)
+    """The imagined themselves."""
 
     @classmethod
     def of(cls, posterior: Posterior, labelled: Labelled) -> Knowledge:
@@ -84,7 +90,7 @@ class Knowledge:
             change=self.change + q.T @ q,
             imagined=(*self.imagined, candidate.number),
             scores=(*self.scores, score),
-            rows=(*self.rows, candidate.energy),
+            added=(*self.added, candidate),
         )
 
     @cached_property
@@ -115,4 +121,4 @@ class Knowledge:
     @cached_property
     def energies(self) -> Array:
         """(t, n) energy rows of what is labelled or imagined to be."""
-        return np.vstack([self.labelled.energy, *self.rows])
+        return np.vstack([self.labelled.energy, *(c.energy for c in self.added)])

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.errors import InputError
 from snap_al.query.acquisition import Score
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.knowledge import Knowledge
@@ -71,20 +72,28 @@ class ActiveSet:
 
 @dataclass(frozen=True)
 class Grade:
-    """γ of a configuration's energy row; the active set is that of what is labelled, and follows imagined labels."""
+    """γ of a configuration's energy row, or the largest of its atoms; the active set is that of what is labelled, and follows
+    imagined labels. Raises InputError for grades by atom where atoms' rows were not computed."""
 
+    by_atom: bool
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
-        begin = ActiveSet.of(known.whitened(known.labelled.energy))
+        labelled = known.labelled.atoms if self.by_atom else known.labelled.energy
+        if labelled is None:
+            raise InputError("strategy maxvol: grades by atom need the atoms' rows of what is labelled").on_all_ranks()
+        begin = ActiveSet.of(known.whitened(labelled))
         state: dict[tuple[int, ...], ActiveSet] = {(): begin}
 
         def grade(candidate: Candidate, known: Knowledge) -> float:
             if known.imagined not in state:
-                added = known.whitened(np.array(known.rows))
+                added = known.whitened(np.vstack([self._rows(c) for c in known.added]))
                 state.clear()
                 state[known.imagined] = begin.with_rows(added, np.arange(len(added)))
-            return float(state[known.imagined].grade(known.whitened(candidate.energy)[None])[0])
+            return float(state[known.imagined].grade(known.whitened(self._rows(candidate))).max())
 
         return grade
+
+    def _rows(self, candidate: Candidate) -> Array:
+        return candidate.energy[None] if candidate.atoms is None or not self.by_atom else candidate.atoms

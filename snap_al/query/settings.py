@@ -47,6 +47,8 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """The same: over atoms, for forces; a number is a quantile."""
     part: Literal["total", "epistemic", "model_error"] = "total"
     """uncertainty, boltzmann: of the std."""
+    grade: Literal["configuration", "atom"] = "configuration"
+    """maxvol: γ of energy rows, as MLIP has it, or the largest of the atoms' own, as pacemaker has it."""
     temperature: PositiveFloat = 1.0
     """boltzmann: τ of exp(std/τ), in units of the spread of the candidates' stds."""
     targets: ConfigPath | None = None

@@ -42,7 +42,7 @@ def acquisition(
     if name == "error-reduction":
         return ErrorReduction(seed)
     if name == "maxvol":
-        return Grade()
+        return Grade(settings.grade == "atom")
     if name == "boltzmann":
         return Boltzmann(uncertainty, settings.temperature, seed)
     return FarthestPoint() if name == "farthest" else Random(seed)

@@ -1,5 +1,7 @@
 """Rows of one configuration: derivatives of the energy, in the configuration's own axes, whatever those are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -130,3 +132,14 @@ def test_reference_that_lammps_refuses(alloy):
     settings = SnapSettings(elements=("Cu", "Ag"), twojmax=2, rcutfac=4.0)
     with DescriptorEngine(settings, reference) as engine, pytest.raises(InputError, match="no_such_style"):
         engine.rows(alloy)
+
+
+def test_atoms_rows_make_the_energy_row(engine, alloy):
+    """Their mean, in the atoms' order, each zero outside its element's columns; after other computes on the session too."""
+    rows = engine.rows(alloy)
+    atoms = engine.atom_rows(alloy)
+    np.testing.assert_allclose(atoms.mean(axis=0), rows.energy[0], rtol=1e-10, atol=1e-12 * np.abs(atoms).max())
+    np.testing.assert_array_equal(engine.rows(alloy).values, rows.values)
+    order = np.random.default_rng(0).permutation(len(alloy))
+    turned = replace(alloy, positions=alloy.positions[order], species=tuple(alloy.species[k] for k in order))
+    np.testing.assert_allclose(engine.atom_rows(turned), atoms[order], rtol=1e-9, atol=1e-10 * np.abs(atoms).max())
