@@ -119,8 +119,9 @@ def with_atoms(
 ) -> list[Candidate]:
     """The same with the rows of their atoms. Collective."""
     items = [matrix.items[number] for number in sorted(matrix.items)]
+    found: list[Candidate] = []
     with collectively(comm):
-        found = [replace(c, atoms=engine.atom_rows(items[c.number].configuration)) for c in own]
+        found.extend(replace(c, atoms=engine.atom_rows(items[c.number].configuration)) for c in own)
     return found
 
 
