@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from snap_al.data.storage import write_atomically
 from snap_al.loop.learning import Curve
 
+LINES = ("-", "--", ":", "-.")
 UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0)}
 
 
@@ -48,12 +49,13 @@ def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
             labels = mine[0].labels[:shortest]
             errors = factor * np.array([c.errors[name][:shortest] for c in mine])
             low, middle, high = np.quantile(errors, (0.25, 0.5, 0.75), axis=0)
-            panel.plot(labels, middle, color=f"C{number % 10}", lw=1.4, label=strategy)
-            panel.fill_between(labels, low, high, color=f"C{number % 10}", alpha=0.2, lw=0)
+            style = {"color": f"C{number % 10}", "ls": LINES[number // 10 % len(LINES)]}
+            panel.plot(labels, middle, lw=1.4, label=strategy, **style)
+            panel.fill_between(labels, low, high, color=style["color"], alpha=0.15, lw=0)
         panel.axhline(1.1 * full[name] * factor, color="0.4", ls=":", lw=1)
         panel.set_yscale("log")
         panel.set_xlabel("labels")
         panel.set_ylabel(f"RMSE, {unit}")
         panel.set_title(name.replace("_", " "), loc="left", fontsize=10)
-    figure.axes[0].legend(fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
