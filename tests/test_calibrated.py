@@ -1,6 +1,7 @@
 """The default's error bars on configurations that were not fitted, nothing per set, beside POPS and flat-prior Bayes."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def rows_of(path: Path) -> tuple[Rows, Rows | None]:
 
 
 def part(rows: Rows, keep: np.ndarray) -> Rows:
-    return Rows(rows.values[keep], rows.targets[keep], rows.weights[keep], keep[keep], ~keep[keep], rows.index[keep])
+    return Rows(*(getattr(rows, f.name)[keep] for f in fields(rows)))
 
 
 def split(rows: Rows, seed: int) -> tuple[Rows, Rows]:

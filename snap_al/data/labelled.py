@@ -47,14 +47,17 @@ class Weighting:
 
     def of(self, item: LabelledConfiguration) -> Array:
         """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress."""
-        c, w = item.configuration, item.weights
-        energy, forces, stress = w.energy, np.full(len(c), w.force), w.stress
+        w, n = item.weights, len(item.configuration)
+        return np.repeat([w.energy, w.force, w.stress], [1, 3 * n, 6]) * self.damping_of(item)
+
+    def damping_of(self, item: LabelledConfiguration) -> Array:
+        """(1 + 3 n_atoms + 6,) what damping leaves of each row's weight, between 0 and 1."""
+        c, energy, forces = item.configuration, 1.0, np.ones(len(item.configuration))
         if item.damping is not None and c.label.energy is not None:
-            factor = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])
-            energy, stress = energy * factor, stress * factor
+            energy = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])
         if item.damping is not None and c.label.forces is not None:
-            forces = forces * item.damping.of_forces(c.label.forces)
-        return np.concatenate([[energy], np.repeat(forces, 3), np.full(6, stress)])
+            forces = item.damping.of_forces(c.label.forces)
+        return np.concatenate([[energy], np.repeat(forces, 3), np.full(6, energy)])
 
 
 def _composition(configuration: Configuration) -> Composition:

@@ -63,7 +63,7 @@ class _Entry:
 class Rows:
     """Rows of one or more configurations: values (m, n), targets (m,) with the reference potential taken off, weights
     (m,), labelled (m,): with a label and a weight; targets elsewhere may be NaN; vanishing (m,): zero by symmetry; index
-    (m,).
+    (m,); damping (m,): what it has left of the row's weight.
     """
 
     values: Array
@@ -72,6 +72,7 @@ class Rows:
     labelled: NDArray[np.bool_]
     vanishing: NDArray[np.bool_]
     index: NDArray[np.void]
+    damping: Array
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -81,13 +82,13 @@ class Rows:
     def used(self) -> Rows:
         """A copy of the rows of the mask."""
         m = self.mask
-        return Rows(self.values[m], self.targets[m], self.weights[m], m[m], self.vanishing[m], self.index[m])
+        return Rows(*(getattr(self, f.name)[m] for f in fields(self)))
 
     @classmethod
     def nothing(cls, n_columns: int) -> Rows:
         """No rows."""
         none = np.zeros(0, dtype=bool)
-        return cls(np.zeros((0, n_columns)), np.zeros(0), np.zeros(0), none, none, np.zeros(0, INDEX_TYPE))
+        return cls(np.zeros((0, n_columns)), np.zeros(0), np.zeros(0), none, none, np.zeros(0, INDEX_TYPE), np.zeros(0))
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
@@ -223,9 +224,10 @@ class DesignMatrix:
         nothing = np.zeros(0)
         targets = np.concatenate([nothing, *(e.targets for e in entries)])
         weights = np.concatenate([nothing, *(self._weighting.of(self.items[n]) for n in numbers)])
+        damping = np.concatenate([nothing, *(self._weighting.damping_of(self.items[n]) for n in numbers)])
         vanishing = np.concatenate([nothing.astype(bool), *(e.vanishing for e in entries)])
         index = np.concatenate([np.zeros(0, INDEX_TYPE), *(e.index for e in entries)])
-        return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index)
+        return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index, damping)
 
     def weights_stayed(self, numbers: Iterable[int]) -> bool:
         """Whether these configurations have the weights that they had before the others came."""

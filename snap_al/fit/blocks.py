@@ -22,7 +22,9 @@ MANY_COLUMNS = 20
 class Block:
     """rows: (m, n) each times its weight. targets: (m,) times weight. fitted: (m,) which rows the fit sees; the others
     are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when not given. units: (m,) what a committee
-    draws together, a configuration for example; each row alone when not given. residuals: (m,) weighted, once there is a
+    draws together, a configuration for example; each row alone when not given. trust: (m,) how much a row may count in the
+    likelihood of the model error, 1 when not given; less for a row whose weight was lowered since its label is out of the range
+    of use: what a model does to those is no measure of what it does elsewhere. residuals: (m,) weighted, once there is a
     mean. counts: (m,) how much a row counts in the likelihood of the model error."""
 
     rows: Array
@@ -30,13 +32,16 @@ class Block:
     fitted: NDArray[np.bool_]
     kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     units: NDArray[np.int64] | None = None
+    trust: Array = field(default_factory=lambda: np.zeros(0))
     residuals: Array = field(default_factory=lambda: np.zeros(0))
     counts: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if len(self.kinds) != len(self.rows):
             self.kinds = np.zeros(len(self.rows), np.int8)
-        self.counts = self.fitted.astype(float)
+        if len(self.trust) != len(self.rows):
+            self.trust = np.ones(len(self.rows))
+        self.counts = self.fitted * self.trust
 
 
 def triangle_of(blocks: Sequence[Block], triangle: Array | None = None) -> Array:
@@ -71,11 +76,11 @@ def principal_axes(blocks: Sequence[Block], comm: Communicator) -> Array:
 
 def count_kinds_alike(blocks: Sequence[Block], comm: Communicator) -> None:
     """Sets the rows' counts so that each kind that has rows has the same total, and all together that of the rows."""
-    own = np.array([sum(float(b.fitted[b.kinds == k].sum()) for b in blocks) for k in range(3)])
+    own = np.array([sum(float(b.counts[b.kinds == k].sum()) for b in blocks) for k in range(3)])
     (total,) = sum_rows(comm, own)
     share = np.divide(total.sum() / np.count_nonzero(total), total, out=np.zeros(3), where=total > 0)
     for block in blocks:
-        block.counts = block.fitted * share[block.kinds]
+        block.counts = block.counts * share[block.kinds]
 
 
 def correct_for_leverage(blocks: Sequence[Block]) -> None:

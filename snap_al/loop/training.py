@@ -91,7 +91,9 @@ class TrainingSet:
         for rows in slabs:
             rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
             targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
-            blocks.append(Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"]))
+            blocks.append(
+                Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"], rows.damping)
+            )
         posterior, errors = fit_blocks(
             blocks,
             noise_weights_of(slabs, self._comm),
@@ -150,8 +152,9 @@ def block_of(rows: Rows, part: slice = slice(None)) -> Block:
     targets = np.where(rows.labelled, rows.targets, 0.0)[part]
     index = rows.index[part]
     return Block(
-        rows.values[part] * weights[:, None], targets * weights, rows.mask[part], index["kind"], index["configuration"]
-    )
+        rows.values[part] * weights[:, None], targets * weights, rows.mask[part], index["kind"], index["configuration"],
+        rows.damping[part],
+    )  # fmt: skip
 
 
 def noise_weights_of(slabs: Sequence[Rows], comm: Communicator) -> Array:

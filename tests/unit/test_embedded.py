@@ -267,3 +267,20 @@ def test_kinds_count_alike():
     error = np.abs(fit_posterior(a, b, w, kinds=kinds).predict(a).mean - b)[:40]
     assert 0.5 < np.mean(error < std[0][:40]) <= 1.0
     assert FitSettings().balance
+
+
+def test_rows_that_are_trusted_less_count_less():
+    """A row of trust ½ twice is that row once, and a row of next to no trust is not there."""
+    q, r, rng = made(m=80)
+    trust = rng.uniform(0.2, 1.0, 80)
+    found = []
+    for rows, residuals, t in ((q, r, trust), (np.repeat(q, 2, axis=0), np.repeat(r, 2), np.repeat(trust / 2, 2))):
+        block = Block(rows.copy(), residuals, np.ones(len(rows), bool), trust=t, residuals=residuals)
+        found.append(iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
+    wild = np.append(r, 1e3)
+    rows, trust = np.vstack([q, q[:1]]), np.append(np.ones(80), 1e-9)
+    block = Block(rows, wild, np.ones(81, bool), trust=trust, residuals=wild)
+    with_it = iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma
+    without = iid_covariance(block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma
+    assert np.abs(with_it - without).max() < 0.01 * np.abs(without).max()
