@@ -105,6 +105,31 @@ def test_pools_that_cannot_be_used(folder):
     assert "query.cost" in refused("select", "cost.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder)
 
 
+def test_rows_without_labels_are_not_taken_for_fitted(folder):
+    """Weights for stresses that no label has change nothing."""
+    frames = ase.io.read(folder / "train.extxyz", ":")
+    for atoms in frames:
+        del atoms.calc.results["stress"]
+    ase.io.write(folder / "train.extxyz", frames, format="extxyz")
+    found = []
+    for weight in ("", ", vweight: 1.0e-4"):
+        (folder / "fit.yaml").write_text(FIT.replace("train.extxyz", f"train.extxyz{weight}"))
+        done = snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 1, "--json", cwd=folder)
+        found.append(json.loads(done.stdout)["selected"][0])
+    assert found[0] == found[1]
+    assert found[0]["score"] > 1
+
+
+def test_budgets_and_names_that_lead_nowhere(folder):
+    (folder / "fit.yaml").write_text(FIT + "query: {cost: 1.0, budget: 1.0}\n")
+    done = snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--json", cwd=folder)
+    assert "query.budget = 1 is too small" in json.loads(done.stdout)["warnings"][0]
+    (folder / "fit.yaml").write_text(FIT + "query: {cost: builtins.print}\n")
+    assert "query.cost" in refused("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2)
+    (folder / "fit.yaml").write_text(FIT)
+    assert "none given" in refused("learn", "fit.yaml", "pool.extxyz", "--strategies", ",", cwd=folder)
+
+
 def test_a_singular_design(folder):
     """One labelled configuration, twice over: fewer rows than columns, and equal ones."""
     one = ase.io.read(folder / "train.extxyz", 0)

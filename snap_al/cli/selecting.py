@@ -20,7 +20,7 @@ from snap_al.loop import RunConfig, RunInputs, read_inputs
 from snap_al.loop.curves import CurveFile
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.learning import Learner, Study
-from snap_al.loop.pool import PoolSelection, select_from_pool
+from snap_al.loop.pool import PoolSelection, select_from_pool, target_rows
 from snap_al.loop.settings import TrainingSource
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.query import Strategy
@@ -59,7 +59,7 @@ def select(
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted)],
+        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted, config.query.budget)],
     }  # fmt: skip
 
 
@@ -77,6 +77,8 @@ def learn(
     """
     comm = comm or world()
     folder = Path(out).resolve()
+    if not strategies:
+        raise InputError(f"--strategies: none given; known here: {', '.join(get_args(Strategy))}").on_all_ranks()
 
     def read() -> tuple[list[RunConfig], list[LabelledConfiguration], list[LabelledConfiguration], RunInputs]:
         configs = [with_strategy(config_of(Path(source)), name) for name in strategies]
@@ -86,14 +88,14 @@ def learn(
     configs, items, test, inputs = on_root(comm, read)
     config = configs[0]
     study = Study(initial, config.query.batch, most)
-    record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened([*items, *test], config, study, hold_out))
+    record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out))
     with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
         rows = row_source(engine, folder / "descriptors" if config.cache else None, comm)
         for seed in range(seeds):
             wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]
             if not wanted:
                 continue
-            learner = _learner(config, rows, items, test, hold_out, seed, comm)
+            learner = _learner(config, inputs, rows, (items, test), hold_out, seed, comm)
             full = learner.full()
             for strategy in wanted:
                 curve = learner.curve(strategy, seed, study)
@@ -117,10 +119,11 @@ def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -
 
 
 def _learner(
-    config: RunConfig, rows: RowSource, items: list[LabelledConfiguration], test: list[LabelledConfiguration],
-    hold_out: float, seed: int, comm: Communicator,
+    config: RunConfig, inputs: RunInputs, rows: RowSource,
+    sets: tuple[list[LabelledConfiguration], list[LabelledConfiguration]], hold_out: float, seed: int, comm: Communicator,
 ) -> Learner:  # fmt: skip
-    """Test sets are the config's, or held out of the pool, the same share of it by chance."""
+    """sets: pool and test. Test sets are the config's, or held out of the pool, the same share of it by chance."""
+    items, test = sets
     if not test:
         order = np.random.default_rng([seed, 6]).permutation(len(items))
         out = set(order[: int(hold_out * len(items))].tolist())
@@ -130,7 +133,8 @@ def _learner(
     matrix.append(items, strict=False)
     tested = TestSet(rows, comm)
     tested.add(test, strict=False)
-    return Learner(config, matrix, tested, comm)
+    targets = target_rows(config.query, config.descriptor.elements, rows, comm)
+    return Learner(config, matrix, tested, comm, prior_mean=inputs.prior_mean, targets=targets)
 
 
 def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
@@ -140,19 +144,24 @@ def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
     names = list(get_args(Strategy))
     if strategy not in names:
         raise InputError(f"no strategy {strategy!r}; {did_you_mean(strategy, names)}")
-    return config.model_copy(update={"query": config.query.model_copy(update={"strategy": strategy})})
+    polish = config.query.polish if len(strategy) == 1 else 0
+    return config.model_copy(update={"query": config.query.model_copy(update={"strategy": strategy, "polish": polish})})
 
 
-def _shortfall(found: PoolSelection, wanted: int) -> list[str]:
+def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[str]:
     if len(found.chosen) >= wanted:
         return []
-    if not found.chosen and found.duplicates == found.size:
+    left = found.size - found.duplicates
+    if not left:
         return [
             f"all {found.size} configurations of the pool are in the training set already; nothing is left to ask for"
         ]
-    return [
-        f"{wanted} asked for, {len(found.chosen)} selected: {found.size} in the pool, {found.duplicates} duplicates"
-    ]
+    why = f"{found.size} in the pool, {found.duplicates} duplicates"
+    if len(found.chosen) < min(wanted, left):
+        why += (
+            f"; query.budget = {budget:g} is too small for more" if budget is not None else "; the others have no score"
+        )
+    return [f"{wanted} asked for, {len(found.chosen)} selected: {why}"]
 
 
 def _write(out: Path, configurations: list[Configuration], found: PoolSelection) -> None:

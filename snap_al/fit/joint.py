@@ -162,4 +162,7 @@ def _bounded_step(v: Array, at: _Sums, damping: float, _alpha: float, _mode: flo
     curvature = _damped(scale[:, None] * at.curvature * scale, damping)
     factor = np.linalg.cholesky(curvature)
     target = np.linalg.solve(factor, curvature @ (v / scale) - scale * at.by_v)
-    return np.asarray(scale * nnls(factor.T, target)[0])
+    try:
+        return np.asarray(scale * nnls(factor.T, target)[0])
+    except RuntimeError:  # its iterations are limited; more damping makes it easier
+        return v

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -47,7 +49,7 @@ def refit(
     updated = as_posterior(
         c, settings, noise_weights, c.whitening, carried @ carried.T, noise, middle, previous.embedded_rows, ()
     )
-    return updated.recalibrated(previous.recalibration)
+    return replace(updated, recalibration=previous.recalibration, remarks=previous.remarks)
 
 
 def can_refit(settings: FitSettings) -> bool:

@@ -30,10 +30,11 @@ class CurveFile:
     full: dict[int, dict[str, float]] = field(default_factory=dict)
 
     def opened(
-        self, items: Sequence[LabelledConfiguration], config: RunConfig, study: Study, hold_out: float
-    ) -> CurveFile:
+        self, items: Sequence[LabelledConfiguration], test: Sequence[LabelledConfiguration], config: RunConfig, study: Study,
+        hold_out: float,
+    ) -> CurveFile:  # fmt: skip
         """With the curves that the file on disk has, if they are of the same inputs."""
-        digest = _digest(items, config, study, hold_out)
+        digest = _digest(items, test, config, study, hold_out)
         try:
             stored = json.loads(self.path.read_text())
             if stored["format"] != FORMAT or stored["digest"] != digest:
@@ -70,12 +71,18 @@ def _curve(stored: dict[str, Any]) -> Curve:
     return Curve(str(stored["strategy"]), int(stored["seed"]), tuple(int(n) for n in stored["labels"]), errors)
 
 
-def _digest(items: Sequence[LabelledConfiguration], config: RunConfig, study: Study, hold_out: float) -> str:
+def _digest(
+    items: Sequence[LabelledConfiguration],
+    test: Sequence[LabelledConfiguration],
+    config: RunConfig,
+    study: Study,
+    hold_out: float,
+) -> str:
     digest = hashlib.sha256()
     query = config.query.model_dump(exclude={"strategy"}, mode="json")
     settings = [config.descriptor.model_dump_json(), config.fit.model_dump_json(), list(config.reference), query]
-    digest.update(json.dumps([settings, asdict(study), hold_out]).encode())
-    for item in items:
+    digest.update(json.dumps([settings, asdict(study), hold_out, len(items), str(config.prior_mean)]).encode())
+    for item in (*items, *test):
         digest.update(f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode())
         for value in vars(item.configuration.label).values():
             digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())

@@ -13,10 +13,10 @@ from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
 from snap_al.fit import Posterior, fit_blocks
 from snap_al.loop.evaluation import TestSet
-from snap_al.loop.pool import as_candidates, committee_if_asked
+from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, cost_of
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.training import block_of, noise_weights_of
-from snap_al.parallel import Communicator
+from snap_al.loop.training import block_of, noise_weights_of, with_column_numbers
+from snap_al.parallel import Communicator, collectively
 from snap_al.query import Candidates, Knowledge, Labelled, Strategy, acquisition, select
 
 Array = NDArray[np.float64]
@@ -45,16 +45,25 @@ class Curve:
 class Learner:
     """A labelled pool and a test set, and curves on them. Every method is collective."""
 
-    def __init__(self, config: RunConfig, pool: DesignMatrix, test: TestSet, comm: Communicator) -> None:
+    def __init__(
+        self, config: RunConfig, pool: DesignMatrix, test: TestSet, comm: Communicator, *, prior_mean: Array | None = None,
+        targets: Array | None = None,
+    ) -> None:  # fmt: skip
+        """prior_mean: (n,) of the fits. targets: (m, n) energy rows for C and V."""
         if not test:
             raise InputError(
                 "learn: no test set; give `test` in the config, or hold out a share of the pool"
             ).on_all_ranks()
         _require_labels(pool)
+        if config.query.grade == "atom":
+            raise InputError("learn: grade: atom is for `snap-al select`; take grade: configuration").on_all_ranks()
         self._config, self._pool, self._test, self._comm = config, pool, test, comm
+        self._prior_mean, self._targets = prior_mean, targets
         self._numbers = np.array(sorted(pool.items))
         everyone = np.ones(len(self._numbers), dtype=bool)
-        self._candidates = Candidates(as_candidates(pool), everyone, comm)
+        with collectively(comm):
+            costs = [cost_of(config.query, pool.items[n].configuration) for n in self._numbers.tolist()]
+        self._candidates, self._fitted = Candidates(as_candidates(pool, costs), everyone, comm), as_labelled(pool)
 
     def full(self) -> dict[str, float]:
         """The errors with the whole pool labelled."""
@@ -89,12 +98,14 @@ class Learner:
     def _ask(self, posterior: Posterior, chosen: list[int], config: RunConfig, n: int, seed: int) -> list[int]:
         available = np.ones(len(self._numbers), dtype=bool)
         available[chosen] = False
-        labelled = [c for c in self._candidates.own if not available[c.number]]
+        labelled = [c for c in self._fitted if not available[c.number]]
         known = Knowledge.of(posterior, Labelled.of(posterior, labelled, self._comm))
         q = config.query
         picked = select(
-            replace(self._candidates, available=available), acquisition(q, seed), known, n,
-            diversity=q.diversity, seed=seed, polish=q.polish,
+            replace(self._candidates, available=available), acquisition(q, seed, self._targets), known, n,
+            diversity=q.diversity,
+            by_cost=q.by_cost,
+            budget=q.budget, seed=seed, polish=q.polish,
         )  # fmt: skip
         return list(picked.numbers)
 
@@ -103,7 +114,10 @@ class Learner:
         own = [self._pool.rows_of(n) for n in self._pool.own if n in wanted]
         parts = own or [Rows.nothing(self._pool.columns.n_distinct)]
         weights = noise_weights_of(parts, self._comm)
-        return fit_blocks([block_of(r) for r in parts], weights, config.fit, with_errors=False, comm=self._comm)[0]
+        return fit_blocks(
+            [block_of(r) for r in parts], weights, with_column_numbers(config), prior_mean=self._prior_mean, with_errors=False,
+            comm=self._comm,
+        )[0]  # fmt: skip
 
     def _errors(self, posterior: Posterior) -> dict[str, float]:
         found = self._test.evaluate(posterior).counted()

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.readers import read_configurations
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
+from snap_al.data.weights import Weights
+from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, RowSource, row_source
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, Posterior, row_std
+from snap_al.fit import FitSettings, Posterior, atom_force_std, square_root
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.query import Candidate, Candidates, Knowledge, Labelled, QuerySettings, acquisition, select
+from snap_al.query.candidates import FORCE
 
 Array = NDArray[np.float64]
 
@@ -65,15 +67,15 @@ def select_from_pool(
     with DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
         source = row_source(engine, cache, comm)
         limit = config.memory_gb and config.memory_gb * 1e9
-        items = unlabelled(pool, inputs.training[0])
+        items = unlabelled(pool, inputs.training)
         folder = matrix_folder((*inputs.training, *items), source.columns, limit, Path.cwd(), comm)
         training = TrainingSet(committee_if_asked(config), source, comm, inputs.prior_mean, folder)
         remarks = training.add(inputs.training)
         posterior = training.fit()
         matrix = DesignMatrix(source, comm, folder)
         remarks += matrix.append(items)
-        targets = _target_rows(settings, config.descriptor.elements, source)
-        labelled = as_candidates(training.matrix)
+        targets = target_rows(settings, config.descriptor.elements, source, comm)
+        labelled = as_labelled(training.matrix)
         own = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))
         if settings.strategy == "maxvol" and settings.grade == "atom":
             labelled, own = (with_atoms(c, m, engine, comm) for c, m in ((labelled, training.matrix), (own, matrix)))
@@ -83,7 +85,7 @@ def select_from_pool(
         candidates, acquisition(settings, config.seed, targets), known, n, diversity=settings.diversity,
         by_cost=settings.by_cost, budget=settings.budget, seed=config.seed, polish=settings.polish,
     )  # fmt: skip
-    stds = candidates.each(lambda c: _stds(c, posterior), (2,))
+    stds = _stds(candidates, posterior)
     chosen = [
         Choice(k, s, float(stds[k, 0]), float(stds[k, 1])) for k, s in zip(found.numbers, found.scores, strict=True)
     ]
@@ -98,19 +100,32 @@ def committee_if_asked(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"fit": FitSettings(posterior="committee", **given)})
 
 
-def unlabelled(pool: Sequence[Configuration], like: LabelledConfiguration) -> list[LabelledConfiguration]:
-    """Items whose labels, if the pool has any, are not seen; with the weights that the training set's have."""
-    return [LabelledConfiguration(c.labelled(Label()), like.weights, c.group) for c in pool]
+def unlabelled(pool: Sequence[Configuration], like: Sequence[LabelledConfiguration]) -> list[LabelledConfiguration]:
+    """Items whose labels, if the pool has any, are not seen; with the largest weights of each kind in the training set."""
+    weights = Weights(*(max(getattr(i.weights, kind) for i in like) for kind in ("energy", "force", "stress")))
+    return [LabelledConfiguration(c.labelled(Label()), weights, c.group) for c in pool]
+
+
+def as_labelled(matrix: DesignMatrix) -> list[Candidate]:
+    """This rank's configurations of a matrix with the weights that they are fitted with: none for rows without a label."""
+    return _as_candidates(matrix, lambda rows: np.where(rows.labelled, rows.weights, 0.0), None)
 
 
 def as_candidates(matrix: DesignMatrix, costs: Sequence[float] | None = None) -> list[Candidate]:
-    """This rank's configurations of a matrix; numbers are places among all of it."""
+    """The same with the weights that labels would have, as far as is known before: no label is looked at."""
+    return _as_candidates(matrix, lambda rows: rows.weights / rows.damping, costs)
+
+
+def _as_candidates(
+    matrix: DesignMatrix, weights: Callable[[Rows], Array], costs: Sequence[float] | None
+) -> list[Candidate]:
+    """Numbers are places among all configurations of the matrix."""
     places = {number: place for place, number in enumerate(sorted(matrix.items))}
     found = []
     for number in matrix.own:
         rows, place = matrix.rows_of(number), places[number]
         cost = 1.0 if costs is None else costs[place]
-        found.append(Candidate(place, rows.values, rows.weights, rows.index["kind"], rows.vanishing, cost))
+        found.append(Candidate(place, rows.values, weights(rows), rows.index["kind"], rows.vanishing, cost))
     return found
 
 
@@ -127,9 +142,15 @@ def with_atoms(
 
 def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
     """Raises InputError for a function that is not there, or a cost that is not positive."""
-    if not isinstance(settings.cost, str):
-        return float(len(configuration)) ** settings.cost
-    cost = float(_function(settings.cost)(configuration.to_atoms()))
+    try:
+        if isinstance(settings.cost, str):
+            cost = float(_function(settings.cost)(configuration.to_atoms()))
+        else:
+            cost = float(len(configuration)) ** settings.cost
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"query.cost: {settings.cost}: {type(error).__name__}: {error}") from error
     if not (np.isfinite(cost) and cost > 0):
         raise InputError(
             f"query.cost: {settings.cost} gave {cost} for {configuration.name or 'a configuration'}; costs are positive"
@@ -148,16 +169,27 @@ def _function(name: str) -> Callable[..., float]:
     return found
 
 
-def _target_rows(settings: QuerySettings, elements: tuple[str, ...], source: RowSource) -> Array | None:
+def target_rows(
+    settings: QuerySettings, elements: tuple[str, ...], source: RowSource, comm: Communicator
+) -> Array | None:
+    """(m, n) energy rows of query.targets. Collective."""
     if settings.targets is None:
         return None
-    found = read_configurations(settings.targets, elements, labelled=False)
-    return np.array([source.rows(c).values[0] for c in found])
+    path = settings.targets
+
+    def compute() -> Array:
+        found = read_configurations(path, elements, labelled=False)
+        return np.array([source.rows(c).values[0] for c in found])
+
+    return on_root(comm, compute)
 
 
-def _stds(c: Candidate, posterior: Posterior) -> Array:
-    from snap_al.fit import atom_force_std, square_root
+def _stds(candidates: Candidates, posterior: Posterior) -> Array:
+    """(size, 2) energy std and largest force std. Collective."""
+    root, factors = square_root(posterior.covariance), posterior.recalibration
 
-    root = square_root(posterior.covariance)
-    energy = float(row_std(c.energy[None], posterior.covariance)[0]) * posterior.recalibration[0]
-    return np.array([energy, atom_force_std(c.of_kind(1), root).max() * posterior.recalibration[1]])
+    def of(c: Candidate) -> Array:
+        energy = factors[0] * np.linalg.norm(c.energy @ root)
+        return np.array([energy, factors[1] * atom_force_std(c.of_kind(FORCE), root).max()])
+
+    return candidates.each(of, (2,))

@@ -130,7 +130,9 @@ class RunState:
             return replace(self, pending=tuple(kept))
         if kind == "submitted":
             jobs = event["jobs"]
-            return replace(self, pending=tuple(replace(q, job=jobs.get(q.key, q.job)) for q in self.pending))
+            return replace(
+                self, pending=tuple(replace(q, job=jobs.get(q.key, q.job), chosen=True) for q in self.pending)
+            )
         if kind == "labelled":
             done, pending = self._take(event["query"])
             return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=())
@@ -173,7 +175,7 @@ class RunState:
 
     def _halted(self, reason: str) -> RunState:
         """The labeler failed, not the configurations: the next start asks for them again."""
-        asked = tuple(replace(q, job="") for q in self.failing)
+        asked = tuple(replace(q, job="", chosen=True) for q in self.failing)
         rejections = self.rejections - len(asked)
         return replace(self, pending=asked + self.pending, failing=(), rejections=rejections, stopped=reason)
 

@@ -44,7 +44,7 @@ class TrainingSet:
     ) -> None:  # fmt: skip
         """folder: where the design matrix is kept in files; in memory when not given."""
         self._config = config
-        self._fit = _with_column_numbers(config)
+        self._fit = with_column_numbers(config)
         self._comm = comm
         self._prior_mean = prior_mean
         self.matrix = DesignMatrix(source, comm, folder)
@@ -138,7 +138,7 @@ class TrainingSet:
         return Limits(usual, novelty)
 
 
-def _with_column_numbers(config: RunConfig) -> FitSettings:
+def with_column_numbers(config: RunConfig) -> FitSettings:
     """The names of fit.embed as numbers of distinct columns."""
     embed = config.fit.embed
     if isinstance(embed, str):

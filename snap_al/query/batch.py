@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,96 +47,99 @@ def select(
     n = min(n, int(kept.available.sum()))
     if n <= 0:
         return Selection((), (), n_duplicates)
-    score = acquisition.prepare(kept, known)
-    costs = kept.costs()
-    shares = costs if by_cost else np.ones(len(costs))
-    if diversity == "conditional":
-        picks = _Greedy(kept, known, score, shares, acquisition.shrinks)
-        chosen, values = _within(picks.next, costs, n, budget)
-        for _ in range(polish):
-            before = chosen
-            chosen = _exchanged(kept, known, score, shares, chosen, costs, budget)
-            if chosen == before:
-                break
-    else:
-        chosen, values = _spread(kept, known, score, shares, n, diversity, seed, costs, budget)
+    score, purse = acquisition.prepare(kept, known), _Purse(kept.costs(), by_cost, np.inf if budget is None else budget)
+    if diversity != "conditional":
+        chosen, values = _spread(kept, known, score, purse, n, diversity, seed)
+        return Selection(tuple(chosen), tuple(values), n_duplicates)
+    picks = _Greedy(kept, known, score, purse, acquisition.shrinks)
+    while len(picks.chosen) < n and picks.next():
+        pass
+    chosen, values = picks.chosen, picks.scores
+    for _ in range(polish):
+        better = _exchanged(kept, known, score, purse, chosen)
+        if better == chosen:
+            break
+        chosen, values = better, _in_turn(kept, known, score, better)
     return Selection(tuple(chosen), tuple(values), n_duplicates)
+
+
+@dataclass(frozen=True)
+class _Purse:
+    """costs: (size,) > 0. by_cost: whether scores count per cost. budget: of a batch's costs together."""
+
+    costs: Array
+    by_cost: bool
+    budget: float
+
+    def merit(self, scores: Array) -> Array:
+        """(size,) what candidates are ranked by. A cost makes a good score less and a bad one worse."""
+        if not self.by_cost:
+            return scores
+        return np.asarray(np.where(scores > 0, scores / self.costs, scores * self.costs))
+
+    def left(self, chosen: list[int]) -> float:
+        return self.budget - float(self.costs[chosen].sum())
 
 
 class _Greedy:
     """One candidate after another, each imagined labelled before the next. Where scores only shrink, an old one is an upper
     bound, and only the foremost are looked at again: Minoux, Optimization Techniques (1978), p. 234."""
 
-    def __init__(self, candidates: Candidates, known: Knowledge, score: Score, shares: Array, shrinks: bool) -> None:
+    def __init__(self, candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, shrinks: bool) -> None:
         self._candidates, self._known, self._score = candidates, known, score
-        self._shares, self._shrinks = shares, shrinks
-        self._bounds = self._look(None)
+        self._purse, self._shrinks = purse, shrinks
+        self.chosen: list[int] = []
+        self.scores: list[float] = []
+        self._raw = self._look(None)
         self._fresh = set(range(len(candidates)))
 
-    def next(self) -> tuple[int, float]:
-        """The number and score of the next; -1 when there are no more."""
+    def next(self) -> bool:
+        """Takes one more, if there is one that the budget allows."""
+        self._raw[self._purse.costs > self._purse.left(self.chosen)] = -np.inf
         if not self._shrinks and not self._fresh:
-            self._bounds, self._fresh = self._look(None), set(range(len(self._bounds)))
-        while (best := int(np.argmax(self._bounds))) not in self._fresh:
-            stale = [
-                int(i) for i in np.argsort(-self._bounds, kind="stable")[: 2 * LOOKED_AT] if int(i) not in self._fresh
-            ]
-            which = stale[:LOOKED_AT]
-            self._bounds[which] = self._look(which)[which]
+            affordable = np.isfinite(self._raw)
+            self._raw = np.where(affordable, self._look(None), -np.inf)
+            self._fresh = set(range(len(self._raw)))
+        while (best := int(np.argmax(merits := self._purse.merit(self._raw)))) not in self._fresh:
+            order = np.argsort(-merits, kind="stable")[: 2 * LOOKED_AT]
+            which = [int(i) for i in order if int(i) not in self._fresh][:LOOKED_AT]
+            self._raw[which] = np.where(np.isfinite(self._raw[which]), self._look(which)[which], -np.inf)
             self._fresh |= set(which)
-        value = float(self._bounds[best])
+        value = float(self._raw[best])
         if value == -np.inf:
-            return -1, value
+            return False
         self._known = self._known.with_label(self._candidates.fetch(best), value)
         self._candidates = self._candidates.without(best)
-        self._bounds[best] = -np.inf
-        self._fresh = {best}
-        if not self._shrinks:
-            self._fresh = set()
-        return best, value
+        self.chosen.append(best)
+        self.scores.append(value)
+        self._raw[best] = -np.inf
+        self._fresh = {best} if self._shrinks else set()
+        return True
 
     def _look(self, which: list[int] | None) -> Array:
-        return self._candidates.scores(lambda c: self._score(c, self._known), which) / self._shares
-
-
-def _within(
-    pick: Callable[[], tuple[int, float]], costs: Array, n: int, budget: float | None
-) -> tuple[list[int], list[float]]:
-    """Picks until n, or the next one is over the budget."""
-    chosen: list[int] = []
-    values: list[float] = []
-    spent = 0.0
-    while len(chosen) < n:
-        number, value = pick()
-        if number < 0 or (budget is not None and spent + costs[number] > budget):
-            break
-        spent += float(costs[number])
-        chosen.append(number)
-        values.append(value)
-    return chosen, values
+        return self._candidates.scores(lambda c: self._score(c, self._known), which)
 
 
 def _spread(
-    candidates: Candidates, known: Knowledge, score: Score, shares: Array, n: int, diversity: Diversity, seed: int,
-    costs: Array, budget: float | None,
-) -> tuple[list[int], list[float]]:  # fmt: skip
-    scores = candidates.scores(lambda c: score(c, known)) / shares
-    order = np.argsort(-scores, kind="stable")[: int(candidates.available.sum())]
-    if diversity != "none":
+    candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, n: int, diversity: Diversity, seed: int
+) -> tuple[list[int], list[float]]:
+    scores = candidates.scores(lambda c: score(c, known))
+    merits = purse.merit(scores)
+    order = np.argsort(-merits, kind="stable")
+    order = order[(scores[order] > -np.inf) & (purse.costs[order] <= purse.budget)]
+    if diversity != "none" and len(order):
         points = candidates.geometry(known.labelled.energy)[0]
-        foremost = order[: SPREAD * n]
+        foremost, n = order[: SPREAD * n], min(n, len(order))
         if diversity == "kmeans":
             rng = np.random.default_rng(seed)
-            order = np.array(one_of_each(points[foremost], scores[foremost].tolist(), foremost.tolist(), n, rng))
+            order = np.array(one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng))
         else:
             order = _apart(points, foremost, n)
-    left = iter(order[:n])
-
-    def pick() -> tuple[int, float]:
-        number = int(next(left, -1))
-        return number, float(scores[number])
-
-    return _within(pick, costs, n, budget)
+    chosen: list[int] = []
+    for number in candidates.comm.bcast(order).tolist():
+        if len(chosen) < n and purse.costs[number] <= purse.left(chosen):
+            chosen.append(number)
+    return chosen, scores[chosen].tolist()
 
 
 def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -151,28 +153,33 @@ def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int
     return np.array(taken)
 
 
-def _exchanged(
-    candidates: Candidates, known: Knowledge, score: Score, shares: Array, chosen: list[int], costs: Array,
-    budget: float | None,
-) -> list[int]:  # fmt: skip
+def _exchanged(candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, chosen: list[int]) -> list[int]:
     """One sweep of Fedorov's algorithm (Theory of Optimal Experiments, 1972): each member gives way to the candidate that adds
-    most to the others, if that is more than it adds itself. O(members × candidates)."""
-    members = list(chosen)
-    for place, member in enumerate(members):
-        others = [m for m in members if m != member]
-        base = known
-        for m in others:
-            base = base.with_label(candidates.fetch(m))
-        free = candidates
-        for m in others:
-            free = free.without(m)
-        gains = free.scores(lambda c, base=base: score(c, base)) / shares  # type: ignore[misc]
-        if budget is not None:
-            gains[costs > budget - float(costs[others].sum())] = -np.inf
+    most to the others, if that is more than it adds itself. O(members × candidates). For criteria that are functions of a set."""
+    members = {number: candidates.fetch(number) for number in chosen}
+    for member in chosen:
+        others = [number for number in members if number != member]
+        base, free = known, candidates
+        for number in others:
+            base, free = base.with_label(members[number]), free.without(number)
+        gains = purse.merit(free.scores(lambda c, base=base: score(c, base)))  # type: ignore[misc]
+        gains[purse.costs > purse.left(others)] = -np.inf
         best = int(np.argmax(gains))
         if gains[best] > gains[member] + 1e-9 * abs(gains[member]):
-            members[place] = best
-    return members
+            kept = candidates.fetch(best)
+            members = {best if number == member else number: c for number, c in members.items()}
+            members[best] = kept
+    return list(members)
+
+
+def _in_turn(candidates: Candidates, known: Knowledge, score: Score, chosen: list[int]) -> list[float]:
+    """What each scores after those before it."""
+    values = []
+    for number in chosen:
+        one = candidates.fetch(number)
+        values.append(float(score(one, known)))
+        known = known.with_label(one, values[-1])
+    return values
 
 
 def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candidates, int]:

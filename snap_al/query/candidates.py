@@ -128,5 +128,7 @@ class Candidates:
         norms = np.linalg.norm(triangle, axis=0)
         norms[norms == 0] = 1.0
         _, s, vt = self.comm.bcast(np.linalg.svd(triangle / norms))
-        least = LEAST * max(s[0], np.finfo(float).tiny)
+        if s[0] == 0.0:  # no label would bring a row: nothing to tell distances by
+            return np.eye(n)
+        least = LEAST * s[0]
         return np.asarray((vt.T / np.maximum(s, least)) / norms[:, None])

@@ -48,8 +48,8 @@ def variance_reduction(tolerances: Tolerances) -> TraceReduction:
 
 
 def fisher_ratio() -> TraceReduction:
-    """tr(I_pool I_fitted⁻¹), both informations of rows that count as 1/s², s the total std with model error: rows that the
-    model cannot represent inform of little. Zhang and Oles, ICML (2000)."""
+    """tr(I_pool I_fitted⁻¹), in which the pool's rows count as 1/s², s their total std with model error: less is asked of what
+    the model cannot represent. What is fitted counts by its weights, as the fit has it. Zhang and Oles, ICML (2000)."""
 
     def counted(known: Knowledge, candidate: Candidate) -> Array:
         rows = candidate.weighted
@@ -95,6 +95,8 @@ class ErrorReduction:
             if c.number not in drawn:
                 return np.zeros((2, n))
             forces = c.of_kind(FORCE)
+            if not len(forces):
+                return np.stack([c.energy, c.energy])
             return np.stack([c.energy, forces[np.argmax(np.square(known.whitened(forces)).sum(axis=1))]])
 
         return candidates.each(of, (2, n))[sorted(drawn)].reshape(-1, n)

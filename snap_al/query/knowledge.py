@@ -117,8 +117,3 @@ class Knowledge:
     def std_root(self, part: Part = "total") -> Array:
         """L (n, n) with a row's variance |aL|², in the rows' own coordinates."""
         return self._roots[part]
-
-    @cached_property
-    def energies(self) -> Array:
-        """(t, n) energy rows of what is labelled or imagined to be."""
-        return np.vstack([self.labelled.energy, *(c.energy for c in self.added)])

@@ -41,7 +41,8 @@ class ActiveSet:
     def of(cls, rows: Array) -> ActiveSet:
         """Of rows (m, n), m any number: stand-ins are there from the start, and give way to real rows."""
         n = rows.shape[1]
-        scale = np.maximum(np.abs(rows).max(axis=0, initial=0.0), np.finfo(float).tiny)
+        scale = np.abs(rows).max(axis=0, initial=0.0)
+        scale[scale == 0] = scale.max() or 1.0  # nothing has anything there: any row that has extrapolates
         return cls(np.diag(WEAK * scale), np.diag(1.0 / (WEAK * scale)), np.full(n, -1)).with_rows(
             rows, np.arange(len(rows))
         )

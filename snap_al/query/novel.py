@@ -118,7 +118,8 @@ def _useful(candidates: Candidates) -> NDArray[np.bool_]:
         return np.array([c.weights[(c.kinds == kind) & ~c.vanishing].max(initial=0.0) for kind in range(3)])
 
     weights = candidates.each(heaviest, (3,))
-    return np.asarray((weights > LEAST_SHARE * np.maximum(weights.max(axis=0), np.finfo(float).tiny)).any(axis=1))
+    useful = (weights > LEAST_SHARE * np.maximum(weights.max(axis=0), np.finfo(float).tiny)).any(axis=1)
+    return np.asarray(useful if useful.any() else ~useful)
 
 
 def unit_stds(candidate: Candidate, known: Knowledge) -> Array:

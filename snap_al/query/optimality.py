@@ -6,7 +6,7 @@ R (1 + YᵀY)⁻¹ R, Y = QR: every gain below costs one n × n factorisation.
     D  log det G                          T  tr of the information about coefficients
     A  tr of their covariance             E  its largest eigenvalue
     C  variance of one combination of them, the targets' mean energy
-    G  largest variance of a design row   I  mean over all candidates' rows     V  mean over the targets' rows
+    G  largest variance of an energy row   I  mean over all candidates' rows     V  mean over the targets' rows
 
 D and T are submodular. A, C, E and T depend on the columns' units, D, G, I and V do not. Atkinson, Donev, Tobias, Optimum
 Experimental Designs (2007), ch. 10.
@@ -29,7 +29,7 @@ from snap_al.query.knowledge import Knowledge
 Array = NDArray[np.float64]
 Letter = Literal["A", "C", "D", "E", "T", "G", "I", "V"]
 MOST_ROWS = 512
-"""G looks at the rows of largest variance only: imagined labels lower all variances, so the largest stays among them."""
+"""G follows the rows of largest variance; in a pool of more, the largest after a label may be another's, and is then missed."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Eigenvalue:
 
 @dataclass(frozen=True)
 class LargestVariance:
-    """G: how far the largest variance among all candidates' weighted energy rows falls. O(candidates²) at worst."""
+    """G: how far the largest variance among all candidates' energy rows falls. O(candidates²)."""
 
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import BaseModel, Field, PositiveFloat, model_validator
 
 from snap_al.data.readers import ConfigPath
 
@@ -40,7 +40,7 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     novel_rank: int = Field(default=4, ge=0)
     """novel: a candidate of a pool is, when no more left-out stds of labelled configurations than these are above its own."""
     novel_share: float = Field(default=0.5, ge=0, le=1)
-    """novel: of a batch, at most; the rest makes the labelled set like the pool."""
+    """novel: of a batch made with diversity conditional, at most; the rest makes the labelled set like the pool."""
     of: Literal["energy", "force", "stress", "weighted"] = "force"
     """uncertainty, committee, boltzmann: whose std; weighted: the sum of all in units of the tolerances."""
     atoms: Literal["max", "mean"] | Annotated[float, Field(ge=0, le=1)] = "max"
@@ -59,13 +59,21 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     batch: int = Field(default=10, ge=1)
     """Configurations to ask for at once."""
     polish: int = Field(default=0, ge=0)
-    """With conditional: sweeps of Fedorov's exchanges over the batch."""
-    cost: float | str = 0.0
+    """A to V, with conditional: sweeps of Fedorov's exchanges over the batch."""
+    cost: Annotated[float, Field(allow_inf_nan=False)] | str = 0.0
     """Of a label: atoms to this power, or the dotted name of a function of ase.Atoms. With 0 all cost one."""
     by_cost: bool = False
     """Scores count per cost."""
     budget: PositiveFloat | None = None
     """Of a batch's costs together."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> QuerySettings:
+        if self.polish and (len(self.strategy) > 1 or self.diversity != "conditional"):
+            raise ValueError(
+                f"polish is for strategies A to V with diversity conditional, not {self.strategy}, {self.diversity}"
+            )
+        return self
 
     @property
     def force_tolerance(self) -> float:

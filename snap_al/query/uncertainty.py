@@ -69,6 +69,8 @@ class Uncertainty:
 
 def over_atoms(stds: Array, how: Literal["max", "mean"] | float) -> float:
     """how: max, mean, or a quantile between 0 and 1."""
+    if not len(stds):
+        return 0.0
     if how == "max":
         return float(stds.max())
     return float(stds.mean()) if how == "mean" else float(np.quantile(stds, float(how)))

@@ -1,6 +1,7 @@
 """The journal after a crash anywhere, and the state as a pure function of it."""
 
 import multiprocessing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -171,3 +172,15 @@ def test_a_stalled_error(errors, stops):
     """Over two fits, by less than 2 %."""
     config = SimpleNamespace(stop=StopSettings(stalled_fits=2))
     assert bool(stalled(RunState(0, 1, 10, test_errors=errors), config)) == stops
+
+
+def test_a_halted_run_asks_for_all_again():
+    """Frames that a broken labeler refused are not chosen among anew."""
+    state = RunState(0, 1, 10, walkers=(WalkerState(),), started=True)
+    pending = tuple(Query(f"k{n}", 0, n, chosen=False) for n in range(3))
+    state = replace(state, pending=pending).apply({"event": "submitted", "jobs": {f"k{n}": f"j{n}" for n in range(3)}})
+    for n in range(3):
+        state = state.apply({"event": "rejected", "query": f"k{n}", "reason": "", "seconds": 0.0})
+    state = state.apply({"event": "halted", "reason": "broken"})
+    assert [q.key for q in state.pending] == ["k0", "k1", "k2"]
+    assert state.unchosen == ()

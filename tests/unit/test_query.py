@@ -346,3 +346,65 @@ def test_imagined_labels_are_what_a_refit_would_know():
     np.testing.assert_allclose(both.covariance, known.with_label(b).with_label(a).covariance, rtol=1e-8, atol=1e-14)
     assert isinstance(both, Knowledge)
     assert both.imagined == (0, 6)
+
+
+def test_a_cost_makes_a_good_score_less_and_a_bad_one_worse():
+    candidates, known = example(7)
+    costs = {c.number: 1.0 for c in candidates.own}
+    plain = select(candidates, of("novel", novel_share=0.0), known, 10).numbers
+    costs[plain[-1]] = 1e4
+    own = [replace(c, cost=costs[c.number]) for c in candidates.own]
+    dear = replace(candidates, own=own, once={})
+    assert select(dear, of("novel", novel_share=0.0), known, 10, by_cost=True).numbers[-1] == plain[-1]
+    all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], once={})
+    for share in (0.5, 1.0):
+        found = select(all_dear, of("novel", novel_share=share), known, 10, by_cost=True)
+        assert found == select(candidates, of("novel", novel_share=share), known, 10)
+
+
+def test_a_budget_passes_over_what_is_too_dear():
+    candidates, known = example(0)
+    best = select(candidates, of("T"), known, 1).numbers[0]
+    own = [replace(c, cost=100.0 if c.number == best else 1.0) for c in candidates.own]
+    pool = replace(candidates, own=own, once={})
+    for diversity in ("conditional", "none", "kmeans", "farthest"):
+        found = select(pool, of("T"), known, 3, budget=3.0, diversity=diversity).numbers
+        assert best not in found
+        assert 1 <= len(found) <= 3
+    assert select(pool, of("T"), known, 3, budget=0.5).numbers == ()
+
+
+def test_what_has_no_score_is_not_chosen():
+    candidates, known = example(0)
+
+    class Few:
+        shrinks = False
+        linear = True
+
+        def prepare(self, candidates, known):
+            return lambda c, known: 1.0 if c.number < 4 else float("nan")
+
+    for diversity in ("conditional", "none", "kmeans", "farthest"):
+        assert set(select(candidates, Few(), known, 9, diversity=diversity).numbers) == {0, 2, 3}
+
+
+def test_an_element_without_data_extrapolates():
+    rows = np.random.default_rng(0).standard_normal((20, 4)) * [1.0, 1.0, 1.0, 0.0]
+    active = ActiveSet.of(rows)
+    assert active.grade(rows).max() <= 1.01
+    assert active.grade(np.array([[0.1, 0.1, 0.1, 1.0]]))[0] > 1e3
+    assert np.isfinite(ActiveSet.of(0.0 * rows).grade(rows)).all()
+
+
+def test_a_pool_whose_labels_would_weigh_nothing():
+    candidates, known = example(0)
+    pool = replace(candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], once={})
+    for name in ("novel", "farthest", "D", "uncertainty"):
+        assert len(select(pool, of(name), known, 3).numbers) == 3
+
+
+def test_polish_is_for_criteria_of_sets():
+    with pytest.raises(ValueError, match="polish is for strategies A to V"):
+        QuerySettings(strategy="novel", polish=1)
+    with pytest.raises(ValueError, match="finite"):
+        QuerySettings(cost=float("nan"))
