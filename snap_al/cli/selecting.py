@@ -20,6 +20,7 @@ from snap_al.loop import RunConfig, RunInputs, read_inputs
 from snap_al.loop.curves import CurveFile
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.learning import Learner, Study
+from snap_al.loop.memory import matrix_folder
 from snap_al.loop.pool import PoolSelection, select_from_pool, target_rows
 from snap_al.loop.settings import TrainingSource
 from snap_al.parallel import Communicator, on_root, world
@@ -53,9 +54,9 @@ def select(
     wanted = config.query.batch if n is None else n
     if wanted < 1:
         raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
-    kept = Path(out).resolve().parent / "descriptors" if cache and config.cache else None
+    folder = Path(out).resolve().parent
     with threadpool_limits(1):
-        found = select_from_pool(config, inputs, configurations, wanted, comm, cache=kept)
+        found = select_from_pool(config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache)
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
@@ -95,7 +96,7 @@ def learn(
             wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]
             if not wanted:
                 continue
-            learner = _learner(config, inputs, rows, (items, test), hold_out, seed, comm)
+            learner = _learner(config, inputs, rows, folder, (items, test), hold_out, seed, comm)
             full = learner.full()
             for strategy in wanted:
                 curve = learner.curve(strategy, seed, study)
@@ -119,19 +120,20 @@ def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -
 
 
 def _learner(
-    config: RunConfig, inputs: RunInputs, rows: RowSource,
+    config: RunConfig, inputs: RunInputs, rows: RowSource, folder: Path,
     sets: tuple[list[LabelledConfiguration], list[LabelledConfiguration]], hold_out: float, seed: int, comm: Communicator,
 ) -> Learner:  # fmt: skip
-    """sets: pool and test. Test sets are the config's, or held out of the pool, the same share of it by chance."""
+    """folder: for a design matrix that memory has no room for. sets: pool and test. Test sets are the config's, or held out of the pool, the same share of it by chance."""
     items, test = sets
     if not test:
         order = np.random.default_rng([seed, 6]).permutation(len(items))
         out = set(order[: int(hold_out * len(items))].tolist())
         test = [item for n, item in enumerate(items) if n in out]
         items = [item for n, item in enumerate(items) if n not in out]
-    matrix = DesignMatrix(rows, comm)
+    disk = matrix_folder((*items, *test), rows.columns, config.memory_gb and config.memory_gb * 1e9, folder, comm)
+    matrix = DesignMatrix(rows, comm, disk)
     matrix.append(items, strict=False)
-    tested = TestSet(rows, comm)
+    tested = TestSet(rows, comm, disk)
     tested.add(test, strict=False)
     targets = target_rows(config.query, config.descriptor.elements, rows, comm)
     return Learner(config, matrix, tested, comm, prior_mean=inputs.prior_mean, targets=targets)

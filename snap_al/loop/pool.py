@@ -51,11 +51,12 @@ class PoolSelection:
 
 
 def select_from_pool(
-    config: RunConfig, inputs: RunInputs, pool: Sequence[Configuration], n: int, comm: Communicator, *, cache: Path | None = None
+    config: RunConfig, inputs: RunInputs, pool: Sequence[Configuration], n: int, folder: Path, comm: Communicator, *, cache: bool = True
 ) -> PoolSelection:  # fmt: skip
     """Fits to the config's training set and ranks the pool by its strategy. Collective.
 
-    n: how many at most. cache: folder for descriptors. Raises InputError on all ranks without a training set, or for a
+    n: how many at most. folder: for descriptors that are kept, if `cache`, and for a design matrix that memory has no room for.
+    Raises InputError on all ranks without a training set, or for a
     configuration that cannot be computed.
     """
     if not inputs.training:
@@ -65,14 +66,14 @@ def select_from_pool(
         ).on_all_ranks()
     settings = config.query
     with DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
-        source = row_source(engine, cache, comm)
+        source = row_source(engine, folder / "descriptors" if cache else None, comm)
         limit = config.memory_gb and config.memory_gb * 1e9
         items = unlabelled(pool, inputs.training)
-        folder = matrix_folder((*inputs.training, *items), source.columns, limit, Path.cwd(), comm)
-        training = TrainingSet(committee_if_asked(config), source, comm, inputs.prior_mean, folder)
+        disk = matrix_folder((*inputs.training, *items), source.columns, limit, folder, comm)
+        training = TrainingSet(committee_if_asked(config), source, comm, inputs.prior_mean, disk)
         remarks = training.add(inputs.training)
         posterior = training.fit()
-        matrix = DesignMatrix(source, comm, folder)
+        matrix = DesignMatrix(source, comm, disk)
         remarks += matrix.append(items)
         targets = target_rows(settings, config.descriptor.elements, source, comm)
         labelled = as_labelled(training.matrix)
