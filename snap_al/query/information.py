@@ -53,7 +53,7 @@ def fisher_ratio() -> TraceReduction:
 
     def counted(known: Knowledge, candidate: Candidate) -> Array:
         rows = candidate.weighted
-        s2 = row_std(rows, known.posterior.covariance) ** 2 + known.posterior.noise**2
+        s2 = np.square(rows @ known.std_root("total")).sum(axis=1) + known.posterior.noise**2
         return np.asarray(rows / np.sqrt(s2 + np.finfo(float).tiny)[:, None])
 
     return TraceReduction(lambda candidates, known: pool_information(candidates, lambda c: counted(known, c), known))
