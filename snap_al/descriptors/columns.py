@@ -146,6 +146,16 @@ class Columns:
         """(m, n_all) → (m, n_distinct); with coefficients spread by `spread` both predict the same."""
         return rows if self.n_all == self.n_distinct else np.ascontiguousarray(rows[:, self.first])
 
+    def atom_rows(self, elements: NDArray[np.int64], components: Array) -> Array:
+        """(m,) numbers of elements and (m, K) components of single atoms → (m, n_distinct) rows of their energies, zero
+        outside the block of the atom's own element."""
+        full = np.zeros((len(components), self.n_all))
+        for element in range(self.n_elements):
+            own, block = elements == element, full[:, self.block(element)]
+            block[own, int(self.has_constant) :] = components[own]
+            block[own, : int(self.has_constant)] = 1.0
+        return self.keep_distinct(full)
+
     def gathered(self, coefficients: Array) -> Array:
         """(n_distinct,) from coefficients of all columns (n_all,), so that both predict the same."""
         fitted = self.distinct_of >= 0

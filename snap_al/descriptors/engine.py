@@ -94,12 +94,8 @@ class DescriptorEngine:
         """(n_atoms, n_distinct) rows of single atoms' energies, zero outside the block of the atom's own element; their mean is
         the configuration's energy row. https://docs.lammps.org/compute_sna_atom.html"""
         raw, _ = self._guarded(configuration, self._compute_atoms)
-        full = np.zeros((len(raw), self.columns.n_all))
-        for atom, symbol in enumerate(configuration.species):
-            block = self.columns.block(self.settings.elements.index(symbol))
-            full[atom, block.start : block.start + int(self.columns.has_constant)] = 1.0
-            full[atom, block.start + int(self.columns.has_constant) : block.stop] = raw[atom]
-        return self.columns.keep_distinct(full)
+        elements = np.array([self.settings.elements.index(symbol) for symbol in configuration.species])
+        return self.columns.atom_rows(elements, raw)
 
     def _guarded(
         self, configuration: Configuration, compute: Callable[[Configuration], tuple[Array, Box]]

@@ -33,6 +33,7 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import Query, RunState, initial_state
 from snap_al.loop.stopping import failed_run, labels_left, stop_reason
 from snap_al.loop.training import TrainingSet
+from snap_al.loop.watching import keep_active_set
 from snap_al.parallel import Communicator, on_root
 from snap_al.potential import FittedPotential
 from snap_al.uncertainty import Evaluated
@@ -78,12 +79,12 @@ class Driver:
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:
                 self._start()
-            reason = self._loop(training, test, source)
+            reason = self._loop(training, test, source, engine)
             self._finish(training, test, reason)
         failed_run(self._state)
         return self._state
 
-    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource) -> str:
+    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine) -> str:
         """Until there is a reason to stop."""
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
@@ -92,7 +93,7 @@ class Driver:
             elif self._state.pending and labels_left(self._state, self._config):
                 self._label()
             elif self._state.fitted_labels != len(self._state.labelled):
-                self._fit(training, test)
+                self._fit(training, test, engine)
             elif reason := stop_reason(self._state, self._config):
                 return reason
             else:
@@ -130,7 +131,9 @@ class Driver:
         queries = self._state.unchosen
         frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
         posterior = self._current_potential().posterior
-        kept = worth_labelling(frames, self._config, self._state, posterior, source, self._comm)
+        kept = list(range(len(frames)))
+        if self._config.query.rule == "novel":
+            kept = worth_labelling(frames, self._config, self._state, posterior, source, self._comm)
         dropped = [q.walker for n, q in enumerate(queries) if n not in kept]
         self._record({"event": "chosen", "kept": [queries[n].walker for n in kept], "dropped": dropped})
 
@@ -151,7 +154,7 @@ class Driver:
                     f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from here"
                 ).on_all_ranks()
 
-    def _fit(self, training: TrainingSet, test: TestSet) -> None:
+    def _fit(self, training: TrainingSet, test: TestSet, engine: DescriptorEngine) -> None:
         started = time.perf_counter()
         self._catch_up(training)
         known = self._state.fits > 0
@@ -162,6 +165,8 @@ class Driver:
         limits = training.limits(posterior, self._config.explore.guards.max_force_std)
         evaluated = (test or training).evaluate(posterior)
         number = self._state.fits + 1
+        if self._config.query.rule == "grade":
+            keep_active_set(self._directory, number, training.matrix, engine, posterior, self._comm)
 
         def write() -> None:
             potential.write(self._directory.fit(number))

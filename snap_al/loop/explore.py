@@ -18,7 +18,8 @@ from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState, WalkerStatus
-from snap_al.md import Outcome, SegmentResult, SegmentStart, Thresholds, run_segment
+from snap_al.loop.watching import rule_of
+from snap_al.md import Outcome, SegmentResult, SegmentStart, run_segment
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.potential import FittedPotential
 from snap_al.sessions import abandon
@@ -82,7 +83,6 @@ def _segment(
     assert config.explore is not None
     walker = state.walkers[number]
     started = time.perf_counter()
-    thresholds = Thresholds(state.tolerance, state.novelty, config.query.min_gain, config.label.fweight)
     begin = walker.trail[-1]
     restart_out = directory.restart(number, walker.segments)
     aborted = directory.aborted(number, walker.segments)
@@ -98,7 +98,7 @@ def _segment(
                 # After a failure, look more often: the frame to label lies before the one that failed.
                 check_every=max(1, config.explore.check_every // 2**walker.retries),
             ),
-            thresholds, restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+            rule_of(config, state, potential.posterior, directory), restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             arguments=config.lammps.arguments,
             on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
         )  # fmt: skip

@@ -55,6 +55,10 @@ class RunDirectory:
     def fit(self, number: int) -> Path:
         return self.root / "fits" / f"{number:04d}"
 
+    def active_set(self, fit: int) -> Path:
+        """With rule grade."""
+        return self.fit(fit) / "active_set.npy"
+
     def walker(self, number: int) -> Path:
         return self.root / "walkers" / str(number)
 

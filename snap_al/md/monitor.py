@@ -30,7 +30,7 @@ class StdMonitor:
         self.seconds = 0.0
         """Spent here so far."""
         self._settings = settings
-        columns = Columns.of(settings)
+        self._columns = columns = Columns.of(settings)
         covariance = posterior.covariance
         is_component = np.ones(columns.n_all, dtype=bool)
         if columns.has_constant:
@@ -76,6 +76,13 @@ class StdMonitor:
                     rows = np.column_stack([np.ones(here.sum()), components[here]])
                     out[here] = np.linalg.norm(rows @ root, axis=1)
             return out
+
+    def grades(self, session: LammpsSession, shares: Array) -> Array:
+        """(n_local,) MaxVol γ of this rank's atoms. shares: (n, n), see `ActiveSet.shares`. Collective over the session's ranks."""
+        with self._timed():
+            components = session.per_atom("snap_al_b")
+            rows = self._columns.atom_rows(session.atoms()["type"].astype(np.int64) - 1, components)
+            return np.asarray(np.abs(rows @ shares).max(axis=1, initial=0.0))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

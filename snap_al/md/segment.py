@@ -18,6 +18,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
 from snap_al.errors import LammpsError
 from snap_al.md.monitor import StdMonitor
+from snap_al.md.rules import Frame, Rule
 from snap_al.md.settings import ProtocolSettings
 from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential, pair_commands
@@ -30,7 +31,7 @@ class Outcome(StrEnum):
     """Why a segment ended."""
 
     NOVEL = "novel"
-    """A frame over the tolerance and unlike the training set: label it."""
+    """A frame that the rule wants a label for."""
     CHECKPOINT = "checkpoint"
     """Nothing to label so far."""
     FINISHED = "finished"
@@ -39,19 +40,6 @@ class Outcome(StrEnum):
     """A std, a temperature or a coordinate far outside; nothing there is worth a label."""
     FAILED = "failed"
     """LAMMPS stopped with an error."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a label must take away.
-
-    A candidate exceeds all three. weight: fweight of the label to come, Å/eV.
-    """
-
-    tolerance: float
-    novelty: float
-    gain: float
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -95,10 +83,10 @@ class SegmentResult:
 
 def run_segment(
     comm: Communicator, potential: FittedPotential, files: Path, protocol: ProtocolSettings, start: SegmentStart,
-    thresholds: Thresholds, *, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
+    rule: Rule, *, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
     on_abort: Callable[[str], None] | None = None,
 ) -> SegmentResult:  # fmt: skip
-    """Runs MD until a candidate, a checkpoint, the protocol's end, or a guard. Collective over `comm`.
+    """Runs MD until a frame that the rule wants labelled, a checkpoint, the protocol's end, or a guard. Collective over `comm`.
 
     files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
     beyond use. LAMMPS' errors become the outcome.
@@ -109,7 +97,7 @@ def run_segment(
     try:
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             _prepare(session, potential, files, protocol, start, monitor)
-            outcome, reason = _advance(session, comm, protocol, start, thresholds, monitor, checks)
+            outcome, reason = _advance(session, comm, protocol, start, rule, monitor, checks)
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
@@ -160,7 +148,7 @@ def _create(session: LammpsSession, potential: FittedPotential, configuration: C
 
 def _advance(
     session: LammpsSession, comm: Communicator, protocol: ProtocolSettings, start: SegmentStart,
-    thresholds: Thresholds, monitor: StdMonitor, checks: list[Check],
+    rule: Rule, monitor: StdMonitor, checks: list[Check],
 ) -> tuple[Outcome, str]:  # fmt: skip
     last = min(start.step + protocol.checkpoint_every, protocol.steps)
     step, setup = start.step, "yes"
@@ -169,15 +157,13 @@ def _advance(
         session.command(f"run {chunk} pre {setup} post no start 0 stop {protocol.steps}")
         step, setup = step + chunk, "no"
         check = _look(session, comm, monitor, step)
-        useless = _beyond_use(check, protocol)
-        over = not useless and check.force_std > thresholds.tolerance
-        novel = over and check.force_std > thresholds.novelty
-        wanted = novel and _gain(session, comm, monitor, check, thresholds.weight) > thresholds.gain
-        checks.append(replace(check, model_limited=over and not wanted))
-        if useless:
+        if useless := _beyond_use(check, protocol):
+            checks.append(check)
             return Outcome.BEYOND_USE, useless
-        if wanted:
-            return Outcome.NOVEL, f"force std {check.force_std:.3f} eV/Å at step {step}"
+        verdict = rule(Frame(session, comm, monitor, step, chunk, check.force_std))
+        checks.append(replace(check, model_limited=verdict.limited))
+        if verdict.wanted:
+            return Outcome.NOVEL, f"{verdict.reason} at step {step}"
     return (Outcome.FINISHED, "end of the protocol") if step >= protocol.steps else (Outcome.CHECKPOINT, "checkpoint")
 
 
@@ -186,14 +172,6 @@ def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step:
     force, energy = np.max(comm.allgather(own), axis=0)
     thermo = session.thermo
     return Check(step, thermo("temp"), thermo("press"), thermo("vol"), float(force), float(energy))
-
-
-def _gain(session: LammpsSession, comm: Communicator, monitor: StdMonitor, check: Check, weight: float) -> float:
-    """The share of the largest force std that a label would take away; all of it when forces are not fitted."""
-    if weight == 0:
-        return 1.0
-    after = max(comm.allgather(_largest(monitor.force_std_if_labelled(session, comm, weight))))
-    return 1.0 - after / check.force_std
 
 
 def _largest(stds: Array) -> float:

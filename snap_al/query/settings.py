@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, model_validator
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.readers import ConfigPath
 
@@ -14,12 +14,15 @@ Strategy = Literal[
 ]  # fmt: skip
 
 
+Rule = Literal["novel", "every", "std", "grade", "flare", "hal"]
+
 USUAL_FORCE_STD = 0.1
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
-    """A frame of MD is queried when its largest force std (i) exceeds the tolerance, (ii) is novel, and (iii) a label would
-    help. When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent for nothing.
+    """A frame of MD is queried, by the rule novel, when its largest force std (i) exceeds the tolerance, (ii) is novel, and
+    (iii) a label would help. When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent
+    for nothing. The other rules are there to be compared with.
 
     From a pool, `strategy` ranks, and `diversity` makes the batch.
     """
@@ -27,6 +30,19 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     force_std: PositiveFloat | Literal["auto"] = USUAL_FORCE_STD
     """Tolerance, eV/Å, on the largest force std over a frame's atoms. auto: after each fit, what 95 % of the training
     configurations are below, each predicted without itself."""
+    rule: Rule = "novel"
+    """When MD stops for a label. every: each n-th step. std: over the tolerance (with a committee, its disagreement). grade:
+    MaxVol γ of an atom. flare: force std over a multiple of the noise. hal: force std next to the force."""
+    every: PositiveInt = 100
+    """every: MD steps."""
+    max_grade: float = Field(default=2.1, ge=1)
+    """grade: γ above which an atom extrapolates."""
+    flare_factor: PositiveFloat = 1.0
+    """flare: times the noise std of forces."""
+    hal_ratio: PositiveFloat = 0.2
+    """hal: limit on std/(|F| + hal_floor)."""
+    hal_floor: PositiveFloat = 0.2
+    """hal: eV/Å."""
     energy_std: float = Field(default=0.005, gt=0)
     """Tolerance, eV/atom, next to which strategies weigh energies."""
     stress_std: float = Field(default=0.005, gt=0)

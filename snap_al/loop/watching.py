@@ -1,0 +1,59 @@
+"""The rule by which walkers stop, from the config and the last fit."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import DescriptorEngine, DesignMatrix
+from snap_al.fit import Posterior
+from snap_al.loop.pool import as_labelled, with_atoms
+from snap_al.loop.run_directory import RunDirectory
+from snap_al.loop.settings import RunConfig
+from snap_al.loop.state import RunState
+from snap_al.md import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
+from snap_al.parallel import Communicator, on_root
+from snap_al.query import ActiveSet
+
+Array = NDArray[np.float64]
+FORCE = 1
+
+
+def rule_of(config: RunConfig, state: RunState, posterior: Posterior, directory: RunDirectory) -> Rule:
+    """query.rule, with the limits that followed the last fit."""
+    query = config.query
+    if query.rule == "every":
+        return EveryNth(query.every)
+    if query.rule == "std":
+        return WhenUncertain(state.tolerance)
+    if query.rule == "grade":
+        return WhenExtrapolating(np.load(directory.active_set(state.fits), allow_pickle=False), query.max_grade)
+    if query.rule == "flare":
+        return WhenAboveNoise(float(posterior.noise_by_kind[FORCE]), query.flare_factor)
+    if query.rule == "hal":
+        return WhenRelative(query.hal_ratio, query.hal_floor)
+    return WhenNovel(state.tolerance, state.novelty, query.min_gain, config.label.fweight)
+
+
+def keep_active_set(
+    directory: RunDirectory, fit: int, matrix: DesignMatrix, engine: DescriptorEngine, posterior: Posterior, comm: Communicator
+) -> None:  # fmt: skip
+    """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which has γ as its largest entry.
+    Collective."""
+    own = with_atoms(as_labelled(matrix), matrix, engine, comm)
+    everyone = sorted(
+        (c for part in comm.allgather([(c.number, c.atoms) for c in own]) for c in part), key=lambda c: c[0]
+    )
+
+    def write() -> None:
+        rows = np.concatenate([atoms for _, atoms in everyone if atoms is not None]) @ posterior.whitening
+        buffer = BytesIO()
+        np.save(buffer, posterior.whitening @ ActiveSet.of(rows).inverse)
+        path = directory.active_set(fit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
+
+    on_root(comm, write)

@@ -1,0 +1,142 @@
+"""When a frame of MD is to be labelled: ours, and the published rules beside which it is measured.
+
+A rule sees one frame of a running session and says whether a label is wanted. All ranks of the session get the same answer.
+
+novel   largest force std over the tolerance, novel, and to be lowered by a label (DESIGN: querying needs the two kinds apart)
+every   each n-th MD step
+std     largest force std over the tolerance; with a committee the rule of DP-GEN: Zhang et al., Phys. Rev. Mater. 3, 023804 (2019)
+grade   largest MaxVol γ of the atoms: Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017); Lysogorskiy et al., Phys. Rev.
+        Mater. 7, 043801 (2023)
+flare   largest force std over a multiple of the noise std: Vandermause et al., npj Comput. Mater. 6, 20 (2020)
+hal     largest std_i/(|F_i| + F0): van der Oord et al., npj Comput. Mater. 9, 168 (2023)
+
+The last two were published with Bayesian posteriors without model error (`fit.posterior: bayes`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.md.monitor import StdMonitor
+from snap_al.parallel import Communicator
+from snap_al.sessions import LammpsSession
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a session that is not beyond use. force_std: eV/Å, the largest. since: MD steps since the look before."""
+
+    session: LammpsSession
+    comm: Communicator
+    monitor: StdMonitor
+    step: int
+    since: int
+    force_std: float
+
+    def largest(self, own: Array) -> float:
+        """Over the atoms of all ranks; NaN stays NaN: what is not a number must not pass as small. Collective."""
+        return float(np.max(self.comm.allgather(own.max() if len(own) else 0.0)))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """wanted: label it, for the reason given. limited: over the tolerance, and a label would not help."""
+
+    wanted: bool
+    reason: str = ""
+    limited: bool = False
+
+
+class Rule(Protocol):
+    def __call__(self, frame: Frame) -> Verdict:
+        """Collective over the frame's session."""
+        ...
+
+
+@dataclass(frozen=True)
+class WhenNovel:
+    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a label must take away.
+
+    A frame to label exceeds all three. weight: fweight of the label to come, Å/eV.
+    """
+
+    tolerance: float
+    novelty: float
+    gain: float
+    weight: float
+
+    def __call__(self, frame: Frame) -> Verdict:
+        over = frame.force_std > self.tolerance
+        wanted = over and frame.force_std > self.novelty and self._gain(frame) > self.gain
+        return Verdict(wanted, f"force std {frame.force_std:.3f} eV/Å", limited=over and not wanted)
+
+    def _gain(self, frame: Frame) -> float:
+        """All of it when forces are not fitted."""
+        if self.weight == 0:
+            return 1.0
+        after = frame.largest(frame.monitor.force_std_if_labelled(frame.session, frame.comm, self.weight))
+        return 1.0 - after / frame.force_std
+
+
+@dataclass(frozen=True)
+class EveryNth:
+    """The first frame that is looked at in each stretch of `steps` MD steps."""
+
+    steps: int
+
+    def __call__(self, frame: Frame) -> Verdict:
+        passed = frame.step // self.steps > (frame.step - frame.since) // self.steps
+        return Verdict(passed, f"every {self.steps} steps")
+
+
+@dataclass(frozen=True)
+class WhenUncertain:
+    """tolerance: eV/Å."""
+
+    tolerance: float
+
+    def __call__(self, frame: Frame) -> Verdict:
+        return Verdict(frame.force_std > self.tolerance, f"force std {frame.force_std:.3f} eV/Å")
+
+
+@dataclass(frozen=True)
+class WhenExtrapolating:
+    """shares: (n, n); an atom's row times this are the coefficients with which it is a combination of the active rows."""
+
+    shares: Array
+    limit: float
+
+    def __call__(self, frame: Frame) -> Verdict:
+        grade = frame.largest(frame.monitor.grades(frame.session, self.shares))
+        return Verdict(grade > self.limit, f"γ {grade:.2f}")
+
+
+@dataclass(frozen=True)
+class WhenAboveNoise:
+    """noise: eV/Å, of forces."""
+
+    noise: float
+    factor: float
+
+    def __call__(self, frame: Frame) -> Verdict:
+        wanted = frame.force_std > self.factor * self.noise
+        return Verdict(wanted, f"force std {frame.force_std:.3f} eV/Å, noise {self.noise:.3f}")
+
+
+@dataclass(frozen=True)
+class WhenRelative:
+    """ratio: of force std and force. floor: F0, eV/Å."""
+
+    ratio: float
+    floor: float
+
+    def __call__(self, frame: Frame) -> Verdict:
+        forces = np.linalg.norm(frame.session.forces(), axis=1)
+        ratio = frame.largest(frame.monitor.force_std(frame.session) / (forces + self.floor))
+        return Verdict(ratio > self.ratio, f"force std {ratio:.2f} of the force")

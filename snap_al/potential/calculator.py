@@ -1,0 +1,106 @@
+"""Any LAMMPS potential as an ASE calculator, in memory: a truth for studies, a labeler like any other.
+
+label:
+  calculator: snap_al.potential.calculator.LammpsCalculator
+  arguments: {elements: [Ni, H], commands: ["pair_style eam/alloy", "pair_coeff * * NiAlH_jea.eam.alloy Ni H"]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, CalculatorSetupError, all_changes
+from ase.data import atomic_masses, atomic_numbers
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.errors import LammpsError
+from snap_al.parallel import SERIAL
+from snap_al.sessions import Box, LammpsSession, box_of
+from snap_al.units import ASE_STRESS_TO_ROWS
+
+Array = NDArray[np.float64]
+PRESSURES = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
+"""In ASE's Voigt order."""
+
+
+class LammpsCalculator(Calculator):
+    """Energy (eV), forces (eV/Å), and stress (eV/Å³) where all directions are periodic, in metal units, on one rank.
+
+    elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
+    the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line.
+    Raises CalculatorSetupError for an atom of another element, LammpsError for what LAMMPS refuses.
+    """
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
+
+    def __init__(
+        self, commands: Sequence[str], elements: Sequence[str], arguments: Sequence[str] = (), vacuum: float = 20.0, **kwargs: Any
+    ) -> None:  # fmt: skip
+        super().__init__(**kwargs)
+        self._commands, self._elements, self._arguments = tuple(commands), tuple(elements), tuple(arguments)
+        self._vacuum = vacuum
+        self._session: LammpsSession | None = None
+        self._pbc = (True, True, True)
+
+    def calculate(
+        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
+    ) -> None:  # fmt: skip
+        super().calculate(atoms, properties, system_changes)
+        configuration = Configuration.from_atoms(self.atoms)
+        if unknown := sorted(set(configuration.species) - set(self._elements)):
+            raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(self._elements)}")
+        try:
+            self.results = self._computed(configuration, box_of(configuration, vacuum=self._vacuum))
+        except LammpsError:
+            self.close()
+            raise
+
+    def _computed(self, configuration: Configuration, box: Box) -> dict[str, Any]:
+        session = self._placed(configuration, box)
+        session.command("run 0 post no")
+        order = np.argsort(session.atoms()["id"])
+        energy = session.thermo("pe")
+        results = {"energy": energy, "free_energy": energy, "forces": box.vectors_back(session.forces()[order])}
+        if all(configuration.pbc):
+            pressure = np.array([session.thermo(name) for name in PRESSURES])
+            results["stress"] = box.stress_map() @ pressure / ASE_STRESS_TO_ROWS
+        return results
+
+    def close(self) -> None:
+        """Ends the LAMMPS session; the next calculation opens another."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _placed(self, configuration: Configuration, box: Box) -> LammpsSession:
+        """The session is kept while all directions are periodic: then another box is a `change_box`."""
+        if self._session is None or not all((*self._pbc, *box.pbc)):
+            self.close()
+            self._session, self._pbc = self._opened(box), box.pbc
+        session = self._session
+        if session.n_atoms:
+            session.command("delete_atoms group all compress yes")
+            session.command(f"change_box all {box.bounds()}")
+        types = np.array([self._elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+        session.create_atoms(types, box.positions if all(box.pbc) else box.centered())
+        return session
+
+    def _opened(self, box: Box) -> LammpsSession:
+        session = LammpsSession(SERIAL, arguments=self._arguments)
+        try:
+            session.commands(
+                [
+                    "units metal", "atom_style atomic", "atom_modify map array sort 0 0.0", f"boundary {box.boundary()}",
+                    "box tilt large", f"region cell prism {box.prism()}", f"create_box {len(self._elements)} cell",
+                    *(f"mass {k} {atomic_masses[atomic_numbers[e]]}" for k, e in enumerate(self._elements, 1)),
+                    *self._commands, f"thermo_style custom step pe {' '.join(PRESSURES)}",
+                ]
+            )  # fmt: skip
+        except Exception:
+            session.close()
+            raise
+        return session
