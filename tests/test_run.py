@@ -142,6 +142,25 @@ def test_a_larger_budget_goes_on(tmp_path):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] > 4
 
 
+@pytest.mark.parametrize("rule", ["every", "std", "grade", "flare", "hal"])
+def test_other_rules_for_when_to_label(tmp_path, rule):
+    """Each buys labels of its own, and a run that was stopped and goes on is the one that was not."""
+    query = f"query: {{rule: {rule}, force_std: 0.05, every: 100, flare_factor: 0.3, hal_ratio: 0.02, max_grade: 1.2}}"
+    posterior = "fit: {posterior: " + {"std": "committee", "grade": "embedded"}.get(rule, "bayes") + "}"
+    config = small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
+    expected = run(config, tmp_path / "whole")
+    small_config(tmp_path, query=query, stop="stop: {max_labels: 4}", fit=posterior)
+    run(config, tmp_path / "parts")
+    small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
+    files, events = run(config, tmp_path / "parts")
+    assert files == expected[0]
+    assert [e for e in events if e["event"] != "stopped"] == [e for e in expected[1] if e["event"] != "stopped"]
+    bought = [e["step"] for e in events if e["event"] == "labelled" and e["walker"] >= 0]
+    assert len(bought) == 3
+    if rule == "every":
+        assert bought == [100, 200, 300]
+
+
 def test_status(uninterrupted):
     _, _, _, folder = uninterrupted
     screen = snap_al("status", folder).stdout

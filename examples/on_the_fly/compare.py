@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,10 @@ def prepared(scenario: str, rule: str, seed: int, out: Path) -> Path:
     config = folder / f"{rule}.yaml"
     if config.exists():
         return config
+    folder.mkdir(parents=True, exist_ok=True)
+    for known in (out / scenario / "seed-1").glob("[tr]e*.extxyz"):  # the unseen trajectories: one set for all seeds
+        if not (folder / known.name).exists():
+            shutil.copy(known, folder)
     yaml = YAML(typ="safe")
     content = yaml.load(write_scenario(scenario, folder, seed))
     content["seed"] = seed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
@@ -33,7 +34,8 @@ LIKE_TEST = "reference.extxyz"
 
 
 def write_scenario(name: str, folder: Path, seed: int = 1) -> Path:
-    """Returns the config. seed: of what the first training set, if there is one, is drawn with."""
+    """Returns the config. seed: of the first training set, if there is one. Unseen trajectories that are there are kept: they are
+    the same for all seeds."""
     folder.mkdir(parents=True, exist_ok=True)
     if name in ("copper", "poisoned"):
         return prepare(folder, seed, name == "poisoned", SERIAL)
@@ -53,15 +55,16 @@ def write_alloy(folder: Path, seed: int) -> None:
     slab.pbc = (True, True, False)
     for name, atoms in (("perfect", crystal), ("vacancy", vacancy), ("slab", slab)):
         ase.io.write(folder / f"{name}.extxyz", atoms, format="extxyz")
-    for file, number in (("test", 7), (LIKE_TEST.removesuffix(".extxyz"), 8)):
-        rng = np.random.default_rng(number)
-        frames = [
+
+    def unseen(rng: np.random.Generator) -> list[Atoms]:
+        return [
             *trajectory(crystal, EMT(), 1200.0, rng, "crystal"),
             *trajectory(vacancy, EMT(), 1200.0, rng, "vacancy"),
             *trajectory(slab, EMT(), 1000.0, rng, "slab"),
             *trajectory(molten(crystal, rng), EMT(), 2200.0, rng, "melt"),
         ]
-        ase.io.write(folder / f"{file}.extxyz", frames, format="extxyz")
+
+    write_unseen(folder, unseen)
 
 
 def molten(crystal: Atoms, rng: np.random.Generator) -> Atoms:
@@ -79,13 +82,19 @@ def write_hydrogen(folder: Path, seed: int) -> None:
     ]
     ase.io.write(folder / "first.extxyz", first, format="extxyz")
     ase.io.write(folder / "six.extxyz", with_hydrogen(6, rng), format="extxyz")
-    for file, number in (("test", 7), (LIKE_TEST.removesuffix(".extxyz"), 8)):
-        rng = np.random.default_rng(number)
-        runs = [
-            trajectory(with_hydrogen(6, rng), nickel_hydrogen(), 900.0, rng, "six", every=60, femtoseconds=0.5)
-            for _ in range(3)
-        ]
-        ase.io.write(folder / f"{file}.extxyz", [frame for run in runs for frame in run], format="extxyz")
+
+    def unseen(rng: np.random.Generator) -> list[Atoms]:
+        starts = [with_hydrogen(6, rng) for _ in range(3)]
+        runs = [trajectory(s, nickel_hydrogen(), 900.0, rng, "six", every=60, femtoseconds=0.5) for s in starts]
+        return [frame for run in runs for frame in run]
+
+    write_unseen(folder, unseen)
+
+
+def write_unseen(folder: Path, frames: Callable[[np.random.Generator], list[Atoms]]) -> None:
+    for name, seed in (("test.extxyz", 7), (LIKE_TEST, 8)):
+        if not (folder / name).exists():
+            ase.io.write(folder / name, frames(np.random.default_rng(seed)), format="extxyz")
 
 
 def nickel_hydrogen() -> LammpsCalculator:
