@@ -317,6 +317,33 @@ def test_walkers_side_by_side(tmp_path):
     assert len(set(seen)) == 3, "walkers must differ by their velocities"
 
 
+def test_walkers_by_stages_and_in_batches(tmp_path):
+    """Six walkers, two temperatures and three strains, through two stages; labels are asked for at the end of each, together."""
+    explore = (
+        "explore: {mode: batch, timestep: 0.003, check_every: 10, ensemble: nvt, checkpoint_every: 40, "
+        "walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: [500, 900], "
+        "strain: {from: -0.03, to: 0.03, count: 3}}}], stages: [{steps: 60}, {steps: 40, temperature: [900, 300]}]}"
+    )
+    config = small_config(
+        tmp_path, explore=explore, query="query: {force_std: 0.03, batch: 3}", stop="stop: {max_labels: 20}"
+    )
+    first = run(config, tmp_path / "run", 2)
+    events = first[1]
+    summary = json.loads(snap_al("status", tmp_path / "run", "--json").stdout)
+    assert [w["step"] for w in summary["walkers"]] == [100] * 6
+    assert len({w["name"] for w in summary["walkers"]}) == 6
+    asked = [e for e in events if e["event"] == "chosen"]
+    assert asked
+    assert all(len(e["kept"]) <= 3 for e in asked)
+    steps = []
+    for event in events:
+        if event["event"] == "explored":
+            steps = [w["step"] for w in event["walkers"]]
+        if event["event"] == "chosen":
+            assert set(steps) <= {60, 100}, "candidates are pooled to the end of the stage"
+    assert first == run(config, tmp_path / "again", 2)
+
+
 def alike(folder, query, stop, temperature="[600, 1200]"):
     """Four walkers from one structure."""
     walkers = ", ".join(["{structure: Cu.extxyz, supercell: [2, 2, 2]}"] * 4)

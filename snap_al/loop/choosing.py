@@ -62,3 +62,8 @@ def worth_labelling(
     # what MD saw and these rows may differ by a rounding, at the limit
     kept = select(candidates, still, known, q.batch).numbers or select(candidates, largest, known, 1).numbers
     return sorted(kept)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` of 0 … count - 1, evenly."""
+    return sorted({int(n) for n in np.linspace(0, count - 1, min(count, most)).round()})

@@ -21,7 +21,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
-from snap_al.loop.choosing import worth_labelling
+from snap_al.loop.choosing import spread, worth_labelling
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.explore import WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
@@ -30,7 +30,7 @@ from snap_al.loop.labelling import Labelling
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import Query, RunState, initial_state
+from snap_al.loop.state import Query, RunState, WalkerStatus, initial_state
 from snap_al.loop.stopping import failed_run, labels_left, stop_reason
 from snap_al.loop.training import TrainingSet
 from snap_al.loop.watching import keep_active_set
@@ -88,7 +88,9 @@ class Driver:
         """Until there is a reason to stop."""
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
-            if len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
+            if self._state.unchosen and self._pooling():
+                self._explore(groups)
+            elif len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
                 self._choose(source)
             elif self._state.pending and labels_left(self._state, self._config):
                 self._label()
@@ -98,6 +100,14 @@ class Driver:
                 return reason
             else:
                 self._explore(groups)
+
+    def _pooling(self) -> bool:
+        """Whether candidates are still being collected: in batch mode, until every walker is at the end of its stage."""
+        explore = self._config.explore
+        assert explore is not None
+        protocol = explore.protocol()
+        steps = [w.trail[-1].step for w in self._state.walkers if w.status is WalkerStatus.EXPLORING]
+        return explore.mode == "batch" and any(step != protocol.at(step).begin for step in steps)
 
     def _record(self, event: Event) -> None:
         """Appends on rank 0, folds in on all."""
@@ -114,8 +124,8 @@ class Driver:
         """The starting set becomes the first queries."""
         write = self._directory.write_query
         keys = on_root(self._comm, lambda: list(dict.fromkeys(write(c) for c in self._inputs.start)))
-        walkers, digests = len(self._inputs.walkers), self._inputs.digests
-        self._record({"event": "started", "queries": keys, "walkers": walkers, "digests": digests})
+        names = [walker.configuration.name for walker in self._inputs.walkers]
+        self._record({"event": "started", "queries": keys, "walkers": names, "digests": self._inputs.digests})
 
     def _same_inputs(self) -> None:
         """Raises InputError when a file that the run began with has changed since."""
@@ -131,11 +141,12 @@ class Driver:
         queries = self._state.unchosen
         frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
         posterior = self._current_potential().posterior
-        kept = list(range(len(frames)))
         if self._config.query.rule == "novel":
             kept = worth_labelling(frames, self._config, self._state, posterior, source, self._comm)
-        dropped = [q.walker for n, q in enumerate(queries) if n not in kept]
-        self._record({"event": "chosen", "kept": [queries[n].walker for n in kept], "dropped": dropped})
+        else:
+            kept = spread(len(frames), self._config.query.batch)
+        dropped = [q.key for n, q in enumerate(queries) if n not in kept]
+        self._record({"event": "chosen", "kept": [queries[n].key for n in kept], "dropped": dropped})
 
     def _label(self) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the journal."""
@@ -196,7 +207,7 @@ class Driver:
         self._known = len(self._state.labelled)
 
     def _explore(self, groups: WalkerGroups) -> None:
-        potential, walkers = self._current_potential(), list(self._inputs.walkers)
+        potential, walkers = self._current_potential(), self._inputs.walkers
         self._record(explore(self._comm, groups, self._config, self._directory, self._state, potential, walkers))
 
     def _current_potential(self) -> FittedPotential:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from snap_al.data.configuration import Configuration
 from snap_al.data.storage import write_atomically
 from snap_al.errors import RunError
 from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState, WalkerStatus
+from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
 from snap_al.md import Outcome, SegmentResult, SegmentStart, run_segment
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.potential import FittedPotential
 from snap_al.sessions import abandon
+
+VELOCITIES, SCRIPTS = 2, 6
+"""Streams of random numbers."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class WalkerGroups:
 
 def explore(
     world: Communicator, groups: WalkerGroups, config: RunConfig, directory: RunDirectory, state: RunState,
-    potential: FittedPotential, structures: list[Configuration],
+    potential: FittedPotential, walkers: Sequence[Walker],
 ) -> Event:  # fmt: skip
     """All exploring walkers' next segments, as one `explored` event. Collective over `world`."""
     mine: list[Event] = []
@@ -55,7 +58,7 @@ def explore(
         for number, walker in enumerate(state.walkers):
             if walker.status is WalkerStatus.EXPLORING and groups.runs(number):
                 with _whole_group(groups.comm):
-                    event = _segment(groups.comm, config, directory, state, number, potential, structures[number])
+                    event = _segment(groups.comm, config, directory, state, number, potential, walkers[number])
                 if groups.comm.rank == 0:
                     mine.append(event)
     everyone = [event for part in world.allgather(mine) for event in part]
@@ -78,9 +81,10 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
 
 def _segment(
     comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int,
-    potential: FittedPotential, structure: Configuration,
+    potential: FittedPotential, planned: Walker,
 ) -> Event:  # fmt: skip
     assert config.explore is not None
+    protocol = config.explore.protocol(planned.own)
     walker = state.walkers[number]
     started = time.perf_counter()
     begin = walker.trail[-1]
@@ -89,36 +93,38 @@ def _segment(
     result = _aborted_before(comm, aborted, begin.step)
     if result is None:
         result = run_segment(
-            comm, potential, directory.fit(state.fits), config.explore,
+            comm, potential, directory.fit(state.fits), protocol,
             SegmentStart(
-                configuration=structure,
+                configuration=planned.configuration,
                 restart=None if begin.restart is None else directory.root / begin.restart,
                 step=begin.step,
-                velocity_seed=velocity_seed(config.seed, number, walker.segments) if walker.new_velocities else None,
+                velocity_seed=segment_seed(config.seed, VELOCITIES, number, walker.segments) if walker.new_velocities else None,
                 # After a failure, look more often: the frame to label lies before the one that failed.
-                check_every=max(1, config.explore.check_every // 2**walker.retries),
+                check_every=max(1, protocol.at(begin.step).stage.check_every // 2**walker.retries),
+                seed=segment_seed(config.seed, SCRIPTS, number, walker.segments),
             ),
-            rule_of(config, state, potential.posterior, directory), restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+            rule_of(config, state, potential.posterior, directory), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
+            restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             arguments=config.lammps.arguments,
             on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
         )  # fmt: skip
-    query = ""
+    queries: list[Event] = []
     if comm.rank == 0:
         directory.write_checks(number, walker.segments, result.checks)
-        if result.outcome is Outcome.NOVEL and result.frame is not None:
-            query = directory.write_query(result.frame)
+        queries = [{"key": directory.write_query(frame), "step": step} for step, frame in result.wanted]
     restart = str(restart_out.relative_to(directory.root))
-    return _event(result, number, walker, state.fits, query, restart, time.perf_counter() - started)
+    event = _event(result, number, walker, state.fits, queries, restart, time.perf_counter() - started)
+    return {**event, "ps": protocol.picoseconds(begin.step, result.step)}
 
 
 def _event(
-    result: SegmentResult, number: int, walker: WalkerState, fit: int, query: str, restart: str, seconds: float
+    result: SegmentResult, number: int, walker: WalkerState, fit: int, queries: list[Event], restart: str, seconds: float
 ) -> Event:  # fmt: skip
     return {
         "walker": number, "segment": walker.segments, "fit": fit, "swapped": walker.fit != fit,
         "from_step": walker.trail[-1].step,
         "step": result.step, "outcome": result.outcome.value, "reason": result.reason, "restart": restart,
-        "query": query, "checks": len(result.checks), "model_limited": sum(check.model_limited for check in result.checks),
+        "queries": queries, "checks": len(result.checks), "model_limited": sum(check.model_limited for check in result.checks),
         "force_std": result.checks[-1].force_std if result.checks else 0.0,
         "seconds": seconds, "std_seconds": result.std_seconds,
     }  # fmt: skip
@@ -133,6 +139,6 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
     return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
 
 
-def velocity_seed(seed: int, walker: int, segment: int) -> int:
-    """A LAMMPS seed keyed by (seed, walker, segment): the same whatever ran before or beside it."""
-    return int(np.random.SeedSequence([seed, 2, walker, segment]).generate_state(1)[0]) % (2**31 - 2) + 1
+def segment_seed(seed: int, stream: int, walker: int, segment: int) -> int:
+    """A LAMMPS seed keyed by all of these: the same whatever ran before or beside it."""
+    return int(np.random.SeedSequence([seed, stream, walker, segment]).generate_state(1)[0]) % (2**31 - 2) + 1

@@ -18,6 +18,8 @@ from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
+from snap_al.loop.walkers import Walker
+from snap_al.md import StageSettings
 from snap_al.potential import read_snapcoeff
 from snap_al.sessions import check_script
 
@@ -33,7 +35,7 @@ class RunInputs:
     training: tuple[LabelledConfiguration, ...]
     test: tuple[LabelledConfiguration, ...]
     start: tuple[Configuration, ...]
-    walkers: tuple[Configuration, ...]
+    walkers: tuple[Walker, ...]
     prior_mean: Array | None
     left_out: tuple[str, ...]
     digests: dict[str, str]
@@ -92,27 +94,37 @@ def _labelled(
     ]
 
 
-def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Configuration]:
-    """One per frame of every structure file."""
-    if config.explore is None:
+def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:
+    """Those of every entry, for which every stage's script has been looked at."""
+    explore = config.explore
+    if explore is None:
         return []
-    check_script(config.explore.script_path())
-    script = config.explore.script_path().read_text().replace("&\n", " ")
-    structures = [c for source in config.explore.walkers for c in source.read(config.descriptor.elements)]
+    elements = config.descriptor.elements
+    walkers = [w for n, entry in enumerate(explore.walkers) for w in entry.walkers(elements, config.seed, n)]
+    for stage in explore.protocol().stages:
+        _check_stage(stage, [w.configuration for w in walkers], reference)
+    if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
+        raise InputError("start: nothing to begin with; give start.structures to label, or training files")
+    return walkers
+
+
+def _check_stage(stage: StageSettings, structures: list[Configuration], reference: ReferencePotential) -> None:
+    """Raises InputError for a script that would end Python, or does not go with the structures."""
+    path = stage.script_path()
+    check_script(path)
+    script = path.read_text().replace("&\n", " ")
+    holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
     for c in structures:
-        if not all(c.pbc) and re.search(r"^[^#\n]*\bnpt\b.*\b(iso|aniso|tri)\b", script, re.MULTILINE):
+        if not all(c.pbc) and holds_pressure:
             raise InputError(
                 f"{c.name}: is open along {', '.join('abc'[k] for k in range(3) if not c.pbc[k])}, where npt has no "
                 "pressure to keep; use the nvt protocol, or a script that names the periodic directions only"
             )
     if "sp" in reference.moments and not re.search(r"^[^#\n]*\bnve/spin\b", script, re.MULTILINE):
         raise InputError(
-            f"{config.explore.script_path()}: atom_style {reference.atom_style} needs a script with `fix … nve/spin`, "
+            f"{path}: atom_style {reference.atom_style} needs a script with `fix … nve/spin`, "
             "without which spins have no forces on atoms; name your own as explore.script"
         )
-    if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
-        raise InputError("start: nothing to begin with; give start.structures to label, or training files")
-    return structures
 
 
 def _files(config: RunConfig) -> dict[str, Path]:
@@ -125,5 +137,9 @@ def _files(config: RunConfig) -> dict[str, Path]:
     found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
     if config.explore is not None:
         found |= {f"explore.walkers.{n}.structure": s.structure for n, s in enumerate(config.explore.walkers)}
-        found["explore.script"] = config.explore.script_path()
+        scripts = [stage.script_path() for stage in config.explore.protocol().stages]
+        found |= {
+            "explore.script" if n == 0 else f"explore.stages.{n}.script": path
+            for n, path in enumerate(dict.fromkeys(scripts))
+        }
     return found

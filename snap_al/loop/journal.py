@@ -18,7 +18,7 @@ from typing import Any
 from snap_al.data.storage import sync_folder
 from snap_al.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 Event = dict[str, Any]
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, PositiveInt
 
 from snap_al.data.readers import ConfigPath, LabelUnits
-from snap_al.data.starting_set import StartSettings, StructureSource
+from snap_al.data.starting_set import StartSettings
 from snap_al.data.weights import Damping, Weights
 from snap_al.descriptors import SnapSettings
 from snap_al.fit import FitSettings
 from snap_al.label import LabelSettings
-from snap_al.md import ProtocolSettings
+from snap_al.loop.walkers import WalkerSettings
+from snap_al.md import Protocol, StageSettings
 from snap_al.query import QuerySettings
 
 
@@ -35,12 +37,32 @@ class TrainingSource(BaseModel, extra="forbid", frozen=True):
         return Weights(self.eweight, self.fweight, self.vweight)
 
 
-class ExploreSettings(ProtocolSettings, extra="forbid", frozen=True):
-    """The walkers, and the MD protocol that each of them follows."""
+class ExploreSettings(StageSettings, extra="forbid", frozen=True):
+    """The walkers, and the MD that each of them does: one stage, or several one after another, for which the keys given here are
+    the defaults."""
 
-    walkers: tuple[StructureSource, ...] = Field(min_length=1)
+    walkers: tuple[WalkerSettings, ...] = Field(min_length=1)
+    stages: tuple[StageSettings, ...] = ()
+    """One stage, of the keys here, when none are given."""
+    mode: Literal["on-the-fly", "batch"] = "on-the-fly"
+    """on-the-fly: a walker stops at a frame to label, and all go on with the new potential. batch: all explore to the end of the
+    stage; then query.batch of the frames that they met are labelled together."""
+    candidates: PositiveInt = 20
+    """batch: frames kept of one walker's segment, at most."""
+    repeat: int = Field(default=1, ge=1)
+    """How often the stages follow each other, each time from where the last ended."""
     cycles: int = Field(default=1, ge=1)
-    """How often each walker goes through the protocol, each time from its structure with new velocities."""
+    """How often each walker goes through all of that, each time from its structure with new velocities."""
+
+    def protocol(self, own: Mapping[str, Any] | None = None) -> Protocol:
+        """own: a walker's values. A stage's come first, then the walker's, then those given here. Steps are the same for all."""
+        shared = {name: getattr(self, name) for name in self.model_fields_set & set(StageSettings.model_fields)}
+        merged = {**shared, **(own or {})}
+        stages = [
+            stage.model_copy(update={k: v for k, v in merged.items() if k not in stage.model_fields_set})
+            for stage in self.stages or (StageSettings(),)
+        ]
+        return Protocol.of(stages * self.repeat)
 
 
 class StopSettings(BaseModel, extra="forbid", frozen=True):

@@ -41,6 +41,7 @@ class WalkerState:
     cycle: int = 0
     fit: int = 0
     reason: str = ""
+    name: str = ""
 
     def explored(self, event: Event, max_retries: int, cycles: int, last_step: int) -> WalkerState:
         """After one segment."""
@@ -59,11 +60,14 @@ class WalkerState:
                 furthest=max(self.furthest, event["step"]),
             )  # fmt: skip
         if self.cycle + 1 < cycles:
-            return WalkerState(segments=after.segments, fit=after.fit, reason=after.reason, cycle=self.cycle + 1)
+            begin = WalkerState(segments=after.segments, fit=after.fit, reason=after.reason, name=self.name)
+            return replace(begin, cycle=self.cycle + 1)
         return replace(after, retries=0, status=WalkerStatus.FINISHED)
 
-    def rejected(self) -> WalkerState:
-        """The label of its last frame failed: it goes on with new velocities from the frame before."""
+    def rejected(self, step: int) -> WalkerState:
+        """The label of a frame failed: if it stands there, it goes on with new velocities from the frame before."""
+        if self.trail[-1].step != step:
+            return self
         trail = self.trail[:-1] if len(self.trail) > 1 else self.trail
         return replace(self, trail=trail, new_velocities=True)
 
@@ -107,7 +111,7 @@ class RunState:
     tolerance: float = 0.0
     test_errors: tuple[float, ...] = ()
     """Force RMSE on the test set after each fit, eV/Å."""
-    steps_since_query: int = 0
+    ps_since_query: float = 0.0
     checks_since_query: int = 0
     limited_since_query: int = 0
     checks: int = 0
@@ -122,10 +126,10 @@ class RunState:
             return self
         if kind == "started":
             queries = tuple(Query(key, -1, 0) for key in event["queries"])
-            walkers = tuple(WalkerState() for _ in range(event["walkers"]))
+            walkers = tuple(WalkerState(name=name) for name in event["walkers"])
             return replace(self, started=True, pending=queries, walkers=walkers, digests=event["digests"])
         if kind == "chosen":
-            dropped = [q for q in self.unchosen if q.walker in event["dropped"]]
+            dropped = [q for q in self.unchosen if q.key in event["dropped"]]
             kept = (replace(q, chosen=True) for q in self.pending if q not in dropped)
             return replace(self, pending=tuple(kept))
         if kind == "submitted":
@@ -167,7 +171,7 @@ class RunState:
 
     def _rejected(self, event: Event) -> RunState:
         query, pending = self._take(event["query"])
-        walkers = tuple(w.rejected() if n == query.walker else w for n, w in enumerate(self.walkers))
+        walkers = tuple(w.rejected(query.step) if n == query.walker else w for n, w in enumerate(self.walkers))
         return replace(
             self, pending=pending, walkers=walkers, rejections=self.rejections + 1,
             failing=(*self.failing, query),
@@ -181,17 +185,17 @@ class RunState:
 
     def _explored(self, event: Event) -> RunState:
         walkers, pending = list(self.walkers), list(self.pending)
-        steps, checks, limited = self.steps_since_query, self.checks_since_query, self.limited_since_query
+        ps, checks, limited = self.ps_since_query, self.checks_since_query, self.limited_since_query
         for each in event["walkers"]:
             n = each["walker"]
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
-            steps += max(each["step"] - each["from_step"], 0)
+            ps += each["ps"]
             checks, limited = checks + each["checks"], limited + each["model_limited"]
-            if each["query"]:
-                pending.append(Query(each["query"], n, each["step"], chosen=False))
-                steps = checks = limited = 0
+            for query in each["queries"]:
+                pending.append(Query(query["key"], n, query["step"], chosen=False))
+                ps, checks, limited = 0.0, 0, 0
         return replace(
-            self, walkers=tuple(walkers), pending=tuple(pending), steps_since_query=steps, checks_since_query=checks,
+            self, walkers=tuple(walkers), pending=tuple(pending), ps_since_query=ps, checks_since_query=checks,
             limited_since_query=limited, checks=self.checks + sum(e["checks"] for e in event["walkers"]),
             model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]), stopped="",
         )  # fmt: skip
@@ -203,5 +207,5 @@ def initial_state(config: RunConfig) -> RunState:
         raise InputError(
             "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al fit` needs none"
         ).on_all_ranks()
-    begin = RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.steps)
+    begin = RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.protocol().steps)
     return replace(begin, tolerance=config.query.force_tolerance)

@@ -26,7 +26,7 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
         given_up = sum(w.status is WalkerStatus.GIVEN_UP for w in state.walkers)
         return "every walker is at the end of its protocol" + (f", {given_up} given up" if given_up else "")
     limit = config.stop.nothing_novel_ps
-    quiet = state.steps_since_query * config.explore.timestep
+    quiet = state.ps_since_query
     if limit is not None and quiet >= limit:
         return f"nothing novel in {quiet:g} ps"
     frames = config.stop.nothing_novel_frames

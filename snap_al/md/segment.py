@@ -7,7 +7,7 @@ in a run that was never interrupted: so an interrupted and resumed run takes the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
 from snap_al.errors import LammpsError
+from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.monitor import StdMonitor
+from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
-from snap_al.md.settings import ProtocolSettings
 from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential, pair_commands
 from snap_al.sessions import LammpsSession, box_of
@@ -44,34 +45,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class SegmentStart:
-    """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new velocities, or None."""
+    """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new velocities, or None. seed: for
+    the script's own random numbers."""
 
     configuration: Configuration
     restart: Path | None
     step: int
     velocity_seed: int | None
     check_every: int
-
-
-@dataclass(frozen=True)
-class Check:
-    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³.
-
-    model_limited: over the tolerance, and not novel or not to be helped by a label.
-    """
-
-    step: int
-    temperature: float
-    pressure: float
-    volume: float
-    force_std: float
-    energy_std: float
-    model_limited: bool = False
+    seed: int = 1
 
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """frame: the last one, unless LAMMPS failed. std_seconds: spent on stds, of the whole."""
+    """frame: the last one, unless LAMMPS failed. wanted: step and frame of each that the rule wants labelled. std_seconds: spent
+    on stds, of the whole."""
 
     outcome: Outcome
     step: int
@@ -79,25 +67,43 @@ class SegmentResult:
     frame: Configuration | None
     reason: str
     std_seconds: float
+    wanted: tuple[tuple[int, Configuration], ...] = ()
+
+
+@dataclass
+class Pool:
+    """Frames that the rule wants labelled. most: kept at once; when there are more every second one goes, so that what is left
+    is spread over the segment. 0: there is only one, at which MD stops."""
+
+    most: int
+    gather: Callable[[], Configuration]
+    frames: list[tuple[int, Configuration]] = field(default_factory=list)
+
+    def add(self, step: int) -> None:
+        """Collective."""
+        self.frames.append((step, self.gather()))
+        if self.most and len(self.frames) > self.most:
+            self.frames = self.frames[::2]
 
 
 def run_segment(
-    comm: Communicator, potential: FittedPotential, files: Path, protocol: ProtocolSettings, start: SegmentStart,
-    rule: Rule, *, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
+    comm: Communicator, potential: FittedPotential, files: Path, protocol: Protocol, start: SegmentStart,
+    rule: Rule, *, collect: int = 0, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
     on_abort: Callable[[str], None] | None = None,
 ) -> SegmentResult:  # fmt: skip
-    """Runs MD until a frame that the rule wants labelled, a checkpoint, the protocol's end, or a guard. Collective over `comm`.
+    """Runs MD until a frame that the rule wants labelled, a checkpoint, the stage's end, or a guard. Collective over `comm`.
 
-    files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
+    collect: 0 to stop at the first frame that is wanted; else at most so many are kept, and MD goes on. files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
     beyond use. LAMMPS' errors become the outcome.
     """
-    monitor = StdMonitor(potential.settings, potential.posterior)
+    monitor, place = StdMonitor(potential.settings, potential.posterior), protocol.at(start.step)
     checks: list[Check] = []
-    frame = None
+    frame, pool = None, Pool(collect, lambda: start.configuration)
     try:
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
-            _prepare(session, potential, files, protocol, start, monitor)
-            outcome, reason = _advance(session, comm, protocol, start, rule, monitor, checks)
+            _prepare(session, potential, files, place, start, monitor)
+            pool = Pool(collect, lambda: gather_frame(session, comm, potential, start.configuration))
+            outcome, reason = _advance(session, comm, place, protocol.steps, start, rule, monitor, checks, pool)
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
@@ -106,12 +112,11 @@ def run_segment(
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
-    return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds)
+    return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds, tuple(pool.frames))
 
 
 def _prepare(
-    session: LammpsSession, potential: FittedPotential, files: Path, protocol: ProtocolSettings, start: SegmentStart,
-    monitor: StdMonitor,
+    session: LammpsSession, potential: FittedPotential, files: Path, place: Place, start: SegmentStart, monitor: StdMonitor,
 ) -> None:  # fmt: skip
     settings = potential.settings
     if start.restart is None:
@@ -124,10 +129,11 @@ def _prepare(
     )
     monitor.attach(session)
     if start.velocity_seed is not None:
-        temperature = protocol.temperature_at(start.step)
+        temperature = place.temperature_at(start.step)
         session.command(f"velocity all create {temperature!r} {start.velocity_seed} mom yes rot no dist gaussian")
-    session.include(protocol.script_path(), protocol.variables())
-    session.commands(["thermo 0", "thermo_style custom step temp pe press vol"])
+    session.include(place.stage.script_path(), {**place.stage.script_variables(), "seed": str(start.seed)})
+    session.commands(["thermo 0", "thermo_style custom step temp pe press vol econserve"])
+    session.commands(guard_computes(place.stage.guards))
 
 
 def _create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
@@ -147,24 +153,28 @@ def _create(session: LammpsSession, potential: FittedPotential, configuration: C
 
 
 def _advance(
-    session: LammpsSession, comm: Communicator, protocol: ProtocolSettings, start: SegmentStart,
-    rule: Rule, monitor: StdMonitor, checks: list[Check],
+    session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart,
+    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool,
 ) -> tuple[Outcome, str]:  # fmt: skip
-    last = min(start.step + protocol.checkpoint_every, protocol.steps)
-    step, setup = start.step, "yes"
+    last = min(start.step + place.stage.checkpoint_every, place.end)
+    step, setup, guard = start.step, "yes", Watch(place)
     while step < last:
         chunk = min(start.check_every, last - step)
-        session.command(f"run {chunk} pre {setup} post no start 0 stop {protocol.steps}")
+        session.command(f"run {chunk} pre {setup} post no start {place.begin} stop {place.end}")
         step, setup = step + chunk, "no"
         check = _look(session, comm, monitor, step)
-        if useless := _beyond_use(check, protocol):
+        if useless := guard.beyond_use(session, check):
             checks.append(check)
             return Outcome.BEYOND_USE, useless
         verdict = rule(Frame(session, comm, monitor, step, chunk, check.force_std))
         checks.append(replace(check, model_limited=verdict.limited))
         if verdict.wanted:
-            return Outcome.NOVEL, f"{verdict.reason} at step {step}"
-    return (Outcome.FINISHED, "end of the protocol") if step >= protocol.steps else (Outcome.CHECKPOINT, "checkpoint")
+            pool.add(step)
+            if not pool.most:
+                return Outcome.NOVEL, f"{verdict.reason} at step {step}"
+    if step >= steps:
+        return Outcome.FINISHED, "end of the protocol"
+    return Outcome.CHECKPOINT, f"end of stage {place.number}" if step >= place.end else "checkpoint"
 
 
 def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int) -> Check:
@@ -177,17 +187,6 @@ def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step:
 def _largest(stds: Array) -> float:
     """NaN stays NaN: a std that is not a number must not pass as small."""
     return float(stds.max()) if len(stds) else 0.0
-
-
-def _beyond_use(check: Check, protocol: ProtocolSettings) -> str:
-    guards, target = protocol.guards, protocol.temperature_at(check.step)
-    if not np.isfinite([check.force_std, check.energy_std, check.temperature, check.pressure]).all():
-        return f"NaN at step {check.step}"
-    if check.force_std > guards.max_force_std:
-        return f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = {guards.max_force_std:g}"
-    if check.temperature > guards.max_temperature_ratio * target:
-        return f"temperature {check.temperature:.0f} K, target {target:.0f} K"
-    return ""
 
 
 def gather_frame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat
 from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
 
-Ensemble = Literal["nvt", "npt"]
+Ensemble = Literal["nve", "nvt", "npt", "langevin", "deform", "shear", "swap", "relax"]
+"""lammps_inputs/ENSEMBLE.in"""
 
 
 def _ramp(value: object) -> object:
@@ -28,18 +30,28 @@ class Guards(BaseModel, extra="forbid", frozen=True):
     """eV/Å: a force std this large is far beyond use."""
     max_temperature_ratio: float = Field(default=3.0, gt=1)
     """Instantaneous over target temperature."""
+    min_distance: PositiveFloat | None = None
+    """Å; two atoms nearer than this."""
+    max_pressure: PositiveFloat | None = None
+    """bar, of either sign."""
+    max_drift: PositiveFloat | None = None
+    """eV per atom, of the conserved energy (econserve) since the segment began."""
     max_retries: int = Field(default=5, ge=0)
     """How often in a row a walker goes back to an earlier frame, with new velocities, before it is given up."""
 
 
-class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
-    """One MD protocol. Times in ps, temperatures in K, pressures in bar."""
+class StageSettings(BaseModel, extra="forbid", frozen=True):
+    """One stretch of MD. Times in ps, temperatures in K, pressures in bar."""
 
     ensemble: Ensemble = "npt"
     script: ConfigPath | None = None
     """A LAMMPS script of your own instead of lammps_inputs/ENSEMBLE.in."""
     temperature: Annotated[tuple[PositiveFloat, PositiveFloat], BeforeValidator(_ramp)] = (300.0, 300.0)
     pressure: Ramp = (0.0, 0.0)
+    coupling: Literal["iso", "aniso", "tri"] = "iso"
+    """npt: which box lengths and angles follow the pressure."""
+    variables: dict[str, float | int | str] = {}
+    """LAMMPS variables of the script, in place of the defaults that it says it has."""
     timestep: float = Field(default=0.001, gt=0)
     steps: int = Field(default=10000, gt=0)
     temperature_damping: PositiveFloat | None = None
@@ -52,7 +64,7 @@ class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
     """MD steps that a kill can cost at most."""
     guards: Guards = Guards()
 
-    def variables(self) -> dict[str, str]:
+    def script_variables(self) -> dict[str, str]:
         """LAMMPS variables of the script."""
         return {
             "timestep": repr(self.timestep),
@@ -62,6 +74,8 @@ class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
             "pressure_start": repr(self.pressure[0]),
             "pressure_stop": repr(self.pressure[1]),
             "pressure_damping": repr(self.pressure_damping or 1000 * self.timestep),
+            "coupling": self.coupling,
+            **{name: value if isinstance(value, str) else repr(value) for name, value in self.variables.items()},
         }
 
     def temperature_at(self, step: int) -> float:
@@ -70,10 +84,14 @@ class ProtocolSettings(BaseModel, extra="forbid", frozen=True):
         return start + (stop - start) * min(step / self.steps, 1.0)
 
     def script_path(self) -> Path:
-        """Raises InputError when the script is not there."""
+        """Raises InputError when the script is not there, or does not know a variable that it is given."""
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             raise InputError(f"explore.script: no LAMMPS script at {path}")
+        text = path.read_text()
+        for name in self.variables:
+            if not re.search(rf"\bv_{name}\b|\$\{{{name}\}}", text):
+                raise InputError(f"explore.variables: {path} has no variable {name!r}")
         return path
 
 

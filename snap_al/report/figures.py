@@ -54,8 +54,9 @@ def std_along_walkers(directory: RunDirectory, events: list[Event], tolerance: f
             steps = [c.step for c in checks]
             panel.plot(steps, [c.force_std for c in checks], color="tab:blue", lw=1)
             panel.hlines(novelty[w["fit"]], w["from_step"], w["step"], color="tab:green", lw=1)
-            if w["query"]:
-                panel.plot(w["step"], w["force_std"], "o", color="tab:red", ms=5)
+            asked = {q["step"] for q in w["queries"]}
+            marked = [c for c in checks if c.step in asked]
+            panel.plot([c.step for c in marked], [c.force_std for c in marked], "o", color="tab:red", ms=5)
         panel.axhline(tolerance, color="0.4", ls="--", lw=1)
         panel.set_ylim(bottom=0)
         panel.set_title(f"walker {number}", loc="left", fontsize=10)

@@ -28,6 +28,7 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "walkers": [
             {
                 "walker": n,
+                "name": w.name,
                 "status": w.status.value,
                 "step": w.trail[-1].step if w.status is not WalkerStatus.FINISHED else state.last_step,
                 "of": state.last_step,

@@ -102,10 +102,12 @@ def status_screen(summary: Summary, running: bool) -> RenderableType:
     if summary["model_limited"]:
         lines.append(summary["model_limited"])
     walkers = RichTable(title="walkers", title_justify="left")
-    for column in ("walker", "status", "step", "segments", "last"):
+    for column in ("walker", "from", "status", "step", "segments", "last"):
         walkers.add_column(column, overflow="fold")
     for w in summary["walkers"]:
-        walkers.add_row(str(w["walker"]), w["status"], f"{w['step']}/{w['of']}", str(w["segments"]), w["reason"])
+        walkers.add_row(
+            str(w["walker"]), w["name"], w["status"], f"{w['step']}/{w['of']}", str(w["segments"]), w["reason"]
+        )
     shown: list[RenderableType] = [Text("\n".join(lines)), walkers]
     if summary["learning_curve"]:
         last = summary["learning_curve"][-1]

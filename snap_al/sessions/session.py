@@ -24,6 +24,7 @@ from snap_al.parallel import Communicator, load_mpi
 
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
+_SCALAR = 0
 
 
 def load_lammps() -> Any:
@@ -146,6 +147,10 @@ class LammpsSession:
     def global_array(self, compute: str) -> Array:
         """A copy of a compute's global array; LAMMPS can free its own with the next command."""
         return np.array(self._extract(compute, _GLOBAL, _ARRAY))
+
+    def scalar(self, compute: str) -> float:
+        """A compute's global scalar. Collective."""
+        return float(self._extract(compute, _GLOBAL, _SCALAR))
 
     def thermo(self, keyword: str) -> float:
         """A thermo keyword's value. Collective: all ranks of the session call it."""

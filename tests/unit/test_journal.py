@@ -16,7 +16,7 @@ from snap_al.loop.stopping import stalled
 
 EVENTS = [
     {"event": "opened", "ranks": 1},
-    {"event": "started", "queries": ["a", "b"], "walkers": 1, "digests": {}},
+    {"event": "started", "queries": ["a", "b"], "walkers": ["Cu"], "digests": {}},
     {"event": "stopped", "reason": "ünïcode\n"},
 ]
 
@@ -95,7 +95,7 @@ def state(**changes):
 
 def explored(step, outcome, query="", start=0):
     return {"event": "explored", "walkers": [{"walker": 0, "segment": 0, "fit": 1, "from_step": start, "step": step, "outcome": outcome,
-            "reason": "", "restart": f"r{step}", "query": query, "checks": 1, "model_limited": 0}]}  # fmt: skip
+            "reason": "", "restart": f"r{step}", "queries": [{"key": query, "step": step}] if query else [], "checks": 1, "model_limited": 0, "ps": 0.001 * max(step - start, 0)}]}  # fmt: skip
 
 
 def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():

@@ -14,8 +14,9 @@ from snap_al.fit import atom_force_std, fit_posterior, square_root
 from snap_al.md import (
     EveryNth,
     Outcome,
-    ProtocolSettings,
+    Protocol,
     SegmentStart,
+    StageSettings,
     WhenAboveNoise,
     WhenExtrapolating,
     WhenNovel,
@@ -44,11 +45,12 @@ def fitted(tmp_path_factory):
     return potential, folder
 
 
-def segment(fitted, out, *, start=None, rule=NEVER, **protocol):
+def segment(fitted, out, *, start=None, rule=NEVER, stages=({},), **shared):
     potential, folder = fitted
-    settings = ProtocolSettings(**{"timestep": 0.002, "steps": 60, "temperature": (300, 600), **protocol})
-    start = start or SegmentStart(START, None, 0, 11, settings.check_every)
-    return run_segment(SERIAL, potential, folder, settings, start, rule, restart_out=out, log=None)
+    defaults = {"timestep": 0.002, "steps": 60, "temperature": (300, 600), **shared}
+    protocol = Protocol.of([StageSettings(**{**defaults, **stage}) for stage in stages])
+    start = start or SegmentStart(START, None, 0, 11, protocol.at(0).stage.check_every)
+    return run_segment(SERIAL, potential, folder, protocol, start, rule, restart_out=out, log=None)
 
 
 def test_stds_are_those_of_the_rows(fitted, tmp_path):
@@ -308,3 +310,74 @@ def test_every_nth_step_whatever_it_is_looked_at(fitted, tmp_path):
     assert segment(fitted, tmp_path / "a", rule=EveryNth(25), check_every=10).step == 30
     assert segment(fitted, tmp_path / "b", rule=EveryNth(3), check_every=10).step == 10
     assert segment(fitted, tmp_path / "c", rule=EveryNth(61), check_every=10).outcome is Outcome.FINISHED
+
+
+def test_stages_follow_each_other(fitted, tmp_path):
+    """A segment ends with its stage; the next goes on from its last frame, with its own ramp."""
+    stages = [{"ensemble": "nvt", "steps": 30}, {"ensemble": "nve", "steps": 20, "timestep": 0.001}]
+    first = segment(fitted, tmp_path / "a", stages=stages)
+    assert (first.outcome, first.step, first.reason) == (Outcome.CHECKPOINT, 30, "end of stage 0")
+    start = SegmentStart(START, tmp_path / "a", 30, None, 10)
+    second = segment(fitted, tmp_path / "b", stages=stages, start=start)
+    assert (second.outcome, second.step) == (Outcome.FINISHED, 50)
+    protocol = Protocol.of([StageSettings(steps=30, timestep=0.002), StageSettings(steps=20, timestep=0.001)])
+    assert protocol.picoseconds(20, 50) == pytest.approx(10 * 0.002 + 20 * 0.001)
+    assert [protocol.at(s).number for s in (0, 29, 30, 50)] == [0, 0, 1, 1]
+    assert protocol.at(40).temperature_at(40) == 300.0
+
+
+@pytest.mark.parametrize("ensemble", ["nve", "langevin", "deform", "shear", "relax"])
+def test_every_shipped_script_runs_and_repeats(fitted, tmp_path, ensemble):
+    """To the bit, also the thermostat's random numbers; and does what it says."""
+    ends = [segment(fitted, tmp_path / n, ensemble=ensemble, temperature=300, steps=100) for n in "ab"]
+    assert ends[0].outcome is Outcome.FINISHED
+    assert np.array_equal(ends[0].frame.positions, ends[1].frame.positions)
+    cell, time = START.cell, 100 * 0.002
+    if ensemble == "deform":
+        assert ends[0].frame.cell[2, 2] == pytest.approx(cell[2, 2] * np.exp(0.01 * time), rel=1e-6)
+    if ensemble == "shear":
+        assert ends[0].frame.cell[1, 0] == pytest.approx(0.01 * time * cell[1, 1], rel=1e-6)
+    if ensemble == "relax":
+        assert ends[0].checks[-1].temperature < 0.5 * ends[0].checks[0].temperature
+
+
+def test_scripts_take_variables_they_know(fitted, tmp_path):
+    faster = segment(fitted, tmp_path / "a", ensemble="deform", variables={"strain_rate": -0.1, "axis": "x"})
+    assert faster.frame.cell[0, 0] == pytest.approx(START.cell[0, 0] * np.exp(-0.1 * 0.12), rel=1e-6)
+    with pytest.raises(InputError, match="no variable 'strainrate'"):
+        segment(fitted, tmp_path / "b", ensemble="deform", variables={"strainrate": 1})
+
+
+def test_swaps_keep_what_there_is_of_each_element(alloy, engine, tmp_path):
+    rng = np.random.default_rng(0)
+    n = engine.columns.n_distinct
+    posterior = fit_posterior(rng.standard_normal((2 * n, n)), 1e-4 * rng.standard_normal(2 * n))
+    potential = FittedPotential(engine.settings, ReferencePotential(), posterior)
+    potential.write(tmp_path)
+    stage = StageSettings(
+        ensemble="swap",
+        steps=40,
+        timestep=0.0005,
+        variables={"swap_every": 2, "swaps": 5},
+        guards={"max_force_std": 1e9},
+    )
+    start = SegmentStart(alloy, None, 0, 5, 20)
+    result = run_segment(
+        SERIAL, potential, tmp_path, Protocol.of([stage]), start, NEVER, restart_out=tmp_path / "r", log=None
+    )
+    assert result.outcome is Outcome.FINISHED, result.reason
+    assert sorted(result.frame.species) == sorted(alloy.species)
+    assert result.frame.species != alloy.species
+
+
+@pytest.mark.parametrize(("guard", "value", "word"), [
+    ("min_distance", 2.5, "nearer than guards.min_distance"),
+    ("max_pressure", 1.0, "over guards.max_pressure"),
+    ("max_drift", 1e-9, "over guards.max_drift"),
+])  # fmt: skip
+def test_guards(fitted, tmp_path, guard, value, word):
+    """Off unless given; each ends the segment with its number."""
+    assert segment(fitted, tmp_path / "a", ensemble="nve").outcome is Outcome.FINISHED
+    result = segment(fitted, tmp_path / "b", ensemble="nve", guards={guard: value})
+    assert result.outcome is Outcome.BEYOND_USE
+    assert word in result.reason

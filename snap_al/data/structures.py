@@ -1,0 +1,84 @@
+"""Structures made of others: strained, of another composition, with vacancies, interstitials or a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration, Label
+from snap_al.errors import InputError
+
+Array = NDArray[np.float64]
+TRIED = 4000
+"""Random points among which an interstitial atom takes the one farthest from all atoms."""
+
+
+def strained(base: Configuration, strain: float) -> Configuration:
+    """All lengths times 1 + strain."""
+    if strain <= -1.0:
+        raise InputError(f"strain {strain} leaves no volume; 0.02 makes all lengths 2 % longer")
+    factor = 1.0 + strain
+    return replace(base, cell=base.cell * factor, positions=base.positions * factor, label=Label())
+
+
+def recomposed(base: Configuration, fractions: Mapping[str, float], rng: np.random.Generator) -> Configuration:
+    """Elements dealt out at random over all sites, in numbers nearest to the fractions. Raises InputError unless they add up
+    to 1."""
+    if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1.0) > 1e-6:
+        raise InputError(f"composition {dict(fractions)} does not add up to 1")
+    edges = np.round(np.cumsum(list(fractions.values())) * len(base)).astype(int)
+    counts = np.diff(np.concatenate([[0], edges]))
+    species = np.repeat(list(fractions), counts)
+    return replace(
+        base, species=tuple(str(s) for s in rng.permutation(species)), label=Label(), spins=None, charges=None
+    )
+
+
+def with_vacancies(base: Configuration, count: int, rng: np.random.Generator) -> Configuration:
+    """Atoms taken out at random. Raises InputError when none would be left."""
+    if count >= len(base):
+        raise InputError(f"{count} vacancies in {len(base)} atoms")
+    kept = np.sort(rng.permutation(len(base))[count:])
+    return _some(base, kept)
+
+
+def with_interstitials(base: Configuration, counts: Mapping[str, int], rng: np.random.Generator) -> Configuration:
+    """Atoms put one after another where there is most room (Å to the nearest atom, images counted)."""
+    positions, species = base.positions, list(base.species)
+    for symbol, count in counts.items():
+        for _ in range(count):
+            tried = rng.uniform(size=(TRIED, 3)) @ base.cell
+            room = _nearest(tried, positions, base.cell, base.pbc)
+            positions = np.vstack([positions, tried[int(np.argmax(room))]])
+            species.append(symbol)
+    return replace(base, positions=positions, species=tuple(species), label=Label(), spins=None, charges=None)
+
+
+def with_surface(base: Configuration, axis: int, vacuum: float) -> Configuration:
+    """A slab: open along one cell vector, which becomes longer by `vacuum` (Å) of empty space at right angles to the others."""
+    a, b = (base.cell[k] for k in range(3) if k != axis)
+    normal = np.cross(a, b)
+    normal /= np.linalg.norm(normal) * np.sign(normal @ base.cell[axis])
+    cell = base.cell.copy()
+    cell[axis] = normal * (abs(normal @ base.cell[axis]) + vacuum)
+    pbc = tuple(bool(base.pbc[k]) and k != axis for k in range(3))
+    return replace(base, cell=cell, pbc=(pbc[0], pbc[1], pbc[2]), label=Label())
+
+
+def _some(base: Configuration, kept: NDArray[np.int64]) -> Configuration:
+    return replace(
+        base, positions=base.positions[kept], species=tuple(base.species[k] for k in kept), label=Label(),
+        spins=None if base.spins is None else base.spins[kept],
+        charges=None if base.charges is None else base.charges[kept],
+    )  # fmt: skip
+
+
+def _nearest(points: Array, positions: Array, cell: Array, pbc: tuple[bool, bool, bool]) -> Array:
+    """(n,) distance of each point from the nearest atom."""
+    from ase.geometry import get_distances  # late: it is slow to import
+
+    chunks = [points[k : k + 500] for k in range(0, len(points), 500)]
+    return np.concatenate([get_distances(c, positions, cell=cell, pbc=pbc)[1].min(axis=1) for c in chunks])

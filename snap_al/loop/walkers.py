@@ -1,0 +1,130 @@
+"""Walkers as a config gives them: a structure, what is done to it, and values that each make a walker of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, Field
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.starting_set import StructureSource
+from snap_al.data.structures import recomposed, strained, with_interstitials, with_surface, with_vacancies
+from snap_al.errors import InputError
+from snap_al.md.settings import Ramp
+
+
+class Spread(BaseModel, extra="forbid", frozen=True):
+    """Evenly spaced values."""
+
+    start: float = Field(alias="from")
+    stop: float = Field(alias="to")
+    count: int = Field(ge=2)
+
+    def values(self) -> list[float]:
+        return [float(v) for v in np.linspace(self.start, self.stop, self.count)]
+
+
+def _expanded(value: object) -> object:
+    if isinstance(value, dict) and "from" in value:
+        return Spread.model_validate(value).values()
+    return value if isinstance(value, list) else [value]
+
+
+class Vary(BaseModel, extra="forbid", frozen=True):
+    """Each combination of values is a walker. Lists, or {from: …, to: …, count: …}."""
+
+    temperature: Annotated[tuple[Ramp, ...], BeforeValidator(_expanded)] = ()
+    """K; an entry may be a ramp [start, stop]. In stages that do not give their own."""
+    pressure: Annotated[tuple[Ramp, ...], BeforeValidator(_expanded)] = ()
+    """bar; the same."""
+    strain: Annotated[tuple[float, ...], BeforeValidator(_expanded)] = ()
+    """Of all lengths of the structure."""
+    composition: tuple[dict[str, float], ...] = ()
+    """Fractions of elements, dealt out at random over the structure's sites."""
+    seeds: int = Field(default=1, ge=1)
+    """Walkers that differ in nothing but their random numbers."""
+
+
+class Surface(BaseModel, extra="forbid", frozen=True):
+    """Opens the cell along one of its vectors."""
+
+    axis: Annotated[int, Field(ge=0, le=2)] = 2
+    vacuum: float = Field(default=12.0, gt=0)
+    """Å"""
+
+
+class WalkerSettings(StructureSource, extra="forbid", frozen=True):
+    """One walker per frame of the file, and per combination of what varies."""
+
+    vacancies: int = Field(default=0, ge=0)
+    interstitials: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
+    """How many atoms of which element, each put where there is most room."""
+    surface: Surface | None = None
+    vary: Vary = Vary()
+
+    def walkers(self, elements: tuple[str, ...], seed: int, number: int) -> list[Walker]:
+        """number: of this entry among the config's. The same seed gives the same bits. Raises InputError."""
+        found: list[Walker] = []
+        for base in self.read(elements):
+            for values in product(
+                self.vary.temperature or (None,), self.vary.pressure or (None,), self.vary.strain or (None,),
+                self.vary.composition or (None,), range(self.vary.seeds),
+            ):  # fmt: skip
+                rng = np.random.default_rng([seed, 5, number, len(found)])
+                found.append(self._walker(base, *values, several=self.vary.seeds > 1, elements=elements, rng=rng))
+        return found
+
+    def _walker(
+        self, base: Configuration, temperature: Ramp | None, pressure: Ramp | None, strain: float | None,
+        composition: dict[str, float] | None, copy: int, *, several: bool, elements: tuple[str, ...], rng: np.random.Generator,
+    ) -> Walker:  # fmt: skip
+        made, name = base, [base.name]
+        if strain is not None:
+            made, name = strained(made, strain), [*name, f"strain {strain:g}"]
+        if composition is not None:
+            _known(composition, elements)
+            made, name = (
+                recomposed(made, composition, rng),
+                [*name, " ".join(f"{e} {f:g}" for e, f in composition.items())],
+            )
+        if self.vacancies:
+            made, name = with_vacancies(made, self.vacancies, rng), [*name, f"{self.vacancies} vacancies"]
+        if self.surface is not None:
+            made, name = with_surface(made, self.surface.axis, self.surface.vacuum), [*name, "surface"]
+        if self.interstitials:
+            _known(self.interstitials, elements)
+            made = with_interstitials(made, self.interstitials, rng)
+            name.append(" ".join(f"{count} {e} between" for e, count in self.interstitials.items()))
+        name += [_shown(v, unit) for v, unit in ((temperature, "K"), (pressure, "bar")) if v is not None]
+        name += [f"copy {copy}"] if several else []
+        return Walker(replace(made, name=", ".join(name)), temperature, pressure)
+
+
+@dataclass(frozen=True)
+class Walker:
+    """What one walker starts from. Its configuration's name says how it differs from the others.
+
+    temperature: K and pressure: bar, [start, stop], in place of the protocol's own."""
+
+    configuration: Configuration
+    temperature: tuple[float, float] | None = None
+    pressure: tuple[float, float] | None = None
+
+    @property
+    def own(self) -> dict[str, tuple[float, float]]:
+        """What it has in place of the protocol's."""
+        values = {"temperature": self.temperature, "pressure": self.pressure}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _known(symbols: Iterable[str], elements: tuple[str, ...]) -> None:
+    if unknown := sorted(set(symbols) - set(elements)):
+        raise InputError(f"explore.walkers: {', '.join(unknown)} is not among descriptor.elements {list(elements)}")
+
+
+def _shown(ramp: tuple[float, float], unit: str) -> str:
+    return f"{ramp[0]:g} {unit}" if ramp[0] == ramp[1] else f"{ramp[0]:g} to {ramp[1]:g} {unit}"

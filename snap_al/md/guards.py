@@ -1,0 +1,76 @@
+"""Signs that a trajectory is of no more use, at each look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from snap_al.md.protocol import Place
+from snap_al.md.settings import Guards
+from snap_al.sessions import LammpsSession
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³.
+
+    model_limited: over the tolerance, and not novel or not to be helped by a label.
+    """
+
+    step: int
+    temperature: float
+    pressure: float
+    volume: float
+    force_std: float
+    energy_std: float
+    model_limited: bool = False
+
+
+def guard_computes(guards: Guards) -> list[str]:
+    """LAMMPS lines for what is only computed when it is asked for."""
+    if guards.min_distance is None:
+        return []
+    return [
+        "compute snap_al_distances all pair/local dist",
+        "compute snap_al_nearest all reduce min c_snap_al_distances inputs local",
+    ]
+
+
+@dataclass
+class Watch:
+    """The guards of one segment."""
+
+    place: Place
+    conserved: float | None = field(default=None)
+    """eV per atom, at the first look."""
+
+    def beyond_use(self, session: LammpsSession, check: Check) -> str:
+        """Why the frame is of no use, or an empty text. Collective."""
+        guards, target = self.place.stage.guards, self.place.temperature_at(check.step)
+        if not np.isfinite([check.force_std, check.energy_std, check.temperature, check.pressure]).all():
+            return f"NaN at step {check.step}"
+        if check.force_std > guards.max_force_std:
+            return f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = {guards.max_force_std:g}"
+        if check.temperature > guards.max_temperature_ratio * target:
+            return f"temperature {check.temperature:.0f} K, target {target:.0f} K"
+        if guards.max_pressure is not None and abs(check.pressure) > guards.max_pressure:
+            return f"pressure {check.pressure:.3g} bar over guards.max_pressure = {guards.max_pressure:g}"
+        if guards.min_distance is not None:
+            nearest = session.scalar("snap_al_nearest")
+            if nearest < guards.min_distance:
+                return f"two atoms at {nearest:.3f} Å, nearer than guards.min_distance = {guards.min_distance:g}"
+        return self._drift(session, guards)
+
+    def _drift(self, session: LammpsSession, guards: Guards) -> str:
+        if guards.max_drift is None:
+            return ""
+        now = session.thermo("econserve") / session.n_atoms
+        if self.conserved is None:
+            self.conserved = now
+        drift = abs(now - self.conserved)
+        return (
+            ""
+            if drift <= guards.max_drift
+            else f"drift {drift:.3g} eV/atom over guards.max_drift = {guards.max_drift:g}"
+        )
