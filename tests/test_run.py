@@ -18,9 +18,13 @@ from ase.build import bulk
 from conftest import BIN, rattled_copper, small_config, snap_al
 
 from snap_al.config import read_run
+from snap_al.data import Configuration
+from snap_al.descriptors import DescriptorEngine
+from snap_al.fit import row_std
 from snap_al.fitsnap import write_json
 from snap_al.loop import Journal
 from snap_al.md import scripts_folder
+from snap_al.potential import FittedPotential
 
 FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz", "predictions.npz")
 
@@ -391,6 +395,71 @@ def test_every_walker_given_up(tmp_path):
     assert "every walker was given up" in done.stderr
     assert (tmp_path / "run" / "potential.snapcoeff").exists()
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] == 3
+
+
+def plain(script, folder, cwd, **variables):
+    """A script of lammps_inputs/ with nothing but a run's files and the scripts that it includes."""
+    for name in {script, "nvt.in"}:
+        shutil.copy(scripts_folder() / name, cwd)
+    for path in folder.glob("potential*"):
+        shutil.copy(path, cwd)
+    defaults = {
+        "timestep": 0.002,
+        "temperature_start": 300,
+        "temperature_stop": 300,
+        "temperature_damping": 0.2,
+        "seed": 1,
+    }
+    given = [str(x) for name, value in {**defaults, **variables}.items() for x in ("-var", name, value)]
+    done = subprocess.run([str(BIN / "lmp"), "-in", script, *given], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def frames_of(path):
+    """(frames, atoms, columns) of a LAMMPS dump, atoms by id."""
+    found = []
+    for part in path.read_text().split("ITEM: TIMESTEP\n")[1:]:
+        rows = np.array([line.split() for line in part.split("ITEM: ATOMS")[1].splitlines()[1:]], dtype=float)
+        found.append(rows[np.argsort(rows[:, 0])])
+    return np.array(found)
+
+
+def test_std_in_plain_lammps(uninterrupted, tmp_path):
+    """A run that is halted by its std; its trajectory coloured again by rerun; both as Python has them."""
+    _, _, _, folder = uninterrupted
+    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
+    log = plain("std_halt.in", folder, tmp_path, data="copper.data", limit=1e9, steps=200, temperature_stop=900)
+    watched = frames_of(tmp_path / "std.dump")
+    assert watched.shape == (3, 108, 6)
+    potential = FittedPotential.read(folder)
+    cell = bulk("Cu", cubic=True) * (3, 3, 3)
+    cell.positions = watched[-1][:, 2:5]
+    with DescriptorEngine(potential.settings, potential.reference) as engine:
+        rows = engine.atom_rows(Configuration.from_atoms(cell))
+    assert np.allclose(watched[-1][:, 5], row_std(rows, potential.posterior.covariance), rtol=1e-3)
+    shutil.copy(tmp_path / "std.dump", tmp_path / "traj.dump")
+    plain("std_rerun.in", folder, tmp_path, data="copper.data", trajectory="traj.dump", elements="Cu")
+    assert np.allclose(frames_of(tmp_path / "std.dump")[:, :, 5], watched[:, :, 5], rtol=1e-3)
+    limit = float(watched[1:, :, 5].max()) * 0.98
+    log = plain("std_halt.in", folder, tmp_path, data="copper.data", limit=limit, steps=5000, temperature_stop=2500)
+    assert "halt" in log.lower()
+    assert len(frames_of(tmp_path / "std.dump")) < 50
+    assert (tmp_path / "halted.data").exists()
+
+
+def test_biased_md_in_plain_lammps(uninterrupted, tmp_path):
+    """A bias toward uncertainty makes the summed std larger than none does."""
+    _, _, _, folder = uninterrupted
+    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
+    sums = []
+    for strength in (1e-9, 2.0):
+        log = plain(
+            "biased.in", folder, tmp_path, data="copper.data", elements="Cu", strength=strength, limit=1e9, steps=400
+        )
+        rows = [line.split() for line in log.splitlines() if re.match(r"\s*(100|200|300|400)\s+\d", line)]
+        sums.append(np.mean([np.sqrt(float(row[4])) for row in rows]))
+    assert sums[1] > 1.02 * sums[0], sums
 
 
 def test_plain_lammps_runs_the_files(uninterrupted, tmp_path):

@@ -108,7 +108,8 @@ def run_segment(
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
     except LammpsError as error:
-        outcome, reason = Outcome.FAILED, str(error)
+        after = checks[-1].step if checks else start.step
+        outcome, reason = Outcome.FAILED, f"stage {place.number}, after step {after}: {error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
@@ -162,6 +163,11 @@ def _advance(
         chunk = min(start.check_every, last - step)
         session.command(f"run {chunk} pre {setup} post no start {place.begin} stop {place.end}")
         step, setup = step + chunk, "no"
+        if session.n_atoms != len(start.configuration):
+            raise LammpsError(
+                f"{place.stage.script_path()}: the number of atoms went from {len(start.configuration)} to {session.n_atoms}; "
+                "a walker keeps its atoms: take out what adds or deletes some"
+            )
         check = _look(session, comm, monitor, step)
         if useless := guard.beyond_use(session, check):
             checks.append(check)

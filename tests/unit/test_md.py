@@ -381,3 +381,18 @@ def test_guards(fitted, tmp_path, guard, value, word):
     result = segment(fitted, tmp_path / "b", ensemble="nve", guards={guard: value})
     assert result.outcome is Outcome.BEYOND_USE
     assert word in result.reason
+
+
+@pytest.mark.parametrize(("lines", "words"), [
+    (["fix 1 all nve", "fix 2 all nosuch 3"], ["stage 0, after step 0", "Unrecognized fix style 'nosuch'", "line 2: fix 2 all nosuch 3"]),
+    (["timestep ${nope}", "fix 1 all nve"], ["illegal variable nope", "line 1: timestep ${nope}"]),
+    (["fix 1 all nve", "region r block 0 5 0 5 0 5", "fix 2 all evaporate 10 2 r 4932"], ["number of atoms went from 32 to"]),
+    (["fix 1 all nve", "fix 2 all deform 1 x erate -50 remap x"], ["box dimension"]),
+    (["fix 1 all nve", "velocity all set 1e5 0 0"], ["Lost atoms"]),
+])  # fmt: skip
+def test_a_bad_script_is_shown_with_its_line(fitted, tmp_path, lines, words):
+    script = tmp_path / "own.in"
+    script.write_text("\n".join(lines) + "\n")
+    result = segment(fitted, tmp_path / "r", script=script)
+    assert result.outcome is Outcome.FAILED
+    assert all(word in result.reason for word in words), result.reason

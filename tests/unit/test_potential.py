@@ -11,6 +11,7 @@ from snap_al.descriptors import Columns, DescriptorEngine
 from snap_al.errors import InputError
 from snap_al.fit import fit_posterior
 from snap_al.potential import FittedPotential, element_covariance
+from snap_al.potential.variance import MOST_COMPONENTS
 from snap_al.sessions import box_of
 
 
@@ -107,6 +108,27 @@ def test_variance_file_in_stock_lammps(fitted, alloy, ranks):
         b = np.concatenate([[1.0], row[3:]])
         expected = b @ element_covariance(columns, potential.posterior.covariance, int(row[1]) - 1) @ b
         assert row[2] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_std_beside_the_potential_in_stock_lammps(fitted, alloy, ranks):
+    """potential_std.mod, in a run with the potential itself, reference and all: each atom's std and the largest."""
+    potential, folder = fitted
+    settings, columns = potential.settings, Columns.of(potential.settings)
+    if settings.quadraticflag or columns.n_components > MOST_COMPONENTS:
+        assert not (folder / "potential_std.mod").exists()
+        return
+    lines = [
+        "include potential.mod", "include potential_std.mod", f"compute b all sna/atom {settings.compute_arguments()}",
+        "thermo_style custom step v_snap_std_max", "thermo_modify format float %.15g", "run 0",
+        'write_dump all custom dump.test id type v_snap_std c_b[*] modify format float "%.15g"',
+    ]  # fmt: skip
+    dumped, log = lmp(folder, alloy, lines, ranks)
+    for row in dumped:
+        b = np.concatenate([[1.0], row[3:]])
+        variance = b @ element_covariance(columns, potential.posterior.covariance, int(row[1]) - 1) @ b
+        assert row[2] == pytest.approx(np.sqrt(variance), rel=1e-6)
+    assert thermo(log, "v_snap_std_max") == pytest.approx(dumped[:, 2].max(), rel=1e-12)
 
 
 def test_reading_back(fitted, tmp_path):
