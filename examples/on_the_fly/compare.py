@@ -97,7 +97,7 @@ def limit(scenario: str, out: Path) -> float:
         like = copper_like(folder)
     else:
         like = folder / LIKE_TEST
-    content = YAML(typ="safe").load(folder / "novel.yaml")
+    content = YAML(typ="safe").load(next(folder / f"{rule}.yaml" for rule in RULES if (folder / f"{rule}.yaml").exists()))
     own = {"descriptor": content["descriptor"], "training": [{"path": like.name, "eweight": 100, "fweight": 1, "vweight": 3e-5}]}
     with (folder / "limit.yaml").open("w") as file:
         YAML().dump(own, file)
