@@ -4,9 +4,9 @@ from snap_al.md.guards import Check
 from snap_al.md.protocol import Protocol
 from snap_al.md.rules import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
 from snap_al.md.segment import Outcome, SegmentResult, SegmentStart, run_segment
-from snap_al.md.settings import Guards, StageSettings, scripts_folder
+from snap_al.md.settings import BiasSettings, Guards, StageSettings, scripts_folder
 
 __all__ = [
-    "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
+    "BiasSettings", "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
     "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "run_segment", "scripts_folder",
 ]  # fmt: skip

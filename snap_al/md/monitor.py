@@ -38,6 +38,7 @@ class StdMonitor:
         energy_factor, force_factor = posterior.recalibration[:2]
         self._force_root = force_factor * (columns.spread @ square_root(covariance))[is_component]
         self._posterior = posterior
+        self._mean = (columns.spread @ posterior.mean)[is_component]
         self._spread = columns.spread[is_component]
         self._energy_roots = [
             energy_factor * square_root(element_covariance(columns, covariance, e)) for e in range(columns.n_elements)
@@ -53,6 +54,11 @@ class StdMonitor:
         with self._timed():
             rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
             return atom_force_std(rows, self._force_root)
+
+    def forces(self, session: LammpsSession) -> Array:
+        """(n_local, 3) eV/Å of the fitted SNAP alone, for this rank's atoms. Collective over the session's ranks."""
+        rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
+        return np.asarray((rows @ self._mean).reshape(-1, 3))
 
     def force_std_if_labelled(self, session: LammpsSession, comm: Communicator, weight: float) -> Array:
         """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit. Collective."""

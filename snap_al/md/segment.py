@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
 from snap_al.errors import LammpsError
+from snap_al.md.bias import Bias
 from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.monitor import StdMonitor
 from snap_al.md.protocol import Place, Protocol
@@ -101,9 +102,10 @@ def run_segment(
     frame, pool = None, Pool(collect, lambda: start.configuration)
     try:
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
-            _prepare(session, potential, files, place, start, monitor)
+            bias = None if place.stage.bias is None else Bias(place.stage.bias)
+            _prepare(session, potential, files, place, start, monitor, bias)
             pool = Pool(collect, lambda: gather_frame(session, comm, potential, start.configuration))
-            outcome, reason = _advance(session, comm, place, protocol.steps, start, rule, monitor, checks, pool)
+            outcome, reason = _advance(session, comm, place, protocol.steps, start, rule, monitor, checks, pool, bias)
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
@@ -118,6 +120,7 @@ def run_segment(
 
 def _prepare(
     session: LammpsSession, potential: FittedPotential, files: Path, place: Place, start: SegmentStart, monitor: StdMonitor,
+    bias: Bias | None,
 ) -> None:  # fmt: skip
     settings = potential.settings
     if start.restart is None:
@@ -125,9 +128,11 @@ def _prepare(
     else:
         session.command(f'read_restart "{start.restart}"')
     session.command("neighbor 1.0 bin")
-    session.commands(
-        pair_commands(settings, potential.reference, f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
-    )
+    if bias is None:
+        names = (f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
+        session.commands(pair_commands(settings, potential.reference, *names))
+    else:
+        session.commands(bias.pair_commands(potential, files))
     monitor.attach(session)
     if start.velocity_seed is not None:
         temperature = place.temperature_at(start.step)
@@ -155,10 +160,12 @@ def _create(session: LammpsSession, potential: FittedPotential, configuration: C
 
 def _advance(
     session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart,
-    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool,
+    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool, bias: Bias | None,
 ) -> tuple[Outcome, str]:  # fmt: skip
     last = min(start.step + place.stage.checkpoint_every, place.end)
     step, setup, guard = start.step, "yes", Watch(place)
+    if bias is not None:
+        bias.begin(session, comm, monitor)
     while step < last:
         chunk = min(start.check_every, last - step)
         session.command(f"run {chunk} pre {setup} post no start {place.begin} stop {place.end}")
@@ -169,6 +176,8 @@ def _advance(
                 "a walker keeps its atoms: take out what adds or deletes some"
             )
         check = _look(session, comm, monitor, step)
+        if bias is not None:
+            bias.steer(session, comm, monitor)
         if useless := guard.beyond_use(session, check):
             checks.append(check)
             return Outcome.BEYOND_USE, useless

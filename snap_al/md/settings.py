@@ -40,6 +40,15 @@ class Guards(BaseModel, extra="forbid", frozen=True):
     """How often in a row a walker goes back to an earlier frame, with new velocities, before it is given up."""
 
 
+class BiasSettings(BaseModel, extra="forbid", frozen=True):
+    """A force toward higher uncertainty."""
+
+    tau: float = Field(default=0.2, gt=0, le=1)
+    """Mean bias force over mean force, to which the bias is steered at every look."""
+    of: Literal["std", "variance"] = "std"
+    """std: of the atoms' summed variance, whose force stays bounded; variance: that itself."""
+
+
 class StageSettings(BaseModel, extra="forbid", frozen=True):
     """One stretch of MD. Times in ps, temperatures in K, pressures in bar."""
 
@@ -63,6 +72,8 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     checkpoint_every: int = Field(default=2000, gt=0)
     """MD steps that a kill can cost at most."""
     guards: Guards = Guards()
+    bias: BiasSettings | None = None
+    """Biased exploration; none when not given."""
 
     def script_variables(self) -> dict[str, str]:
         """LAMMPS variables of the script."""
