@@ -13,9 +13,9 @@ from snap_al.errors import InputError
 from snap_al.fit import fit_posterior
 from snap_al.md import BiasSettings, Outcome, Protocol, SegmentStart, StageSettings, WhenUncertain, run_segment
 from snap_al.md.bias import Bias
+from snap_al.md.boxes import create
 from snap_al.md.monitor import StdMonitor
 from snap_al.md.rules import Verdict
-from snap_al.md.segment import _create
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, element_covariance
 from snap_al.sessions import LammpsSession
@@ -67,7 +67,7 @@ def test_the_bias_is_the_gradient_of_the_atoms_std(fitted, of):
     atoms.rattle(0.1, seed=3)
     bias, monitor = Bias(BiasSettings(tau=0.25, of=of)), StdMonitor(potential.settings, potential.posterior)
     with LammpsSession(SERIAL) as session:
-        _create(session, potential, Configuration.from_atoms(atoms))
+        create(session, potential, Configuration.from_atoms(atoms))
         session.commands(bias.pair_commands(potential, folder))
         monitor.attach(session)
         bias.begin(session, SERIAL, monitor)

@@ -49,6 +49,8 @@ class Configuration:
     """What the file says it belongs to (`group` or `config_type`), for statistics."""
     charges: Array | None = None
     spins: Array | None = None
+    core: NDArray[np.bool_] | None = None
+    """(n_atoms,) whose forces alone are fitted, in a cell that was carved out of a larger one; None: all."""
 
     def __len__(self) -> int:
         return len(self.species)

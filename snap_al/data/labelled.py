@@ -46,9 +46,12 @@ class Weighting:
         return all(self._lowest[composition] == energy for composition, energy in earlier._lowest.items())
 
     def of(self, item: LabelledConfiguration) -> Array:
-        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress."""
-        w, n = item.weights, len(item.configuration)
-        return np.repeat([w.energy, w.force, w.stress], [1, 3 * n, 6]) * self.damping_of(item)
+        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress; none for forces outside a core."""
+        w, n, core = item.weights, len(item.configuration), item.configuration.core
+        weights = np.repeat([w.energy, w.force, w.stress], [1, 3 * n, 6])
+        if core is not None:
+            weights[1:-6] *= np.repeat(core, 3)
+        return weights * self.damping_of(item)
 
     def damping_of(self, item: LabelledConfiguration) -> Array:
         """(1 + 3 n_atoms + 6,) what damping leaves of each row's weight, between 0 and 1."""

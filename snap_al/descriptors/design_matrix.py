@@ -33,8 +33,11 @@ class Kind(IntEnum):
     STRESS = 2
 
 
-INDEX_TYPE = np.dtype([("configuration", "i4"), ("kind", "i1"), ("atom", "i4"), ("component", "i1"), ("group", "i4")])
-"""The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt) for stress."""
+INDEX_TYPE = np.dtype(
+    [("configuration", "i4"), ("kind", "i1"), ("atom", "i4"), ("component", "i1"), ("group", "i4"), ("core", "?")]
+)
+"""The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt) for stress. core: False for forces
+outside the core of a carved cell, which are not fitted."""
 
 
 class RowSource(Protocol):
@@ -184,6 +187,9 @@ class DesignMatrix:
         index = np.zeros(len(targets), INDEX_TYPE)
         index["configuration"], index["group"] = number, self.groups.index(item.group)
         index["kind"][0], index["kind"][1:-6], index["kind"][-6:] = Kind.ENERGY, Kind.FORCE, Kind.STRESS
+        index["core"] = True
+        if configuration.core is not None:
+            index["core"][1:-6] = np.repeat(configuration.core, 3)
         index["atom"] = -1
         index["atom"][1:-6] = np.repeat(np.arange(n), 3)
         index["component"][1:-6] = np.tile(np.arange(3), n)

@@ -120,8 +120,8 @@ def encode_structure(configuration: Configuration) -> dict[str, Any]:
 
 
 def _extras(configuration: Configuration) -> dict[str, np.ndarray]:
-    known = {"charges": configuration.charges, "spins": configuration.spins}
-    return {k: v for k, v in known.items() if v is not None}
+    names = ("charges", "spins", "core")
+    return {name: value for name in names if (value := getattr(configuration, name)) is not None}
 
 
 def decode_structure(stored: dict[str, Any]) -> Configuration:
@@ -134,6 +134,7 @@ def decode_structure(stored: dict[str, Any]) -> Configuration:
         name=str(stored["name"]),
         charges=_array(stored, "charges"),
         spins=_array(stored, "spins"),
+        core=None if "core" not in stored else np.array(stored["core"], dtype=bool),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snap_al.data.configuration import Configuration
 from snap_al.data.storage import write_atomically
 from snap_al.errors import RunError
 from snap_al.loop.journal import Event
@@ -19,7 +20,7 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState, WalkerStatus
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
-from snap_al.md import Outcome, SegmentResult, SegmentStart, run_segment
+from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, carved, relaxed_shell, run_segment
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.potential import FittedPotential
 from snap_al.sessions import abandon
@@ -111,10 +112,18 @@ def _segment(
     queries: list[Event] = []
     if comm.rank == 0:
         directory.write_checks(number, walker.segments, result.checks)
-        queries = [{"key": directory.write_query(frame), "step": step} for step, frame in result.wanted]
+        cells = [(w.step, _affordable(w, config, potential, directory.fit(state.fits))) for w in result.wanted]
+        queries = [{"key": directory.write_query(cell), "step": step, "atoms": len(cell)} for step, cell in cells]
     restart = str(restart_out.relative_to(directory.root))
     event = _event(result, number, walker, state.fits, queries, restart, time.perf_counter() - started)
     return {**event, "ps": protocol.picoseconds(begin.step, result.step)}
+
+
+def _affordable(wanted: Wanted, config: RunConfig, potential: FittedPotential, files: Path) -> Configuration:
+    """What the labeler is asked for: the frame, or a cell carved out of it."""
+    if config.carve is None:
+        return wanted.frame
+    return relaxed_shell(carved(wanted.frame, wanted.atom, config.carve), potential, files)
 
 
 def _event(

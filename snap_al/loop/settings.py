@@ -14,7 +14,7 @@ from snap_al.descriptors import SnapSettings
 from snap_al.fit import FitSettings
 from snap_al.label import LabelSettings
 from snap_al.loop.walkers import WalkerSettings
-from snap_al.md import Protocol, StageSettings
+from snap_al.md import CarveSettings, Protocol, StageSettings
 from snap_al.query import QuerySettings
 
 
@@ -110,6 +110,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     start: StartSettings = StartSettings()
     explore: ExploreSettings | None = None
     query: QuerySettings = QuerySettings()
+    carve: CarveSettings | None = None
+    """Cut small cells out of large frames for the labeler; none when not given."""
     label: LabelSettings = LabelSettings()
     stop: StopSettings = StopSettings()
     lammps: LammpsSettings = LammpsSettings()

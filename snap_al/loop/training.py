@@ -57,7 +57,9 @@ class TrainingSet:
         return self.matrix.append(given, strict=strict)
 
     def add_label(self, configuration: Configuration, label: Label, group: str) -> None:
-        settings = self._config.label
+        settings, carve = self._config.label, self._config.carve
+        if configuration.core is not None and not (carve and carve.energy):
+            label = Label(None, label.forces, None)
         item = LabelledConfiguration(configuration.labelled(label), settings.weights, group, settings.damping)
         self.matrix.append([item])
 

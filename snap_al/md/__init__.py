@@ -1,12 +1,13 @@
 """MD in LAMMPS with a fitted potential, and the monitor that watches its stds."""
 
+from snap_al.md.carving import carved, relaxed_shell
 from snap_al.md.guards import Check
 from snap_al.md.protocol import Protocol
 from snap_al.md.rules import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
-from snap_al.md.segment import Outcome, SegmentResult, SegmentStart, run_segment
-from snap_al.md.settings import BiasSettings, Guards, StageSettings, scripts_folder
+from snap_al.md.segment import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
+from snap_al.md.settings import BiasSettings, CarveSettings, Guards, StageSettings, scripts_folder
 
 __all__ = [
-    "BiasSettings", "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
-    "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "run_segment", "scripts_folder",
+    "BiasSettings", "CarveSettings", "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
+    "Wanted", "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "carved", "relaxed_shell", "run_segment", "scripts_folder",
 ]  # fmt: skip

@@ -18,13 +18,14 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
 from snap_al.errors import LammpsError
 from snap_al.md.bias import Bias
+from snap_al.md.boxes import create, gather_frame
 from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.monitor import StdMonitor
 from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
 from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential, pair_commands
-from snap_al.sessions import LammpsSession, box_of
+from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
 
@@ -58,8 +59,17 @@ class SegmentStart:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A frame that the rule wants labelled. atom: where its force std is largest."""
+
+    step: int
+    frame: Configuration
+    atom: int
+
+
+@dataclass(frozen=True)
 class SegmentResult:
-    """frame: the last one, unless LAMMPS failed. wanted: step and frame of each that the rule wants labelled. std_seconds: spent
+    """frame: the last one, unless LAMMPS failed. wanted: those that the rule wants labelled. std_seconds: spent
     on stds, of the whole."""
 
     outcome: Outcome
@@ -68,7 +78,7 @@ class SegmentResult:
     frame: Configuration | None
     reason: str
     std_seconds: float
-    wanted: tuple[tuple[int, Configuration], ...] = ()
+    wanted: tuple[Wanted, ...] = ()
 
 
 @dataclass
@@ -77,12 +87,12 @@ class Pool:
     is spread over the segment. 0: there is only one, at which MD stops."""
 
     most: int
-    gather: Callable[[], Configuration]
-    frames: list[tuple[int, Configuration]] = field(default_factory=list)
+    gather: Callable[[], tuple[Configuration, int]]
+    frames: list[Wanted] = field(default_factory=list)
 
     def add(self, step: int) -> None:
         """Collective."""
-        self.frames.append((step, self.gather()))
+        self.frames.append(Wanted(step, *self.gather()))
         if self.most and len(self.frames) > self.most:
             self.frames = self.frames[::2]
 
@@ -99,12 +109,15 @@ def run_segment(
     """
     monitor, place = StdMonitor(potential.settings, potential.posterior), protocol.at(start.step)
     checks: list[Check] = []
-    frame, pool = None, Pool(collect, lambda: start.configuration)
+    frame, pool = None, Pool(collect, lambda: (start.configuration, 0))
     try:
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             bias = None if place.stage.bias is None else Bias(place.stage.bias)
             _prepare(session, potential, files, place, start, monitor, bias)
-            pool = Pool(collect, lambda: gather_frame(session, comm, potential, start.configuration))
+            pool = Pool(
+                collect,
+                lambda: (gather_frame(session, comm, potential, start.configuration), peak(session, comm, monitor)),
+            )
             outcome, reason = _advance(session, comm, place, protocol.steps, start, rule, monitor, checks, pool, bias)
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
@@ -124,7 +137,7 @@ def _prepare(
 ) -> None:  # fmt: skip
     settings = potential.settings
     if start.restart is None:
-        _create(session, potential, start.configuration)
+        create(session, potential, start.configuration)
     else:
         session.command(f'read_restart "{start.restart}"')
     session.command("neighbor 1.0 bin")
@@ -140,22 +153,6 @@ def _prepare(
     session.include(place.stage.script_path(), {**place.stage.script_variables(), "seed": str(start.seed)})
     session.commands(["thermo 0", "thermo_style custom step temp pe press vol econserve"])
     session.commands(guard_computes(place.stage.guards))
-
-
-def _create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
-    settings = potential.settings
-    box = box_of(configuration, vacuum=settings.max_cutoff)
-    session.commands(
-        [
-            "units metal", f"atom_style {potential.reference.atom_style}", "atom_modify map array",
-            f"boundary {box.boundary()}", "box tilt large",
-            f"region cell prism {box.prism()}", f"create_box {len(settings.elements)} cell",
-            *(f"mass {k} {m!r}" for k, m in enumerate(settings.masses, 1)),
-        ]
-    )  # fmt: skip
-    types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
-    session.create_atoms(types, box.centered())
-    potential.reference.set_moments(session, configuration, box)
 
 
 def _advance(
@@ -199,28 +196,13 @@ def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step:
     return Check(step, thermo("temp"), thermo("press"), thermo("vol"), float(force), float(energy))
 
 
+def peak(session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> int:
+    """Number of the atom with the largest force std, from 0. Collective."""
+    stds, ids = monitor.force_std(session), session.atoms()["id"]
+    own = (float(stds.max()), int(ids[int(np.argmax(stds))])) if len(stds) else (-1.0, 1)
+    return max(comm.allgather(own))[1] - 1
+
+
 def _largest(stds: Array) -> float:
     """NaN stays NaN: a std that is not a number must not pass as small."""
     return float(stds.max()) if len(stds) else 0.0
-
-
-def gather_frame(
-    session: LammpsSession, comm: Communicator, potential: FittedPotential, start: Configuration
-) -> Configuration:
-    """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective.
-
-    Charges and spins are LAMMPS' where the reference potential has them, else those of `start`, which a labeler needs.
-    """
-    elements, moments = potential.settings.elements, potential.reference.moments
-    everyone = comm.allgather(session.atoms())
-    atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
-    order = np.argsort(atoms["id"])
-    cell, origin = session.lower_cell()
-    spins = start.spins
-    if spins is not None and spins.ndim == 2:
-        spins = box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
-    return Configuration(
-        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), start.pbc,
-        charges=session.charges() if "q" in moments else start.charges,
-        spins=session.spins() if "sp" in moments else spins,
-    )  # fmt: skip

@@ -49,6 +49,21 @@ class BiasSettings(BaseModel, extra="forbid", frozen=True):
     """std: of the atoms' summed variance, whose force stays bounded; variance: that itself."""
 
 
+class CarveSettings(BaseModel, extra="forbid", frozen=True):
+    """A small cell instead of a large frame for the labeler: around the most uncertain atom. Only the core's forces are fitted."""
+
+    above: int = Field(default=300, ge=1)
+    """Atoms; frames with no more are labelled whole."""
+    core: float = Field(default=4.0, gt=0)
+    """Å, radius of what stays as it was."""
+    shell: float = Field(default=4.0, gt=0)
+    """Å, from the core to the nearest face; relaxed with the fitted potential."""
+    vacuum: float = Field(default=12.0, gt=0)
+    """Å, along open directions."""
+    energy: bool = False
+    """Fit the cell's energy and stress as well."""
+
+
 class StageSettings(BaseModel, extra="forbid", frozen=True):
     """One stretch of MD. Times in ps, temperatures in K, pressures in bar."""
 

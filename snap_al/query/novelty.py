@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 def left_out_force_stds(posterior: Posterior, matrix: DesignMatrix, comm: Communicator) -> dict[int, float]:
     """Largest force std (eV/Å) over atoms of each training configuration, itself left out, by its number. Collective.
 
-    Rows without a label count as well: their derivatives are as much a frame's as the fitted ones.
+    Rows without a label count as well: their derivatives are as much a frame's as the fitted ones. Atoms that only a cut put
+    where they are do not.
     """
     own: dict[int, float] = {}
     with collectively(comm):
@@ -25,7 +26,7 @@ def left_out_force_stds(posterior: Posterior, matrix: DesignMatrix, comm: Commun
             root = posterior.recalibration[1] * square_root(
                 posterior.left_out(rows.values[rows.mask] * rows.weights[rows.mask, None])
             )
-            forces = rows.values[rows.index["kind"] == Kind.FORCE]
+            forces = rows.values[(rows.index["kind"] == Kind.FORCE) & rows.index["core"]]
             own[number] = float(atom_force_std(forces, root).max())
     merged: dict[int, float] = {}
     for part in comm.allgather(own):

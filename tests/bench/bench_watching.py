@@ -16,8 +16,8 @@ from ase.build import bulk
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.fit import fit_posterior
+from snap_al.md.boxes import create
 from snap_al.md.monitor import StdMonitor
-from snap_al.md.segment import _create
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, pair_commands
 from snap_al.sessions import LammpsSession
@@ -29,7 +29,7 @@ def seconds(potential: FittedPotential, folder: Path, start: Configuration, ever
     """Wall time of STEPS steps, set-up left out; every 0: not watched."""
     monitor = StdMonitor(potential.settings, potential.posterior)
     with LammpsSession(SERIAL) as session:
-        _create(session, potential, start)
+        create(session, potential, start)
         session.commands(
             pair_commands(
                 potential.settings,

@@ -69,10 +69,10 @@ def test_energy_stds_of_several_elements(alloy, engine):
     rng = np.random.default_rng(0)
     posterior = fit_posterior(rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n))
     monitor = StdMonitor(engine.settings, posterior)
-    from snap_al.md.segment import _create
+    from snap_al.md.boxes import create
 
     with LammpsSession(SERIAL) as session:
-        _create(session, FittedPotential(engine.settings, ReferencePotential(), posterior), alloy)
+        create(session, FittedPotential(engine.settings, ReferencePotential(), posterior), alloy)
         session.commands([f"pair_style zero {engine.settings.max_cutoff + 1.0}", "pair_coeff * *"])
         monitor.attach(session)
         session.command("run 0")

@@ -1,0 +1,50 @@
+"""A configuration into a LAMMPS session, and a frame of one out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snap_al.data.configuration import Configuration
+from snap_al.parallel import Communicator
+from snap_al.potential import FittedPotential
+from snap_al.sessions import Box, LammpsSession, box_of
+
+
+def create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> Box:
+    """Box, masses, atoms with ids 1…n and their moments, in a session that has none."""
+    settings = potential.settings
+    box = box_of(configuration, vacuum=settings.max_cutoff)
+    session.commands(
+        [
+            "units metal", f"atom_style {potential.reference.atom_style}", "atom_modify map array",
+            f"boundary {box.boundary()}", "box tilt large",
+            f"region cell prism {box.prism()}", f"create_box {len(settings.elements)} cell",
+            *(f"mass {k} {m!r}" for k, m in enumerate(settings.masses, 1)),
+        ]
+    )  # fmt: skip
+    types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+    session.create_atoms(types, box.centered())
+    potential.reference.set_moments(session, configuration, box)
+    return box
+
+
+def gather_frame(
+    session: LammpsSession, comm: Communicator, potential: FittedPotential, start: Configuration
+) -> Configuration:
+    """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective.
+
+    Charges and spins are LAMMPS' where the reference potential has them, else those of `start`, which a labeler needs.
+    """
+    elements, moments = potential.settings.elements, potential.reference.moments
+    everyone = comm.allgather(session.atoms())
+    atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
+    order = np.argsort(atoms["id"])
+    cell, origin = session.lower_cell()
+    spins = start.spins
+    if spins is not None and spins.ndim == 2:
+        spins = box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
+    return Configuration(
+        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), start.pbc,
+        charges=session.charges() if "q" in moments else start.charges,
+        spins=session.spins() if "sp" in moments else spins,
+    )  # fmt: skip

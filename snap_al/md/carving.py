@@ -1,0 +1,119 @@
+"""A small cell cut out of a large one around an atom: what a DFT code can afford of a box that it cannot.
+
+A periodic cell, as nearly as its size allows a translation that takes the box to itself, so that a crystal around a defect
+closes on itself. Atoms that the cut put too near each other go; then the shell is relaxed with the fitted potential, and the core
+stays where it was. Of the label only the core's forces are fitted: `Configuration.core`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from snap_al.data.configuration import Configuration, Label
+from snap_al.md.boxes import create
+from snap_al.md.settings import CarveSettings
+from snap_al.parallel import SERIAL
+from snap_al.potential import STEM, FittedPotential, pair_commands
+from snap_al.sessions import LammpsSession
+
+Array = NDArray[np.float64]
+STRETCH, STEP = 2.5, 0.05
+"""Å: how far from the wanted edge a better one is looked for, and how finely."""
+FACE = 3.0
+"""Å: the layer at a face that is compared with what lies one edge further."""
+CROWDED = 0.75
+"""Atoms of the new cell nearer than this, times the nearest distance in the box, overlap."""
+ALIKE, VALLEY = 2.0, 0.5
+"""A misfit up to so many times the least is as good; its minimum is within so many Å."""
+BIG = 1e3
+
+
+def carved(frame: Configuration, atom: int, settings: CarveSettings) -> Configuration:
+    """The cell around one atom, not relaxed; the frame itself when it is small, or too thin to be cut.
+
+    The frame's periodic directions are cut, open ones kept open.
+    """
+    edge = 2.0 * (settings.core + settings.shell)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
+    if len(frame) <= settings.above or any(
+        p and h < edge + 2 * STRETCH for p, h in zip(frame.pbc, heights, strict=True)
+    ):
+        return frame
+    around = _around(frame, atom)
+    edges = np.array([_best_edge(around, k, edge) if frame.pbc[k] else np.ptp(around[:, k]) + BIG for k in range(3)])
+    inside = np.flatnonzero(np.all(np.abs(around + 1e-6) < edges / 2, axis=1))
+    kept = inside[_apart(around[inside], np.where(frame.pbc, edges, np.inf), _nearest(around))]
+    positions = around[kept] + edges / 2
+    return replace(
+        frame, cell=np.diag(np.where(frame.pbc, edges, np.ptp(around, axis=0) + settings.vacuum)), positions=positions,
+        species=tuple(frame.species[k] for k in kept), label=Label(), name=f"{frame.name}, around atom {atom}",
+        charges=None if frame.charges is None else frame.charges[kept],
+        spins=None if frame.spins is None else frame.spins[kept],
+        core=np.linalg.norm(around[kept], axis=1) <= settings.core,
+    )  # fmt: skip
+
+
+def relaxed_shell(cell: Configuration, potential: FittedPotential, files: Path) -> Configuration:
+    """Positions outside the core at a minimum of the fitted potential. Raises LammpsError."""
+    if cell.core is None or cell.core.all():
+        return cell
+    core = " ".join(str(k + 1) for k in np.flatnonzero(cell.core))
+    names = (f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
+    with LammpsSession(SERIAL) as session:
+        box = create(session, potential, cell)
+        session.commands(
+            [
+                *pair_commands(potential.settings, potential.reference, *names), f"group core id {core}",
+                "fix hold core setforce 0 0 0", "minimize 0 0.01 300 3000",
+            ]
+        )  # fmt: skip
+        atoms = session.atoms()
+    moved = (atoms["x"][np.argsort(atoms["id"])] - box.centered()) @ np.linalg.inv(box.lower)
+    moved -= np.where(cell.pbc, np.round(moved), 0.0)
+    shift = np.where(cell.core[:, None], 0.0, box.vectors_back(moved @ box.lower))
+    return replace(cell, positions=cell.positions + shift)
+
+
+def _around(frame: Configuration, atom: int) -> Array:
+    """(n, 3) from the atom to the nearest image of each."""
+    fractional = (frame.positions - frame.positions[atom]) @ np.linalg.inv(frame.cell)
+    fractional -= np.where(frame.pbc, np.round(fractional), 0.0)
+    return np.asarray(fractional @ frame.cell)
+
+
+def _best_edge(around: Array, axis: int, wanted: float) -> float:
+    """Near the wanted one, the shortest translation along an axis that brings atoms at the lower face about as near to atoms of the
+    box as any does."""
+    tree = cKDTree(around)
+    lateral = np.all(np.abs(np.delete(around, axis, axis=1)) < wanted / 2, axis=1)
+    lengths = np.arange(wanted - STRETCH, wanted + STRETCH, STEP)
+    misfits = []
+    for length in lengths:
+        face = around[lateral & (np.abs(around[:, axis] + length / 2) < FACE)]
+        shifted = face + length * np.eye(3)[axis]
+        misfits.append(np.mean(np.minimum(tree.query(shifted)[0], FACE) ** 2) if len(face) else np.inf)
+    good = np.array(misfits) <= ALIKE * min(misfits)
+    first = int(np.argmax(good))
+    valley = first + int(np.argmin(misfits[first : first + round(VALLEY / STEP)]))
+    return float(lengths[valley])
+
+
+def _nearest(around: Array) -> float:
+    return float(cKDTree(around).query(around, k=2)[0][:, 1].min())
+
+
+def _apart(positions: Array, edges: Array, nearest: float) -> NDArray[np.int64]:
+    """Which atoms stay: of two that overlap through the cell's faces the one farther from the middle goes."""
+    distance = np.linalg.norm(positions, axis=1)
+    gone = np.zeros(len(positions), dtype=bool)
+    finite = np.where(np.isfinite(edges), edges, BIG * 10)
+    tree = cKDTree(np.mod(positions + finite / 2, finite), boxsize=finite)
+    for i, j in sorted(tree.query_pairs(CROWDED * nearest)):
+        if not gone[i] and not gone[j]:
+            gone[i if distance[i] > distance[j] else j] = True
+    return np.flatnonzero(~gone)
