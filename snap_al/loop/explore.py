@@ -106,6 +106,7 @@ def _segment(
             ),
             rule_of(config, state, potential.posterior, directory), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+            trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
             arguments=config.lammps.arguments,
             on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
         )  # fmt: skip

@@ -23,6 +23,7 @@ from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.monitor import StdMonitor
 from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
+from snap_al.md.trajectory import append_frame
 from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential, pair_commands
 from snap_al.sessions import LammpsSession
@@ -100,14 +101,18 @@ class Pool:
 def run_segment(
     comm: Communicator, potential: FittedPotential, files: Path, protocol: Protocol, start: SegmentStart,
     rule: Rule, *, collect: int = 0, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
-    on_abort: Callable[[str], None] | None = None,
+    trajectory: Path | None = None, on_abort: Callable[[str], None] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Runs MD until a frame that the rule wants labelled, a checkpoint, the stage's end, or a guard. Collective over `comm`.
 
-    collect: 0 to stop at the first frame that is wanted; else at most so many are kept, and MD goes on. files: folder with the potential's files. restart_out: where the last good frame is left, synced, unless the frame is
-    beyond use. LAMMPS' errors become the outcome.
+    collect: 0 to stop at the first frame that is wanted; else at most so many are kept, and MD goes on. files: folder with the
+    potential's files. restart_out: where the last good frame is left, synced, unless the frame is beyond use. trajectory: for
+    frames with stds, begun anew. LAMMPS' errors become the outcome.
     """
     monitor, place = StdMonitor(potential.settings, potential.posterior), protocol.at(start.step)
+    every = place.stage.trajectory_every
+    if trajectory is not None and comm.rank == 0:
+        trajectory.unlink(missing_ok=True)
     checks: list[Check] = []
     frame, pool = None, Pool(collect, lambda: (start.configuration, 0))
     try:
@@ -118,7 +123,19 @@ def run_segment(
                 collect,
                 lambda: (gather_frame(session, comm, potential, start.configuration), peak(session, comm, monitor)),
             )
-            outcome, reason = _advance(session, comm, place, protocol.steps, start, rule, monitor, checks, pool, bias)
+            if bias is not None:
+                bias.begin(session, comm, monitor)
+
+            def each_look(step: int) -> None:
+                if bias is not None:
+                    bias.steer(session, comm, monitor)
+                if trajectory is not None and every and (step - start.step) % every < start.check_every:
+                    now = gather_frame(session, comm, potential, start.configuration)
+                    append_frame(trajectory, now, step, session, comm, monitor)
+
+            outcome, reason = _advance(
+                session, comm, place, protocol.steps, start, rule, monitor, checks, pool, each_look
+            )
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
@@ -157,12 +174,10 @@ def _prepare(
 
 def _advance(
     session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart,
-    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool, bias: Bias | None,
+    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool, each_look: Callable[[int], None],
 ) -> tuple[Outcome, str]:  # fmt: skip
     last = min(start.step + place.stage.checkpoint_every, place.end)
     step, setup, guard = start.step, "yes", Watch(place)
-    if bias is not None:
-        bias.begin(session, comm, monitor)
     while step < last:
         chunk = min(start.check_every, last - step)
         session.command(f"run {chunk} pre {setup} post no start {place.begin} stop {place.end}")
@@ -173,8 +188,7 @@ def _advance(
                 "a walker keeps its atoms: take out what adds or deletes some"
             )
         check = _look(session, comm, monitor, step)
-        if bias is not None:
-            bias.steer(session, comm, monitor)
+        each_look(step)
         if useless := guard.beyond_use(session, check):
             checks.append(check)
             return Outcome.BEYOND_USE, useless

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
@@ -86,6 +86,8 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     """MD steps between looks at the stds."""
     checkpoint_every: int = Field(default=2000, gt=0)
     """MD steps that a kill can cost at most."""
+    trajectory_every: PositiveInt | None = None
+    """MD steps between frames kept with each atom's stds (walkers/N/segment-….extxyz), at looks; none when not given."""
     guards: Guards = Guards()
     bias: BiasSettings | None = None
     """Biased exploration; none when not given."""

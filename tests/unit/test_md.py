@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -45,12 +46,14 @@ def fitted(tmp_path_factory):
     return potential, folder
 
 
-def segment(fitted, out, *, start=None, rule=NEVER, stages=({},), **shared):
+def segment(fitted, out, *, start=None, rule=NEVER, stages=({},), trajectory=None, **shared):
     potential, folder = fitted
     defaults = {"timestep": 0.002, "steps": 60, "temperature": (300, 600), **shared}
     protocol = Protocol.of([StageSettings(**{**defaults, **stage}) for stage in stages])
     start = start or SegmentStart(START, None, 0, 11, protocol.at(0).stage.check_every)
-    return run_segment(SERIAL, potential, folder, protocol, start, rule, restart_out=out, log=None)
+    return run_segment(
+        SERIAL, potential, folder, protocol, start, rule, restart_out=out, log=None, trajectory=trajectory
+    )
 
 
 def test_stds_are_those_of_the_rows(fitted, tmp_path):
@@ -396,3 +399,17 @@ def test_a_bad_script_is_shown_with_its_line(fitted, tmp_path, lines, words):
     result = segment(fitted, tmp_path / "r", script=script)
     assert result.outcome is Outcome.FAILED
     assert all(word in result.reason for word in words), result.reason
+
+
+def test_a_trajectory_has_each_atoms_stds(fitted, tmp_path):
+    """Beside the atoms, as the frame's own rows give them; begun anew by the same segment."""
+    for _ in range(2):
+        result = segment(fitted, tmp_path / "r", trajectory=tmp_path / "t.extxyz", trajectory_every=20)
+    frames = ase.io.read(tmp_path / "t.extxyz", ":")
+    assert [f.info["step"] for f in frames] == [20, 40, 60]
+    potential, _ = fitted
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        rows, atoms = engine.rows(result.frame), engine.atom_rows(result.frame)
+    root = square_root(potential.posterior.covariance)
+    assert np.allclose(frames[-1].arrays["force_std"], atom_force_std(rows.forces, root), rtol=1e-4)
+    assert np.allclose(frames[-1].arrays["energy_std"], np.linalg.norm(atoms @ root, axis=1), rtol=1e-4)
