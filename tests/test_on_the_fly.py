@@ -34,17 +34,17 @@ def test_a_study_in_short(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["copper", "poisoned", "alloy", "hydrogen"])
 def test_fewer_labels_than_each_nth_step(tmp_path, scenario):
-    """To 1.25 times the model's limit on unseen trajectories, median of five seeds."""
+    """To 1.1 times the model's limit on unseen trajectories, median of five seeds."""
     sys.path.insert(0, str(EXAMPLES))
     from compare import labels_to
 
     study(tmp_path, "--scenarios", scenario, "--rules", "novel", "every")
     found = json.loads((tmp_path / "curves.json").read_text())
-    target = 1.25 * found["limits"][scenario]
+    target = 1.1 * found["limits"][scenario]
     medians = {
         rule: np.median([labels_to(c, target) for c in curves]) for rule, curves in found["curves"][scenario].items()
     }
-    assert medians["novel"] <= 0.75 * medians["every"], medians
+    assert medians["novel"] <= 0.85 * medians["every"], medians
 
 
 @pytest.mark.slow
