@@ -18,7 +18,8 @@ from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotenti
 from snap_al.fit import atom_force_std, fit_posterior, square_root
 from snap_al.label import AseLabeler
 from snap_al.label.backend import decode_structure, encode_structure
-from snap_al.md import CarveSettings, carved, relaxed_shell
+from snap_al.md import CarveSettings
+from snap_al.md.carving import carved, relaxed_shell
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 

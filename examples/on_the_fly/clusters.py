@@ -25,7 +25,7 @@ from scenarios import nickel_hydrogen, write_scenario
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine
 from snap_al.fit import atom_force_std, square_root
-from snap_al.potential import STEM, FittedPotential, pair_commands
+from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 
 BONDED = 1.4
@@ -66,9 +66,7 @@ def stds(frames: list[Atoms], potential: FittedPotential) -> list[float]:
 
 def of_snap(folder: Path) -> tuple[FittedPotential, LammpsCalculator]:
     potential = FittedPotential.read(folder)
-    files = (f"{folder / STEM}.snapcoeff", f"{folder / STEM}.snapparam")
-    lines = pair_commands(potential.settings, potential.reference, *files)
-    return potential, LammpsCalculator(lines, potential.settings.elements)
+    return potential, LammpsCalculator(potential.pair_commands(folder), potential.settings.elements)
 
 
 def story(out: Path, seed: int) -> dict[str, dict[str, list[float]]]:

@@ -20,7 +20,7 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState, WalkerStatus
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
-from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, carved, relaxed_shell, run_segment
+from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.potential import FittedPotential
 from snap_al.sessions import abandon
@@ -124,6 +124,8 @@ def _affordable(wanted: Wanted, config: RunConfig, potential: FittedPotential, f
     """What the labeler is asked for: the frame, or a cell carved out of it."""
     if config.carve is None:
         return wanted.frame
+    from snap_al.md.carving import carved, relaxed_shell  # late: scipy.spatial is slow to import
+
     return relaxed_shell(carved(wanted.frame, wanted.atom, config.carve), potential, files)
 
 

@@ -16,7 +16,7 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState
 from snap_al.md import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
 from snap_al.parallel import Communicator, on_root
-from snap_al.query import ActiveSet
+from snap_al.query import ActiveSet, Labelled
 
 Array = NDArray[np.float64]
 FORCE = 1
@@ -43,15 +43,12 @@ def keep_active_set(
 ) -> None:  # fmt: skip
     """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which has γ as its largest entry.
     Collective."""
-    own = with_atoms(as_labelled(matrix), matrix, engine, comm)
-    everyone = sorted(
-        (c for part in comm.allgather([(c.number, c.atoms) for c in own]) for c in part), key=lambda c: c[0]
-    )
+    atoms = Labelled.of(posterior, with_atoms(as_labelled(matrix), matrix, engine, comm), comm).atoms
+    assert atoms is not None  # nothing is fitted without a configuration
 
     def write() -> None:
-        rows = np.concatenate([atoms for _, atoms in everyone if atoms is not None]) @ posterior.whitening
         buffer = BytesIO()
-        np.save(buffer, posterior.whitening @ ActiveSet.of(rows).inverse)
+        np.save(buffer, posterior.whitening @ ActiveSet.of(atoms @ posterior.whitening).inverse)
         path = directory.active_set(fit)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())

@@ -1,6 +1,5 @@
 """MD in LAMMPS with a fitted potential, and the monitor that watches its stds."""
 
-from snap_al.md.carving import carved, relaxed_shell
 from snap_al.md.guards import Check
 from snap_al.md.protocol import Protocol
 from snap_al.md.rules import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
@@ -9,5 +8,5 @@ from snap_al.md.settings import BiasSettings, CarveSettings, Guards, StageSettin
 
 __all__ = [
     "BiasSettings", "CarveSettings", "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
-    "Wanted", "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "carved", "relaxed_shell", "run_segment", "scripts_folder",
+    "Wanted", "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "run_segment", "scripts_folder",
 ]  # fmt: skip

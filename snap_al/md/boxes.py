@@ -14,14 +14,7 @@ def create(session: LammpsSession, potential: FittedPotential, configuration: Co
     """Box, masses, atoms with ids 1…n and their moments, in a session that has none."""
     settings = potential.settings
     box = box_of(configuration, vacuum=settings.max_cutoff)
-    session.commands(
-        [
-            "units metal", f"atom_style {potential.reference.atom_style}", "atom_modify map array",
-            f"boundary {box.boundary()}", "box tilt large",
-            f"region cell prism {box.prism()}", f"create_box {len(settings.elements)} cell",
-            *(f"mass {k} {m!r}" for k, m in enumerate(settings.masses, 1)),
-        ]
-    )  # fmt: skip
+    session.create_box(box, settings.masses, potential.reference.atom_style)
     types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
     session.create_atoms(types, box.centered())
     potential.reference.set_moments(session, configuration, box)

@@ -18,7 +18,7 @@ from snap_al.data.configuration import Configuration, Label
 from snap_al.md.boxes import create
 from snap_al.md.settings import CarveSettings
 from snap_al.parallel import SERIAL
-from snap_al.potential import STEM, FittedPotential, pair_commands
+from snap_al.potential import FittedPotential
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -63,12 +63,11 @@ def relaxed_shell(cell: Configuration, potential: FittedPotential, files: Path) 
     if cell.core is None or cell.core.all():
         return cell
     core = " ".join(str(k + 1) for k in np.flatnonzero(cell.core))
-    names = (f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
     with LammpsSession(SERIAL) as session:
         box = create(session, potential, cell)
         session.commands(
             [
-                *pair_commands(potential.settings, potential.reference, *names), f"group core id {core}",
+                *potential.pair_commands(files), f"group core id {core}",
                 "fix hold core setforce 0 0 0", "minimize 0 0.01 300 3000",
             ]
         )  # fmt: skip

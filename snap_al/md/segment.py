@@ -25,7 +25,7 @@ from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
 from snap_al.md.trajectory import append_frame
 from snap_al.parallel import Communicator
-from snap_al.potential import STEM, FittedPotential, pair_commands
+from snap_al.potential import FittedPotential
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -152,17 +152,12 @@ def _prepare(
     session: LammpsSession, potential: FittedPotential, files: Path, place: Place, start: SegmentStart, monitor: StdMonitor,
     bias: Bias | None,
 ) -> None:  # fmt: skip
-    settings = potential.settings
     if start.restart is None:
         create(session, potential, start.configuration)
     else:
         session.command(f'read_restart "{start.restart}"')
     session.command("neighbor 1.0 bin")
-    if bias is None:
-        names = (f'"{files / STEM}.snapcoeff"', f'"{files / STEM}.snapparam"')
-        session.commands(pair_commands(settings, potential.reference, *names))
-    else:
-        session.commands(bias.pair_commands(potential, files))
+    session.commands(potential.pair_commands(files) if bias is None else bias.pair_commands(potential, files))
     monitor.attach(session)
     if start.velocity_seed is not None:
         temperature = place.temperature_at(start.step)

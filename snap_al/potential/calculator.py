@@ -92,14 +92,9 @@ class LammpsCalculator(Calculator):
     def _opened(self, box: Box) -> LammpsSession:
         session = LammpsSession(SERIAL, arguments=self._arguments)
         try:
-            session.commands(
-                [
-                    "units metal", "atom_style atomic", "atom_modify map array sort 0 0.0", f"boundary {box.boundary()}",
-                    "box tilt large", f"region cell prism {box.prism()}", f"create_box {len(self._elements)} cell",
-                    *(f"mass {k} {atomic_masses[atomic_numbers[e]]}" for k, e in enumerate(self._elements, 1)),
-                    *self._commands, f"thermo_style custom step pe {' '.join(PRESSURES)}",
-                ]
-            )  # fmt: skip
+            masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
+            session.create_box(box, masses, sort=False)
+            session.commands([*self._commands, f"thermo_style custom step pe {' '.join(PRESSURES)}"])
         except Exception:
             session.close()
             raise

