@@ -15,15 +15,16 @@ from snap_al.sessions import LammpsSession
 class Check:
     """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³.
 
-    model_limited: over the tolerance, and not novel or not to be helped by a label.
+    energy_std: None unless it is watched. pressure: None unless a guard needs it. model_limited: over the tolerance, and not
+    novel or not to be helped by a label.
     """
 
     step: int
     temperature: float
-    pressure: float
+    pressure: float | None
     volume: float
     force_std: float
-    energy_std: float
+    energy_std: float | None
     model_limited: bool = False
 
 
@@ -48,13 +49,14 @@ class Watch:
     def beyond_use(self, session: LammpsSession, check: Check) -> str:
         """Why the frame is of no use, or an empty text. Collective."""
         guards, target = self.place.stage.guards, self.place.temperature_at(check.step)
-        if not np.isfinite([check.force_std, check.energy_std, check.temperature, check.pressure]).all():
+        seen = (check.force_std, check.energy_std, check.temperature, check.pressure)
+        if not np.isfinite([x for x in seen if x is not None]).all():
             return f"NaN at step {check.step}"
         if check.force_std > guards.max_force_std:
             return f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = {guards.max_force_std:g}"
         if check.temperature > guards.max_temperature_ratio * target:
             return f"temperature {check.temperature:.0f} K, target {target:.0f} K"
-        if guards.max_pressure is not None and abs(check.pressure) > guards.max_pressure:
+        if guards.max_pressure is not None and check.pressure is not None and abs(check.pressure) > guards.max_pressure:
             return f"pressure {check.pressure:.3g} bar over guards.max_pressure = {guards.max_pressure:g}"
         if guards.min_distance is not None:
             nearest = session.scalar("snap_al_nearest")

@@ -20,6 +20,7 @@ from snap_al.errors import LammpsError
 from snap_al.md.bias import Bias
 from snap_al.md.boxes import create, gather_frame
 from snap_al.md.guards import Check, Watch, guard_computes
+from snap_al.md.looks import Looks
 from snap_al.md.monitor import StdMonitor
 from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
@@ -118,7 +119,9 @@ def run_segment(
     try:
         with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
             bias = None if place.stage.bias is None else Bias(place.stage.bias)
+            looks = Looks(place.stage, start.step, start.check_every)
             _prepare(session, potential, files, place, start, monitor, bias)
+            looks.attach(session, comm, monitor)
             pool = Pool(
                 collect,
                 lambda: (gather_frame(session, comm, potential, start.configuration), peak(session, comm, monitor)),
@@ -126,15 +129,16 @@ def run_segment(
             if bias is not None:
                 bias.begin(session, comm, monitor)
 
-            def each_look(step: int) -> None:
+            def each_look(step: int, since: int) -> None:
                 if bias is not None:
                     bias.steer(session, comm, monitor)
-                if trajectory is not None and every and (step - start.step) % every < start.check_every:
+                done = step - start.step
+                if trajectory is not None and every and done // every > (done - since) // every:
                     now = gather_frame(session, comm, potential, start.configuration)
                     append_frame(trajectory, now, step, session, comm, monitor)
 
             outcome, reason = _advance(
-                session, comm, place, protocol.steps, start, rule, monitor, checks, pool, each_look
+                session, comm, place, protocol.steps, start, rule, monitor, looks, checks, pool, each_look
             )
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
@@ -163,31 +167,28 @@ def _prepare(
         temperature = place.temperature_at(start.step)
         session.command(f"velocity all create {temperature!r} {start.velocity_seed} mom yes rot no dist gaussian")
     session.include(place.stage.script_path(), {**place.stage.script_variables(), "seed": str(start.seed)})
-    session.commands(["thermo 0", "thermo_style custom step temp pe press vol econserve"])
+    energies = " press econserve" if place.stage.guards.of_energies else ""
+    session.commands(["thermo 0", f"thermo_style custom step temp vol{energies}"])
     session.commands(guard_computes(place.stage.guards))
 
 
 def _advance(
-    session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart,
-    rule: Rule, monitor: StdMonitor, checks: list[Check], pool: Pool, each_look: Callable[[int], None],
+    session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart, rule: Rule,
+    monitor: StdMonitor, looks: Looks, checks: list[Check], pool: Pool, each_look: Callable[[int, int], None],
 ) -> tuple[Outcome, str]:  # fmt: skip
     last = min(start.step + place.stage.checkpoint_every, place.end)
     step, setup, guard = start.step, "yes", Watch(place)
     while step < last:
-        chunk = min(start.check_every, last - step)
-        session.command(f"run {chunk} pre {setup} post no start {place.begin} stop {place.end}")
-        step, setup = step + chunk, "no"
-        if session.n_atoms != len(start.configuration):
-            raise LammpsError(
-                f"{place.stage.script_path()}: the number of atoms went from {len(start.configuration)} to {session.n_atoms}; "
-                "a walker keeps its atoms: take out what adds or deletes some"
-            )
-        check = _look(session, comm, monitor, step)
-        each_look(step)
+        wanted = looks.steps_to_run(step, last)
+        done = session.run(wanted, f"pre {setup} post no start {place.begin} stop {place.end}")
+        step, setup = step + done, "no"
+        _still_ours(session, comm, place, start, halted=done < wanted and not looks.paused)
+        check = _look(session, comm, monitor, step, looks)
+        each_look(step, done)
         if useless := guard.beyond_use(session, check):
             checks.append(check)
             return Outcome.BEYOND_USE, useless
-        verdict = rule(Frame(session, comm, monitor, step, chunk, check.force_std))
+        verdict = rule(Frame(session, comm, monitor, step, done, check.force_std))
         checks.append(replace(check, model_limited=verdict.limited))
         if verdict.wanted:
             pool.add(step)
@@ -198,11 +199,29 @@ def _advance(
     return Outcome.CHECKPOINT, f"end of stage {place.number}" if step >= place.end else "checkpoint"
 
 
-def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int) -> Check:
-    own = (_largest(monitor.force_std(session)), _largest(monitor.energy_std(session)))
-    force, energy = np.max(comm.allgather(own), axis=0)
+def _still_ours(session: LammpsSession, comm: Communicator, place: Place, start: SegmentStart, *, halted: bool) -> None:
+    """Raises LammpsError when atoms came or went, or a script ended MD itself. Collective."""
+    n = sum(comm.allgather(session.n_local))
+    if n != len(start.configuration):
+        raise LammpsError(
+            f"{place.stage.script_path()}: the number of atoms went from {len(start.configuration)} to {n}. Lost atoms, which "
+            "flew out of the box (a shorter timestep, a guard), or the script adds or deletes some: a walker keeps its atoms"
+        )
+    if halted:
+        raise LammpsError(
+            f"{place.stage.script_path()}: it ended MD at step {session.step}, with a halt or a time limit; take that out: a "
+            "walker ends with its stage"
+        )
+
+
+def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int, looks: Looks) -> Check:
+    screened = looks.stage.screen_every is not None
+    own = (_largest(monitor.force_std(session)), _largest(monitor.energy_std(session)) if screened else 0.0)
+    force, energy = (float(x) for x in np.max(comm.allgather(own), axis=0))
+    looks.looked(energy)
     thermo = session.thermo
-    return Check(step, thermo("temp"), thermo("press"), thermo("vol"), float(force), float(energy))
+    pressure = thermo("press") if looks.by_runs else None
+    return Check(step, thermo("temp"), pressure, thermo("vol"), force, energy if screened else None)
 
 
 def peak(session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> int:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
@@ -38,6 +38,11 @@ class Guards(BaseModel, extra="forbid", frozen=True):
     """eV per atom, of the conserved energy (econserve) since the segment began."""
     max_retries: int = Field(default=5, ge=0)
     """How often in a row a walker goes back to an earlier frame, with new velocities, before it is given up."""
+
+    @property
+    def of_energies(self) -> bool:
+        """Whether energy or pressure is needed at each look."""
+        return self.max_pressure is not None or self.max_drift is not None
 
 
 class BiasSettings(BaseModel, extra="forbid", frozen=True):
@@ -83,7 +88,11 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     pressure_damping: PositiveFloat | None = None
     """ps; 1000 timesteps when not given."""
     check_every: int = Field(default=10, gt=0)
-    """MD steps between looks at the stds."""
+    """MD steps between looks at the force stds."""
+    screen_every: PositiveInt | None = None
+    """MD steps between looks at the energy stds alone, which cost less; none when not given."""
+    screen_ratio: float = Field(default=1.3, gt=1)
+    """A screened energy std over so many times the largest of the last look brings the next look forward."""
     checkpoint_every: int = Field(default=2000, gt=0)
     """MD steps that a kill can cost at most."""
     trajectory_every: PositiveInt | None = None
@@ -91,6 +100,14 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     guards: Guards = Guards()
     bias: BiasSettings | None = None
     """Biased exploration; none when not given."""
+
+    @model_validator(mode="after")
+    def _screened_without_energies(self) -> StageSettings:
+        if self.screen_every is not None and self.guards.of_energies:
+            raise ValueError(
+                "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
+            )
+        return self
 
     def script_variables(self) -> dict[str, str]:
         """LAMMPS variables of the script."""

@@ -60,6 +60,7 @@ class LammpsSession:
         self.comm = comm
         self._on_abort = on_abort
         self._broken = False
+        self._raised: Exception | None = None
         self._module = load_lammps()
         args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *arguments]
         try:
@@ -112,6 +113,45 @@ class LammpsSession:
             self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
         except LammpsError as error:
             raise LammpsError(f"{error}{_line_of(script, str(error))}") from error
+
+    def each(self, every: int, look: Callable[[int], bool]) -> None:
+        """Once, before the first `run`: look(step) after the forces of every `every`-th step; True ends the run with that step.
+
+        look is collective, and the same on all ranks. What it raises is raised by `run`.
+        """
+
+        def call(caller: object, step: int, n_local: int, ids: Array, positions: Array, forces: Array) -> None:
+            forces[:] = 0.0
+            if self._raised is not None:
+                return
+            try:
+                stop = look(step)
+            except Exception as error:  # noqa: BLE001  would vanish in LAMMPS
+                self._raised, stop = error, True
+            if stop:
+                self._lammps.force_timeout()
+
+        self.command(f"fix snap_al_each all external pf/callback {every} {every}")
+        self._lammps.set_fix_external_callback("snap_al_each", call)
+
+    def run(self, steps: int, options: str) -> int:
+        """MD, with the options of LAMMPS' `run`. Returns the steps that were done, fewer where something ended it early.
+
+        LAMMPS computes energy and pressure of the last step (36 to 48 % of a SNAP step), but not where it is ended early.
+        """
+        before = self.step
+        self.command(f"run {steps} {options}")
+        if self._raised is not None:
+            raise self._raised
+        done = self.step - before
+        if done < steps:
+            self.command("timer timeout unlimited")
+        return done
+
+    @property
+    def step(self) -> int:
+        """MD steps so far."""
+        return int(self._lammps.extract_global("ntimestep"))
 
     def create_box(self, box: Box, masses: Sequence[float], atom_style: str = "atomic", *, sort: bool = True) -> None:
         """Metal units, the box, and one type per mass (g/mol), in a session that has none. sort: whether LAMMPS may reorder

@@ -413,3 +413,51 @@ def test_a_trajectory_has_each_atoms_stds(fitted, tmp_path):
     root = square_root(potential.posterior.covariance)
     assert np.allclose(frames[-1].arrays["force_std"], atom_force_std(rows.forces, root), rtol=1e-4)
     assert np.allclose(frames[-1].arrays["energy_std"], np.linalg.norm(atoms @ root, axis=1), rtol=1e-4)
+
+
+def test_a_screen_brings_the_look_forward(fitted, tmp_path):
+    """The energy stds at every step, in one run: where one passes the ratio to the last look's, there is a look at that very
+    step, the trajectory being the one that nobody looked at."""
+    quiet = segment(fitted, tmp_path / "a", ensemble="nve", temperature=900, steps=60, check_every=20)
+    every = segment(fitted, tmp_path / "b", ensemble="nve", temperature=900, steps=60, check_every=1, screen_every=1)
+    stds = {c.step: c.energy_std for c in every.checks}
+    ratio = 1.02
+    expected, limit = [], np.inf
+    for step in range(1, 61):
+        if step % 20 == 0 or stds[step] > limit:
+            expected.append(step)
+            limit = ratio * stds[step]
+    screened = segment(
+        fitted,
+        tmp_path / "c",
+        ensemble="nve",
+        temperature=900,
+        steps=60,
+        check_every=20,
+        screen_every=1,
+        screen_ratio=ratio,
+    )
+    assert screened.outcome is Outcome.FINISHED, screened.reason
+    assert [c.step for c in screened.checks] == expected
+    assert len(expected) > 3
+    assert np.array_equal(screened.frame.positions, quiet.frame.positions)
+    assert [c.energy_std for c in screened.checks] == pytest.approx([stds[s] for s in expected], rel=1e-12)
+
+
+def test_what_fails_within_a_run_fails_the_segment(fitted, tmp_path, monkeypatch):
+    """A screen that raises, inside LAMMPS' own run."""
+
+    def broken(self, session):
+        raise ValueError("no memory for rows")
+
+    monkeypatch.setattr(StdMonitor, "energy_std", broken)
+    with pytest.raises(ValueError, match="no memory for rows"):
+        segment(fitted, tmp_path / "r", screen_every=1)
+
+
+def test_a_script_that_halts_by_itself(fitted, tmp_path):
+    script = tmp_path / "halts.in"
+    script.write_text("fix 1 all nve\nvariable s equal step\nfix stop all halt 1 v_s == 25 error soft\n")
+    result = segment(fitted, tmp_path / "r", script=script)
+    assert result.outcome is Outcome.FAILED
+    assert "it ended MD at step 25" in result.reason
