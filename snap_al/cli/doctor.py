@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,12 +72,14 @@ def _mpi() -> str:
 
 
 def _lammps() -> str:
-    from snap_al.sessions.session import load_lammps
+    from snap_al.sessions.session import load_lammps, own_library
+    from snap_al.sessions.settings import LIBRARY_VARIABLE
 
-    module = load_lammps()
-    session = module.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+    module, library = load_lammps(), os.environ.get(LIBRARY_VARIABLE) or None
+    with own_library(module, library):
+        session = module.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     try:
-        return str(session.version())
+        return f"{session.version()} {library or ''}".strip()
     finally:
         session.close()
 

@@ -69,7 +69,7 @@ def fit(
     unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
     config, inputs = task.config, task.inputs
     with threadpool_limits(1), DescriptorEngine(
-        config.descriptor, inputs.reference, config.lammps.arguments, unit
+        config.descriptor, inputs.reference, config.lammps, unit
     ) as engine:  # fmt: skip
         kept = task.folder / "descriptors" if cache and config.cache else None
         rows = row_source(engine, kept, comm)

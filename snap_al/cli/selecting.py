@@ -90,7 +90,7 @@ def learn(
     config = configs[0]
     study = Study(initial, config.query.batch, most)
     record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out))
-    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
+    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine:
         rows = row_source(engine, folder / "descriptors" if config.cache else None, comm)
         for seed in range(seeds):
             wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]

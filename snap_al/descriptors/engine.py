@@ -19,7 +19,7 @@ from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
 from snap_al.errors import InputError, LammpsError
 from snap_al.parallel import SERIAL
-from snap_al.sessions import Box, LammpsSession, box_of
+from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of
 from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
@@ -64,15 +64,15 @@ class DescriptorEngine:
     """Computes rows. Use as a context manager. Raises InputError for a configuration that cannot be computed."""
 
     def __init__(
-        self, settings: SnapSettings, reference: ReferencePotential, arguments: tuple[str, ...] = (),
+        self, settings: SnapSettings, reference: ReferencePotential, lammps: LammpsSettings | None = None,
         pressure_unit: float = BAR_PER_EV_PER_A3,
     ) -> None:  # fmt: skip
-        """arguments: LAMMPS' command line. pressure_unit: bar per eV/Å³ in stress rows."""
+        """pressure_unit: bar per eV/Å³ in stress rows."""
         self._pressure_unit = pressure_unit
         self.settings = settings
         self.columns = Columns.of(settings)
         self._reference = reference
-        self._arguments = arguments
+        self._lammps = lammps
         self._session: LammpsSession | None = None
 
     def __enter__(self) -> DescriptorEngine:
@@ -177,7 +177,7 @@ class DescriptorEngine:
         return ConfigurationRows(values, reference, vanishing(values, self._pressure_unit * n / volume))
 
     def _open(self) -> LammpsSession:
-        session = LammpsSession(SERIAL, arguments=self._arguments)
+        session = LammpsSession(SERIAL, lammps=self._lammps)
         try:
             n_types = len(self.settings.elements)
             session.commands(

@@ -65,8 +65,8 @@ class Driver:
         for event in self._comm.bcast(self._journal.events if self._journal is not None else []):
             self._state = self._state.apply(event)
         self._same_inputs()
-        settings, arguments = self._config.descriptor, self._config.lammps.arguments
-        with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, arguments) as engine:
+        settings, lammps = self._config.descriptor, self._config.lammps
+        with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, lammps) as engine:
             kept = self._directory.descriptors if self._config.cache else None
             source = row_source(engine, kept, self._comm)
             given = (*self._inputs.training, *self._inputs.test)

@@ -107,7 +107,7 @@ def _segment(
             rule_of(config, state, potential.posterior, directory), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
-            arguments=config.lammps.arguments,
+            lammps=config.lammps,
             on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
         )  # fmt: skip
     queries: list[Event] = []
@@ -126,7 +126,7 @@ def _affordable(wanted: Wanted, config: RunConfig, potential: FittedPotential, f
         return wanted.frame
     from snap_al.md.carving import carved, relaxed_shell  # late: scipy.spatial is slow to import
 
-    return relaxed_shell(carved(wanted.frame, wanted.atom, config.carve), potential, files)
+    return relaxed_shell(carved(wanted.frame, wanted.atom, config.carve), potential, files, config.lammps)
 
 
 def _event(

@@ -65,7 +65,7 @@ def select_from_pool(
             "(snap-al init --structure makes gentle ones), or give a FitSNAP deck"
         ).on_all_ranks()
     settings = config.query
-    with DescriptorEngine(config.descriptor, inputs.reference, config.lammps.arguments) as engine:
+    with DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine:
         source = row_source(engine, folder / "descriptors" if cache else None, comm)
         limit = config.memory_gb and config.memory_gb * 1e9
         items = unlabelled(pool, inputs.training)

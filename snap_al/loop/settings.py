@@ -16,6 +16,7 @@ from snap_al.label import LabelSettings
 from snap_al.loop.walkers import WalkerSettings
 from snap_al.md import CarveSettings, Protocol, StageSettings
 from snap_al.query import QuerySettings
+from snap_al.sessions import LammpsSettings
 
 
 class TrainingSource(BaseModel, extra="forbid", frozen=True):
@@ -79,13 +80,6 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     stalled_share: float = Field(default=0.02, ge=0, lt=1)
     model_limited: bool = False
     """Stop when most of the last 100 or more checked frames without a query were over the tolerance, and no label would help."""
-
-
-class LammpsSettings(BaseModel, extra="forbid", frozen=True):
-    """How LAMMPS is started."""
-
-    arguments: tuple[str, ...] = ()
-    """Command-line arguments of every session, for example [-k, on, g, 1, -sf, kk]."""
 
 
 def _listed(value: object) -> object:

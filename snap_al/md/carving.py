@@ -19,7 +19,7 @@ from snap_al.md.boxes import create
 from snap_al.md.settings import CarveSettings
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
-from snap_al.sessions import LammpsSession
+from snap_al.sessions import LammpsSession, LammpsSettings
 
 Array = NDArray[np.float64]
 STRETCH, STEP = 2.5, 0.05
@@ -58,12 +58,14 @@ def carved(frame: Configuration, atom: int, settings: CarveSettings) -> Configur
     )  # fmt: skip
 
 
-def relaxed_shell(cell: Configuration, potential: FittedPotential, files: Path) -> Configuration:
+def relaxed_shell(
+    cell: Configuration, potential: FittedPotential, files: Path, lammps: LammpsSettings | None = None
+) -> Configuration:
     """Positions outside the core at a minimum of the fitted potential. Raises LammpsError."""
     if cell.core is None or cell.core.all():
         return cell
     core = " ".join(str(k + 1) for k in np.flatnonzero(cell.core))
-    with LammpsSession(SERIAL) as session:
+    with LammpsSession(SERIAL, lammps=lammps) as session:
         box = create(session, potential, cell)
         session.commands(
             [

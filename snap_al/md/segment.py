@@ -27,7 +27,7 @@ from snap_al.md.rules import Frame, Rule
 from snap_al.md.trajectory import append_frame
 from snap_al.parallel import Communicator
 from snap_al.potential import FittedPotential
-from snap_al.sessions import LammpsSession
+from snap_al.sessions import LammpsSession, LammpsSettings
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ class Pool:
 
 def run_segment(
     comm: Communicator, potential: FittedPotential, files: Path, protocol: Protocol, start: SegmentStart,
-    rule: Rule, *, collect: int = 0, restart_out: Path, log: Path | None, arguments: tuple[str, ...] = (),
+    rule: Rule, *, collect: int = 0, restart_out: Path, log: Path | None, lammps: LammpsSettings | None = None,
     trajectory: Path | None = None, on_abort: Callable[[str], None] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Runs MD until a frame that the rule wants labelled, a checkpoint, the stage's end, or a guard. Collective over `comm`.
@@ -117,7 +117,7 @@ def run_segment(
     checks: list[Check] = []
     frame, pool = None, Pool(collect, lambda: (start.configuration, 0))
     try:
-        with LammpsSession(comm, log=log, arguments=arguments, on_abort=on_abort) as session:
+        with LammpsSession(comm, log=log, lammps=lammps, on_abort=on_abort) as session:
             bias = None if place.stage.bias is None else Bias(place.stage.bias)
             looks = Looks(place.stage, start.step, start.check_every)
             _prepare(session, potential, files, place, start, monitor, bias)

@@ -8,6 +8,7 @@ label:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration
 from snap_al.errors import LammpsError
 from snap_al.parallel import SERIAL
-from snap_al.sessions import Box, LammpsSession, box_of
+from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -31,17 +32,20 @@ class LammpsCalculator(Calculator):
     """Energy (eV), forces (eV/Å), and stress (eV/Å³) where all directions are periodic, in metal units, on one rank.
 
     elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
-    the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line.
+    the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line, and library, its
+    liblammps.so, as in a config's `lammps`.
     Raises CalculatorSetupError for an atom of another element, LammpsError for what LAMMPS refuses.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
 
     def __init__(
-        self, commands: Sequence[str], elements: Sequence[str], arguments: Sequence[str] = (), vacuum: float = 20.0, **kwargs: Any
+        self, commands: Sequence[str], elements: Sequence[str], arguments: Sequence[str] = (), vacuum: float = 20.0,
+        library: str | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(**kwargs)
-        self._commands, self._elements, self._arguments = tuple(commands), tuple(elements), tuple(arguments)
+        self._commands, self._elements = tuple(commands), tuple(elements)
+        self._lammps = LammpsSettings(arguments=tuple(arguments), library=None if library is None else Path(library))
         self._vacuum = vacuum
         self._session: LammpsSession | None = None
         self._pbc = (True, True, True)
@@ -90,7 +94,7 @@ class LammpsCalculator(Calculator):
         return session
 
     def _opened(self, box: Box) -> LammpsSession:
-        session = LammpsSession(SERIAL, arguments=self._arguments)
+        session = LammpsSession(SERIAL, lammps=self._lammps)
         try:
             masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
             session.create_box(box, masses, sort=False)

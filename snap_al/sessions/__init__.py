@@ -2,5 +2,6 @@
 
 from snap_al.sessions.box import Box, box_of
 from snap_al.sessions.session import LammpsSession, abandon, check_script
+from snap_al.sessions.settings import LammpsSettings
 
-__all__ = ["Box", "LammpsSession", "abandon", "box_of", "check_script"]
+__all__ = ["Box", "LammpsSession", "LammpsSettings", "abandon", "box_of", "check_script"]

