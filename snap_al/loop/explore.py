@@ -28,6 +28,9 @@ from snap_al.sessions import abandon
 VELOCITIES, SCRIPTS = 2, 6
 """Streams of random numbers."""
 
+LARGEST_SEED = 800_000_000
+"""Of scripts: `fix langevin` takes none over 900,000,000, and adds the rank to it."""
+
 
 @dataclass(frozen=True)
 class WalkerGroups:
@@ -102,7 +105,8 @@ def _segment(
                 velocity_seed=segment_seed(config.seed, VELOCITIES, number, walker.segments) if walker.new_velocities else None,
                 # After a failure, look more often: the frame to label lies before the one that failed.
                 check_every=max(1, protocol.at(begin.step).stage.check_every // 2**walker.retries),
-                seed=segment_seed(config.seed, SCRIPTS, number, walker.segments),
+                seed=segment_seed(config.seed, SCRIPTS, number, walker.segments) % LARGEST_SEED + 1,
+                name=f"walker {number} ({planned.configuration.name})",
             ),
             rule_of(config, state, potential.posterior, directory), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",

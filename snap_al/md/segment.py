@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 @dataclass(frozen=True)
 class SegmentStart:
     """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new velocities, or None. seed: for
-    the script's own random numbers."""
+    the script's own random numbers. name: of the walker, for messages."""
 
     configuration: Configuration
     restart: Path | None
@@ -58,6 +58,7 @@ class SegmentStart:
     velocity_seed: int | None
     check_every: int
     seed: int = 1
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def run_segment(
         with LammpsSession(comm, log=log, lammps=lammps, on_abort=on_abort) as session:
             bias = None if place.stage.bias is None else Bias(place.stage.bias)
             looks = Looks(place.stage, start.step, start.check_every)
+            session.where = _where(start, place, checks)
             _prepare(session, potential, files, place, start, monitor, bias)
             looks.attach(session, comm, monitor)
             pool = Pool(
@@ -144,8 +146,7 @@ def run_segment(
             if outcome is not Outcome.BEYOND_USE:
                 session.command(f'write_restart "{restart_out}"')
     except LammpsError as error:
-        after = checks[-1].step if checks else start.step
-        outcome, reason = Outcome.FAILED, f"stage {place.number}, after step {after}: {error}"
+        outcome, reason = Outcome.FAILED, f"{_where(start, place, checks)}{error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
@@ -179,7 +180,7 @@ def _advance(
     last = min(start.step + place.stage.checkpoint_every, place.end)
     step, setup, guard = start.step, "yes", Watch(place)
     while step < last:
-        wanted = looks.steps_to_run(step, last)
+        session.where, wanted = _where(start, place, checks), looks.steps_to_run(step, last)
         done = session.run(wanted, f"pre {setup} post no start {place.begin} stop {place.end}")
         step, setup = step + done, "no"
         _still_ours(session, comm, place, start, halted=done < wanted and not looks.paused)
@@ -197,6 +198,12 @@ def _advance(
     if step >= steps:
         return Outcome.FINISHED, "end of the protocol"
     return Outcome.CHECKPOINT, f"end of stage {place.number}" if step >= place.end else "checkpoint"
+
+
+def _where(start: SegmentStart, place: Place, checks: list[Check]) -> str:
+    """The beginning of a message."""
+    walker = f"{start.name}, " if start.name else ""
+    return f"{walker}stage {place.number}, after step {checks[-1].step if checks else start.step}: "
 
 
 def _still_ours(session: LammpsSession, comm: Communicator, place: Place, start: SegmentStart, *, halted: bool) -> None:

@@ -75,6 +75,8 @@ class LammpsSession:
     ) -> None:
         self.comm = comm
         self._on_abort = on_abort
+        self.where = ""
+        """What of the user's is going on, for the message of a failure that ends the job."""
         self._broken = False
         self._raised: Exception | None = None
         self._module = load_lammps()
@@ -286,7 +288,7 @@ class LammpsSession:
         """LAMMPS' message as our error; ends the job when it is not certain that all ranks of the session have it."""
         failure = LammpsError(f"{what}: {_message(error)}")
         if self.comm.size > 1 and isinstance(error, self._module.MPIAbortException):
-            abandon(self.comm, failure, self._on_abort)
+            abandon(self.comm, LammpsError(f"{self.where}{failure}"), self._on_abort)
         return failure
 
 
