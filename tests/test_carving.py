@@ -58,6 +58,15 @@ def test_a_crystal_closes_on_itself():
     assert len(cell) == 4 * np.prod(edges.round())
 
 
+def test_two_elements_close_on_their_own_kind():
+    """Rock salt closes on every half of its cell but for the elements."""
+    atoms = bulk("CuAg", "rocksalt", a=5.6, cubic=True) * (7, 7, 7)
+    atoms.rattle(0.03, seed=1)
+    cell = carved(Configuration.from_atoms(atoms), 100, CarveSettings(core=4.0, shell=3.0))
+    assert np.diag(cell.cell) / 5.6 == pytest.approx(np.round(np.diag(cell.cell) / 5.6), abs=0.03)
+    assert cell.species.count("Cu") == cell.species.count("Ag")
+
+
 def test_small_frames_are_sent_whole():
     frame = Configuration.from_atoms(box(3))
     assert carved(frame, 0, CarveSettings(above=300)) is frame

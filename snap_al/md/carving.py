@@ -22,10 +22,14 @@ from snap_al.potential import FittedPotential
 from snap_al.sessions import LammpsSession, LammpsSettings
 
 Array = NDArray[np.float64]
-STRETCH, STEP = 2.5, 0.05
-"""Å: how far from the wanted edge a better one is looked for, and how finely."""
+STRETCH, LONGEST, STEP = 2.5, 6.0, 0.05
+"""Å: how far from the wanted edge a better one is looked for, how far when the unit cell is large, and how finely."""
+WORTH = 0.2
+"""A longer edge is taken when it leaves less than this of the misfit."""
 FACE = 3.0
 """Å: the layer at a face that is compared with what lies one edge further."""
+MARGIN = 0.4
+"""Å beyond the faces: of a site that they cut, one of its two atoms is in, however both are displaced. Where both are, one goes."""
 CROWDED = 0.75
 """Atoms of the new cell nearer than this, times the nearest distance in the box, overlap."""
 ALIKE, VALLEY = 2.0, 0.5
@@ -45,8 +49,14 @@ def carved(frame: Configuration, atom: int, settings: CarveSettings) -> Configur
     ):
         return frame
     around = _around(frame, atom)
-    edges = np.array([_best_edge(around, k, edge) if frame.pbc[k] else np.ptp(around[:, k]) + BIG for k in range(3)])
-    inside = np.flatnonzero(np.all(np.abs(around + 1e-6) < edges / 2, axis=1))
+    kinds = np.unique(frame.species, return_inverse=True)[1].reshape(-1)
+    edges = np.array(
+        [
+            _best_edge(around, kinds, k, edge, heights[k]) if frame.pbc[k] else np.ptp(around[:, k]) + BIG
+            for k in range(3)
+        ]
+    )
+    inside = np.flatnonzero(np.all(np.abs(around + 1e-6) < edges / 2 + np.where(frame.pbc, MARGIN, 0.0), axis=1))
     kept = inside[_apart(around[inside], np.where(frame.pbc, edges, np.inf), _nearest(around))]
     positions = around[kept] + edges / 2
     return replace(
@@ -87,19 +97,22 @@ def _around(frame: Configuration, atom: int) -> Array:
     return np.asarray(fractional @ frame.cell)
 
 
-def _best_edge(around: Array, axis: int, wanted: float) -> float:
+def _best_edge(around: Array, kinds: NDArray[np.int64], axis: int, wanted: float, room: float) -> float:
     """Near the wanted one, the shortest translation along an axis that brings atoms at the lower face about as near to atoms of the
-    box as any does."""
-    tree = cKDTree(around)
+    box of the same kind as any does. room: the box's height."""
+    alike = np.column_stack([around, 2 * FACE * kinds])  # other kinds are too far off to match
+    tree = cKDTree(alike)
     lateral = np.all(np.abs(np.delete(around, axis, axis=1)) < wanted / 2, axis=1)
-    lengths = np.arange(wanted - STRETCH, wanted + STRETCH, STEP)
-    misfits = []
-    for length in lengths:
-        face = around[lateral & (np.abs(around[:, axis] + length / 2) < FACE)]
-        shifted = face + length * np.eye(3)[axis]
-        misfits.append(np.mean(np.minimum(tree.query(shifted)[0], FACE) ** 2) if len(face) else np.inf)
-    good = np.array(misfits) <= ALIKE * min(misfits)
-    first = int(np.argmax(good))
+    lengths = np.arange(wanted - STRETCH, wanted + LONGEST, STEP)
+    misfits = np.full(len(lengths), np.inf)
+    for n, length in enumerate(lengths):
+        face = alike[lateral & (np.abs(around[:, axis] + length / 2) < FACE)]
+        if len(face) and length + 2 * FACE < room:
+            misfits[n] = np.mean(np.minimum(tree.query(face + length * np.eye(4)[axis])[0], FACE) ** 2)
+    near = lengths < wanted + STRETCH
+    if misfits.min() > WORTH * misfits[near].min():  # nothing far better is to be had for a longer edge
+        lengths, misfits = lengths[near], misfits[near]
+    first = int(np.argmax(misfits <= ALIKE * misfits.min()))
     valley = first + int(np.argmin(misfits[first : first + round(VALLEY / STEP)]))
     return float(lengths[valley])
 

@@ -24,7 +24,7 @@ class Looks:
     stage: StageSettings
     begin: int
     every: int
-    due: int = 0
+    due: int = -1
     limit: float = math.inf
     paused: bool = False
 

@@ -66,8 +66,9 @@ def test_stds_are_those_of_the_rows(fitted, tmp_path):
     assert result.checks[-1].force_std == pytest.approx(expected, rel=1e-8)
 
 
-def test_energy_stds_of_several_elements(alloy, engine):
-    """Every atom's, by its element's block; sna/atom against compute snap through the sum over atoms."""
+def test_stds_of_several_elements(alloy, engine):
+    """Chem, quadratic, inner switching: every atom's energy std by its element's block, and its force std by the rows of
+    compute snap."""
     n = engine.columns.n_distinct
     rng = np.random.default_rng(0)
     posterior = fit_posterior(rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n))
@@ -79,13 +80,16 @@ def test_energy_stds_of_several_elements(alloy, engine):
         session.commands([f"pair_style zero {engine.settings.max_cutoff + 1.0}", "pair_coeff * *"])
         monitor.attach(session)
         session.command("run 0")
-        found = monitor.energy_std(session)
+        found, forces = monitor.energy_std(session), monitor.force_std(session)
         components, types = session.per_atom("snap_al_b"), session.atoms()["type"]
+        order = np.argsort(session.atoms()["id"])
     for b, t, std in zip(components, types, found, strict=True):
         row = np.concatenate([[1.0], b])
         assert std**2 == pytest.approx(
             row @ element_covariance(engine.columns, posterior.covariance, t - 1) @ row, rel=1e-9
         )
+    expected = atom_force_std(engine.rows(alloy).forces, square_root(posterior.covariance))
+    assert forces[order] == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("ensemble", ["nvt", "npt"])
