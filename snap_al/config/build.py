@@ -10,12 +10,16 @@ from typing import Any
 from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
-from snap_al.label import AseLabeler, ImmediateBackend
+from snap_al.label import AseLabeler, ImmediateBackend, LabelBackend, LocalJobs
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
 
 MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
+MAY_CHANGE_OF_LABEL = (
+    "backend", "at_once", "threads", "timeout", "retries", "max_starts", "max_failures", "prologue", "environment",
+)  # fmt: skip
+"""The same of the section label."""
 
 
 @contextmanager
@@ -39,8 +43,14 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
             with _closed_on_error(journal):
                 _claim(path, content, directory, journal)
     with journal or nullcontext():
-        backend = ImmediateBackend(labeler, directory.labels)
+        backend = _backend(config, labeler, directory)
         yield Driver(config, inputs, directory, backend, journal, comm, observe)
+
+
+def _backend(config: RunConfig, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:
+    if config.label.backend == "local":
+        return LocalJobs(config.label, labeler.key, directory.labels)
+    return ImmediateBackend(labeler, directory.labels)
 
 
 @contextmanager
@@ -75,7 +85,11 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
 
 
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in content.items() if k not in MAY_CHANGE}
+    label = content.get("label")
+    kept = {k: v for k, v in content.items() if k not in (*MAY_CHANGE, "label")}
+    if isinstance(label, dict):
+        kept["label"] = {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
+    return {k: v for k, v in kept.items() if v != {}}
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

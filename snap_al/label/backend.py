@@ -32,7 +32,12 @@ class LabelResult:
 
 
 class LabelBackend(Protocol):
-    """submit() returns a job's name, the same for the same request; poll() its result, or None while it is not there."""
+    """submit() returns a job's name, the same for the same request; poll() its result, or None while it is not there.
+
+    everywhere: whether all ranks of a run submit, because labels are computed in them; else rank 0 does.
+    """
+
+    everywhere: bool
 
     def submit(self, configuration: Configuration) -> str: ...
 
@@ -42,49 +47,50 @@ class LabelBackend(Protocol):
 class ImmediateBackend:
     """Computes in submit(), in this process; results as JSON files in `folder`."""
 
+    everywhere = True
+
     def __init__(self, labeler: Labeler, folder: Path) -> None:
         self._labeler = labeler
         self._folder = folder
 
     def submit(self, configuration: Configuration) -> str:
-        job = hashlib.sha256(f"{configuration.key} {self._labeler.key}".encode()).hexdigest()[:20]
-        path = self._path(job)
+        job = job_name(configuration, self._labeler.key)
+        path, failed = result_paths(self._folder, job)
         if not path.exists():
             started = time.perf_counter()
             try:
-                label, reason = encode_label(self._labeler.label(configuration)), ""
+                label, reason = self._labeler.label(configuration), ""
             except LabelError as error:
-                label, reason, path = None, str(error), self._failed(job)
-            seconds = time.perf_counter() - started
-            answer = {
-                "label": label,
-                "reason": reason,
-                "seconds": seconds,
-                "structure": encode_structure(configuration),
-            }
-            write_atomically(path, json.dumps(answer))
+                label, reason, path = None, str(error), failed
+            write_atomically(path, encode_result(configuration, label, reason, time.perf_counter() - started))
         return job
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
         """Raises LabelError for a file that is not a label of this configuration."""
         return read_result(self._folder, job, configuration)
 
-    def _path(self, job: str) -> Path:
-        return _paths(self._folder, job)[0]
 
-    def _failed(self, job: str) -> Path:
-        return _paths(self._folder, job)[1]
+def job_name(configuration: Configuration, key: str) -> str:
+    """The same for the same structure and labeler settings."""
+    return hashlib.sha256(f"{configuration.key} {key}".encode()).hexdigest()[:20]
 
 
-def _paths(folder: Path, job: str) -> tuple[Path, Path]:
+def result_paths(folder: Path, job: str) -> tuple[Path, Path]:
     """Of a label, and of a failure."""
     return folder / f"{job}.json", folder / "failed" / f"{job}.json"
+
+
+def encode_result(configuration: Configuration, label: Label | None, reason: str, seconds: float) -> str:
+    """The text of a result file."""
+    encoded = None if label is None else encode_label(label)
+    answer = {"label": encoded, "reason": reason, "seconds": seconds, "structure": encode_structure(configuration)}
+    return json.dumps(answer)
 
 
 def read_result(folder: Path, job: str, configuration: Configuration) -> LabelResult | None:
     """What is on disk for a job, None when nothing is. Raises LabelError for a file that is not a label of this
     configuration."""
-    path = next((p for p in _paths(folder, job) if p.exists()), None)
+    path = next((p for p in result_paths(folder, job) if p.exists()), None)
     if path is None:
         return None
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from snap_al.data.weights import Damping, Weights
 
@@ -26,6 +26,22 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use; null for none."""
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
+    backend: Literal["here", "local"] = "here"
+    """here: in this process, on this rank. local: each in a process of its own on this machine, below."""
+    at_once: PositiveInt = 1
+    """local: labels at the same time."""
+    threads: PositiveInt = 1
+    """local: of each label."""
+    timeout: PositiveFloat | None = None
+    """local: s, after which a label and all that it started are ended; none when not given."""
+    retries: tuple[dict[str, Any], ...] = ()
+    """local: changes of `arguments`, tried one after another when a label fails."""
+    max_starts: PositiveInt = 3
+    """local: how often a label is started whose process ends without a result."""
+    prologue: tuple[str, ...] = ()
+    """local: shell lines before each label, for example [module load qe]."""
+    environment: dict[str, str] = {}
+    """local: variables for each label."""
 
     @property
     def weights(self) -> Weights:

@@ -16,7 +16,7 @@ POLL_SECONDS = 0.05
 
 
 class Labelling:
-    """Query n belongs to rank n mod size. Both methods are collective."""
+    """Query n belongs to rank n mod size, or all to rank 0: as the backend says. Both methods are collective."""
 
     def __init__(self, backend: LabelBackend, directory: RunDirectory, comm: Communicator) -> None:
         self._backend, self._directory, self._comm = backend, directory, comm
@@ -32,8 +32,12 @@ class Labelling:
     def _over_ranks(self, count: int, work: Callable[[int], T]) -> list[T]:
         own: dict[int, T] = {}
         with collectively(self._comm):
-            for n in range(self._comm.rank, count, self._comm.size):
-                own[n] = work(n)
+            try:
+                if self._backend.everywhere or self._comm.rank == 0:
+                    for n in range(self._comm.rank, count, self._comm.size if self._backend.everywhere else 1):
+                        own[n] = work(n)
+            finally:
+                self._comm.rest()
         everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
         return [everyone[n] for n in range(count)]
 

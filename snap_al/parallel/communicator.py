@@ -6,6 +6,7 @@ ranks of one job only; nothing that comes from a file is unpickled.
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import ase.parallel
 from snap_al.errors import InputError, SnapALError, UnexpectedError
 
 T = TypeVar("T")
+REST_SECONDS = 0.005
 
 
 class Communicator(Protocol):
@@ -34,6 +36,10 @@ class Communicator(Protocol):
     def allgather(self, value: T) -> list[T]: ...
 
     def split(self, color: int) -> Communicator: ...
+
+    def rest(self) -> None:
+        """Waits for all without keeping the processor busy, as other calls do."""
+        ...
 
     def abort(self, exit_code: int) -> None: ...
 
@@ -56,6 +62,9 @@ class SerialCommunicator:
 
     def split(self, color: int) -> Communicator:
         return self
+
+    def rest(self) -> None:
+        return
 
     def abort(self, exit_code: int) -> None:
         raise SystemExit(exit_code)
@@ -84,6 +93,11 @@ class MpiCommunicator:
 
     def split(self, color: int) -> Communicator:
         return MpiCommunicator(self._handle.Split(color, self.rank))
+
+    def rest(self) -> None:
+        request = self._handle.Ibarrier()
+        while not request.Test():
+            time.sleep(REST_SECONDS)
 
     def abort(self, exit_code: int) -> None:
         self._handle.Abort(exit_code)

@@ -1,0 +1,172 @@
+"""Labels in processes of their own: the contract, and every way in which one can go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+from conftest import rattled_copper
+
+from snap_al.label import AseLabeler, LabelSettings, LocalJobs, validate_backend
+from snap_al.label.worker import merged
+
+HERE = Path(__file__).parent
+
+
+class Odd(EMT):
+    """EMT with one habit, chosen by name. log: a file that gets a line for each label."""
+
+    def __init__(self, habit="", log=None, **kwargs):
+        super().__init__(**kwargs)
+        self.habit, self.log = habit, log
+
+    def calculate(self, *args, **kwargs):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n")
+        if self.habit == "hangs":
+            subprocess.Popen(["sleep", "1000"])
+            time.sleep(1000)
+        if self.habit == "slow":
+            time.sleep(3)
+        if self.habit == "dies":
+            print("Killed by the gremlins", flush=True)
+            os._exit(1)
+        if self.habit == "fails":
+            raise RuntimeError("not converged")
+        super().calculate(*args, **kwargs)
+
+
+def jobs(folder, habit="", log=None, **settings):
+    arguments = {"habit": habit, **({"log": str(log)} if log else {})}
+    chosen = LabelSettings(
+        calculator="test_local_jobs.Odd",
+        arguments=arguments,
+        backend="local",
+        environment={"PYTHONPATH": PATH},
+        **settings,
+    )
+    return LocalJobs(chosen, AseLabeler(chosen.calculator, arguments).key, folder)
+
+
+PATH = os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1])])
+
+
+def waited(backend, job, configuration, patience=60):
+    deadline = time.monotonic() + patience
+    while (result := backend.poll(job, configuration)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return result
+
+
+def test_contract(tmp_path):
+    validate_backend(jobs(tmp_path), rattled_copper(1))
+
+
+def test_the_label_is_the_labelers(tmp_path):
+    asked = rattled_copper(2)
+    backend = jobs(tmp_path)
+    found = waited(backend, backend.submit(asked), asked).label
+    expected = AseLabeler("ase.calculators.emt.EMT").label(asked)
+    assert found.energy == expected.energy
+    assert np.array_equal(found.forces, expected.forces)
+
+
+def test_several_at_once(tmp_path):
+    """Six labels of 3 s, three at a time: not one after another, and not all together."""
+    asked = [rattled_copper(k, repeat=1) for k in range(6)]
+    backend = jobs(tmp_path, "slow", at_once=3)
+    began = time.monotonic()
+    names = [backend.submit(c) for c in asked]
+    assert all(waited(backend, job, c).label for job, c in zip(names, asked, strict=True))
+    assert 6 < time.monotonic() - began < 15
+
+
+def test_one_that_hangs_is_ended_with_all_it_started(tmp_path):
+    asked = rattled_copper(1)
+    backend = jobs(tmp_path, "hangs", timeout=2)
+    result = waited(backend, backend.submit(asked), asked, 20)
+    assert "not done after label.timeout = 2 s" in result.reason
+    time.sleep(0.2)
+    pid = (tmp_path / "jobs" / result.job / "process").read_text()
+    left = subprocess.run(["ps", "-o", "pid,args", "--no-headers", "-s", pid], capture_output=True, text=True).stdout
+    assert not [line for line in left.splitlines() if "defunct" not in line], left
+
+
+def test_one_whose_process_dies_is_tried_again_and_given_up(tmp_path):
+    asked, log = rattled_copper(1), tmp_path / "log"
+    backend = jobs(tmp_path, "dies", log=log, max_starts=2)
+    result = waited(backend, backend.submit(asked), asked)
+    assert result.label is None
+    assert "ended 2 times without a result" in result.reason
+    assert "gremlins" in result.reason
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_retries_with_other_arguments(tmp_path):
+    asked = rattled_copper(1)
+    backend = jobs(tmp_path, "fails", retries=({"asap_cutoff": True}, {"habit": ""}))
+    assert waited(backend, backend.submit(asked), asked).label is not None
+    backend = jobs(tmp_path / "b", "fails", retries=({"asap_cutoff": True},))
+    reason = waited(backend, backend.submit(asked), asked).reason
+    assert reason.count("not converged") == 2
+    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}}) == {"a": {"b": 5, "c": 2}, "d": 3}
+
+
+def test_a_failure_is_computed_again_when_asked_again(tmp_path):
+    asked, log = rattled_copper(1), tmp_path / "log"
+    for _ in range(2):
+        backend = jobs(tmp_path, "fails", log=log)
+        assert waited(backend, backend.submit(asked), asked).label is None
+    assert len(log.read_text().splitlines()) == 2
+
+
+DRIVER = """
+import sys, time
+sys.path[:0] = {path!r}.split(":")
+from pathlib import Path
+from conftest import rattled_copper
+from test_local_jobs import jobs
+backend = jobs(Path({folder!r}), "slow", log={log!r})
+backend.submit(rattled_copper(1))
+print("submitted", flush=True)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.3, 1.5, 5.0])
+def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
+    """kill -9 while the worker starts, works, or is done: the label is computed once, and no process is left."""
+    log, asked = tmp_path / "log", rattled_copper(1)
+    text = DRIVER.format(path=PATH, folder=str(tmp_path), log=str(log))
+    driver = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
+    driver.stdout.readline()
+    time.sleep(wait)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    backend = jobs(tmp_path, "slow", log=str(log))
+    assert waited(backend, backend.submit(asked), asked).label is not None
+    time.sleep(3.5 if wait == 0.0 else 0)
+    assert len(log.read_text().splitlines()) == 1
+    assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+def test_no_rank_reaches_the_worker(tmp_path, monkeypatch):
+    for name in ("PMI_RANK", "PMI_FD", "PMIX_RANK"):
+        monkeypatch.setenv(name, "1")
+    asked, log = rattled_copper(1), tmp_path / "log"
+    backend = jobs(tmp_path, log=log, prologue=("export SITE_MODULE=qe", 'test -n "$SITE_MODULE"'))
+    assert waited(backend, backend.submit(asked), asked).label is not None
+    assert log.read_text().strip().endswith("[]")
+
+
+def test_a_prologue_that_fails_is_shown(tmp_path):
+    asked = rattled_copper(1)
+    backend = jobs(tmp_path, prologue=("module_of_nowhere load qe",), max_starts=1)
+    assert "module_of_nowhere" in waited(backend, backend.submit(asked), asked).reason
