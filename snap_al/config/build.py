@@ -87,9 +87,9 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:
     label = content.get("label")
     kept = {k: v for k, v in content.items() if k not in (*MAY_CHANGE, "label")}
-    if isinstance(label, dict):
-        kept["label"] = {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
-    return {k: v for k, v in kept.items() if v != {}}
+    if isinstance(label, dict) and (fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}):
+        kept["label"] = fixed
+    return kept
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

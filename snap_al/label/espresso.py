@@ -28,6 +28,10 @@ def espresso(
     what is set here (https://www.quantum-espresso.org/Doc/INPUT_PW.html). With smearing pw.x' total energy is the free energy that its
     forces are the gradient of. Raises InputError for a pseudopotential that is not there.
     """
+    if not Path(pseudo_dir).is_absolute():
+        raise InputError(
+            f"label.arguments.pseudo_dir: {pseudo_dir}: give an absolute path; each label runs in a folder of its own"
+        )
     for element, name in pseudopotentials.items():
         if not (Path(pseudo_dir) / name).is_file():
             raise InputError(f"label.arguments.pseudopotentials: {element}: no file {Path(pseudo_dir) / name}")
@@ -38,5 +42,10 @@ def espresso(
     }
     return Espresso(
         profile=EspressoProfile(command=command, pseudo_dir=pseudo_dir), pseudopotentials=pseudopotentials,
-        input_data=merged(usual, input_data or {}), kspacing=kspacing, **more,
+        input_data=merged(usual, _lower(input_data or {})), kspacing=kspacing, **more,
     )  # fmt: skip
+
+
+def _lower(sections: dict[str, Any]) -> dict[str, Any]:
+    """Fortran's namelists know no case."""
+    return {k.lower(): _lower(v) if isinstance(v, dict) else v for k, v in sections.items()}

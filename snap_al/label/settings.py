@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.weights import Damping, Weights
+
+LOCAL = ("at_once", "threads", "timeout", "retries", "max_starts", "prologue", "environment")
 
 
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
@@ -42,6 +44,13 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """local: shell lines before each label, for example [module load qe]."""
     environment: dict[str, str] = {}
     """local: variables for each label."""
+
+    @model_validator(mode="after")
+    def _for_processes_of_their_own(self) -> LabelSettings:
+        given = [name for name in LOCAL if name in self.model_fields_set]
+        if self.backend == "here" and given:
+            raise ValueError(f"{', '.join(given)}: only with backend: local")
+        return self
 
     @property
     def weights(self) -> Weights:

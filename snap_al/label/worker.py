@@ -22,22 +22,28 @@ from snap_al.errors import InputError, LabelError
 from snap_al.label.ase_labeler import AseLabeler
 from snap_al.label.backend import decode_structure, encode_result, result_paths
 
+SECONDS_TO_END = 3.0
+
 
 def main(folder: Path) -> None:
     """Computes what folder/job.json asks for. Does nothing when another process does, or the result is there."""
     job: dict[str, Any] = json.loads((folder / "job.json").read_text())
     paths = result_paths(folder.parents[1], folder.name)
-    with open(folder / "lock", "w") as lock:
+    with open(folder / "lock", "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         if any(path.exists() for path in paths):
             return
         configuration = decode_structure(job["structure"])
         started = time.perf_counter()
 
         def leave(label: Label | None, reason: str) -> None:
+            signal.alarm(0)
             seconds = time.perf_counter() - started
             write_atomically(paths[label is None], encode_result(configuration, label, reason, seconds))
 
@@ -70,11 +76,18 @@ def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, **both}
 
 
+def timed_out(seconds: float) -> str:
+    return f"not done after label.timeout = {seconds:g} s"
+
+
 def _ended(seconds: float, leave: Callable[[Label | None, str], None]) -> Callable[[int, FrameType | None], None]:
     """Leaves the reason, then ends this process and all that it started."""
 
     def handler(number: int, frame: FrameType | None) -> None:
-        leave(None, f"not done after label.timeout = {seconds:g} s")
+        leave(None, timed_out(seconds))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # an mpirun passes it on to ranks that are in groups of their own
+        time.sleep(SECONDS_TO_END)
         os.killpg(0, signal.SIGKILL)
 
     return handler

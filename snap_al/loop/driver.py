@@ -156,7 +156,8 @@ class Driver:
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
             self._record({"event": "submitted", "jobs": new})
-        for query, result in zip(queries, self._labelling.collect(queries, jobs), strict=True):
+        for query, job in zip(queries, jobs, strict=True):
+            (result,) = self._labelling.collect((query,), [job])
             self._record(_label_event(query, result))
             if len(self._state.failing) >= self._config.label.max_failures:
                 reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"

@@ -42,7 +42,10 @@ class Labelling:
         return [everyone[n] for n in range(count)]
 
     def _submit(self, query: Query) -> str:
-        return self._backend.submit(self._directory.read_query(query.key))
+        configuration = self._directory.read_query(query.key)
+        if query.job and self._backend.poll(query.job, configuration) is not None:
+            return query.job  # done before this process began, be it a failure
+        return self._backend.submit(configuration)
 
     def _wait(self, query: Query, job: str) -> LabelResult:
         configuration = self._directory.read_query(query.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, model_validator
 
 from snap_al.data.readers import ConfigPath, LabelUnits
 from snap_al.data.starting_set import StartSettings
@@ -54,6 +54,14 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
     """How often the stages follow each other, each time from where the last ended."""
     cycles: int = Field(default=1, ge=1)
     """How often each walker goes through all of that, each time from its structure with new velocities."""
+
+    @model_validator(mode="after")
+    def _screened_without_energies(self) -> ExploreSettings:
+        if any(stage.screen_every and stage.guards.of_energies for stage in self.protocol().stages):
+            raise ValueError(
+                "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
+            )
+        return self
 
     def protocol(self, own: Mapping[str, Any] | None = None) -> Protocol:
         """own: a walker's values. A stage's come first, then the walker's, then those given here. Steps are the same for all."""

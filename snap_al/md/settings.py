@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
@@ -100,14 +100,6 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     guards: Guards = Guards()
     bias: BiasSettings | None = None
     """Biased exploration; none when not given."""
-
-    @model_validator(mode="after")
-    def _screened_without_energies(self) -> StageSettings:
-        if self.screen_every is not None and self.guards.of_energies:
-            raise ValueError(
-                "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
-            )
-        return self
 
     def script_variables(self) -> dict[str, str]:
         """LAMMPS variables of the script."""

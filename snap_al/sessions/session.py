@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
 _SCALAR = 0
+GO_ON = 75
+"""Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
 
 
 def load_lammps() -> Any:
@@ -79,6 +83,7 @@ class LammpsSession:
         """What of the user's is going on, for the message of a failure that ends the job."""
         self._broken = False
         self._raised: Exception | None = None
+        self._interrupted = False
         self._module = load_lammps()
         settings = lammps or LammpsSettings()
         args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *settings.arguments]
@@ -154,7 +159,7 @@ class LammpsSession:
                 stop = look(step)
             except Exception as error:  # noqa: BLE001  would vanish in LAMMPS
                 self._raised, stop = error, True
-            if stop:
+            if stop or self._interrupted:
                 self._lammps.force_timeout()
 
         self.command(f"fix snap_al_each all external pf/callback {every} {every}")
@@ -166,13 +171,31 @@ class LammpsSession:
         LAMMPS computes energy and pressure of the last step (36 to 48 % of a SNAP step), but not where it is ended early.
         """
         before = self.step
-        self.command(f"run {steps} {options}")
+        with self._interruptible():
+            self.command(f"run {steps} {options}")
         if self._raised is not None:
             raise self._raised
-        done = self.step - before
-        if done < steps:
-            self.command("timer timeout unlimited")
-        return done
+        self.command("timer timeout unlimited")  # for the next one
+        return self.step - before
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """An interrupt within LAMMPS would be raised in, and lost with, whatever it calls. Here it ends the run, or, on several ranks,
+        the process, and with it the job."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: object) -> None:
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, note if self.comm.size == 1 else signal.SIG_DFL)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     @property
     def step(self) -> int:
@@ -297,7 +320,7 @@ def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], 
     if on_abort is not None:
         on_abort(str(failure))
     print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
-    comm.abort(failure.exit_code)
+    comm.abort(GO_ON)
 
 
 def check_script(path: Path) -> None:

@@ -8,6 +8,10 @@ shorter one, so that opening LAMMPS does not count. Peak memory of rank 0 is tha
 
 from __future__ import annotations
 
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `snap-al` does: idle threads of one rank take the other's processor
+
 import resource
 import sys
 import tempfile

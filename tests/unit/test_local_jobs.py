@@ -1,6 +1,7 @@
 """Labels in processes of their own: the contract, and every way in which one can go wrong."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 from ase.calculators.emt import EMT
 from conftest import rattled_copper
+from pydantic import ValidationError
 
+from snap_al.errors import InputError
 from snap_al.label import AseLabeler, LabelSettings, LocalJobs, validate_backend
+from snap_al.label.espresso import espresso
 from snap_al.label.worker import merged
 
 HERE = Path(__file__).parent
@@ -31,6 +35,11 @@ class Odd(EMT):
                 file.write(f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n")
         if self.habit == "hangs":
             subprocess.Popen(["sleep", "1000"])
+            time.sleep(1000)
+        if "mpirun" in self.habit:
+            subprocess.run(self.habit.split())
+        if self.habit == "deaf":
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
             time.sleep(1000)
         if self.habit == "slow":
             time.sleep(3)
@@ -94,7 +103,7 @@ def test_one_that_hangs_is_ended_with_all_it_started(tmp_path):
     result = waited(backend, backend.submit(asked), asked, 20)
     assert "not done after label.timeout = 2 s" in result.reason
     time.sleep(0.2)
-    pid = (tmp_path / "jobs" / result.job / "process").read_text()
+    pid = (tmp_path / "jobs" / result.job / "lock").read_text()
     left = subprocess.run(["ps", "-o", "pid,args", "--no-headers", "-s", pid], capture_output=True, text=True).stdout
     assert not [line for line in left.splitlines() if "defunct" not in line], left
 
@@ -170,3 +179,38 @@ def test_a_prologue_that_fails_is_shown(tmp_path):
     asked = rattled_copper(1)
     backend = jobs(tmp_path, prologue=("module_of_nowhere load qe",), max_starts=1)
     assert "module_of_nowhere" in waited(backend, backend.submit(asked), asked).reason
+
+
+def test_one_that_its_own_alarm_does_not_end(tmp_path, monkeypatch):
+    """Deep in a library: the driver ends it, once, and says why."""
+    monkeypatch.setattr("snap_al.label.local.GRACE", 1.0)
+    asked, log = rattled_copper(1), tmp_path / "log"
+    backend = jobs(tmp_path, "deaf", log=log, timeout=2)
+    result = waited(backend, backend.submit(asked), asked, 20)
+    assert "not done after label.timeout = 2 s" in result.reason
+    assert len(log.read_text().splitlines()) == 1
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun")
+def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
+    asked = rattled_copper(1)
+    mpirun = next(p for p in (Path(sys.executable).parent / "mpirun", shutil.which("mpirun")) if p and Path(p).exists())
+    backend = jobs(tmp_path, f"{mpirun} -n 1 sleep 987", timeout=2)
+    assert "label.timeout" in waited(backend, backend.submit(asked), asked, 20).reason
+    time.sleep(0.5)
+    assert "sleep 987" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+def test_local_keys_need_the_local_backend():
+    with pytest.raises(ValidationError, match="timeout, retries: only with backend: local"):
+        LabelSettings(timeout=3, retries=[{}])
+
+
+def test_espresso_names_what_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="absolute path"):
+        espresso({"Al": "Al.UPF"}, "pseudo", 20)
+    with pytest.raises(InputError, match="Al: no file"):
+        espresso({"Al": "Al.UPF"}, str(tmp_path), 20)
+    (tmp_path / "Al.UPF").touch()
+    made = espresso({"Al": "Al.UPF"}, str(tmp_path), 20, input_data={"SYSTEM": {"ECUTWFC": 50}})
+    assert made.parameters["input_data"]["system"]["ecutwfc"] == 50

@@ -1,6 +1,9 @@
 """Segments: stds as the rows give them, dynamics that do not feel the watching, and why a segment ends."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -465,3 +468,31 @@ def test_a_script_that_halts_by_itself(fitted, tmp_path):
     result = segment(fitted, tmp_path / "r", script=script)
     assert result.outcome is Outcome.FAILED
     assert "it ended MD at step 25" in result.reason
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+sys.path[:0] = sys.argv[2].split(":")
+from test_md import START, NEVER
+from snap_al.md import Protocol, SegmentStart, StageSettings, run_segment
+from snap_al.parallel import SERIAL
+from snap_al.potential import FittedPotential
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+stage = StageSettings(timestep=0.002, steps=10**6, checkpoint_every=10**6, ensemble="nvt")
+threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    run_segment(SERIAL, FittedPotential.read(folder), folder, Protocol.of([stage]), SegmentStart(START, None, 0, 1, 10), NEVER,
+                restart_out=folder / "r", log=None)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_in_md_is_one(fitted):
+    """Not lost in LAMMPS' callback, after which nothing would be watched."""
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", INTERRUPTED, str(fitted[1]), f"{here}:{here.parent}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "interrupted", done.stderr

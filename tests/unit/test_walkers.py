@@ -5,6 +5,7 @@ import pytest
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from snap_al.data import Configuration
 from snap_al.data.structures import recomposed, strained, with_interstitials, with_surface, with_vacancies
@@ -94,3 +95,15 @@ def test_what_cannot_be_made_says_so(file):
         strained(CRYSTAL, -1.0)
     with pytest.raises(InputError, match="Ag is not among"):
         WalkerSettings(structure=file, interstitials={"Ag": 1}).walkers(("Cu",), 1, 0)
+
+
+def test_a_screen_and_a_guard_that_needs_energies():
+    """In whichever place each is given; a stage that has only one of them is fine."""
+    walkers = [{"structure": "Cu.extxyz"}]
+    for bad in (
+        {"screen_every": 1, "guards": {"max_pressure": 1e5}},
+        {"screen_every": 1, "stages": [{}, {"guards": {"max_drift": 1e-3}}]},
+    ):
+        with pytest.raises(ValidationError, match="screen_every ends runs early"):
+            ExploreSettings(walkers=walkers, **bad)
+    ExploreSettings(walkers=walkers, guards={"max_pressure": 1e5}, stages=[{"screen_every": 1, "guards": {}}])
