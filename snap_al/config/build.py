@@ -10,7 +10,7 @@ from typing import Any
 from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
-from snap_al.label import AseLabeler, ImmediateBackend, LabelBackend, LocalJobs
+from snap_al.label import AseLabeler, FolderBackend, ImmediateBackend, LabelBackend, LocalJobs
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
 
@@ -50,6 +50,8 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
 def _backend(config: RunConfig, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:
     if config.label.backend == "local":
         return LocalJobs(config.label, labeler.key, directory.labels)
+    if config.label.backend == "folder":
+        return FolderBackend(labeler.key, directory.labels)
     return ImmediateBackend(labeler, directory.labels)
 
 

@@ -3,11 +3,12 @@
 from snap_al.label.ase_labeler import AseLabeler
 from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result
 from snap_al.label.contract import validate_backend, validate_labeler
+from snap_al.label.folder import FolderBackend
 from snap_al.label.labeler import Labeler
 from snap_al.label.local import LocalJobs
 from snap_al.label.settings import LabelSettings
 
 __all__ = [
-    "AseLabeler", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "LocalJobs", "read_result",
+    "AseLabeler", "FolderBackend", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "LocalJobs", "read_result",
     "validate_backend", "validate_labeler",
 ]  # fmt: skip

@@ -28,8 +28,9 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use; null for none."""
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
-    backend: Literal["here", "local"] = "here"
-    """here: in this process, on this rank. local: each in a process of its own on this machine, below."""
+    backend: Literal["here", "local", "folder"] = "here"
+    """here: in this process, on this rank. local: each in a process of its own on this machine, below. folder:
+    from outside: structures are written to labels/asked/, and results taken from labels/answers/."""
     at_once: PositiveInt = 1
     """local: labels at the same time."""
     threads: PositiveInt = 1
@@ -48,7 +49,7 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _for_processes_of_their_own(self) -> LabelSettings:
         given = [name for name in LOCAL if name in self.model_fields_set]
-        if self.backend == "here" and given:
+        if self.backend != "local" and given:
             raise ValueError(f"{', '.join(given)}: only with backend: local")
         return self
 

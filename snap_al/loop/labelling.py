@@ -12,7 +12,7 @@ from snap_al.loop.state import Query
 from snap_al.parallel import Communicator, collectively
 
 T = TypeVar("T")
-POLL_SECONDS = 0.05
+POLL_SECONDS, LONGEST_PAUSE = 0.02, 0.5
 
 
 class Labelling:
@@ -49,6 +49,8 @@ class Labelling:
 
     def _wait(self, query: Query, job: str) -> LabelResult:
         configuration = self._directory.read_query(query.key)
+        pause = POLL_SECONDS
         while (result := self._backend.poll(job, configuration)) is None:
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(1.1 * pause, LONGEST_PAUSE)
         return result

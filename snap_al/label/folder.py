@@ -1,0 +1,89 @@
+"""Labels from outside: structures go into one folder, results are taken from another, whenever somebody puts them there."""
+
+from __future__ import annotations
+
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snap_al.data.configuration import Configuration, Label
+from snap_al.data.storage import write_atomically
+from snap_al.errors import LabelError
+from snap_al.label.backend import LabelResult, encode_result, job_name, read_result, result_paths
+from snap_al.label.labeler import check_result
+
+SETTLED = 5.0
+"""s that a file which cannot be read must have been left alone before it counts as a failure: it may still be being copied."""
+SAME = 1e-4
+"""Å: what formats with few digits make of positions."""
+
+
+class FolderBackend:
+    """Writes folder/asked/JOB.extxyz; takes folder/answers/JOB.*, any file of one structure that ASE reads, with energy, forces and, if
+    it has one, stress under ASE's own names and in ASE's units."""
+
+    everywhere = False
+
+    def __init__(self, key: str, folder: Path) -> None:
+        self._key, self._folder = key, folder
+
+    def submit(self, configuration: Configuration) -> str:
+        job = job_name(configuration, self._key)
+        label, failed = result_paths(self._folder, job)
+        if not label.exists():
+            failed.unlink(missing_ok=True)
+            write_atomically(self._folder / "asked" / f"{job}.extxyz", _as_text(configuration, job))
+            (self._folder / "answers").mkdir(exist_ok=True)
+        return job
+
+    def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
+        """Raises LabelError for a label file that is not of this configuration."""
+        if (known := read_result(self._folder, job, configuration)) is not None:
+            return known
+        answer = next(iter(sorted((self._folder / "answers").glob(f"{job}.*"))), None)
+        if answer is None:
+            return None
+        try:
+            label, reason = _label_in(answer, configuration), ""
+        except Exception as error:  # noqa: BLE001  ASE's readers raise anything
+            if time.time() - answer.stat().st_mtime < SETTLED:
+                return None
+            label, reason = None, f"{answer.name}: {type(error).__name__}: {error}"
+            answer.replace(answer.with_name(f"refused-{answer.name}"))
+        path = result_paths(self._folder, job)[label is None]
+        write_atomically(path, encode_result(configuration, label, reason, 0.0))
+        return read_result(self._folder, job, configuration)
+
+
+def _as_text(configuration: Configuration, job: str) -> str:
+    import ase.io  # late: it is slow to import
+
+    atoms, text = configuration.to_atoms(), StringIO()
+    atoms.info["job"] = job
+    ase.io.write(text, atoms, format="extxyz")
+    return text.getvalue()
+
+
+def _label_in(path: Path, asked: Configuration) -> Label:
+    """Raises LabelError for another structure, or no label."""
+    import ase.io
+
+    atoms: Any = ase.io.read(path)
+    answered = Configuration.from_atoms(atoms)
+    if answered.species != asked.species:
+        raise LabelError("other atoms, or in another order, than were asked for")
+    apart = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
+    apart -= np.where(asked.pbc, np.round(apart), 0.0)
+    if not np.allclose(answered.cell, asked.cell, atol=SAME) or np.abs(apart @ asked.cell).max() > SAME:
+        raise LabelError(f"another structure than was asked for (compare asked/{path.stem}.extxyz)")
+    if atoms.calc is None:
+        raise LabelError("no energy and no forces")
+    results = atoms.calc.results
+    energy = results.get("free_energy", results.get("energy"))
+    forces, stress = results.get("forces"), results.get("stress")
+    return check_result(
+        asked, Label(None if energy is None else float(energy), forces, None if stress is None else np.asarray(stress))
+    )
