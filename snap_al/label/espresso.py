@@ -18,12 +18,12 @@ from snap_al.label.worker import merged
 
 
 def espresso(
-    pseudopotentials: dict[str, str], pseudo_dir: str, ecutwfc: float, command: str = "pw.x", kspacing: float | None = 0.2,
+    pseudopotentials: dict[str, str], pseudo_dir: str, ecutwfc: float, command: str = "pw.x", kspacing: float | None = 0.04,
     smearing: float = 0.02, input_data: dict[str, Any] | None = None, **more: Any,
 ) -> Espresso:  # fmt: skip
     """An ASE calculator for pw.x with energy, forces and stress of one self-consistent calculation.
 
-    pseudopotentials: file in `pseudo_dir` per element. ecutwfc: Ry. kspacing: 1/Å, distance of k-points at most, so that their number
+    pseudopotentials: file in `pseudo_dir` per element. ecutwfc: Ry. kspacing: 1/Å without 2π, distance of k-points at most, so that their number
     follows the cell; None to give `kpts`. smearing: Ry, Marzari-Vanderbilt. input_data: sections of pw.x's input that come before
     what is set here (https://www.quantum-espresso.org/Doc/INPUT_PW.html). With smearing pw.x' total energy is the free energy that its
     forces are the gradient of. Raises InputError for a pseudopotential that is not there.

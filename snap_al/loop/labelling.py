@@ -12,7 +12,7 @@ from snap_al.loop.state import Query
 from snap_al.parallel import Communicator, collectively
 
 T = TypeVar("T")
-POLL_SECONDS, LONGEST_PAUSE = 0.02, 0.5
+POLL_SECONDS, LONGEST_PAUSE = 0.02, 0.1
 
 
 class Labelling:
