@@ -72,7 +72,7 @@ def _mpi() -> str:
 
 
 def _lammps() -> str:
-    from snap_al.sessions.session import load_lammps, own_library
+    from snap_al.sessions.library import load_lammps, own_library
     from snap_al.sessions.settings import LIBRARY_VARIABLE
 
     module, library = load_lammps(), os.environ.get(LIBRARY_VARIABLE) or None

@@ -14,7 +14,7 @@ import re
 from importlib import import_module
 from typing import Any
 
-from snap_al.sessions.session import load_lammps
+from snap_al.sessions.library import load_lammps
 
 _MARK = "_snap_al_understands_fitsnap"
 

