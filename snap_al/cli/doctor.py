@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,10 +71,10 @@ def _mpi() -> str:
 
 
 def _lammps() -> str:
-    from snap_al.sessions.library import load_lammps, own_library
-    from snap_al.sessions.settings import LIBRARY_VARIABLE
+    from snap_al.sessions import LammpsSettings
+    from snap_al.sessions.library import chosen_library, load_lammps, own_library
 
-    module, library = load_lammps(), os.environ.get(LIBRARY_VARIABLE) or None
+    module, library = load_lammps(), chosen_library(LammpsSettings())
     with own_library(module, library):
         session = module.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     try:

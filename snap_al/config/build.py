@@ -11,14 +11,13 @@ from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.label import AseLabeler, FolderBackend, ImmediateBackend, LabelBackend, LocalJobs
+from snap_al.label.settings import LOCAL_KEYS
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
 
 MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
-MAY_CHANGE_OF_LABEL = (
-    "backend", "at_once", "threads", "timeout", "retries", "max_starts", "max_failures", "prologue", "environment",
-)  # fmt: skip
+MAY_CHANGE_OF_LABEL = ("backend", "max_failures", *LOCAL_KEYS)
 """The same of the section label."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from snap_al.data.configuration import Configuration, Label
+from snap_al.data.readers import read_frames
 from snap_al.data.storage import write_atomically
 from snap_al.errors import LabelError
 from snap_al.label.backend import LabelResult, encode_result, job_name, read_result, result_paths
@@ -23,7 +23,7 @@ SAME = 1e-4
 
 class FolderBackend:
     """Writes folder/asked/JOB.extxyz; takes folder/answers/JOB.*, any file of one structure that ASE reads, with energy, forces and, if
-    it has one, stress under ASE's own names and in ASE's units."""
+    it has one, stress under the names that training files have, in ASE's units."""
 
     everywhere = False
 
@@ -68,22 +68,12 @@ def _as_text(configuration: Configuration, job: str) -> str:
 
 
 def _label_in(path: Path, asked: Configuration) -> Label:
-    """Raises LabelError for another structure, or no label."""
-    import ase.io
-
-    atoms: Any = ase.io.read(path)
-    answered = Configuration.from_atoms(atoms)
+    """Raises LabelError for another structure, or no label; InputError for what cannot be read."""
+    answered = read_frames(path)[-1]
     if answered.species != asked.species:
         raise LabelError("other atoms, or in another order, than were asked for")
     apart = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
     apart -= np.where(asked.pbc, np.round(apart), 0.0)
     if not np.allclose(answered.cell, asked.cell, atol=SAME) or np.abs(apart @ asked.cell).max() > SAME:
         raise LabelError(f"another structure than was asked for (compare asked/{path.stem}.extxyz)")
-    if atoms.calc is None:
-        raise LabelError("no energy and no forces")
-    results = atoms.calc.results
-    energy = results.get("free_energy", results.get("energy"))
-    forces, stress = results.get("forces"), results.get("stress")
-    return check_result(
-        asked, Label(None if energy is None else float(energy), forces, None if stress is None else np.asarray(stress))
-    )
+    return check_result(asked, answered.label)

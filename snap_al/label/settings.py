@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validat
 
 from snap_al.data.weights import Damping, Weights
 
-LOCAL = ("at_once", "threads", "timeout", "retries", "max_starts", "prologue", "environment")
+LOCAL_KEYS = ("at_once", "threads", "timeout", "retries", "max_starts", "prologue", "environment")
 
 
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
@@ -48,7 +48,7 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _for_processes_of_their_own(self) -> LabelSettings:
-        given = [name for name in LOCAL if name in self.model_fields_set]
+        given = [name for name in LOCAL_KEYS if name in self.model_fields_set]
         if self.backend != "local" and given:
             raise ValueError(f"{', '.join(given)}: only with backend: local")
         return self

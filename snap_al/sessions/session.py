@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError, LammpsError, SnapALError
 from snap_al.parallel import Communicator
 from snap_al.sessions.box import Box
-from snap_al.sessions.library import load_lammps, own_library
+from snap_al.sessions.library import chosen_library, load_lammps, own_library
 from snap_al.sessions.scripts import line_of
 from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
@@ -61,7 +61,7 @@ class LammpsSession:
         self._module = load_lammps()
         settings = lammps or LammpsSettings()
         args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *settings.arguments]
-        library = settings.library or os.environ.get(LIBRARY_VARIABLE) or None
+        library = chosen_library(settings)
         try:
             with own_library(self._module, library):
                 self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
