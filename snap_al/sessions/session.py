@@ -137,6 +137,8 @@ class LammpsSession:
                 self._lammps.force_timeout()
 
         self.command(f"fix snap_al_each all external pf/callback {every} {every}")
+        # `fix npt` of a script is set up first, and would add this fix's virial before LAMMPS has written anything to it.
+        self.command("fix_modify snap_al_each virial no")
         self._lammps.set_fix_external_callback("snap_al_each", call)
 
     def run(self, steps: int, options: str) -> int:

@@ -87,3 +87,19 @@ def test_arguments_and_library_reach_a_run(tmp_path, own, ranks):
     assert "Traceback" not in done.stderr
     done = snap_al("doctor", "--json", env={"SNAP_AL_LAMMPS_LIBRARY": str(own)})
     assert str(own) in done.stdout
+
+
+def test_looking_adds_nothing_to_the_pressure():
+    """`fix npt` is set up before the fix that looks, whose virial has no value by then: pressure must not see it."""
+    with LammpsSession(SERIAL) as session:
+        session.commands(
+            ["units metal", "region box block 0 8 0 8 0 8", "create_box 1 box", "create_atoms 1 single 1 1 1", "create_atoms 1 single 3 1 1",
+             "mass 1 40", "pair_style lj/cut 5", "pair_coeff 1 1 0.01 2", "fix 1 all npt temp 10 10 1 iso 0 0 10"]
+        )  # fmt: skip
+        session.each(1, lambda step: False)
+        session._lammps.fix_external_set_virial_global("snap_al_each", [1e6] * 6)
+        session.run(1, "")
+        seen = session.thermo("press")
+        session.command("unfix snap_al_each")
+        session.run(0, "")
+        assert abs(seen - session.thermo("press")) < 1.0
