@@ -30,7 +30,7 @@ bench: .venv/.installed-test
 	touch $@
 
 .venv/.installed-test: .venv/.installed
-	$(PIP) -e '.[fitsnap,mcmc,pops,test,lint]'
+	$(PIP) -e '.[fitsnap,mcmc,pops,cluster,parsl,dask,executorlib,test,lint]'
 	touch $@
 
 clean:

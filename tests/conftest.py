@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +127,23 @@ def small_config(folder: Path, **changes: str) -> Path:
     path = folder / "config.yaml"
     path.write_text("\n".join(lines.values()) + "\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    """A real Slurm: the one that SLURM_CONF names, or one of two virtual nodes that is started here, as root."""
+    if "SLURM_CONF" in os.environ:
+        yield
+        return
+    start = ROOT.parent / "shared" / "peers" / "slurm_up.sh"
+    if shutil.which("slurmctld") is None or os.geteuid() != 0 or not start.exists():
+        pytest.skip("no Slurm here: set SLURM_CONF")
+    folder = tmp_path_factory.mktemp("slurm")
+    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    done = subprocess.run(["bash", start, folder, "2"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield
+    for path in folder.glob("*.pid"):
+        with suppress(ProcessLookupError):
+            os.kill(int(path.read_text()), signal.SIGTERM)
+    del os.environ["SLURM_CONF"]

@@ -49,7 +49,9 @@ def _content(path):
 
 def _timeless(event):
     if isinstance(event, dict):
-        return {k: _timeless(v) for k, v in event.items() if k not in ("time", "seconds", "std_seconds")}
+        return {
+            k: _timeless(v) for k, v in event.items() if k not in ("time", "seconds", "core_seconds", "std_seconds")
+        }
     return [_timeless(e) for e in event] if isinstance(event, list) else event
 
 

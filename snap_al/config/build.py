@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
-from snap_al.label import AseLabeler, FolderBackend, ImmediateBackend, LabelBackend, LocalJobs
-from snap_al.label.settings import LOCAL_KEYS
+from snap_al.label import (
+    AseLabeler,
+    FolderBackend,
+    ImmediateBackend,
+    JobBackend,
+    LabelBackend,
+    Launcher,
+    LocalProcesses,
+    Pool,
+    Scheduler,
+)
+from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
 
 MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
-MAY_CHANGE_OF_LABEL = ("backend", "max_failures", *LOCAL_KEYS)
+MAY_CHANGE_OF_LABEL = ("backend", "max_failures", *JOB_KEYS, *(key for keys in OWN_KEYS.values() for key in keys))
 """The same of the section label."""
 
 
@@ -35,6 +45,11 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
     with collectively(comm):
         # Each rank makes its own: a calculator need not be something that can travel.
         labeler = AseLabeler(config.label.calculator, config.label.arguments)
+        if labeler.writes_files and config.label.backend == "here" and comm.size > 1:
+            raise InputError(
+                f"label.backend: here: {config.label.calculator} works with files, and {comm.size} ranks would share their folder; "
+                "take backend: local, in which each label has its own"
+            )
     journal: Journal | None = None
     with collectively(comm):
         if comm.rank == 0:
@@ -42,16 +57,30 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
             with _closed_on_error(journal):
                 _claim(path, content, directory, journal)
     with journal or nullcontext():
-        backend = _backend(config, labeler, directory)
-        yield Driver(config, inputs, directory, backend, journal, comm, observe)
+        backend: LabelBackend | None = None
+        with collectively(comm):
+            if config.label.backend == "here" or comm.rank == 0:
+                backend = _backend(config.label, labeler, directory)
+        with closing(backend) if backend else nullcontext():
+            yield Driver(config, inputs, directory, backend, journal, comm, observe)
 
 
-def _backend(config: RunConfig, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:
-    if config.label.backend == "local":
-        return LocalJobs(config.label, labeler.key, directory.labels)
-    if config.label.backend == "folder":
+def _backend(settings: LabelSettings, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:
+    if settings.backend == "here":
+        return ImmediateBackend(labeler, directory.labels)
+    if settings.backend == "folder":
         return FolderBackend(labeler.key, directory.labels)
-    return ImmediateBackend(labeler, directory.labels)
+    return JobBackend(settings, labeler.key, directory.labels, _launcher(settings, directory))
+
+
+def _launcher(settings: LabelSettings, directory: RunDirectory) -> Launcher:
+    if settings.backend == "cluster":
+        assert settings.cluster is not None
+        return Scheduler(settings.cluster, settings.threads, directory.labels.resolve() / "jobs")
+    if settings.backend == "executor":
+        assert settings.executor is not None
+        return Pool.named(settings.executor, settings.executor_arguments)
+    return LocalProcesses(settings)
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from snap_al.label.ase_labeler import AseLabeler
 from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result
+from snap_al.label.cluster import Scheduler
 from snap_al.label.contract import validate_backend, validate_labeler
 from snap_al.label.folder import FolderBackend
+from snap_al.label.jobs import Handle, JobBackend, Launcher
 from snap_al.label.labeler import Labeler
-from snap_al.label.local import LocalJobs
-from snap_al.label.settings import LabelSettings
+from snap_al.label.local import LocalProcesses
+from snap_al.label.pool import Pool
+from snap_al.label.settings import ClusterSettings, LabelSettings
 
 __all__ = [
-    "AseLabeler", "FolderBackend", "ImmediateBackend", "LabelBackend", "LabelResult", "LabelSettings", "Labeler", "LocalJobs", "read_result",
-    "validate_backend", "validate_labeler",
+    "AseLabeler", "ClusterSettings", "FolderBackend", "Handle", "ImmediateBackend", "JobBackend", "LabelBackend", "LabelResult",
+    "LabelSettings", "Labeler", "Launcher", "LocalProcesses", "Pool", "Scheduler", "read_result", "validate_backend", "validate_labeler",
 ]  # fmt: skip

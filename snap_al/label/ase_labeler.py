@@ -8,25 +8,28 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.calculator import FileIOCalculator, PropertyNotImplementedError
+from ase.calculators.genericfileio import GenericFileIOCalculator
 
 from snap_al.data.configuration import Configuration, Label, voigt
 from snap_al.errors import InputError, LabelError
 from snap_al.label.labeler import check_result
 
+FILE_CALCULATORS = (FileIOCalculator, GenericFileIOCalculator)
+
 
 class AseLabeler:
-    """A fresh calculator for every label: nothing of one label reaches the next.
+    """A fresh calculator for every label: nothing of one label reaches the next. writes_files: into the folder it is in.
 
     Raises InputError when the calculator cannot be imported or refuses its arguments.
     """
 
     def __init__(self, calculator: str, arguments: dict[str, Any] | None = None) -> None:
         self._arguments = dict(arguments or {})
-        self._factory = _imported(calculator)
+        self._factory = imported("label.calculator", calculator)
         self._name = calculator
         self.key = json.dumps([calculator, self._arguments], sort_keys=True, default=str)
-        self._make()
+        self.writes_files = isinstance(self._make(), FILE_CALCULATORS)
 
     def label(self, configuration: Configuration) -> Label:
         """Raises LabelError when the calculator fails, or returns what is not a label of this configuration."""
@@ -62,17 +65,27 @@ class AseLabeler:
             ) from error
 
 
-def _imported(name: str) -> Callable[..., Any]:
+def imported(key: str, name: str) -> Callable[..., Any]:
+    """What the dotted `name`, given as the config's `key`, stands for. Raises InputError."""
     module, _, attribute = name.rpartition(".")
     if not module:
-        raise InputError(f"label.calculator: {name!r} is no dotted name; for example ase.calculators.emt.EMT")
+        raise InputError(f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise InputError(
-            f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; "
+            f"{key}: {name} cannot be imported: {type(error).__name__}: {error}; "
             "is its package installed in this environment?"
         ) from error
     if not callable(found):
-        raise InputError(f"label.calculator: {name} is a {type(found).__name__}, not a calculator or function")
+        raise InputError(f"{key}: {name} is a {type(found).__name__}, not a class or function")
     return found
+
+
+def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`change` over `arguments`, section by section."""
+    both = {
+        k: merged(arguments[k], v) if isinstance(v, dict) and isinstance(arguments.get(k), dict) else v
+        for k, v in change.items()
+    }
+    return {**arguments, **both}

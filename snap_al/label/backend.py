@@ -1,4 +1,4 @@
-"""Where labels are computed: submit and poll. Here the backend that computes at once; later ones take their time.
+"""Where labels are computed: submit and poll. Here the backend that computes at once; others take their time.
 
 A label is one file, named by a hash of structure and labeler settings, written whole before anyone uses it. A label
 whose file is there is never computed again; one that failed is, when it is asked for again.
@@ -23,25 +23,36 @@ from snap_al.label.labeler import Labeler, check_result
 
 @dataclass(frozen=True)
 class LabelResult:
-    """label: None when the labeler failed, and then reason says why. seconds: what it took."""
+    """label: None when the labeler failed, and then reason says why. seconds: what it took; core_seconds: paid for."""
 
     job: str
     label: Label | None
     reason: str
     seconds: float
+    core_seconds: float
 
 
 class LabelBackend(Protocol):
-    """submit() returns a job's name, the same for the same request; poll() its result, or None while it is not there.
-
-    everywhere: whether all ranks of a run submit, because labels are computed in them; else rank 0 does.
-    """
+    """Must keep `snap_al.label.validate_backend`. everywhere: whether all ranks of a run submit, because labels are computed in
+    them; else rank 0 does."""
 
     everywhere: bool
 
-    def submit(self, configuration: Configuration) -> str: ...
+    def submit(self, configuration: Configuration) -> str:
+        """A job's name, the same for the same request. Finds again what was submitted before, by another process too."""
+        ...
 
-    def poll(self, job: str, configuration: Configuration) -> LabelResult | None: ...
+    def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
+        """None while there is no result. Raises LabelError for a result that is not of this configuration."""
+        ...
+
+    def cancel(self, job: str) -> None:
+        """What is not done need not be. It may be submitted again."""
+        ...
+
+    def close(self) -> None:
+        """This process submits no more. Jobs may go on."""
+        ...
 
 
 class ImmediateBackend:
@@ -69,6 +80,12 @@ class ImmediateBackend:
         """Raises LabelError for a file that is not a label of this configuration."""
         return read_result(self._folder, job, configuration)
 
+    def cancel(self, job: str) -> None:
+        """Nothing is ever under way."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def job_name(configuration: Configuration, key: str) -> str:
     """The same for the same structure and labeler settings."""
@@ -80,10 +97,14 @@ def result_paths(folder: Path, job: str) -> tuple[Path, Path]:
     return folder / f"{job}.json", folder / "failed" / f"{job}.json"
 
 
-def encode_result(configuration: Configuration, label: Label | None, reason: str, seconds: float) -> str:
+def encode_result(
+    configuration: Configuration, label: Label | None, reason: str, seconds: float, cores: int = 1
+) -> str:
     """The text of a result file."""
-    encoded = None if label is None else encode_label(label)
-    answer = {"label": encoded, "reason": reason, "seconds": seconds, "structure": encode_structure(configuration)}
+    answer = {
+        "label": None if label is None else encode_label(label), "reason": reason, "seconds": seconds,
+        "core_seconds": seconds * cores, "structure": encode_structure(configuration),
+    }  # fmt: skip
     return json.dumps(answer)
 
 
@@ -98,7 +119,8 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
         if decode_structure(stored["structure"]).key != configuration.key:
             raise ValueError("it is of another structure")
         label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
-        return LabelResult(job, label, str(stored["reason"]), float(stored["seconds"]))
+        seconds = float(stored["seconds"])
+        return LabelResult(job, label, str(stored["reason"]), seconds, float(stored.get("core_seconds", seconds)))
     except (ValueError, KeyError, TypeError, LabelError) as error:
         raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
 

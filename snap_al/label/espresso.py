@@ -14,7 +14,7 @@ from typing import Any
 from ase.calculators.espresso import Espresso, EspressoProfile
 
 from snap_al.errors import InputError
-from snap_al.label.worker import merged
+from snap_al.label.ase_labeler import merged
 
 
 def espresso(

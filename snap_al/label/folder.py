@@ -57,6 +57,12 @@ class FolderBackend:
         write_atomically(path, encode_result(configuration, label, reason, 0.0))
         return read_result(self._folder, job, configuration)
 
+    def cancel(self, job: str) -> None:
+        (self._folder / "asked" / f"{job}.extxyz").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def _as_text(configuration: Configuration, job: str) -> str:
     import ase.io  # late: it is slow to import

@@ -1,14 +1,51 @@
-"""Which labeler, and how much its labels weigh."""
+"""Which labeler, where it runs, and how much its labels weigh."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.weights import Damping, Weights
 
-LOCAL_KEYS = ("at_once", "threads", "timeout", "retries", "max_starts", "prologue", "environment")
+JOB_KEYS = ("at_once", "threads", "cores", "timeout", "retries", "max_starts", "prologue", "environment")
+"""Of labels that are jobs."""
+OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
+"""Of one backend."""
+
+
+def _seconds(value: object) -> object:
+    """Of a walltime as schedulers write it, [days-]hours:minutes:seconds, or a number of minutes."""
+    if not isinstance(value, str):
+        return 60.0 * value if isinstance(value, int | float) and not isinstance(value, bool) else value
+    days, _, clock = value.rpartition("-")
+    parts = clock.split(":")
+    if len(parts) != 3 or not all(p.isdigit() for p in [*parts, days or "0"]):
+        raise ValueError(f"{value!r} is neither hours:minutes:seconds nor a number of minutes")
+    hours, minutes, seconds = (int(p) for p in parts)
+    return float(((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+class ClusterSettings(BaseModel, extra="forbid", frozen=True):
+    """What one job asks the scheduler for. `tasks` and `label.threads` are what is reserved; the labeler's own command starts its ranks."""
+
+    scheduler: Literal["slurm", "pbs", "pbs_classic", "lsf"]
+    nodes: PositiveInt = 1
+    tasks: PositiveInt = 1
+    """MPI ranks on each node."""
+    memory_gb: PositiveFloat | None = None
+    """Of each node; the site's default when not given."""
+    walltime: Annotated[PositiveFloat, BeforeValidator(_seconds)] = 3600.0
+    """[days-]hours:minutes:seconds, or minutes; held in s."""
+    queue: str | None = None
+    """Or partition."""
+    account: str | None = None
+    attributes: dict[str, str] = {}
+    """Other directives, by their long names: {qos: debug, constraint: cpu}."""
+    labels_per_job: PositiveInt = 1
+    """More than one for labels too short for a job each; they are computed one after another."""
+    poll_every: PositiveInt = 5
+    """s between looks at the queue, which only tell of jobs that ended without a result."""
 
 
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
@@ -28,31 +65,53 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use; null for none."""
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
-    backend: Literal["here", "local", "folder"] = "here"
-    """here: in this process, on this rank. local: each in a process of its own on this machine, below. folder:
-    from outside: structures are written to labels/asked/, and results taken from labels/answers/."""
-    at_once: PositiveInt = 1
-    """local: labels at the same time."""
+    backend: Literal["here", "local", "cluster", "executor", "folder"] = "here"
+    """here: in this process, on this rank. Jobs, below: local, in a process of its own on this machine; cluster, through a
+    scheduler; executor, in any concurrent.futures.Executor. folder: from outside: structures are written to labels/asked/, and
+    results taken from labels/answers/."""
+    at_once: PositiveInt | None = None
+    """Jobs at the same time; 1 when local, else 100, unless given."""
     threads: PositiveInt = 1
-    """local: of each label."""
+    """Of each label, or of each of its MPI ranks."""
+    cores: PositiveInt | None = None
+    """That a label's cost is counted with; when not given, what it reserves on a cluster, else its threads."""
     timeout: PositiveFloat | None = None
-    """local: s, after which a label and all that it started are ended; none when not given."""
+    """s, after which a label and all that it started are ended; none when not given."""
     retries: tuple[dict[str, Any], ...] = ()
-    """local: changes of `arguments`, tried one after another when a label fails."""
+    """Changes of `arguments`, tried one after another when a label fails."""
     max_starts: PositiveInt = 3
-    """local: how often a label is started whose process ends without a result."""
+    """How often a label is started whose process ends without a result."""
     prologue: tuple[str, ...] = ()
-    """local: shell lines before each label, for example [module load qe]."""
+    """Shell lines before each job, for example [module load qe]."""
     environment: dict[str, str] = {}
-    """local: variables for each label."""
+    """Variables for each job."""
+    cluster: ClusterSettings | None = None
+    executor: str | None = None
+    """Dotted name of a concurrent.futures.Executor, or of a function that returns one."""
+    executor_arguments: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _for_processes_of_their_own(self) -> LabelSettings:
-        given = [name for name in LOCAL_KEYS if name in self.model_fields_set]
-        if self.backend != "local" and given:
-            raise ValueError(f"{', '.join(given)}: only with backend: local")
+    def _keys_of_the_backend(self) -> LabelSettings:
+        given = [name for name in JOB_KEYS if name in self.model_fields_set]
+        if self.backend in ("here", "folder") and given:
+            raise ValueError(f"{', '.join(given)}: only with backend: local, cluster or executor")
+        for backend, (needed, *others) in OWN_KEYS.items():
+            given = [name for name in (needed, *others) if name in self.model_fields_set]
+            if self.backend != backend and given:
+                raise ValueError(f"{', '.join(given)}: only with backend: {backend}")
+            if self.backend == backend and getattr(self, needed) is None:
+                raise ValueError(f"backend: {backend} needs label.{needed}")
         return self
 
     @property
     def weights(self) -> Weights:
         return Weights(self.eweight, self.fweight, self.vweight)
+
+    @property
+    def most_at_once(self) -> int:
+        return self.at_once or (1 if self.backend == "local" else 100)
+
+    @property
+    def cores_of_one(self) -> int:
+        reserved = self.cluster.nodes * self.cluster.tasks if self.cluster else 1
+        return self.cores or reserved * self.threads

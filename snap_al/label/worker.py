@@ -1,17 +1,18 @@
-"""One label in a process of its own: python -m snap_al.label.worker JOB, JOB being a folder that `LocalJobs` made.
+"""Labels in a process of their own: python -m snap_al.label.worker JOB..., each JOB a folder that `JobBackend` made, or --wait
+CALCULATOR.
 
-Holds the job's lock while it lives, so that whoever asks knows, also after a driver that was killed. Leaves one result file, whole.
+Holds a job's lock while it works on it, so that whoever asks knows, also after a driver that was killed. Leaves one result file, whole.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,65 +20,74 @@ from typing import Any
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError, LabelError
-from snap_al.label.ase_labeler import AseLabeler
-from snap_al.label.backend import decode_structure, encode_result, result_paths
+from snap_al.label.ase_labeler import AseLabeler, imported, merged
+from snap_al.label.backend import decode_structure, encode_result
+from snap_al.label.job_folder import SECONDS_TO_END, JobFolder, timed_out
+from snap_al.label.script import WAIT
 
-SECONDS_TO_END = 3.0
+
+def main(homes: Sequence[str]) -> None:
+    """One job in this process, several each in one of its own: nothing of one reaches the next, and each has its time limit."""
+    if homes[0] == WAIT:
+        wait_for_one(homes[1])
+        return
+    if len(homes) == 1:
+        work_on(JobFolder(Path(homes[0])))
+        return
+    for home in homes:
+        with open(JobFolder(Path(home)).output, "ab") as output:
+            subprocess.run([sys.executable, "-m", "snap_al.label.worker", home], stdout=output, stderr=output)
 
 
-def main(folder: Path) -> None:
-    """Computes what folder/job.json asks for. Does nothing when another process does, or the result is there."""
-    job: dict[str, Any] = json.loads((folder / "job.json").read_text())
-    paths = result_paths(folder.parents[1], folder.name)
-    with open(folder / "lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+def wait_for_one(calculator: str) -> None:
+    """Imports, and then does the job whose folder comes on standard input; none when the driver that started this is gone."""
+    with suppress(InputError):  # the job says what is wrong with it
+        imported("label.calculator", calculator)
+    if home := sys.stdin.readline().strip():
+        job = JobFolder(Path(home))
+        with open(job.output, "ab") as output, open(os.devnull) as nothing:
+            for number, file in ((0, nothing), (1, output), (2, output)):
+                os.dup2(file.fileno(), number)
+        os.chdir(job.home)
+        work_on(job)
+
+
+def work_on(job: JobFolder) -> None:
+    """Does nothing when another process does, or the result is there."""
+    with job.locked() as ours:
+        if not ours or any(path.exists() for path in job.results):
             return
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        if any(path.exists() for path in paths):
-            return
-        configuration = decode_structure(job["structure"])
+        job.begin()
+        if os.getpgrp() != os.getpid():
+            os.setpgrp()  # the time limit ends this group, and not the batch script
+        asked = job.asked()
+        configuration = decode_structure(asked["structure"])
         started = time.perf_counter()
 
         def leave(label: Label | None, reason: str) -> None:
             signal.alarm(0)
             seconds = time.perf_counter() - started
-            write_atomically(paths[label is None], encode_result(configuration, label, reason, seconds))
+            answer = encode_result(configuration, label, reason, seconds, int(asked["cores"]))
+            write_atomically(job.results[label is None], answer)
 
-        if job["timeout"]:
-            signal.signal(signal.SIGALRM, _ended(job["timeout"], leave))
-            signal.alarm(max(1, round(job["timeout"])))
-        (folder / "work").mkdir(exist_ok=True)
-        os.chdir(folder / "work")
-        leave(*_labelled(configuration, job))
+        if asked["timeout"]:
+            signal.signal(signal.SIGALRM, _ended(asked["timeout"], leave))
+            signal.alarm(max(1, round(asked["timeout"])))
+        job.work.mkdir(exist_ok=True)
+        os.chdir(job.work)
+        leave(*_labelled(configuration, asked))
 
 
-def _labelled(configuration: Configuration, job: dict[str, Any]) -> tuple[Label | None, str]:
+def _labelled(configuration: Configuration, asked: dict[str, Any]) -> tuple[Label | None, str]:
     """With the arguments given and, as long as it fails, with those of each retry."""
     reasons = []
-    for change in ({}, *job["retries"]):
+    for change in ({}, *asked["retries"]):
         try:
-            label = AseLabeler(job["calculator"], merged(job["arguments"], change)).label(configuration)
+            label = AseLabeler(asked["calculator"], merged(asked["arguments"], change)).label(configuration)
             return label, ""
         except (LabelError, InputError) as error:
             reasons.append(str(error))
     return None, "; then ".join(reasons)
-
-
-def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """`change` over `arguments`, section by section."""
-    both = {
-        k: merged(arguments[k], v) if isinstance(v, dict) and isinstance(arguments.get(k), dict) else v
-        for k, v in change.items()
-    }
-    return {**arguments, **both}
-
-
-def timed_out(seconds: float) -> str:
-    return f"not done after label.timeout = {seconds:g} s"
 
 
 def _ended(seconds: float, leave: Callable[[Label | None, str], None]) -> Callable[[int, FrameType | None], None]:
@@ -94,4 +104,4 @@ def _ended(seconds: float, leave: Callable[[Label | None, str], None]) -> Callab
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1:])

@@ -45,16 +45,17 @@ Observer = Callable[[Event, RunState], None]
 class Driver:
     """One run in one directory. `run` is collective over `comm`.
 
-    journal: the open journal on rank 0, None elsewhere: only rank 0 writes it, and only rank 0 observes.
+    journal: the open journal on rank 0, None elsewhere: only rank 0 writes it, and only rank 0 observes. backend: None on ranks
+    that compute no labels.
     Raises InputError for a config that does not explore.
     """
 
     def __init__(
-        self, config: RunConfig, inputs: RunInputs, directory: RunDirectory, backend: LabelBackend,
+        self, config: RunConfig, inputs: RunInputs, directory: RunDirectory, backend: LabelBackend | None,
         journal: Journal | None, comm: Communicator, observe: Observer,
     ) -> None:  # fmt: skip
         self._state = initial_state(config)
-        self._config, self._inputs, self._directory, self._backend = config, inputs, directory, backend
+        self._config, self._inputs, self._directory = config, inputs, directory
         self._journal, self._comm, self._observe = journal, comm, observe
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
@@ -156,10 +157,11 @@ class Driver:
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
             self._record({"event": "submitted", "jobs": new})
-        for query, job in zip(queries, jobs, strict=True):
+        for n, (query, job) in enumerate(zip(queries, jobs, strict=True)):
             (result,) = self._labelling.collect((query,), [job])
             self._record(_label_event(query, result))
             if len(self._state.failing) >= self._config.label.max_failures:
+                self._labelling.cancel(jobs[n + 1 :])
                 reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
                 self._record({"event": "halted", "reason": reason})
                 raise RunError(
@@ -198,13 +200,12 @@ class Driver:
     def _catch_up(self, training: TrainingSet) -> None:
         """Labels of the journal that this process has not seen yet."""
         for query, job in self._state.labelled[self._known :]:
-            configuration = self._directory.read_query(query.key)
-            result = self._backend.poll(job, configuration)
+            result = self._labelling.result(query, job)
             if result is None or result.label is None:
                 raise RunError(
                     f"the label {job} that the journal names is not in {self._directory.labels}; restore it"
                 ).on_all_ranks()
-            training.add_label(configuration, result.label, query.group)
+            training.add_label(self._directory.read_query(query.key), result.label, query.group)
         self._known = len(self._state.labelled)
 
     def _explore(self, groups: WalkerGroups) -> None:
@@ -229,11 +230,14 @@ class Driver:
 
 def _label_event(query: Query, result: LabelResult) -> Event:
     if result.label is None:
-        return {"event": "rejected", "query": query.key, "reason": result.reason, "seconds": result.seconds}
+        return {
+            "event": "rejected", "query": query.key, "job": result.job, "reason": result.reason, "seconds": result.seconds,
+            "core_seconds": result.core_seconds,
+        }  # fmt: skip
     forces = result.label.forces
     return {
         "event": "labelled", "query": query.key, "job": result.job, "walker": query.walker, "step": query.step,
-        "energy": result.label.energy, "seconds": result.seconds,
+        "energy": result.label.energy, "seconds": result.seconds, "core_seconds": result.core_seconds,
         "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ ranks of one job only; nothing that comes from a file is unpickled.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from snap_al.errors import InputError, SnapALError, UnexpectedError
 
 T = TypeVar("T")
 REST_SECONDS = 0.005
+STARTED = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "Open MPI's mpirun"}
+"""Variables by which a launcher tells a process how many of it there are."""
 
 
 class Communicator(Protocol):
@@ -118,9 +121,18 @@ def load_mpi() -> Any:
 
 
 def world() -> Communicator:
-    """All ranks of this job. Raises InputError when no MPI library can be loaded."""
+    """All ranks of this job. Raises InputError when no MPI library can be loaded, or when it knows nothing of the others."""
     handle = load_mpi().COMM_WORLD
-    return MpiCommunicator(handle) if handle.Get_size() > 1 else SERIAL
+    if handle.Get_size() > 1:
+        return MpiCommunicator(handle)
+    for variable, launcher in STARTED.items():
+        if (count := os.environ.get(variable, "1")) != "1":
+            raise InputError(
+                f"{launcher} started {count} processes, but the MPI library that mpi4py loads here sees one: they would all do the "
+                f"same work in the same folder. Start them with srun --mpi=pmi2, or with the mpirun of that library "
+                f"(`snap-al doctor` shows which it is); if one process is meant, unset {variable}"
+            )
+    return SERIAL
 
 
 @contextmanager

@@ -10,11 +10,13 @@ from snap_al.data.storage import write_atomically
 from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limited
 
 Summary = dict[str, Any]
+OF_METRICS = ("labels", "rejected", "stopped", "model_limited", "wall_seconds", "label_core_seconds")
 
 
 def summarise(events: list[Event], state: RunState) -> Summary:
-    """labels, rejected, fits, stopped, walkers, learning curve, wall seconds by part, and the last fit's table."""
+    """labels, their cost and failures, fits, stopped, walkers, learning curve, wall seconds by part, and the last fit's table."""
     fits = [e for e in events if e["event"] == "fitted"]
+    asked = [e for e in events if e["event"] in ("labelled", "rejected")]
     return {
         "labels": len(state.labelled),
         "rejected": state.rejections,
@@ -25,6 +27,8 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "novelty_ev_per_a": state.novelty,
         "tolerance_ev_per_a": state.tolerance,
         "wall_seconds": wall_seconds(events),
+        "label_core_seconds": sum(e.get("core_seconds", e["seconds"]) for e in asked),
+        "failures": [{"job": e.get("job", ""), "reason": e["reason"]} for e in asked if e["event"] == "rejected"],
         "walkers": [
             {
                 "walker": n,
@@ -60,7 +64,7 @@ def wall_seconds(events: list[Event]) -> dict[str, float]:
 def metrics(summary: Summary) -> dict[str, Any]:
     """The content of a run's metrics.json."""
     last = summary["learning_curve"][-1] if summary["learning_curve"] else None
-    found = {k: summary[k] for k in ("labels", "rejected", "stopped", "model_limited", "wall_seconds")}
+    found = {k: summary[k] for k in OF_METRICS}
     return found if last is None else {**found, last["on"]: last["table"]}
 
 

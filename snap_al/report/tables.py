@@ -84,6 +84,9 @@ def _add_row(out: RichTable, name: str, kind: str, values: dict[str, Any]) -> No
     )  # fmt: skip
 
 
+SHOWN_FAILURES = 3
+
+
 def status_screen(summary: Summary, running: bool) -> RenderableType:
     """One screen: what the run has done, is doing, and why it stopped."""
     doing = (
@@ -97,8 +100,10 @@ def status_screen(summary: Summary, running: bool) -> RenderableType:
         f"{doing}",
         f"labels {summary['labels']}, rejected {summary['rejected']}, waiting {summary['pending']}, fits {summary['fits']}",
         f"force std: tolerance {summary['tolerance_ev_per_a']:.3f} eV/Å, novel above {summary['novelty_ev_per_a']:.3f} eV/Å",
-        f"time: {parts}",
+        f"time: {parts}; labels cost {summary['label_core_seconds']:.4g} core-seconds",
     ]
+    for failure in summary["failures"][-SHOWN_FAILURES:]:
+        lines.append(f"label failed: {failure['reason']} (labels/failed/{failure['job']}.json)")
     if summary["model_limited"]:
         lines.append(summary["model_limited"])
     walkers = RichTable(title="walkers", title_justify="left")

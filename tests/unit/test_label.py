@@ -83,7 +83,7 @@ def test_what_is_no_label_is_refused(fault, message):
         ("EMT", {}, "no dotted name"),
         ("no_such_package.Calculator", {}, "cannot be imported"),
         ("ase.calculators.emt.NoSuch", {}, "cannot be imported"),
-        ("ase.calculators.emt.parameters", {}, "not a calculator"),
+        ("ase.calculators.emt.parameters", {}, "not a class"),
         ("test_label.not_a_calculator", {}, "no pseudopotential"),
     ],
 )

@@ -1,6 +1,5 @@
 """Labels in processes of their own: the contract, and every way in which one can go wrong."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -10,68 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.calculators.emt import EMT
 from conftest import rattled_copper
+from odd import PATH, waited
 from pydantic import ValidationError
 
 from snap_al.errors import InputError
-from snap_al.label import AseLabeler, LabelSettings, LocalJobs, validate_backend
+from snap_al.label import AseLabeler, JobBackend, LabelSettings, LocalProcesses, validate_backend
+from snap_al.label.ase_labeler import merged
 from snap_al.label.espresso import espresso
-from snap_al.label.worker import merged
-
-HERE = Path(__file__).parent
-
-
-class Odd(EMT):
-    """EMT with one habit, chosen by name. log: a file that gets a line for each label."""
-
-    def __init__(self, habit="", log=None, **kwargs):
-        super().__init__(**kwargs)
-        self.habit, self.log = habit, log
-
-    def calculate(self, *args, **kwargs):
-        if self.log:
-            with open(self.log, "a") as file:
-                file.write(f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n")
-        if self.habit == "hangs":
-            subprocess.Popen(["sleep", "1000"])
-            time.sleep(1000)
-        if "mpirun" in self.habit:
-            subprocess.run(self.habit.split())
-        if self.habit == "deaf":
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-            time.sleep(1000)
-        if self.habit == "slow":
-            time.sleep(3)
-        if self.habit == "dies":
-            print("Killed by the gremlins", flush=True)
-            os._exit(1)
-        if self.habit == "fails":
-            raise RuntimeError("not converged")
-        super().calculate(*args, **kwargs)
 
 
 def jobs(folder, habit="", log=None, **settings):
     arguments = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="test_local_jobs.Odd",
+        calculator="odd.Odd",
         arguments=arguments,
         backend="local",
         environment={"PYTHONPATH": PATH},
         **settings,
     )
-    return LocalJobs(chosen, AseLabeler(chosen.calculator, arguments).key, folder)
-
-
-PATH = os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1])])
-
-
-def waited(backend, job, configuration, patience=60):
-    deadline = time.monotonic() + patience
-    while (result := backend.poll(job, configuration)) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return result
+    return JobBackend(chosen, AseLabeler(chosen.calculator, arguments).key, folder, LocalProcesses(chosen))
 
 
 def test_contract(tmp_path):
@@ -141,6 +98,7 @@ import sys, time
 sys.path[:0] = {path!r}.split(":")
 from pathlib import Path
 from conftest import rattled_copper
+from odd import PATH, waited
 from test_local_jobs import jobs
 backend = jobs(Path({folder!r}), "slow", log={log!r})
 backend.submit(rattled_copper(1))
@@ -164,6 +122,26 @@ def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
     time.sleep(3.5 if wait == 0.0 else 0)
     assert len(log.read_text().splitlines()) == 1
     assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+def test_the_spare_worker_ends_with_its_driver(tmp_path):
+    text = DRIVER.format(path=PATH, folder=str(tmp_path), log=str(tmp_path / "log"))
+    driver = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
+    driver.stdout.readline()
+    deadline = time.monotonic() + 20
+    while not (spares := _spares_of(driver.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in spares):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _spares_of(driver):
+    rows = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]
+    return [int(r.split()[0]) for r in rows if int(r.split()[1]) == driver and "worker --wait odd.Odd" in r]
 
 
 def test_no_rank_reaches_the_worker(tmp_path, monkeypatch):
@@ -202,7 +180,7 @@ def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
 
 
 def test_local_keys_need_the_local_backend():
-    with pytest.raises(ValidationError, match="timeout, retries: only with backend: local"):
+    with pytest.raises(ValidationError, match="timeout, retries: only with backend: local, cluster or executor"):
         LabelSettings(timeout=3, retries=[{}])
 
 

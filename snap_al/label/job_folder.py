@@ -1,0 +1,142 @@
+"""A label job on disk, in a folder named by a hash of the structure and the labeler's settings.
+
+job.json   what is asked for       script.sh       how it is run; may be run by hand
+lock       held by who works on it  starts          a line each time that it was begun
+launched.json  where it was sent    output.txt, work/  what it said, and its files
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import write_atomically
+from snap_al.label.backend import encode_structure, result_paths
+from snap_al.label.settings import LabelSettings
+
+TRIES, PAUSE = 10, 0.05
+"""s: whoever asks for a lock's holder has it for an instant."""
+SECONDS_TO_END = 3.0
+"""Between asking a job's processes to end and ending them."""
+LINES = 3
+"""Of output, in the reason why a job failed."""
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    home: Path
+
+    @property
+    def name(self) -> str:
+        return self.home.name
+
+    @property
+    def script(self) -> Path:
+        return self.home / "script.sh"
+
+    @property
+    def output(self) -> Path:
+        return self.home / "output.txt"
+
+    @property
+    def work(self) -> Path:
+        return self.home / "work"
+
+    @property
+    def results(self) -> tuple[Path, Path]:
+        """Of a label, and of a failure."""
+        return result_paths(self.home.parents[1], self.name)
+
+    def ask(self, configuration: Configuration, settings: LabelSettings) -> None:
+        asked = {
+            "structure": encode_structure(configuration), "calculator": settings.calculator, "arguments": settings.arguments,
+            "retries": settings.retries, "timeout": settings.timeout, "cores": settings.cores_of_one,
+        }  # fmt: skip
+        write_atomically(self.home / "job.json", json.dumps(asked))
+
+    def asked(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home / "job.json").read_text())
+        return found
+
+    def begin(self) -> None:
+        """Counts a start."""
+        with open(self.home / "starts", "ab") as file:
+            file.write(f"{time.time():.0f} {socket.gethostname()} {os.getpid()}\n".encode())
+
+    def starts(self) -> int:
+        path = self.home / "starts"
+        return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+    def forget(self) -> None:
+        """It was given up, and is asked for anew."""
+        (self.home / "starts").unlink(missing_ok=True)
+
+    def said(self) -> str:
+        """The last lines of its output."""
+        text = self.output.read_text(errors="replace") if self.output.exists() else ""
+        return " | ".join(text.strip().splitlines()[-LINES:]) or "it said nothing"
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Whether this process is the one that works on it. Where the file system has no locks, it is."""
+        with open(self.home / "lock", "a+") as lock:
+            if not _taken(lock):
+                yield False
+                return
+            lock.truncate(0)
+            lock.write(f"{os.getpid()} {socket.gethostname()}")
+            lock.flush()
+            yield True
+
+    def holder(self) -> int:
+        """The process that works on it, 0 when none does; -1 for one on another machine, or that has not said yet."""
+        path = self.home / "lock"
+        if not path.exists():
+            return 0
+        with open(path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid, _, host = file.read().partition(" ")
+                return int(pid) if host == socket.gethostname() else -1
+            except OSError:
+                return 0
+        return 0
+
+    def launched(self, token: str, starts: int) -> None:
+        """token: by which the launcher finds what runs it. starts: how often it had been begun before."""
+        write_atomically(self.home / "launched.json", json.dumps({"token": token, "starts": starts}))
+
+    def launch(self) -> tuple[str, int]:
+        """The last one's token and starts."""
+        path = self.home / "launched.json"
+        if not path.exists():
+            return "", 0
+        found = json.loads(path.read_text())
+        return str(found["token"]), int(found["starts"])
+
+
+def timed_out(seconds: float) -> str:
+    return f"not done after label.timeout = {seconds:g} s"
+
+
+def _taken(lock: TextIO) -> bool:
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(PAUSE)
+        except OSError as error:
+            print(f"{lock.name}: no lock: {error}", flush=True)
+            return True
+    return False

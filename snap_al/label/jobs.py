@@ -1,0 +1,169 @@
+"""Labels as jobs: several at once, sent somewhere by a launcher, and still there when the driver is not.
+
+A driver that was killed finds its jobs again: running, done (the result is there), or neither, and then they are launched again, a limited
+number of times.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.storage import write_atomically
+from snap_al.label.backend import LabelResult, encode_result, job_name, read_result
+from snap_al.label.job_folder import JobFolder
+from snap_al.label.script import job_script
+from snap_al.label.settings import LabelSettings
+
+
+class Handle(Protocol):
+    """What runs a script. token: by which `Launcher.find` finds it in another process; "" when only the job's lock tells."""
+
+    token: str
+
+    def running(self) -> bool:
+        """False only when it will write nothing more."""
+        ...
+
+    def end(self) -> None:
+        """It and all that it started."""
+        ...
+
+    def reason(self) -> str:
+        """Why it was ended, or ended without a word of its own; "" when nothing is known."""
+        ...
+
+
+class Launcher(Protocol):
+    """Sends scripts to where they run. per_launch: jobs in one script, at most. lingers: whether the processes of a job whose result
+    is there are waited for."""
+
+    per_launch: int
+    lingers: bool
+
+    def start(self, script: Path) -> Handle:
+        """Raises RunError when nothing can be started at all."""
+        ...
+
+    def find(self, job: JobFolder) -> Handle | None:
+        """What works on a job, or will, that this process did not start itself; None when nothing does."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Launch:
+    """One script: its jobs, and how often each had been begun before."""
+
+    handle: Handle
+    jobs: dict[str, Configuration]
+    starts: dict[str, int]
+
+
+class JobBackend:
+    """Results as files in `folder`, jobs in folder/jobs. Raises nothing for a label that fails: that is its result."""
+
+    everywhere = False
+
+    def __init__(self, settings: LabelSettings, key: str, folder: Path, launcher: Launcher) -> None:
+        """key: names the labeler and all its settings."""
+        self._settings, self._key, self._folder = settings, key, folder.resolve()
+        self._launcher = launcher
+        self._waiting: dict[str, Configuration] = {}
+        self._launches: list[_Launch] = []
+
+    def submit(self, configuration: Configuration) -> str:
+        job = job_name(configuration, self._key)
+        home = self._home(job)
+        label, failed = home.results
+        if label.exists() or job in self._waiting or self._launched(job):
+            return job
+        if failed.exists():
+            failed.unlink()
+            home.forget()
+        if (handle := self._launcher.find(home)) is not None:
+            self._launches.append(_Launch(handle, {job: configuration}, {job: home.launch()[1]}))
+        else:
+            self._waiting[job] = configuration
+        if self._launcher.per_launch == 1:
+            self._advance()
+        return job
+
+    def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
+        """Raises LabelError for a file that is not a label of this configuration."""
+        self._advance()
+        under_way = job in self._waiting or (self._launcher.lingers and self._launched(job))
+        return None if under_way else read_result(self._folder, job, configuration)
+
+    def cancel(self, job: str) -> None:
+        """A job that is not done is ended, unless others are in the same script."""
+        self._waiting.pop(job, None)
+        for launch in self._launches:
+            if launch.jobs.pop(job, None) is not None and not launch.jobs:
+                launch.handle.end()
+                self._launches.remove(launch)
+                break
+
+    def close(self) -> None:
+        self._launcher.close()
+
+    def _launched(self, job: str) -> bool:
+        return any(job in launch.jobs for launch in self._launches)
+
+    def _advance(self) -> None:
+        """Looks after what runs, and starts what there is room for."""
+        answered = self._answered()
+        for launch in list(self._launches):
+            done = not self._launcher.lingers and answered.issuperset(launch.jobs)
+            if done or not launch.handle.running():
+                self._launches.remove(launch)
+                self._settle(launch)
+        while self._waiting and len(self._launches) < self._settings.most_at_once:
+            self._launch()
+
+    def _answered(self) -> set[str]:
+        """Listed, since on a network file system a file that was looked for in vain can stay unseen for a while."""
+        folders = (self._folder, self._folder / "failed") if self._launches else ()
+        return {name[:-5] for f in folders if f.is_dir() for name in os.listdir(f) if name.endswith(".json")}
+
+    def _settle(self, launch: _Launch) -> None:
+        """What a script that is over has left undone is launched again, or has failed."""
+        answered = self._answered_now(launch)
+        begun = bool(answered) or any(self._home(job).starts() > launch.starts[job] for job in launch.jobs)
+        for job, configuration in launch.jobs.items():
+            home = self._home(job)
+            if job in answered:
+                continue
+            if home.holder() and (other := self._launcher.find(home)) is not None:  # it was faster than this one
+                self._launches.append(_Launch(other, {job: configuration}, {job: home.starts()}))
+                continue
+            if not begun:
+                home.begin()  # nothing came of it, not even a worker: that counts too
+            reason, count = launch.handle.reason(), home.starts()
+            if count < self._settings.max_starts and not reason:
+                self._waiting[job] = configuration
+            else:
+                ended = f"its process ended {count} times without a result: {home.said()}"
+                write_atomically(home.results[1], encode_result(configuration, None, reason or ended, 0.0))
+
+    def _answered_now(self, launch: _Launch) -> set[str]:
+        return {job for job in launch.jobs if any(path.exists() for path in self._home(job).results)}
+
+    def _launch(self) -> None:
+        names = list(self._waiting)[: self._launcher.per_launch]
+        homes = [self._home(job) for job in names]
+        for home in homes:
+            home.ask(self._waiting[home.name], self._settings)
+        write_atomically(homes[0].script, job_script(self._settings, homes))
+        starts = {home.name: home.starts() for home in homes}
+        handle = self._launcher.start(homes[0].script)
+        for home in homes:
+            home.launched(handle.token, starts[home.name])
+        self._launches.append(_Launch(handle, {job: self._waiting.pop(job) for job in names}, starts))
+
+    def _home(self, job: str) -> JobFolder:
+        return JobFolder(self._folder / "jobs" / job)

@@ -1,0 +1,51 @@
+"""A labeler with bad habits, and how to wait for labels."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from ase.calculators.emt import EMT
+
+HERE = Path(__file__).parent
+
+
+class Odd(EMT):
+    """EMT with one habit, chosen by name. log: a file that gets a line for each label."""
+
+    def __init__(self, habit="", log=None, **kwargs):
+        super().__init__(**kwargs)
+        self.habit, self.log = habit, log
+
+    def calculate(self, *args, **kwargs):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n")
+        if self.habit == "hangs":
+            subprocess.Popen(["sleep", "1000"])
+            time.sleep(1000)
+        if "mpirun" in self.habit:
+            subprocess.run(self.habit.split())
+        if self.habit == "deaf":
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+            time.sleep(1000)
+        if self.habit == "slow":
+            time.sleep(3)
+        if self.habit == "dies":
+            print("Killed by the gremlins", flush=True)
+            os._exit(1)
+        if self.habit == "fails":
+            raise RuntimeError("not converged")
+        super().calculate(*args, **kwargs)
+
+
+PATH = os.pathsep.join([str(HERE), str(HERE / "unit"), str(HERE.parent)])
+
+
+def waited(backend, job, configuration, patience=60):
+    deadline = time.monotonic() + patience
+    while (result := backend.poll(job, configuration)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return result
