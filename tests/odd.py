@@ -49,3 +49,13 @@ def waited(backend, job, configuration, patience=60):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return result
+
+
+def gone(text, patience=5):
+    """Whether no process has `text` in its command line, now or soon."""
+    deadline = time.monotonic() + patience
+    while text in subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True).stdout:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

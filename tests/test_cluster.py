@@ -11,6 +11,7 @@ import ase.io
 import pytest
 from ase.build import bulk
 from conftest import BIN, snap_al
+from odd import gone
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "cluster"
 
@@ -68,4 +69,4 @@ def test_slurm_script_submits_itself_until_the_run_ends(folder, how):
         time.sleep(1)
     assert len(list(folder.glob("snap-al-*.log"))) > 1
     assert stopped(folder / "run") == "every walker is at the end of its protocol"
-    assert str(folder) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert gone(str(folder))

@@ -122,7 +122,7 @@ def result_events(folder):
 
 def _wait_for_orphans(folder):
     """mpirun's ranks are children of a proxy in a group of its own; they end when it is gone."""
-    for line in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines():
+    for line in subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines():
         if str(folder) in line:
             os.kill(int(line.split()[0]), signal.SIGKILL)
     time.sleep(0.2)

@@ -83,11 +83,15 @@ def run(
 ) -> None:
     """An active-learning run; goes on where the folder stopped.
 
+    SIGTERM, SIGUSR1 and SIGUSR2 end it at once with exit code 75: start it again. 2: the input is wrong; 3: it could not go on.
+
     Example: mpirun -n 2 snap-al run config.yaml --out run
     """
     from snap_al.cli import actions
+    from snap_al.cli.signals import leave_on_signals
     from snap_al.parallel import world
 
+    leave_on_signals()
     comm = world()
     _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, comm.rank)
 

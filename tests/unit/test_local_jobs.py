@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import rattled_copper
-from odd import PATH, waited
+from odd import PATH, gone, waited
 from pydantic import ValidationError
 
 from snap_al.errors import InputError
@@ -98,7 +98,7 @@ import sys, time
 sys.path[:0] = {path!r}.split(":")
 from pathlib import Path
 from conftest import rattled_copper
-from odd import PATH, waited
+from odd import PATH, gone, waited
 from test_local_jobs import jobs
 backend = jobs(Path({folder!r}), "slow", log={log!r})
 backend.submit(rattled_copper(1))
@@ -121,7 +121,7 @@ def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
     assert waited(backend, backend.submit(asked), asked).label is not None
     time.sleep(3.5 if wait == 0.0 else 0)
     assert len(log.read_text().splitlines()) == 1
-    assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert gone(str(tmp_path))
 
 
 def test_the_spare_worker_ends_with_its_driver(tmp_path):
@@ -140,7 +140,7 @@ def test_the_spare_worker_ends_with_its_driver(tmp_path):
 
 
 def _spares_of(driver):
-    rows = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]
+    rows = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]
     return [int(r.split()[0]) for r in rows if int(r.split()[1]) == driver and "worker --wait odd.Odd" in r]
 
 
@@ -176,7 +176,7 @@ def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
     backend = jobs(tmp_path, f"{mpirun} -n 1 sleep 987", timeout=2)
     assert "label.timeout" in waited(backend, backend.submit(asked), asked, 20).reason
     time.sleep(0.5)
-    assert "sleep 987" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert gone("sleep 987")
 
 
 def test_local_keys_need_the_local_backend():
