@@ -31,4 +31,4 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
             LabelledConfiguration(configuration.labelled(result.label), settings.weights, query.group, settings.damping)
         )
     reference = ReferencePotential.parse(list(config.reference))
-    return len(items), write_training_set(items, config.descriptor, reference, Path(out))
+    return len(items), write_training_set(items, config.descriptor, reference, Path(out), config.eshift)

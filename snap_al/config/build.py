@@ -27,7 +27,13 @@ from snap_al.parallel import Communicator, collectively, on_root
 
 MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
-MAY_CHANGE_OF_LABEL = ("backend", "max_failures", *JOB_KEYS, *(key for keys in OWN_KEYS.values() for key in keys))
+MAY_CHANGE_OF_LABEL = (
+    "backend",
+    "max_failures",
+    "checks",
+    *JOB_KEYS,
+    *(key for keys in OWN_KEYS.values() for key in keys),
+)
 """The same of the section label."""
 
 

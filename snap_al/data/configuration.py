@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,6 +30,13 @@ class Label:
     energy: float | None = None
     forces: Array | None = None
     stress: Array | None = None
+
+
+def shifted(label: Label, species: Sequence[str], eshift: Mapping[str, float]) -> Label:
+    """With eV added for each atom of an element, as FitSNAP's [ESHIFT] does."""
+    if label.energy is None:
+        return label
+    return replace(label, energy=label.energy + sum(eshift.get(s, 0.0) for s in species))
 
 
 @dataclass(frozen=True)

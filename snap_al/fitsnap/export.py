@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,11 +29,12 @@ class _Group:
 
 
 def export(
-    items: Sequence[LabelledConfiguration], settings: SnapSettings, reference: ReferencePotential, folder: Path
-) -> Path:
+    items: Sequence[LabelledConfiguration], settings: SnapSettings, reference: ReferencePotential, folder: Path,
+    eshift: Mapping[str, float] | None = None,
+) -> Path:  # fmt: skip
     """Writes JSON/<group>/*.json and export.in into `folder`, replacing what is there. Returns the deck's path.
 
-    A group's weights are the means of those that its rows have here. Energies are those of the labels: constants are
+    eshift: eV per atom of an element, for the deck's [ESHIFT]. A group's weights are the means of those that its rows have here. Energies are those of the labels: constants are
     fitted unless bzeroflag is set. Raises InputError for labels without energy or forces, which FitSNAP needs, and for an
     open boundary, which it does not have.
     """
@@ -57,7 +58,7 @@ def export(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(write_json(_right_handed(item.configuration)))
     stress = all(item.configuration.label.stress is not None for item in items)
-    write_atomically(deck, _deck(groups, settings, reference, stress))
+    write_atomically(deck, _deck(groups, settings, reference, stress, eshift or {}))
     return deck
 
 
@@ -85,7 +86,13 @@ def _mean_weights(items: list[LabelledConfiguration], weighting: Weighting) -> t
     return tuple(float(np.mean(np.concatenate(kind))) for kind in (energy, forces, stress))  # type: ignore[return-value]
 
 
-def _deck(groups: list[_Group], settings: SnapSettings, reference: ReferencePotential, stress: bool) -> str:
+def _deck(
+    groups: list[_Group],
+    settings: SnapSettings,
+    reference: ReferencePotential,
+    stress: bool,
+    eshift: Mapping[str, float],
+) -> str:
     s = settings
     bispectrum = {
         "numTypes": len(s.elements), "twojmax": _words(s.twojmax), "rcutfac": s.rcutfac, "rfac0": s.rfac0,
@@ -101,7 +108,7 @@ def _deck(groups: list[_Group], settings: SnapSettings, reference: ReferencePote
     sections: dict[str, dict[str, object]] = {
         "BISPECTRUM": bispectrum,
         "CALCULATOR": {"calculator": "LAMMPSSNAP", "energy": 1, "force": 1, "stress": int(stress)},
-        "ESHIFT": dict.fromkeys(s.elements, 0.0),
+        "ESHIFT": {e: eshift.get(e, 0.0) for e in s.elements},
         "SOLVER": {"solver": "SVD", "compute_testerrs": 0, "detailed_errors": 1},
         "SCRAPER": {"scraper": "JSON"},
         "PATH": {"dataPath": "JSON"},

@@ -1,7 +1,7 @@
 """Labels from a labeler: any ASE calculator, results checked, one file each, none computed twice."""
 
 from snap_al.label.ase_labeler import AseLabeler
-from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result
+from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result, refuse_result
 from snap_al.label.cluster import Scheduler
 from snap_al.label.contract import validate_backend, validate_labeler
 from snap_al.label.folder import FolderBackend
@@ -9,9 +9,9 @@ from snap_al.label.jobs import Handle, JobBackend, Launcher
 from snap_al.label.labeler import Labeler
 from snap_al.label.local import LocalProcesses
 from snap_al.label.pool import Pool
-from snap_al.label.settings import ClusterSettings, LabelSettings
+from snap_al.label.settings import ClusterSettings, LabelChecks, LabelSettings
 
 __all__ = [
-    "AseLabeler", "ClusterSettings", "FolderBackend", "Handle", "ImmediateBackend", "JobBackend", "LabelBackend", "LabelResult",
-    "LabelSettings", "Labeler", "Launcher", "LocalProcesses", "Pool", "Scheduler", "read_result", "validate_backend", "validate_labeler",
+    "AseLabeler", "ClusterSettings", "FolderBackend", "Handle", "ImmediateBackend", "JobBackend", "LabelBackend", "LabelChecks", "LabelResult",
+    "LabelSettings", "Labeler", "Launcher", "LocalProcesses", "Pool", "Scheduler", "read_result", "refuse_result", "validate_backend", "validate_labeler",
 ]  # fmt: skip

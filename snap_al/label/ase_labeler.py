@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,14 @@ from snap_al.errors import InputError, LabelError
 from snap_al.label.labeler import check_result
 
 FILE_CALCULATORS = (FileIOCalculator, GenericFileIOCalculator)
+FLAGS = ("converged", "scf_converged")
+TAIL = 4_000_000
+"""Bytes."""
+NOT_CONVERGED = re.compile(
+    r"convergence NOT achieved|SCF run NOT converged|SCF not fully converged|SCF NOT CONVERGED|did not converge",
+    re.IGNORECASE,
+)
+"""Quantum ESPRESSO, CP2K, ORCA, and many others."""
 
 
 class AseLabeler:
@@ -39,6 +49,7 @@ class AseLabeler:
             energy = atoms.get_potential_energy()
             forces = np.array(atoms.get_forces(), dtype=float)
             stress = self._stress(atoms)
+            _require_converged(atoms.calc)
             energy = atoms.calc.results.get("free_energy", energy)
             label = Label(float(energy), forces, stress)
         except Exception as error:
@@ -63,6 +74,26 @@ class AseLabeler:
             raise InputError(
                 f"label.calculator: {self._name}({self._arguments}) failed: {type(error).__name__}: {error}"
             ) from error
+
+
+def _require_converged(calculator: Any) -> None:
+    """Raises LabelError for one that says, by a flag or in its own output, that its states are not converged, and raised nothing."""
+    for place in (vars(calculator), getattr(calculator, "results", {})):
+        for name in FLAGS:
+            if place.get(name) is False:
+                raise LabelError(f"not converged: the calculator's {name} is False")
+    for path in _outputs(calculator):
+        text = path.read_bytes()[-TAIL:].decode(errors="replace")
+        if found := NOT_CONVERGED.search(text):
+            raise LabelError(f"not converged: {path.name} says {found.group(0)!r}")
+
+
+def _outputs(calculator: Any) -> list[Path]:
+    """Files that are there of those into which ASE has a code write its output."""
+    template, label = getattr(calculator, "template", None), getattr(calculator, "label", None)
+    names = [getattr(template, "outputname", None), *(f"{label}{end}" for end in (".out", ".log") if label)]
+    folder = Path(getattr(calculator, "directory", None) or ".")
+    return [path for name in names if name and (path := folder / name).is_file()]
 
 
 def imported(key: str, name: str) -> Callable[..., Any]:

@@ -125,6 +125,15 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
         raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
 
 
+def refuse_result(folder: Path, job: str, reason: str) -> None:
+    """Makes a label a failure, with the reason; what it was stays in the file."""
+    path, failed = result_paths(folder, job)
+    stored = json.loads(path.read_text())
+    stored |= {"reason": reason, "label": None, "refused": stored["label"]}
+    write_atomically(failed, json.dumps(stored))
+    path.unlink()
+
+
 def encode_label(label: Label) -> dict[str, Any]:
     """JSON keeps every bit of a double."""
     return {k: np.asarray(v).tolist() for k, v in vars(label).items() if v is not None}

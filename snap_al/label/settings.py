@@ -48,6 +48,18 @@ class ClusterSettings(BaseModel, extra="forbid", frozen=True):
     """s between looks at the queue, which only tell of jobs that ended without a result."""
 
 
+class LabelChecks(BaseModel, extra="forbid", frozen=True):
+    """What a label must be to be fitted. One that is not counts as failed, and is kept in labels/failed/ with the reason."""
+
+    max_force: PositiveFloat | None = 100.0
+    """eV/Å, of an atom; null for none."""
+    energy_window: PositiveFloat | None = 10.0
+    """eV/atom beyond the energies known so far, each element's own fitted and taken out; null for none."""
+    stress_by_strain: bool = False
+    """Before the first label: two more, of a strained cell, to compare the labeler's stress with its energies'
+    derivative. Stops the run when it has another sign, or is off by half."""
+
+
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Labels that the run makes itself."""
 
@@ -65,6 +77,7 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use; null for none."""
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
+    checks: LabelChecks = LabelChecks()
     backend: Literal["here", "local", "cluster", "executor", "folder"] = "here"
     """here: in this process, on this rank. Jobs, below: local, in a process of its own on this machine; cluster, through a
     scheduler; executor, in any concurrent.futures.Executor. folder: from outside: structures are written to labels/asked/, and

@@ -21,6 +21,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
+from snap_al.loop.checking import Checking, require_right_stress
 from snap_al.loop.choosing import spread, worth_labelling
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.explore import WalkerGroups, explore
@@ -59,6 +60,7 @@ class Driver:
         self._journal, self._comm, self._observe = journal, comm, observe
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
+        self._checking = Checking(config.label.checks, inputs.training, self._labelling, directory, comm)
         self._known = 0  # labels of the journal that are in the training set of this process
 
     def run(self) -> RunState:
@@ -152,6 +154,9 @@ class Driver:
     def _label(self) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the journal."""
         queries = self._state.pending[: labels_left(self._state, self._config)]
+        if self._config.label.checks.stress_by_strain and not self._state.stress_checked:
+            self._record(event := self._checking.stress(queries[0]))
+            require_right_stress(event)
         # Again also those that an earlier session submitted: what they asked for may not have been finished.
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
@@ -159,6 +164,7 @@ class Driver:
             self._record({"event": "submitted", "jobs": new})
         for n, (query, job) in enumerate(zip(queries, jobs, strict=True)):
             (result,) = self._labelling.collect((query,), [job])
+            result = self._checking.plausible(self._state, query, result)
             self._record(_label_event(query, result))
             if len(self._state.failing) >= self._config.label.max_failures:
                 self._labelling.cancel(jobs[n + 1 :])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, shifted
 from snap_al.data.readers import read_configurations
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
@@ -49,9 +49,9 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     elements = config.descriptor.elements
     given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
     problems = None if strict else left_out
-    training = [item for source in config.training for item in _labelled(source, elements, problems)]
+    training = [item for source in config.training for item in _labelled(source, config, problems)]
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
-    test = [item for source in sources for item in _labelled(source, elements, problems)]
+    test = [item for source in sources for item in _labelled(source, config, problems)]
     reference = ReferencePotential.parse(list(config.reference))
     inputs = RunInputs(
         reference=reference,
@@ -84,14 +84,16 @@ def _digest(items: Sequence[LabelledConfiguration]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _labelled(
-    source: TrainingSource, elements: tuple[str, ...], problems: list[str] | None
-) -> list[LabelledConfiguration]:
+def _labelled(source: TrainingSource, config: RunConfig, problems: list[str] | None) -> list[LabelledConfiguration]:
+    elements = config.descriptor.elements
     found = read_configurations(source.path, elements, labelled=True, units=source.units, problems=problems)
     return [
-        LabelledConfiguration(c, source.weights, source.group or c.group or source.path.stem, source.damping)
+        LabelledConfiguration(
+            c.labelled(shifted(c.label, c.species, config.eshift)), source.weights, source.group or c.group or source.path.stem,
+            source.damping,
+        )
         for c in found
-    ]
+    ]  # fmt: skip
 
 
 def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:

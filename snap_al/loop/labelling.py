@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from snap_al.data.configuration import Configuration
-from snap_al.label import LabelBackend, LabelResult
+from snap_al.label import LabelBackend, LabelResult, refuse_result
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.state import Query
 from snap_al.parallel import Communicator, collectively, on_root
@@ -44,6 +45,11 @@ class Labelling:
             return self._backend.poll(job, self._asked(query))
 
         return on_root(self._comm, poll)
+
+    def refuse(self, result: LabelResult, reason: str) -> LabelResult:
+        """The result of a label that is not what was asked for, on disk too."""
+        on_root(self._comm, lambda: refuse_result(self._directory.labels, result.job, reason))
+        return replace(result, label=None, reason=reason)
 
     def _over_ranks(self, count: int, work: Callable[[LabelBackend, int], T]) -> list[T]:
         own: dict[int, T] = {}

@@ -117,6 +117,7 @@ class RunState:
     checks: int = 0
     model_limited: int = 0
     stopped: str = ""
+    stress_checked: bool = False
     digests: dict[str, str] = field(default_factory=dict)
 
     def apply(self, event: Event) -> RunState:
@@ -137,6 +138,8 @@ class RunState:
             return replace(
                 self, pending=tuple(replace(q, job=jobs.get(q.key, q.job), chosen=True) for q in self.pending)
             )
+        if kind == "checked":
+            return replace(self, stress_checked=True)
         if kind == "labelled":
             done, pending = self._take(event["query"])
             return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=())

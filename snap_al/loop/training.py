@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import Configuration, Label
+from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
@@ -60,6 +60,7 @@ class TrainingSet:
         settings, carve = self._config.label, self._config.carve
         if configuration.core is not None and not (carve and carve.energy):
             label = Label(None, label.forces, None)
+        label = shifted(label, configuration.species, self._config.eshift)
         item = LabelledConfiguration(configuration.labelled(label), settings.weights, group, settings.damping)
         self.matrix.append([item])
 

@@ -19,6 +19,8 @@ def describe(event: Event) -> str:
         return f"opened on {event['ranks']} rank{'s' if event['ranks'] > 1 else ''}"
     if kind == "started":
         return f"{len(event['queries'])} starting configurations to label"
+    if kind == "checked":
+        return f"the labeler's stress, {event['label']:.4g} eV/Å³, and its energies' derivative, {event['derivative']:.4g}: {event['verdict']}"
     if kind == "labelled":
         force = "" if event["max_force"] is None else f", largest force {event['max_force']:.2f} eV/Å"
         where = "starting set" if event["walker"] < 0 else f"walker {event['walker']} at step {event['step']}"

@@ -33,6 +33,12 @@ class Wrong(EMT):
             atoms.positions[0] += 1e-3
         if self.fault == "sign":
             self.results["forces"] *= -1
+        if self.fault == "flag":
+            self.converged = False
+        if self.fault == "says so":
+            self.label = "code"
+            with open("code.out", "w") as file:
+                file.write("SCF run NOT converged\n")
 
 
 def not_a_calculator(**arguments):
@@ -69,10 +75,13 @@ def test_the_contract_finds_wrong_forces():
         ("raises", "queue is on fire"),
         ("nan", "forces is not finite"),
         ("shape", "Wrong raised|forces of shape"),
+        ("flag", "not converged: the calculator's converged is False"),
+        ("says so", "not converged: code.out says 'SCF run NOT converged'"),
         ("moves", "changed the structure"),
     ],
 )
-def test_what_is_no_label_is_refused(fault, message):
+def test_what_is_no_label_is_refused(fault, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(LabelError, match=message):
         labeler(fault).label(rattled_copper(1))
 

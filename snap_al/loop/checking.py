@@ -1,0 +1,71 @@
+"""Checks of labels as they come: results beside what is known, and once per run the labeler's stress beside its energies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import Configuration
+from snap_al.errors import RunError
+from snap_al.label import LabelChecks, LabelResult
+from snap_al.loop.journal import Event
+from snap_al.loop.labelling import Labelling
+from snap_al.loop.plausible import KnownEnergies, implausible, strained, stress_derivative, wrong_stress
+from snap_al.loop.run_directory import RunDirectory
+from snap_al.loop.state import Query, RunState
+from snap_al.parallel import Communicator, on_root
+
+AGREE = "they agree"
+
+
+class Checking:
+    """Every method is collective."""
+
+    def __init__(
+        self, limits: LabelChecks, training: Sequence[LabelledConfiguration], labelling: Labelling,
+        directory: RunDirectory, comm: Communicator,
+    ) -> None:  # fmt: skip
+        self._limits, self._labelling, self._directory, self._comm = limits, labelling, directory, comm
+        self._energies = KnownEnergies()
+        self._known = 0  # labels of the journal among them
+        for item in training:
+            self._energies.add(item.configuration, item.configuration.label)
+
+    def plausible(self, state: RunState, query: Query, result: LabelResult) -> LabelResult:
+        """The result, or that of a label that is refused."""
+        for done, job in state.labelled[self._known :]:
+            before = self._labelling.result(done, job)
+            if before is not None and before.label is not None:
+                self._energies.add(self._asked(done.key), before.label)
+        self._known = len(state.labelled)
+        if result.label is None:
+            return result
+        reason = implausible(self._asked(query.key), result.label, self._energies, self._limits)
+        return self._labelling.refuse(result, reason) if reason else result
+
+    def stress(self, query: Query) -> Event:
+        """Raises RunError for a labeler that fails, or gives none."""
+        cells = strained(self._asked(query.key))
+        write = self._directory.write_query
+        queries = tuple(Query(key, -1, 0) for key in on_root(self._comm, lambda: [write(c) for c in cells]))
+        results = self._labelling.collect(queries, self._labelling.submit(queries))
+        here, up, down = (r.label for r in results)
+        if here is None or up is None or down is None:
+            reason = next(r.reason for r in results if r.label is None)
+            raise RunError(f"label.checks.stress_by_strain: {reason}").on_all_ranks()
+        if here.stress is None:
+            raise RunError("label.checks.stress_by_strain: the labeler gives no stress here").on_all_ranks()
+        label, derivative = float(np.mean(here.stress[:3])), stress_derivative(cells[0], up, down)
+        verdict = wrong_stress(label, derivative) or AGREE
+        return {"event": "checked", "label": label, "derivative": derivative, "verdict": verdict}
+
+    def _asked(self, key: str) -> Configuration:
+        return on_root(self._comm, lambda: self._directory.read_query(key))
+
+
+def require_right_stress(event: Event) -> None:
+    """Raises RunError, on all ranks alike."""
+    if event["verdict"] != AGREE:
+        raise RunError(f"{event['verdict']}. Mend the labeler, and begin in a new --out").on_all_ranks()
