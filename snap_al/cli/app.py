@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from snap_al.cli import without_md
+from snap_al.cli.options import AsJson, OutFolder, show_tables
+
 app = typer.Typer(
     name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
     help="Active learning of SNAP interatomic potentials with calibrated error bars. Metal units.\n\n"
     "Under MPI every command is the same: mpirun -n 4 snap-al run config.yaml --out DIR",
 )  # fmt: skip
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
-OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
 
 
 @app.command()
@@ -79,6 +79,7 @@ def init(
 def run(
     config: Annotated[Path, typer.Argument(help="The config; `snap-al init` writes one.")],
     out: OutFolder = Path("run"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do and cost, and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """An active-learning run; goes on where the folder stopped.
@@ -88,11 +89,17 @@ def run(
     Example: mpirun -n 2 snap-al run config.yaml --out run
     """
     from snap_al.cli import actions
+    from snap_al.cli.planning import described, plan
     from snap_al.cli.signals import leave_on_signals
-    from snap_al.parallel import world
+    from snap_al.parallel import on_root, world
 
     leave_on_signals()
     comm = world()
+    if dry_run:
+        found = on_root(comm, lambda: plan(config, out, comm.size))
+        if comm.rank == 0:
+            typer.echo(json.dumps(found) if as_json else "\n".join(described(found)))
+        return
     _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, comm.rank)
 
 
@@ -105,12 +112,18 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: AsJs
     from rich.console import Console
 
     from snap_al.config import read_run
-    from snap_al.loop import RunDirectory, is_running
+    from snap_al.loop import Approval, RunDirectory, is_running
     from snap_al.report.summary import summarise
     from snap_al.report.tables import status_screen
 
     _, events, state = read_run(folder)
-    summary = {**summarise(events, state), "running": is_running(RunDirectory(folder).journal)}
+    directory = RunDirectory(folder)
+    asked = Approval(directory.approvals).waiting()
+    summary = {
+        **summarise(events, state),
+        "running": is_running(directory.journal),
+        "to_approve": sum(map(len, asked.values())),
+    }
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -118,172 +131,29 @@ def status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: AsJs
 
 
 @app.command()
-def fit(
-    source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")
-    ],
-    out: OutFolder = Path("fit"),
-    prior: Annotated[
-        Path | None, typer.Option(help="A .snapcoeff, published or of an earlier fit, that the prior is centered on.")
-    ] = None,
-    strict: Annotated[
-        bool | None,
-        typer.Option(
-            "--strict/--lenient",
-            help="Stop at the first configuration that cannot be used, or leave it out. [a deck: lenient; a config: strict]",
-        ),
-    ] = None,
-    cache: Annotated[
-        bool, typer.Option(help="Keep descriptors in the output folder, and use those that are there.")
-    ] = True,
-    as_json: AsJson = False,
+def approve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run with label: {approve: true}.")],
+    no: Annotated[bool, typer.Option("--no", help="Do not pay for them: the run stops.")] = False,
 ) -> None:
-    """Fit once to labelled configurations and write the potential files.
+    """Say yes, or no, to the labels that a run asks for.
 
-    Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
+    Example: snap-al approve run
     """
-    from snap_al.cli.fitting import fit as fit_once
-    from snap_al.parallel import world
+    from snap_al.loop import Approval, RunDirectory
 
-    comm = world()
-    tables = fit_once(
-        source,
-        out,
-        comm,
-        strict=strict,
-        prior=prior,
-        cache=cache,
-        warn=lambda text: typer.echo(f"warning: {text}", err=True),
-    )
-    if comm.rank == 0:
-        _show_tables(tables, as_json)
+    approval = Approval(RunDirectory(folder).approvals)
+    batches = approval.waiting()
+    for batch, queries in batches.items():
+        for q in queries:
+            where = "starting set" if q["walker"] < 0 else f"walker {q['walker']} at step {q['step']}"
+            typer.echo(f"{'no' if no else 'yes'}: {q['atoms']} atoms, {where} {q['name']}")
+        approval.give(batch, "no" if no else "yes")
+    if not batches:
+        typer.echo("nothing is asked for")
 
 
-@app.command()
-def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
-    data: Annotated[Path, typer.Argument(help="Labelled configurations, any file that ASE reads.")],
-    recalibrate: Annotated[
-        bool,
-        typer.Option(
-            "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
-        ),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Errors and calibration of a potential against labelled configurations.
-
-    Example: snap-al evaluate mo Mo_test.extxyz --json
-    """
-    from snap_al.cli import actions
-    from snap_al.parallel import world
-
-    comm = world()
-    table = actions.evaluate(folder, data, comm, recalibrate=recalibrate)
-    if comm.rank == 0:
-        if as_json:
-            typer.echo(json.dumps(table))
-        else:
-            _show_tables({str(data): table}, as_json)
-
-
-@app.command()
-def predict(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
-    data: Annotated[Path, typer.Argument(help="Configurations, any file that ASE reads.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write.")],
-) -> None:
-    """Energies, forces, stress and their stds, as extended XYZ.
-
-    Example: snap-al predict mo frames.extxyz -o predicted.extxyz
-    """
-    from snap_al.cli import actions
-    from snap_al.parallel import on_root, world
-
-    comm = world()
-    n = on_root(comm, lambda: actions.predict(folder, data, output))
-    if comm.rank == 0:
-        typer.echo(f"wrote {n} configurations to {output}")
-
-
-@app.command()
-def select(
-    config: Annotated[Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")],
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
-    number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
-    cache: Annotated[
-        bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
-    ] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Which configurations of a pool to label next, without MD.
-
-    Example: snap-al select mo.yaml pool.extxyz -n 20 -o ask.extxyz
-    """
-    from snap_al.cli.selecting import select as choose
-    from snap_al.parallel import world
-
-    comm = world()
-    found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache)
-    if comm.rank != 0:
-        return
-    for text in found["warnings"]:
-        typer.echo(f"warning: {text}", err=True)
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        from rich.console import Console
-
-        from snap_al.report.tables import selection_table
-
-        Console().print(selection_table(found))
-        typer.echo(f"wrote {len(found['selected'])} configurations to {output}")
-
-
-@app.command()
-def learn(
-    config: Annotated[Path, typer.Argument(help="A config, or a FitSNAP deck (.in).")],
-    pool: Annotated[
-        Path | None,
-        typer.Argument(metavar="[POOL]", help="Labelled configurations; the config's training set when not given."),
-    ] = None,
-    out: OutFolder = Path("learn"),
-    strategies: Annotated[str, typer.Option(help="Names of query.strategy, with commas.")] = "novel,random",
-    seeds: Annotated[int, typer.Option(min=1, help="Repeats from other starting sets.")] = 8,
-    initial: Annotated[int, typer.Option(min=1, help="Labelled at random to begin with.")] = 5,
-    most: Annotated[int, typer.Option(min=2, help="Labels at the end.")] = 100,
-    hold_out: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
-    ] = 0.2,
-    as_json: AsJson = False,
-) -> None:
-    """Learning curves of several strategies on a labelled pool.
-
-    Example: snap-al learn mo.yaml pool.extxyz --strategies novel,random,D --out study
-    """
-    from snap_al.cli.selecting import learn as study
-    from snap_al.parallel import world
-
-    comm = world()
-    names = tuple(dict.fromkeys(s.strip() for s in strategies.split(",") if s.strip()))
-    quiet = as_json or comm.rank != 0
-    found = study(
-        config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-        report=lambda text: None if quiet else typer.echo(text),
-    )  # fmt: skip
-    if comm.rank != 0:
-        return
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        from rich.console import Console
-
-        from snap_al.report.tables import learning_table
-
-        Console().print(learning_table(found))
-        typer.echo(f"learning.png, learning.csv and learning.json are in {out}")
+for command in (without_md.fit, without_md.evaluate, without_md.predict, without_md.select, without_md.learn):
+    app.command()(command)
 
 
 @app.command()
@@ -345,22 +215,10 @@ def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, rank: int) -
     if as_json:
         typer.echo(json.dumps(metrics))
         return
-    _show_tables({k: metrics[k] for k in metrics if k in ("test", "training")}, as_json)
+    show_tables({k: metrics[k] for k in metrics if k in ("test", "training")}, as_json)
     typer.echo(f"{metrics['labels']} labels; {metrics['stopped']}; {metrics['wall_seconds']['total']:.0f} s")
     if metrics["model_limited"]:
         typer.echo(metrics["model_limited"])
     typer.echo(
         f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`"
     )
-
-
-def _show_tables(tables: dict[str, Any], as_json: bool) -> None:
-    from rich.console import Console
-
-    from snap_al.report.tables import errors_table
-
-    if as_json:
-        typer.echo(json.dumps(tables))
-        return
-    for name, table in tables.items():
-        Console().print(errors_table(table, f"on the {name} set" if name in ("training", "test") else name))

@@ -78,6 +78,8 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
     checks: LabelChecks = LabelChecks()
+    approve: bool = False
+    """Wait for a person's yes (`snap-al approve DIR`) before labels are computed."""
     backend: Literal["here", "local", "cluster", "executor", "folder"] = "here"
     """here: in this process, on this rank. Jobs, below: local, in a process of its own on this machine; cluster, through a
     scheduler; executor, in any concurrent.futures.Executor. folder: from outside: structures are written to labels/asked/, and

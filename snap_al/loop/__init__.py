@@ -1,5 +1,6 @@
 """One iteration, stopping rules, the run directory and its journal."""
 
+from snap_al.loop.approval import Approval
 from snap_al.loop.driver import Driver, Observer
 from snap_al.loop.inputs import RunInputs, read_inputs
 from snap_al.loop.journal import Event, Journal, is_running, read_events
@@ -9,6 +10,6 @@ from snap_al.loop.state import RunState, WalkerState, WalkerStatus, initial_stat
 from snap_al.loop.stopping import model_limited
 
 __all__ = [
-    "Driver", "Event", "Journal", "Observer", "RunConfig", "RunDirectory", "RunInputs", "RunState", "WalkerState",
+    "Approval", "Driver", "Event", "Journal", "Observer", "RunConfig", "RunDirectory", "RunInputs", "RunState", "WalkerState",
     "WalkerStatus", "initial_state", "is_running", "model_limited", "read_events", "read_inputs",
 ]  # fmt: skip

@@ -157,6 +157,8 @@ class Driver:
         if self._config.label.checks.stress_by_strain and not self._state.stress_checked:
             self._record(event := self._checking.stress(queries[0]))
             require_right_stress(event)
+        if self._config.label.approve:
+            self._labelling.approved(queries)
         # Again also those that an earlier session submitted: what they asked for may not have been finished.
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from snap_al.data.configuration import Configuration
 from snap_al.label import LabelBackend, LabelResult, refuse_result
+from snap_al.loop.approval import Approval
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.state import Query
 from snap_al.parallel import Communicator, collectively, on_root
@@ -45,6 +46,28 @@ class Labelling:
             return self._backend.poll(job, self._asked(query))
 
         return on_root(self._comm, poll)
+
+    def approved(self, queries: tuple[Query, ...]) -> None:
+        """Returns when a person has said yes to those that were not submitted before. Raises RunError for a no."""
+        new = [q for q in queries if not q.job]
+
+        def described(query: Query) -> dict[str, Any]:
+            atoms = self._asked(query)
+            return {
+                "query": query.key,
+                "walker": query.walker,
+                "step": query.step,
+                "atoms": len(atoms),
+                "name": atoms.name,
+            }
+
+        with collectively(self._comm):
+            try:
+                if new and self._comm.rank == 0:
+                    approval = Approval(self._directory.approvals)
+                    approval.wait(approval.ask([described(q) for q in new]))
+            finally:
+                self._comm.rest()
 
     def refuse(self, result: LabelResult, reason: str) -> LabelResult:
         """The result of a label that is not what was asked for, on disk too."""

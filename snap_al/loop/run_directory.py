@@ -41,6 +41,10 @@ class RunDirectory:
         return self.root / "labels"
 
     @property
+    def approvals(self) -> Path:
+        return self.root / "approve"
+
+    @property
     def descriptors(self) -> Path:
         return self.root / "descriptors"
 

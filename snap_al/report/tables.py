@@ -102,6 +102,8 @@ def status_screen(summary: Summary, running: bool) -> RenderableType:
         f"force std: tolerance {summary['tolerance_ev_per_a']:.3f} eV/Å, novel above {summary['novelty_ev_per_a']:.3f} eV/Å",
         f"time: {parts}; labels cost {summary['label_core_seconds']:.4g} core-seconds",
     ]
+    if summary.get("to_approve"):
+        lines.append(f"{summary['to_approve']} labels wait for your yes: snap-al approve DIR")
     for failure in summary["failures"][-SHOWN_FAILURES:]:
         lines.append(f"label failed: {failure['reason']} (labels/failed/{failure['job']}.json)")
     if summary["model_limited"]:

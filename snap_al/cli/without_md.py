@@ -1,0 +1,175 @@
+"""The commands without MD: fit, evaluate, predict, select, learn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snap_al.cli.options import AsJson, OutFolder, show_tables
+
+
+def fit(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")
+    ],
+    out: OutFolder = Path("fit"),
+    prior: Annotated[
+        Path | None, typer.Option(help="A .snapcoeff, published or of an earlier fit, that the prior is centered on.")
+    ] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict/--lenient",
+            help="Stop at the first configuration that cannot be used, or leave it out. [a deck: lenient; a config: strict]",
+        ),
+    ] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Keep descriptors in the output folder, and use those that are there.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Fit once to labelled configurations and write the potential files.
+
+    Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
+    """
+    from snap_al.cli.fitting import fit as fit_once
+    from snap_al.parallel import world
+
+    comm = world()
+    tables = fit_once(
+        source,
+        out,
+        comm,
+        strict=strict,
+        prior=prior,
+        cache=cache,
+        warn=lambda text: typer.echo(f"warning: {text}", err=True),
+    )
+    if comm.rank == 0:
+        show_tables(tables, as_json)
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
+    data: Annotated[Path, typer.Argument(help="Labelled configurations, any file that ASE reads.")],
+    recalibrate: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Errors and calibration of a potential against labelled configurations.
+
+    Example: snap-al evaluate mo Mo_test.extxyz --json
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import world
+
+    comm = world()
+    table = actions.evaluate(folder, data, comm, recalibrate=recalibrate)
+    if comm.rank == 0:
+        if as_json:
+            typer.echo(json.dumps(table))
+        else:
+            show_tables({str(data): table}, as_json)
+
+
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
+    data: Annotated[Path, typer.Argument(help="Configurations, any file that ASE reads.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write.")],
+) -> None:
+    """Energies, forces, stress and their stds, as extended XYZ.
+
+    Example: snap-al predict mo frames.extxyz -o predicted.extxyz
+    """
+    from snap_al.cli import actions
+    from snap_al.parallel import on_root, world
+
+    comm = world()
+    n = on_root(comm, lambda: actions.predict(folder, data, output))
+    if comm.rank == 0:
+        typer.echo(f"wrote {n} configurations to {output}")
+
+
+def select(
+    config: Annotated[Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")],
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
+    number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Which configurations of a pool to label next, without MD.
+
+    Example: snap-al select mo.yaml pool.extxyz -n 20 -o ask.extxyz
+    """
+    from snap_al.cli.selecting import select as choose
+    from snap_al.parallel import world
+
+    comm = world()
+    found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache)
+    if comm.rank != 0:
+        return
+    for text in found["warnings"]:
+        typer.echo(f"warning: {text}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        from snap_al.report.tables import selection_table
+
+        Console().print(selection_table(found))
+        typer.echo(f"wrote {len(found['selected'])} configurations to {output}")
+
+
+def learn(
+    config: Annotated[Path, typer.Argument(help="A config, or a FitSNAP deck (.in).")],
+    pool: Annotated[
+        Path | None,
+        typer.Argument(metavar="[POOL]", help="Labelled configurations; the config's training set when not given."),
+    ] = None,
+    out: OutFolder = Path("learn"),
+    strategies: Annotated[str, typer.Option(help="Names of query.strategy, with commas.")] = "novel,random",
+    seeds: Annotated[int, typer.Option(min=1, help="Repeats from other starting sets.")] = 8,
+    initial: Annotated[int, typer.Option(min=1, help="Labelled at random to begin with.")] = 5,
+    most: Annotated[int, typer.Option(min=2, help="Labels at the end.")] = 100,
+    hold_out: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
+    ] = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """Learning curves of several strategies on a labelled pool.
+
+    Example: snap-al learn mo.yaml pool.extxyz --strategies novel,random,D --out study
+    """
+    from snap_al.cli.selecting import learn as study
+    from snap_al.parallel import world
+
+    comm = world()
+    names = tuple(dict.fromkeys(s.strip() for s in strategies.split(",") if s.strip()))
+    quiet = as_json or comm.rank != 0
+    found = study(
+        config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
+        report=lambda text: None if quiet else typer.echo(text),
+    )  # fmt: skip
+    if comm.rank != 0:
+        return
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        from snap_al.report.tables import learning_table
+
+        Console().print(learning_table(found))
+        typer.echo(f"learning.png, learning.csv and learning.json are in {out}")

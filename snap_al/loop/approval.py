@@ -1,0 +1,54 @@
+"""A person's yes before labels are paid for: approve/BATCH.json says what is asked, approve/BATCH.yes or .no answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snap_al.data.storage import write_atomically
+from snap_al.errors import RunError
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Approval:
+    folder: Path
+
+    def ask(self, queries: Sequence[dict[str, Any]]) -> str:
+        """The batch's name, the same for the same queries. Each has its `query`, a key."""
+        batch = hashlib.sha256(" ".join(q["query"] for q in queries).encode()).hexdigest()[:12]
+        if not self._path(batch, "json").exists():
+            write_atomically(self._path(batch, "json"), json.dumps(list(queries), indent=1))
+        return batch
+
+    def waiting(self) -> dict[str, list[dict[str, Any]]]:
+        """Batches without an answer."""
+        asked = sorted(self.folder.glob("*.json"))
+        return {p.stem: json.loads(p.read_text()) for p in asked if self.answer(p.stem) is None}
+
+    def answer(self, batch: str) -> bool | None:
+        """None while there is none."""
+        found = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
+        return found[0] == "yes" if found else None
+
+    def give(self, batch: str, answer: str) -> None:
+        write_atomically(self._path(batch, answer), "")
+
+    def wait(self, batch: str) -> None:
+        """Raises RunError for a no, which is then taken back: the next start asks again."""
+        while (answer := self.answer(batch)) is None:
+            time.sleep(POLL_SECONDS)
+        if not answer:
+            self._path(batch, "no").unlink()
+            raise RunError(
+                f"the labels of {self._path(batch, 'json')} were not approved. Nothing was paid for; the same command asks again"
+            )
+
+    def _path(self, batch: str, end: str) -> Path:
+        return self.folder / f"{batch}.{end}"

@@ -1,0 +1,79 @@
+"""A dry run, and a person's yes before labels are paid for."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import BIN, small_config, snap_al
+from test_run import result_of, run
+
+
+def test_a_dry_run_says_all_and_does_nothing(tmp_path):
+    config = small_config(tmp_path, label="label: {backend: local, at_once: 3, threads: 2}")
+    done = snap_al("run", config, "--out", tmp_path / "run", "--dry-run", ranks=2)
+    assert done.returncode == 0, done.stderr
+    assert "1 walkers; on 2 ranks, 1 at the same time, 2 ranks each" in done.stdout
+    assert "32 atoms" in done.stdout
+    assert "400 steps, 1.2 ps, 300 to 900 K" in done.stdout
+    assert "backend local, 3 at once, 2 cores each" in done.stdout
+    assert "3 to begin with, 12 at most" in done.stdout
+    assert not (tmp_path / "run").exists()
+    run(config, tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
+    found = json.loads(snap_al("run", config, "--out", tmp_path / "run", "--dry-run", "--json").stdout)
+    labels = json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"]
+    assert (found["labels"], found["labels_left"], found["starting_labels"]) == (labels, 12 - labels, 0)
+    assert found["core_seconds_at_most"] == pytest.approx(found["core_seconds_of_a_label"] * (12 - labels))
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == before
+
+
+def test_a_dry_run_refuses_what_a_run_would(tmp_path):
+    config = small_config(tmp_path, label="label: {calculator: my_codes.Vasp}")
+    done = snap_al("run", config, "--out", tmp_path / "run", "--dry-run")
+    assert done.returncode == 2
+    assert "my_codes.Vasp cannot be imported" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
+    """Killed while it waits, told no, told yes: and the run is the one that asks nobody."""
+    expected = run(small_config(tmp_path / "in"), tmp_path / "free", ranks)
+    config, out = small_config(tmp_path / "in", label="label: {approve: true}"), tmp_path / "run"
+    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
+    command = [*launcher, sys.executable, "-m", "snap_al", "run", str(config), "--out", str(out)]
+
+    def started():
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    driver = started()
+    asked = _asked(out)
+    assert len(json.loads(asked.read_text())) == 3
+    time.sleep(1)
+    assert not list((out / "labels").glob("*.json"))
+    assert "3 labels wait for your yes" in snap_al("status", out).stdout
+    driver.kill()
+    driver.communicate()
+    driver = started()
+    assert snap_al("approve", out, "--no").stdout.count("no: 32 atoms, starting set") == 3
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 3
+    assert "were not approved. Nothing was paid for" in said
+    driver = started()
+    deadline = time.monotonic() + 120
+    while driver.poll() is None:
+        assert time.monotonic() < deadline
+        snap_al("approve", out)
+        time.sleep(0.2)
+    assert driver.returncode == 0, driver.communicate()
+    assert result_of(out)[0] == expected[0]
+    assert "nothing is asked for" in snap_al("approve", out).stdout
+
+
+def _asked(out):
+    deadline = time.monotonic() + 60
+    while not (found := list((out / "approve").glob("*.json"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found[0]
