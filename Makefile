@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench faults clean
 
 demo: .venv/.installed
 	$(BIN)/snap-al demo
@@ -23,6 +23,9 @@ lint: .venv/.installed-test
 
 bench: .venv/.installed-test
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+faults: .venv/.installed-test
+	$(BIN)/python tests/faults
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

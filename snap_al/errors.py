@@ -4,6 +4,7 @@ The command line turns them into one message and an exit code: 2 when the input 
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Self
 
@@ -42,6 +43,25 @@ class InputError(SnapALError):
 
 class RunError(SnapALError):
     """A run could not go on. What it had finished is on disk. Exit code 3."""
+
+
+FILE_SYSTEM = frozenset(
+    getattr(errno, name) for name in (
+        "ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EFBIG", "ETIMEDOUT", "EHOSTDOWN",
+        "ENXIO", "ENODEV",
+    )
+)  # fmt: skip
+"""Errors of a disk, not of a program."""
+
+
+def of_the_disk(error: BaseException) -> "RunError | None":
+    """The same as an error that a user can act on; None when it is not a disk's or the system's."""
+    if not isinstance(error, OSError) or error.errno not in FILE_SYSTEM:
+        return None
+    where = f"{error.filename2 or error.filename}: " if error.filename else ""
+    return RunError(
+        f"{where}{error.strerror}. What was finished is on disk: make room, or mend what is wrong, and start the same command again"
+    )
 
 
 class LammpsError(RunError):

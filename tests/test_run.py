@@ -297,15 +297,15 @@ def test_a_rank_without_atoms(tmp_path):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
+    """It is the disk's failure and not the walker's, which goes on from where it was once that is mended."""
     config = small_config(tmp_path)
     (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").mkdir(parents=True)
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, timeout=100)
-    assert "log" in done.stderr if ranks == 2 else done.returncode == 0
+    assert "segment-0000.log" in done.stderr
     assert "Traceback" not in done.stderr
-    if ranks == 2:
-        assert done.returncode == 75
-        assert (tmp_path / "run" / "walkers" / "0" / "segment-0000.aborted.json").exists()
-        run(config, tmp_path / "run", 2)  # the next start does not walk into it again
+    assert done.returncode == (3 if ranks == 1 else 75)
+    (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").rmdir()
+    assert run(config, tmp_path / "run", ranks)[1] == run(config, tmp_path / "another", ranks)[1]
 
 
 def test_walkers_side_by_side(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -18,7 +19,7 @@ def main() -> None:
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"
     from snap_al.cli.app import app
-    from snap_al.errors import SnapALError
+    from snap_al.errors import SnapALError, of_the_disk
 
     try:
         app()
@@ -26,7 +27,9 @@ def main() -> None:
         _leave(f"error: {error}", error.exit_code, everywhere=error.everywhere)
     except KeyboardInterrupt:
         _leave("interrupted; the same command goes on from what is on disk", 130, everywhere=False)
-    except Exception:  # noqa: BLE001  the last resort: all ranks must end
+    except Exception as error:  # noqa: BLE001  the last resort: all ranks must end
+        if (failure := of_the_disk(error)) is not None:
+            _leave(f"error: {failure}", failure.exit_code, everywhere=False)
         _leave(traceback.format_exc() + "this is a fault of snap_al; please report it", 1, everywhere=False)
 
 
@@ -34,7 +37,8 @@ def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:
     # Only asks what is loaded already: an error before MPI concerns this process alone.
     world = sys.modules["mpi4py.MPI"].COMM_WORLD if "mpi4py.MPI" in sys.modules else None
     if world is None or world.Get_size() == 1 or not everywhere or world.Get_rank() == 0:
-        print(message, file=sys.stderr, flush=True)
+        with suppress(OSError):  # it may be a full disk that it goes to
+            print(message, file=sys.stderr, flush=True)
     if world is not None and world.Get_size() > 1 and not everywhere:
         world.Abort(exit_code)
     sys.exit(exit_code)

@@ -143,11 +143,11 @@ class JobBackend:
                 continue
             if not begun:
                 home.begin()  # nothing came of it, not even a worker: that counts too
-            reason, count = launch.handle.reason(), home.starts()
-            if count < self._settings.max_starts and not reason:
+            reason, most = launch.handle.reason(), self._settings.max_starts
+            if home.starts() < most and not reason:
                 self._waiting[job] = configuration
-            else:
-                ended = f"its process ended {count} times without a result: {home.said()}"
+            else:  # begun once more than that, if the driver was killed in between: which the reason must not show
+                ended = f"its process ended {most} times without a result: {home.said()}"
                 write_atomically(home.results[1], encode_result(configuration, None, reason or ended, 0.0))
 
     def _answered_now(self, launch: _Launch) -> set[str]:

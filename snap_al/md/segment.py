@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
-from snap_al.errors import LammpsError
+from snap_al.errors import LammpsError, RunError
 from snap_al.md.bias import Bias
 from snap_al.md.boxes import create, gather_frame
 from snap_al.md.guards import Check, Watch, guard_computes
@@ -144,13 +144,21 @@ def run_segment(
             )
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
-                session.command(f'write_restart "{restart_out}"')
+                _leave_restart(session, restart_out)
     except LammpsError as error:
         outcome, reason = Outcome.FAILED, f"{_where(start, place, checks)}{error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
     return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds, tuple(pool.frames))
+
+
+def _leave_restart(session: LammpsSession, path: Path) -> None:
+    """Raises RunError: a disk that is full is not the walker's failure."""
+    try:
+        session.command(f'write_restart "{path}"')
+    except LammpsError as error:
+        raise RunError(f"{error}. What was finished is on disk; the same command goes on") from error
 
 
 def _prepare(

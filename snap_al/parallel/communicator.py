@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import ase.parallel
 
-from snap_al.errors import InputError, SnapALError, UnexpectedError
+from snap_al.errors import InputError, SnapALError, UnexpectedError, of_the_disk
 
 T = TypeVar("T")
 REST_SECONDS = 0.005
@@ -167,4 +167,6 @@ def _portable(error: Exception | None) -> SnapALError | None:
     """An exception that survives the way to another rank: ours as they are, others as their traceback."""
     if error is None or isinstance(error, SnapALError):
         return error
+    if (failure := of_the_disk(error)) is not None:
+        return failure
     return UnexpectedError("".join(traceback.format_exception(error)))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.errors import InputError, LammpsError, SnapALError
+from snap_al.errors import InputError, LammpsError, RunError, SnapALError
 from snap_al.parallel import Communicator
 from snap_al.sessions.box import Box
 from snap_al.sessions.library import chosen_library, load_lammps, own_library
@@ -71,9 +71,9 @@ class LammpsSession:
                 "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the Python module `lammps`"
             ) from error
         except Exception as error:
-            failure = LammpsError(f"LAMMPS did not start with arguments {args}: {_message(error)}")
+            failure = RunError(f"LAMMPS did not start with arguments {args}: {_message(error)}")
             if comm.size > 1:
-                abandon(comm, failure, on_abort)  # whether the other ranks failed as well cannot be known here
+                abandon(comm, failure, on_abort=None)  # whether the other ranks failed as well cannot be known here
             raise failure from error
         if library:  # two in one process corrupt each other: sessions that name none take this one, too
             os.environ[LIBRARY_VARIABLE] = str(library)

@@ -1,0 +1,93 @@
+"""Run directories that are in use, were moved, or are of another version."""
+
+import shutil
+import time
+import zlib
+
+from bench import Row, compared, kill, labels, left
+
+
+def second_driver(case, count):
+    row = Row("second driver: refused while the first lives, then taken over")
+    for _ in range(count):
+        out = case.folder()
+        first = case.start(out)
+        while not (out / "journal.jsonl").exists() or not (out / "journal.jsonl").stat().st_size:
+            time.sleep(0.01)
+        code, said = case.ended(case.start(out))
+        refused = code == 2 and "another snap-al is running" in said
+        alive = first.poll() is None
+        kill(first)
+        left(out)
+        before = labels(out)
+        same, note = case.goes_on(out)
+        row.add(same and (refused or not alive), note or f"exit code {code}: {said[-200:]}", *compared(before, out))
+    return row
+
+
+def moved(case, count):
+    row = Row("run directory moved elsewhere")
+    for n in range(count):
+        out = _stopped(case, 0.5 + 0.4 * n)
+        elsewhere = case.folder() / "deeper"
+        elsewhere.parent.mkdir()
+        shutil.move(out, elsewhere)
+        before = labels(elsewhere)
+        same, note = case.goes_on(elsewhere)
+        row.add(same, note, *compared(before, elsewhere))
+    return row
+
+
+def newer_version(case, count):
+    return _refused(
+        case, count, "of a newer version", lambda line: line.replace('"format":2', '"format":3'), "journal format 3"
+    )
+
+
+def older_version(case, count):
+    return _refused(
+        case, count, "of an older version", lambda line: line.replace('"format":2', '"format":1'), "journal format 1"
+    )
+
+
+def unknown_event(case, count):
+    return _refused(
+        case,
+        count,
+        "with an event of the future",
+        lambda line: line.replace('"event":"started"', '"event":"begun"'),
+        "does not know",
+    )
+
+
+def _refused(case, count, name, change, message):
+    """Survived: refused with the reason, nothing touched; and taken again once it is as it was."""
+    row = Row(f"run directory {name}")
+    for n in range(count):
+        out = _stopped(case, 0.8 + 0.3 * n)
+        journal = out / "journal.jsonl"
+        text = journal.read_text()
+        bodies = [change(line[9:]) for line in text.splitlines()]
+        journal.write_text("".join(f"{zlib.crc32(b.encode()):08x} {b}\n" for b in bodies))
+        before = labels(out)
+        code, said = case.ended(case.start(out))
+        refused = code == 2 and message in said
+        journal.write_text(text)
+        same, note = case.goes_on(out)
+        row.add(same and refused, note or f"exit code {code}: {said[-200:]}", *compared(before, out))
+    return row
+
+
+def _stopped(case, seconds):
+    """A run directory whose driver was killed so many seconds after it began."""
+    out = case.folder()
+    process = case.start(out)
+    while not (out / "journal.jsonl").exists() or '"started"' not in (out / "journal.jsonl").read_text():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    kill(process)
+    left(out)
+    return out
+
+
+FAULTS = (second_driver, moved, newer_version, older_version, unknown_event)

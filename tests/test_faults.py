@@ -1,0 +1,20 @@
+"""A few faults of each kind, injected into short runs; `make faults` injects them all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAULTS = Path(__file__).parent / "faults"
+
+
+@pytest.mark.parametrize("kind", [
+    "folders", "signals",
+    *(pytest.param(k, marks=pytest.mark.slow) for k in ("kill -9", "rank", "calls", "disk", "labelers", "inputs")),
+])  # fmt: skip
+def test_a_few_of_each(kind):
+    done = subprocess.run(
+        [sys.executable, FAULTS, "--quick", "--only", kind], capture_output=True, text=True, timeout=1500
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
