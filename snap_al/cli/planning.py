@@ -18,7 +18,7 @@ def plan(config_path: Path, out: Path, ranks: int) -> Plan:
     """Reads and checks everything that `snap-al run` does, and writes nothing. Raises InputError as it would."""
     config = load_config(config_path)
     state, inputs = initial_state(config), read_inputs(config)
-    labeler = AseLabeler(config.label.calculator, config.label.arguments)
+    labeler = AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms)
     assert config.explore is not None
     label, walkers = config.label, inputs.walkers
     events: list[Event] = []

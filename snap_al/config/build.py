@@ -50,7 +50,7 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
     inputs = on_root(comm, lambda: read_inputs(config))
     with collectively(comm):
         # Each rank makes its own: a calculator need not be something that can travel.
-        labeler = AseLabeler(config.label.calculator, config.label.arguments)
+        labeler = AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms)
         if labeler.writes_files and config.label.backend == "here" and comm.size > 1:
             raise InputError(
                 f"label.backend: here: {config.label.calculator} works with files, and {comm.size} ranks would share their folder; "

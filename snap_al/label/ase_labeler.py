@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from ase.calculators.calculator import FileIOCalculator, PropertyNotImplementedError
+from ase.calculators.calculator import FileIOCalculator, PropertyNotImplementedError, get_calculator_class, names
 from ase.calculators.genericfileio import GenericFileIOCalculator
 
 from snap_al.data.configuration import Configuration, Label, voigt
@@ -34,16 +34,22 @@ class AseLabeler:
     Raises InputError when the calculator cannot be imported or refuses its arguments.
     """
 
-    def __init__(self, calculator: str, arguments: dict[str, Any] | None = None) -> None:
-        self._arguments = dict(arguments or {})
-        self._factory = imported("label.calculator", calculator)
+    def __init__(
+        self, calculator: str, arguments: dict[str, Any] | None = None, magmoms: dict[str, float] | None = None
+    ) -> None:
+        """calculator: dotted, or a name that ASE has. magmoms: μB, of each atom of an element to begin with, in structures that say nothing."""
+        self._arguments, self._magmoms = dict(arguments or {}), dict(magmoms or {})
+        self._factory = calculator_named(calculator)
         self._name = calculator
-        self.key = json.dumps([calculator, self._arguments], sort_keys=True, default=str)
+        settings = [calculator, self._arguments, *([self._magmoms] if magmoms else [])]
+        self.key = json.dumps(settings, sort_keys=True, default=str)
         self.writes_files = isinstance(self._make(), FILE_CALCULATORS)
 
     def label(self, configuration: Configuration) -> Label:
         """Raises LabelError when the calculator fails, or returns what is not a label of this configuration."""
         atoms = configuration.to_atoms()
+        if self._magmoms and configuration.spins is None:
+            atoms.set_initial_magnetic_moments([self._magmoms.get(s, 0.0) for s in configuration.species])
         atoms.calc = self._make()
         try:
             energy = atoms.get_potential_energy()
@@ -54,6 +60,8 @@ class AseLabeler:
             label = Label(float(energy), forces, stress)
         except Exception as error:
             raise LabelError(f"{self._name} raised {type(error).__name__}: {error}") from error
+        if self._magmoms and configuration.spins is None:
+            del atoms.arrays["initial_magmoms"]
         asked, answered = configuration, Configuration.from_atoms(atoms)
         if answered.key != asked.key:
             raise LabelError(f"{self._name} changed the structure it was asked to label")
@@ -96,11 +104,26 @@ def _outputs(calculator: Any) -> list[Path]:
     return [path for name in names if name and (path := folder / name).is_file()]
 
 
+def calculator_named(name: str) -> Callable[..., Any]:
+    """Of a dotted name, or of one that ASE has (`espresso`, `vasp`, `cp2k`): which then finds command and files in ASE's own config file or
+    variables. Raises InputError."""
+    if "." in name or name not in names:
+        return imported("label.calculator", name)
+    try:
+        return cast(Callable[..., Any], get_calculator_class(name))
+    except Exception as error:
+        raise InputError(
+            f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; is its package installed in this environment?"
+        ) from error
+
+
 def imported(key: str, name: str) -> Callable[..., Any]:
     """What the dotted `name`, given as the config's `key`, stands for. Raises InputError."""
     module, _, attribute = name.rpartition(".")
     if not module:
-        raise InputError(f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT")
+        raise InputError(
+            f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT, or a name that ASE knows, as espresso"
+        )
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:

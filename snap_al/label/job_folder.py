@@ -59,7 +59,7 @@ class JobFolder:
     def ask(self, configuration: Configuration, settings: LabelSettings) -> None:
         asked = {
             "structure": encode_structure(configuration), "calculator": settings.calculator, "arguments": settings.arguments,
-            "retries": settings.retries, "timeout": settings.timeout, "cores": settings.cores_of_one,
+            "magmoms": settings.magmoms, "retries": settings.retries, "timeout": settings.timeout, "cores": settings.cores_of_one,
         }  # fmt: skip
         write_atomically(self.home / "job.json", json.dumps(asked))
 

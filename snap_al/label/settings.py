@@ -64,9 +64,11 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Labels that the run makes itself."""
 
     calculator: str = "ase.calculators.emt.EMT"
-    """Dotted name of an ASE calculator, or of a function that returns one."""
+    """Dotted name of an ASE calculator, or of a function that returns one; or a name that ASE has, as `espresso`, with its profile there."""
     arguments: dict[str, Any] = {}
     """Keyword arguments for it."""
+    magmoms: dict[str, float] = {}
+    """μB, of each atom of an element to begin with, in structures without magnetic moments of their own."""
     eweight: float = Field(default=100.0, ge=0)
     """Weight of the energy per atom, 1/eV."""
     fweight: float = Field(default=1.0, ge=0)

@@ -20,7 +20,7 @@ from typing import Any
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError, LabelError
-from snap_al.label.ase_labeler import AseLabeler, imported, merged
+from snap_al.label.ase_labeler import AseLabeler, calculator_named, merged
 from snap_al.label.backend import decode_structure, encode_result
 from snap_al.label.job_folder import SECONDS_TO_END, JobFolder, timed_out
 from snap_al.label.script import WAIT
@@ -42,7 +42,7 @@ def main(homes: Sequence[str]) -> None:
 def wait_for_one(calculator: str) -> None:
     """Imports, and then does the job whose folder comes on standard input; none when the driver that started this is gone."""
     with suppress(InputError):  # the job says what is wrong with it
-        imported("label.calculator", calculator)
+        calculator_named(calculator)
     if home := sys.stdin.readline().strip():
         job = JobFolder(Path(home))
         with open(job.output, "ab") as output, open(os.devnull) as nothing:
@@ -83,7 +83,9 @@ def _labelled(configuration: Configuration, asked: dict[str, Any]) -> tuple[Labe
     reasons = []
     for change in ({}, *asked["retries"]):
         try:
-            label = AseLabeler(asked["calculator"], merged(asked["arguments"], change)).label(configuration)
+            label = AseLabeler(asked["calculator"], merged(asked["arguments"], change), asked["magmoms"]).label(
+                configuration
+            )
             return label, ""
         except (LabelError, InputError) as error:
             reasons.append(str(error))

@@ -12,12 +12,10 @@ from snap_al.errors import RunError
 from snap_al.label import LabelChecks, LabelResult
 from snap_al.loop.journal import Event
 from snap_al.loop.labelling import Labelling
-from snap_al.loop.plausible import KnownEnergies, implausible, strained, stress_derivative, wrong_stress
+from snap_al.loop.plausible import KnownEnergies, implausible, strained, stress_derivative, stress_verdict
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.state import Query, RunState
 from snap_al.parallel import Communicator, on_root
-
-AGREE = "they agree"
 
 
 class Checking:
@@ -58,8 +56,8 @@ class Checking:
         if here.stress is None:
             raise RunError("label.checks.stress_by_strain: the labeler gives no stress here").on_all_ranks()
         label, derivative = float(np.mean(here.stress[:3])), stress_derivative(cells[0], up, down)
-        verdict = wrong_stress(label, derivative) or AGREE
-        return {"event": "checked", "label": label, "derivative": derivative, "verdict": verdict}
+        good, verdict = stress_verdict(label, derivative)
+        return {"event": "checked", "label": label, "derivative": derivative, "good": good, "verdict": verdict}
 
     def _asked(self, key: str) -> Configuration:
         return on_root(self._comm, lambda: self._directory.read_query(key))
@@ -67,5 +65,5 @@ class Checking:
 
 def require_right_stress(event: Event) -> None:
     """Raises RunError, on all ranks alike."""
-    if event["verdict"] != AGREE:
+    if not event["good"]:
         raise RunError(f"{event['verdict']}. Mend the labeler, and begin in a new --out").on_all_ranks()

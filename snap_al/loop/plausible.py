@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from ase.units import GPa
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
@@ -13,8 +14,9 @@ from snap_al.label.settings import LabelChecks
 Array = NDArray[np.float64]
 STRAIN, STRETCH = 0.004, 1.02
 """Of the finite difference; and of the cell before it, so that there is a stress to have a sign."""
-SAME_SIZE = 0.5
-"""Of the derivative: how far a stress may be from it, for a basis that changes with the cell (Pulay)."""
+CLOSE, SAME_SIZE = 0.05, 0.5
+"""Of the derivative: how far a stress may be from it without a word, and at all. A basis that changes with the cell (plane waves up to a
+cut-off) makes the energies' derivative another one than the stress (Pulay)."""
 
 
 class KnownEnergies:
@@ -71,13 +73,20 @@ def stress_derivative(configuration: Configuration, up: Label, down: Label) -> f
     return (up.energy - down.energy) / (6.0 * STRAIN * configuration.volume)
 
 
-def wrong_stress(label: float, derivative: float) -> str:
-    """The reason, or an empty text."""
-    if abs(label - derivative) <= SAME_SIZE * abs(derivative):
-        return ""
+def stress_verdict(label: float, derivative: float) -> tuple[bool, str]:
+    """Whether the stress can be used, and what to say of it."""
+    off = abs(label - derivative)
+    if off <= CLOSE * abs(derivative):
+        return True, "they agree"
+    if off <= SAME_SIZE * abs(derivative):
+        return (
+            True,
+            f"they differ by {off / GPa:.2g} GPa: Pulay stress? a larger cut-off, or vweight: 0, would keep it out of the fit",
+        )
+    why = "it has the other sign" if label * derivative < 0 else "another unit, or a basis far from converged"
     return (
-        f"the labeler's stress is {label:.4g} eV/Å³ where its energies' derivative with strain is {derivative:.4g}: "
-        + ("it has the other sign" if label * derivative < 0 else "another unit, or a basis far from converged")
+        False,
+        f"the labeler's stress is {label:.4g} eV/Å³ where its energies' derivative with strain is {derivative:.4g}: {why}",
     )
 
 

@@ -6,6 +6,7 @@ in a run that was never interrupted: so an interrupted and resumed run takes the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -30,6 +31,8 @@ from snap_al.potential import FittedPotential
 from snap_al.sessions import LammpsSession, LammpsSettings
 
 Array = NDArray[np.float64]
+ENDS = b"LammpS RestartT\0"
+"""Of a restart file (LAMMPS' lmprestart.h)."""
 
 
 class Outcome(StrEnum):
@@ -148,6 +151,7 @@ def run_segment(
     except LammpsError as error:
         outcome, reason = Outcome.FAILED, f"{_where(start, place, checks)}{error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
+        _require_whole(restart_out)
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
     return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds, tuple(pool.frames))
@@ -159,6 +163,17 @@ def _leave_restart(session: LammpsSession, path: Path) -> None:
         session.command(f'write_restart "{path}"')
     except LammpsError as error:
         raise RunError(f"{error}. What was finished is on disk; the same command goes on") from error
+
+
+def _require_whole(restart: Path) -> None:
+    """Raises RunError: LAMMPS does not notice when a disk does not take what it writes, but puts the same bytes at both ends."""
+    with open(restart, "rb") as file:
+        begin = file.read(len(ENDS))
+        file.seek(-min(len(ENDS), restart.stat().st_size), os.SEEK_END)
+        if (begin, file.read()) != (ENDS, ENDS):
+            raise RunError(
+                f"{restart}: is not whole: a full or broken disk? What was finished is on disk: make room, and start the same command again"
+            )
 
 
 def _prepare(

@@ -59,7 +59,10 @@ def rows(root, quick, seed):
     for each in folders.FAULTS:
         yield "folders", lambda f=each: f(case(1), few)
     for each in inputs.KINDS:
-        yield "inputs", lambda k=each: inputs.mutated(case(1), k, (27 if quick else 1000) // len(inputs.KINDS) + 1, rng)
+        yield (
+            f"inputs: {each}",
+            lambda k=each: inputs.mutated(case(1), k, (27 if quick else 1000) // len(inputs.KINDS) + 1, rng),
+        )
 
 
 def main():
@@ -82,10 +85,9 @@ def main():
             table.add_row(row.fault, *cells, f"{time.monotonic() - began:.0f}")
             console.print(row.fault, *cells)
             bad += [] if row.good else [row]
+            for note in row.notes[:3]:
+                console.print(note, markup=False)
     console.print(table)
-    for row in bad:
-        for note in row.notes[:3]:
-            console.print(f"{row.fault}: {note}", markup=False)
     raise SystemExit(1 if bad else 0)
 
 
