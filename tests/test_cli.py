@@ -123,6 +123,23 @@ def test_what_is_wrong_is_said_once_before_anything_is_paid_for(tmp_path, change
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "change", [("COUNT", "99999999999999999999"), ("pos:R:3", "pos:R:99999999999999999999"), ("COUNT", "1_000_000_000")]
+)
+def test_counts_that_no_file_can_hold(tmp_path, change):
+    """ASE would count up to them."""
+    ase.io.write(tmp_path / "x.extxyz", rattled_copper(1, repeat=1).to_atoms())
+    text = (tmp_path / "x.extxyz").read_text()
+    old, new = change
+    (tmp_path / "x.extxyz").write_text(f"{new}{text[1:]}" if old == "COUNT" else text.replace(old, new))
+    (tmp_path / "fit.yaml").write_text(
+        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: x.extxyz}]\n"
+    )
+    done = snap_al("fit", tmp_path / "fit.yaml", "--out", tmp_path / "fit", timeout=20)
+    assert done.returncode == 2
+    assert "a frame of" in done.stderr
+
+
 def test_labels_that_are_no_numbers(training):
     text = (training / "train.extxyz").read_text().replace("energy=", "REF_energy=abc other=")
     (training / "train.extxyz").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ def _beside_config(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None or path.is_absolute() else Path(folder) / path
 
 
+MOST_COLUMNS = 10_000
+"""Of a frame, more than any program writes."""
 ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
 """A path in a config, relative to the config file."""
 
@@ -119,7 +122,32 @@ def _iterate(path: Path, format: str | None) -> Iterator[Atoms]:
     if format is None and path.suffix == ".db":
         yield from _database(path)
     else:
+        if path.suffix in (".xyz", ".extxyz"):
+            _require_possible(path)
         yield from (atoms for atoms in ase.io.iread(path, ":", format) if isinstance(atoms, Atoms))
+
+
+def _require_possible(path: Path) -> None:
+    """Raises ValueError for a frame of more atoms, or columns, than the file can hold: ASE would count up to them, for hours."""
+    with open(path, errors="replace") as file:
+        lines = sum(1 for _ in file)
+        file.seek(0)
+        while (count := _whole(file.readline())) is not None:
+            if count > lines:
+                raise ValueError(f"a frame of {count} atoms in a file of {lines} lines")
+            columns = sum(int(n) for n in re.findall(r":[SRIL]:(\d+)", file.readline()))
+            if columns > MOST_COLUMNS:
+                raise ValueError(f"a frame of {columns} columns")
+            for _ in range(count):
+                file.readline()
+
+
+def _whole(line: str) -> int | None:
+    """What ASE would take for a number of atoms; None where it would stop."""
+    try:
+        return int(line)
+    except ValueError:
+        return None
 
 
 def _database(path: Path) -> list[Atoms]:

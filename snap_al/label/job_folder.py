@@ -107,7 +107,7 @@ class JobFolder:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid, _, host = file.read().partition(" ")
-                return int(pid) if host == socket.gethostname() else -1
+                return int(pid) if host == socket.gethostname() and pid.isdigit() else -1
             except OSError:
                 return 0
         return 0
@@ -121,8 +121,11 @@ class JobFolder:
         path = self.home / "launched.json"
         if not path.exists():
             return "", 0
-        found = json.loads(path.read_text())
-        return str(found["token"]), int(found["starts"])
+        try:
+            found = json.loads(path.read_text())
+            return str(found["token"]), int(found["starts"])
+        except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
+            return "", 0
 
 
 def timed_out(seconds: float) -> str:

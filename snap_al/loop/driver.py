@@ -9,7 +9,7 @@ The state comes from the journal alone, so a run that was killed anywhere goes o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from io import BytesIO
 
@@ -92,17 +92,23 @@ class Driver:
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
             if self._state.unchosen and self._pooling():
-                self._explore(groups)
+                self._explore(groups, self._state.exploring)
             elif len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
                 self._choose(source)
-            elif self._state.pending and labels_left(self._state, self._config):
-                self._label()
+            elif self._state.pending and labels_left(self._state, self._config) and not self._fit_first():
+                self._label(groups)
             elif self._state.fitted_labels != len(self._state.labelled):
                 self._fit(training, test, engine)
             elif reason := stop_reason(self._state, self._config):
                 return reason
             else:
-                self._explore(groups)
+                self._explore(groups, self._state.exploring)
+
+    def _fit_first(self) -> bool:
+        """Whether what came so far is fitted while other labels are still being computed."""
+        assert self._config.explore is not None
+        new = self._state.fitted_labels != len(self._state.labelled)
+        return not self._config.explore.wait_for_labels and self._state.fits > 0 and new
 
     def _pooling(self) -> bool:
         """Whether candidates are still being collected: in batch mode, until every walker is at the end of its stage."""
@@ -151,8 +157,9 @@ class Driver:
         dropped = [q.key for n, q in enumerate(queries) if n not in kept]
         self._record({"event": "chosen", "kept": [queries[n].key for n in kept], "dropped": dropped})
 
-    def _label(self) -> None:
-        """Pending queries, as many as the budget has left; each result, in their order, into the journal."""
+    def _label(self, groups: WalkerGroups) -> None:
+        """Pending queries, as many as the budget has left; each result, in their order, into the journal. Or, when walkers do not
+        wait, those that are done; when none is, a pass of exploration."""
         queries = self._state.pending[: labels_left(self._state, self._config)]
         if self._config.label.checks.stress_by_strain and not self._state.stress_checked:
             self._record(event := self._checking.stress(queries[0]))
@@ -164,17 +171,31 @@ class Driver:
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
             self._record({"event": "submitted", "jobs": new})
-        for n, (query, job) in enumerate(zip(queries, jobs, strict=True)):
-            (result,) = self._labelling.collect((query,), [job])
-            result = self._checking.plausible(self._state, query, result)
-            self._record(_label_event(query, result))
-            if len(self._state.failing) >= self._config.label.max_failures:
-                self._labelling.cancel(jobs[n + 1 :])
-                reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
-                self._record({"event": "halted", "reason": reason})
-                raise RunError(
-                    f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from here"
-                ).on_all_ranks()
+        assert self._config.explore is not None
+        if self._config.explore.wait_for_labels or not self._state.fits:
+            for n, query in enumerate(queries):
+                (result,) = self._labelling.collect((query,), [jobs[n]])
+                self._take(query, result, jobs)
+            return
+        free = self._state.free
+        done = self._labelling.ready(queries, jobs, wait=not free)
+        for n, result in sorted(done.items()):
+            self._take(queries[n], result, jobs)
+        if not done:
+            self._explore(groups, free)
+
+    def _take(self, query: Query, result: LabelResult, jobs: list[str]) -> None:
+        """A result into the journal. Raises RunError, and ends what is under way, when too many in a row have failed."""
+        result = self._checking.plausible(self._state, query, result)
+        self._record(_label_event(query, result))
+        if len(self._state.failing) >= self._config.label.max_failures:
+            under_way = {q.job for q in self._state.pending}
+            self._labelling.cancel([job for job in jobs if job in under_way])
+            reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
+            self._record({"event": "halted", "reason": reason})
+            raise RunError(
+                f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from here"
+            ).on_all_ranks()
 
     def _fit(self, training: TrainingSet, test: TestSet, engine: DescriptorEngine) -> None:
         started = time.perf_counter()
@@ -216,9 +237,11 @@ class Driver:
             training.add_label(self._directory.read_query(query.key), result.label, query.group)
         self._known = len(self._state.labelled)
 
-    def _explore(self, groups: WalkerGroups) -> None:
+    def _explore(self, groups: WalkerGroups, chosen: Collection[int]) -> None:
         potential, walkers = self._current_potential(), self._inputs.walkers
-        self._record(explore(self._comm, groups, self._config, self._directory, self._state, potential, walkers))
+        self._record(
+            explore(self._comm, groups, self._config, self._directory, self._state, potential, walkers, chosen)
+        )
 
     def _current_potential(self) -> FittedPotential:
         """The last fit's, read back after a restart: the same bits."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from snap_al.errors import RunError
 from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import RunState, WalkerState, WalkerStatus
+from snap_al.loop.state import RunState, WalkerState
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
 from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
@@ -53,14 +52,14 @@ class WalkerGroups:
 
 def explore(
     world: Communicator, groups: WalkerGroups, config: RunConfig, directory: RunDirectory, state: RunState,
-    potential: FittedPotential, walkers: Sequence[Walker],
+    potential: FittedPotential, walkers: Sequence[Walker], chosen: Collection[int],
 ) -> Event:  # fmt: skip
-    """All exploring walkers' next segments, as one `explored` event. Collective over `world`."""
+    """The chosen walkers' next segments, as one `explored` event. Collective over `world`."""
     mine: list[Event] = []
     on_root(world, lambda: directory.make_walkers(len(state.walkers)))
     with collectively(world):
-        for number, walker in enumerate(state.walkers):
-            if walker.status is WalkerStatus.EXPLORING and groups.runs(number):
+        for number in range(len(state.walkers)):
+            if number in chosen and groups.runs(number):
                 with _whole_group(groups.comm):
                     event = _segment(groups.comm, config, directory, state, number, potential, walkers[number])
                 if groups.comm.rank == 0:
@@ -112,7 +111,7 @@ def _segment(
             restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
             lammps=config.lammps,
-            on_abort=lambda message: write_atomically(aborted, json.dumps({"reason": message})),
+            on_abort=lambda message: write_atomically(aborted, message),
         )  # fmt: skip
     queries: list[Event] = []
     if comm.rank == 0:
@@ -150,7 +149,7 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
     """A segment that ended the job before is not walked into again: it counts as failed."""
     reason = None
     if comm.rank == 0 and record.exists():
-        reason = str(json.loads(record.read_text())["reason"])
+        reason = record.read_text()
     reason = comm.bcast(reason)
     return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
 

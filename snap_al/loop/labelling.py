@@ -35,6 +35,26 @@ class Labelling:
         """Waits for all of them. Raises LabelError for a file that is not a label of what was asked for."""
         return self._over_ranks(len(queries), lambda backend, n: self._wait(backend, queries[n], jobs[n]))
 
+    def ready(self, queries: tuple[Query, ...], jobs: list[str], *, wait: bool) -> dict[int, LabelResult]:
+        """Those that are done, by their number; at least one when it is to wait. For backends that rank 0 has alone."""
+
+        def poll() -> dict[int, LabelResult]:
+            assert self._backend is not None
+            found = ((n, self._backend.poll(job, self._asked(queries[n]))) for n, job in enumerate(jobs))
+            return {n: result for n, result in found if result is not None}
+
+        done: dict[int, LabelResult] = {}
+        with collectively(self._comm):
+            try:
+                if self._comm.rank == 0:
+                    done = poll()
+                    while wait and not done:
+                        time.sleep(LONGEST_PAUSE)
+                        done = poll()
+            finally:
+                self._comm.rest()
+        return self._comm.bcast(done)
+
     def cancel(self, jobs: list[str]) -> None:
         self._over_ranks(len(jobs), lambda backend, n: backend.cancel(jobs[n]))
 

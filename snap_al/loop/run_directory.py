@@ -78,14 +78,21 @@ class RunDirectory:
 
     def aborted(self, walker: int, segment: int) -> Path:
         """Left by a rank that failed alone in this segment's LAMMPS session, just before it ended the job."""
-        return self.walker(walker) / f"segment-{segment:04d}.aborted.json"
+        return self.walker(walker) / f"segment-{segment:04d}.aborted.txt"
 
     def write_checks(self, walker: int, segment: int, checks: tuple[Check, ...]) -> None:
         write_atomically(self.checks(walker, segment), json.dumps([asdict(c) for c in checks]))
 
     def read_checks(self, walker: int, segment: int) -> list[Check]:
+        """Raises RunError for a file that holds something else."""
         path = self.checks(walker, segment)
-        return [Check(**c) for c in json.loads(path.read_text())] if path.exists() else []
+        try:
+            stored = json.loads(path.read_text()) if path.exists() else []
+            if any(not isinstance(v, int | float | None) for c in stored for v in c.values()):
+                raise ValueError("what should be a number is none")
+            return [Check(**c) for c in stored]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"{path}: is not what a walker left: {error}; remove it: only a figure needs it") from error
 
     def write_query(self, configuration: Configuration) -> str:
         """Returns the key by which the journal names it."""

@@ -48,6 +48,8 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
     mode: Literal["on-the-fly", "batch"] = "on-the-fly"
     """on-the-fly: a walker stops at a frame to label, and all go on with the new potential. batch: all explore to the end of the
     stage; then query.batch of the frames that they met are labelled together."""
+    wait_for_labels: bool = True
+    """false: on-the-fly, walkers that do not stand at a frame to label go on with the potential that there is while labels are computed."""
     candidates: PositiveInt = 20
     """batch: frames kept of one walker's segment, at most."""
     repeat: int = Field(default=1, ge=1)
@@ -60,6 +62,14 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
         if any(stage.screen_every and stage.guards.of_energies for stage in self.protocol().stages):
             raise ValueError(
                 "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _waits_in_batches(self) -> ExploreSettings:
+        if self.mode == "batch" and not self.wait_for_labels:
+            raise ValueError(
+                "wait_for_labels: false is for mode: on-the-fly; in a batch all walkers have stopped when labels are asked for"
             )
         return self
 
@@ -124,3 +134,11 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """Keep descriptors in the output folder: what was computed once is not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)
     """A design matrix larger than this, on one machine, is kept in files; when not given, larger than what is free."""
+
+    @model_validator(mode="after")
+    def _labels_elsewhere(self) -> RunConfig:
+        if self.explore is not None and not self.explore.wait_for_labels and self.label.backend == "here":
+            raise ValueError(
+                "explore.wait_for_labels: false needs labels that are computed elsewhere: label.backend: local, for example"
+            )
+        return self

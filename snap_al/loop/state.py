@@ -121,7 +121,16 @@ class RunState:
     digests: dict[str, str] = field(default_factory=dict)
 
     def apply(self, event: Event) -> RunState:
-        """Raises InputError for an event that this version does not know."""
+        """Raises InputError for an event that this version does not know, or that cannot follow what was before."""
+        try:
+            return self._applied(event)
+        except (KeyError, IndexError, TypeError, ValueError, StopIteration, AttributeError) as error:
+            raise InputError(
+                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow those before it ({type(error).__name__}: {error}): "
+                "lines of journal.jsonl are gone or there twice; restore it, or begin in a new --out"
+            ) from error
+
+    def _applied(self, event: Event) -> RunState:
         kind = event["event"]
         if kind == "opened":
             return self
@@ -156,6 +165,10 @@ class RunState:
         raise InputError(f"the journal has an event {kind!r} that this version of snap_al does not know")
 
     def _fitted(self, event: Event) -> RunState:
+        if (event["fit"], event["labels"]) != (self.fits + 1, len(self.labelled)):
+            raise ValueError(
+                f"fit {event['fit']} to {event['labels']} labels after {self.fits} fits and {len(self.labelled)} labels"
+            )
         tested = event["measured_on"] == "test" and "forces" in event["table"]
         errors = (*self.test_errors, event["table"]["forces"]["rmse"]) if tested else self.test_errors
         return replace(
@@ -167,6 +180,17 @@ class RunState:
     def unchosen(self) -> tuple[Query, ...]:
         """What walkers stopped at, and nobody has asked for yet."""
         return tuple(q for q in self.pending if not q.chosen and not q.job)
+
+    @property
+    def exploring(self) -> tuple[int, ...]:
+        """Numbers of the walkers that are not at their end."""
+        return tuple(n for n, w in enumerate(self.walkers) if w.status is WalkerStatus.EXPLORING)
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        """Of those, the ones that do not stand at a frame whose label is being computed."""
+        standing = {q.walker for q in self.pending}
+        return tuple(n for n in self.exploring if n not in standing)
 
     def _take(self, key: str) -> tuple[Query, tuple[Query, ...]]:
         at = next(n for n, q in enumerate(self.pending) if q.key == key)
@@ -191,6 +215,8 @@ class RunState:
         ps, checks, limited = self.ps_since_query, self.checks_since_query, self.limited_since_query
         for each in event["walkers"]:
             n = each["walker"]
+            if each["segment"] != walkers[n].segments:
+                raise ValueError(f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments")
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
             ps += each["ps"]
             checks, limited = checks + each["checks"], limited + each["model_limited"]

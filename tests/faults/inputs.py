@@ -1,5 +1,6 @@
 """Inputs that were tampered with: refused with a message, or read; no traceback, no hang, and nothing of them executed."""
 
+import difflib
 import pickle
 import re
 import shutil
@@ -85,10 +86,10 @@ def mutated(case, kind, count, rng):
         path.write_bytes(changed)
         code, said = _run(command(scene), scene)
         wrong = code not in (0, 2, 3) or "Traceback" in said or "fault of snap_al" in said or canary.exists()
-        kept = root / "kept"
-        if wrong:
-            kept.mkdir(exist_ok=True)
-        row.add(not wrong, f"{path.relative_to(scene)} of {kind}, exit code {code}: {said[-900:]}")
+        row.add(
+            not wrong,
+            f"{path.relative_to(scene)} of {kind}, exit code {code}: {said[-900:]}\n{_difference(content, changed)}",
+        )
         canary.unlink(missing_ok=True)
         shutil.rmtree(scene)
     return row
@@ -115,6 +116,11 @@ def _payload(path, canary):
     return (
         f'a: !!python/object/apply:os.system ["touch {canary}"]\n__import__("os").system("touch {canary}")\n'.encode()
     )
+
+
+def _difference(before, after):
+    lines = [b.decode(errors="replace").splitlines() for b in (before, after)]
+    return "\n".join(list(difflib.unified_diff(*lines, lineterm="", n=0))[:12])[:2000]
 
 
 def _changed(content, rng):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from dataclasses import replace
+from functools import reduce
 from types import SimpleNamespace
 
 import pytest
@@ -93,8 +94,8 @@ def state(**changes):
     )
 
 
-def explored(step, outcome, query="", start=0):
-    return {"event": "explored", "walkers": [{"walker": 0, "segment": 0, "fit": 1, "from_step": start, "step": step, "outcome": outcome,
+def explored(step, outcome, query="", start=0, segment=0):
+    return {"event": "explored", "walkers": [{"walker": 0, "segment": segment, "fit": 1, "from_step": start, "step": step, "outcome": outcome,
             "reason": "", "restart": f"r{step}", "queries": [{"key": query, "step": step}] if query else [], "checks": 1, "model_limited": 0, "ps": 0.001 * max(step - start, 0)}]}  # fmt: skip
 
 
@@ -110,10 +111,10 @@ def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():
 
 def test_failures_go_back_and_end():
     """First the same frame with new velocities, then one further back, then given up."""
-    s = state().apply(explored(40, "checkpoint")).apply(explored(60, "checkpoint"))
+    s = state().apply(explored(40, "checkpoint")).apply(explored(60, "checkpoint", segment=1))
     steps = []
-    for _ in range(3):
-        s = s.apply(explored(70, "beyond use"))
+    for segment in (2, 3, 4):
+        s = s.apply(explored(70, "beyond use", segment=segment))
         steps.append(s.walkers[0].trail[-1].step)
     assert steps == [60, 40, 40]
     assert s.walkers[0].new_velocities
@@ -121,7 +122,7 @@ def test_failures_go_back_and_end():
 
 
 def test_a_good_segment_forgets_the_failures():
-    s = state().apply(explored(70, "failed")).apply(explored(40, "checkpoint"))
+    s = state().apply(explored(70, "failed")).apply(explored(40, "checkpoint", segment=1))
     assert s.walkers[0].retries == 0
 
 
@@ -130,7 +131,8 @@ def test_failing_again_and_again_at_the_same_place_ends():
     s, segments = state(), 0
     while s.walkers[0].status is WalkerStatus.EXPLORING:
         at = s.walkers[0].trail[-1].step
-        s = s.apply(explored(at + 20, "checkpoint", start=at) if at < 40 else explored(50, "failed", start=at))
+        step, outcome = (at + 20, "checkpoint") if at < 40 else (50, "failed")
+        s = s.apply(explored(step, outcome, start=at, segment=segments))
         segments += 1
         assert segments < 20
     assert s.walkers[0].status is WalkerStatus.GIVEN_UP
@@ -151,13 +153,23 @@ def test_cycles_begin_again():
     s = state(cycles=2).apply(explored(100, "finished"))
     assert s.walkers[0].status is WalkerStatus.EXPLORING
     assert s.walkers[0].trail[-1].restart is None
-    assert s.apply(explored(100, "finished")).walkers[0].status is WalkerStatus.FINISHED
+    assert s.apply(explored(100, "finished", segment=1)).walkers[0].status is WalkerStatus.FINISHED
 
 
 def test_a_candidate_on_the_last_step_is_labelled_and_then_the_walker_is_done():
     s = state().apply(explored(100, "novel", "key"))
     assert s.pending
     assert s.walkers[0].status is WalkerStatus.FINISHED
+
+
+@pytest.mark.parametrize("lines", [(0, 0), (1,), (2,), (0, 2)])
+def test_lines_that_are_gone_or_there_twice(lines):
+    """Each line is whole, and their order is not."""
+    events = [
+        explored(40, "novel", "key"), {"event": "labelled", "query": "key", "job": "j"}, explored(60, "checkpoint", segment=1),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="cannot follow those before it"):
+        reduce(lambda s, n: s.apply(events[n]), (*lines, 0, 1, 2), state())
 
 
 def test_unknown_events_are_refused():
