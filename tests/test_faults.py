@@ -10,8 +10,8 @@ FAULTS = Path(__file__).parent / "faults"
 
 
 @pytest.mark.parametrize("kind", [
-    "folders", "signals",
-    *(pytest.param(k, marks=pytest.mark.slow) for k in ("kill -9", "rank", "calls", "disk", "labelers", "inputs")),
+    "folders",
+    *(pytest.param(k, marks=pytest.mark.slow) for k in ("kill -9", "signals", "rank", "calls", "disk", "labelers", "inputs")),
 ])  # fmt: skip
 def test_a_few_of_each(kind):
     done = subprocess.run(

@@ -54,7 +54,7 @@ def passes_beside_labels(events):
     return found
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_walkers_go_on(tmp_path, monkeypatch, ranks):
     """Each pass with the last fit's potential, and fits as labels come; killed again and again, no label is lost or repeated."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "in"))
@@ -81,6 +81,7 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
     assert [e["event"] for e in events if e["event"] != "opened"][-1] == "stopped"
 
 
+@pytest.mark.slow
 def test_they_wait_unless_asked_not_to(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "in"))
     run(config_of(tmp_path / "in", tmp_path / "log", wait=True), tmp_path / "run")

@@ -59,6 +59,7 @@ def test_contract_and_failures(tmp_path, pool):
         backend.close()
 
 
+@pytest.mark.slow
 def test_several_at_once_and_cancelled(tmp_path, pool):
     backend = jobs(tmp_path, pool, "slow")
     try:

@@ -41,9 +41,10 @@ def config_of(folder, fault, which, monkeypatch, **more):
     return small_config(folder, label=f"label: {json.dumps(label)}")
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("backend", ["here", "local"])
-def test_a_label_with_another_energy_is_kept_apart(tmp_path, monkeypatch, ranks, backend):
+@pytest.mark.parametrize(("backend", "ranks"), [
+    ("here", 1), ("local", 2), pytest.param("here", 2, marks=pytest.mark.slow), pytest.param("local", 1, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_label_with_another_energy_is_kept_apart(tmp_path, monkeypatch, backend, ranks):
     config = config_of(tmp_path, "energy", 0.45, monkeypatch, backend=backend, max_failures=8)
     run(config, tmp_path / "run", ranks)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -25,9 +25,7 @@ def until_fit(number, journal):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    ("ranks", "number"), [(1, signal.SIGTERM), (1, signal.SIGUSR1), (2, signal.SIGUSR1), (2, signal.SIGTERM)]
-)
+@pytest.mark.parametrize(("ranks", "number"), [(1, signal.SIGUSR1), (2, signal.SIGUSR1), (2, signal.SIGTERM)])
 def test_ends_and_goes_on(tmp_path, ranks, number):
     """On two ranks the signal reaches all of them, as from a scheduler, or (SIGTERM here) one alone."""
     config = small_config(tmp_path)
