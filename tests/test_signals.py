@@ -65,4 +65,4 @@ def test_also_within_lammps(tmp_path):
     began = time.monotonic()
     driver.terminate()
     assert driver.wait(60) == 75
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0

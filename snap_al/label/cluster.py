@@ -6,13 +6,15 @@ PSI/J writes the batch script, submits it, and asks the queue whether a job is s
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snap_al.errors import InputError, RunError
 from snap_al.label.job_folder import JobFolder
@@ -54,12 +56,22 @@ class Scheduler:
 
     def start(self, script: Path) -> Handle:
         """Raises RunError when the scheduler refuses the first job, or all for half an hour."""
+        return _Scheduled(self._submitted(self.job(script)), self._executor)
+
+    def batch_script(self, script: Path) -> str:
+        """What would be submitted."""
+        job, text = self.job(script), StringIO()
+        self._executor.generate_submit_script(job, self._executor._create_script_context(job), text)
+        return text.getvalue()
+
+    def job(self, script: Path) -> Any:
+        """PSI/J's, with what is asked of the scheduler."""
         import psij
 
         s = self._settings
         prefix, job_name = NAME_OF_A_JOB[s.scheduler]
         tasks, threads = s.tasks, self._threads
-        if prefix == "pbs":  # PSI/J asks PBS for as many cores as there are processes
+        if prefix != "slurm":  # PSI/J asks for as many cores as there are processes
             tasks, threads = tasks * threads, 1
         resources = psij.ResourceSpecV1(
             node_count=s.nodes, processes_per_node=tasks, cpu_cores_per_process=threads,
@@ -74,7 +86,7 @@ class Scheduler:
             executable="/bin/bash", arguments=[str(script)], directory=script.parent, resources=resources,
             attributes=attributes, launcher="single",
         )  # fmt: skip
-        return _Scheduled(self._submitted(psij.Job(spec)), self._executor)
+        return psij.Job(spec)
 
     def find(self, job: JobFolder) -> Handle | None:
         import psij
@@ -164,8 +176,9 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
         # A queue that cannot be asked for a while is no job that failed.
         queue_polling_error_threshold=10**9,
     )  # fmt: skip
+    values = tuple(settings.attributes.values())
     if not isinstance(config, SlurmExecutorConfig):
-        return JobExecutor.get_instance(settings.scheduler, config=config)
+        return _unquoted(JobExecutor.get_instance(settings.scheduler, config=config), values)
 
     class Slurm(SlurmJobExecutor):
         """PSI/J's asks for the reason too, and stumbles over those that it does not know or that have spaces in them."""
@@ -181,7 +194,23 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
         def _get_message(self, reason: str) -> str:
             return ""
 
-    return Slurm(config=config)
+    return _unquoted(Slurm(config=config), values)
+
+
+def _unquoted(executor: Any, values: Sequence[str]) -> Any:
+    """PSI/J puts values of other directives into quotes of a shell, within the quotes of the directive."""
+    generate = executor.generate_submit_script
+
+    def plain(job: Any, context: dict[str, object], file: IO[str]) -> None:
+        text = StringIO()
+        generate(job, context, text)
+        script = text.getvalue()
+        for value in values:
+            script = script.replace(f'"{shlex.quote(value)}"', f'"{value}"')
+        file.write(script)
+
+    executor.generate_submit_script = plain
+    return executor
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class ClusterSettings(BaseModel, extra="forbid", frozen=True):
     queue: str | None = None
     """Or partition."""
     account: str | None = None
-    attributes: dict[str, str] = {}
+    attributes: dict[str, Annotated[str, Field(pattern=r"^[^\"'\n]*$")]] = {}
     """Other directives, by their long names: {qos: debug, constraint: cpu}."""
     labels_per_job: PositiveInt = 1
     """More than one for labels too short for a job each; they are computed one after another."""

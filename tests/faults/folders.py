@@ -1,10 +1,14 @@
 """Run directories that are in use, were moved, or are of another version."""
 
+import json
 import shutil
 import time
 import zlib
+from pathlib import Path
 
 from bench import Row, compared, kill, labels, left
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 def second_driver(case, count):
@@ -35,6 +39,22 @@ def moved(case, count):
         before = labels(elsewhere)
         same, note = case.goes_on(elsewhere)
         row.add(same, note, *compared(before, elsewhere))
+    return row
+
+
+def clock_jumps(case, count):
+    """A month ahead before the kill, and back after it (libfaketime)."""
+    row = Row("clock set back a month")
+    for n in range(count):
+        out = _stopped(
+            case, 0.5 + 0.4 * n, {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+30d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        )
+        ahead = (out / "config.yaml").stat().st_mtime > time.time() or json.loads(
+            (out / "journal.jsonl").read_text().splitlines()[0][9:]
+        )["time"] > time.time() + 86400
+        before = labels(out)
+        same, note = case.goes_on(out)
+        row.add(same and ahead, note or "the clock was not ahead", *compared(before, out))
     return row
 
 
@@ -78,10 +98,10 @@ def _refused(case, count, name, change, message):
     return row
 
 
-def _stopped(case, seconds):
+def _stopped(case, seconds, env=None):
     """A run directory whose driver was killed so many seconds after it began."""
     out = case.folder()
-    process = case.start(out)
+    process = case.start(out, env=env)
     while not (out / "journal.jsonl").exists() or '"started"' not in (out / "journal.jsonl").read_text():
         time.sleep(0.01)
     time.sleep(seconds)
@@ -90,4 +110,11 @@ def _stopped(case, seconds):
     return out
 
 
-FAULTS = (second_driver, moved, newer_version, older_version, unknown_event)
+FAULTS = (
+    second_driver,
+    moved,
+    *((clock_jumps,) if FAKETIME.exists() else ()),
+    newer_version,
+    older_version,
+    unknown_event,
+)
