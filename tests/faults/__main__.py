@@ -49,7 +49,7 @@ def rows(root, quick, seed):
                 yield "calls", lambda r=ranks, k=kind: calls.at_calls(case(r), k, some if r == 1 else few, rng)
         for kind, errors in calls.ERRORS.items():
             for error in errors:
-                yield "calls", lambda k=kind, e=error: calls.at_calls(case(1), k, few, rng, e)
+                yield f"calls: {kind} {error}", lambda k=kind, e=error: calls.at_calls(case(1), k, few, rng, e)
     if disk.available(root):
         yield "disk", lambda: disk.full_disk(case(1), some)
         yield "disk", lambda: disk.full_disk(case(1), some, "nr_inodes")
