@@ -58,6 +58,20 @@ def clock_jumps(case, count):
     return row
 
 
+def no_locks(case, count):
+    """A file system that has none, as some network ones (strace). Survived: refused with the reason before anything is done, and taken elsewhere."""
+    row = Row("file system without locks")
+    for _ in range(count):
+        out = case.folder()
+        code, said = case.ended(
+            case.start(out, ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK"])
+        )
+        refused = code == 2 and "has no locks" in said and not labels(out)
+        same, note = case.goes_on(out)
+        row.add(same and refused, note or f"exit code {code}: {said[-200:]}")
+    return row
+
+
 def newer_version(case, count):
     return _refused(
         case, count, "of a newer version", lambda line: line.replace('"format":2', '"format":3'), "journal format 3"
@@ -112,6 +126,7 @@ def _stopped(case, seconds, env=None):
 
 FAULTS = (
     second_driver,
+    *((no_locks,) if shutil.which("strace") else ()),
     moved,
     *((clock_jumps,) if FAKETIME.exists() else ()),
     newer_version,
