@@ -16,6 +16,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
 
 
+GO_ON = 75
+"""Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
+
+
 class SnapALError(Exception):
     """Base of every error that snap_al raises on purpose."""
 

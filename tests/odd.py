@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -49,6 +50,42 @@ def waited(backend, job, configuration, patience=60):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return result
+
+
+DRIVER = """
+import sys, time
+sys.path[:0] = {path!r}.split(":")
+from pathlib import Path
+from conftest import rattled_copper
+from {module} import jobs
+backend = jobs(Path({folder!r}), "slow", log={log!r})
+backend.submit(rattled_copper(1))
+print("submitted", flush=True)
+time.sleep(100)
+"""
+
+
+def driver(module, folder, log):
+    """A process that has submitted a slow label to the backend that `module`.jobs makes."""
+    text = DRIVER.format(path=PATH, module=module, folder=str(folder), log=str(log))
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def until(true, patience=60):
+    """What it returned."""
+    deadline = time.monotonic() + patience
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def ranks_of(folder):
+    """Processes of a run in the folder, without those that started them."""
+    rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    return sorted(int(r.split()[0]) for r in rows if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r)
 
 
 def gone(text, patience=5):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from conftest import BIN, small_config, snap_al
+from odd import until
 from test_run import result_of, run
 
 
@@ -48,7 +49,7 @@ def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     driver = started()
-    asked = _asked(out)
+    (asked,) = until(lambda: list((out / "approve").glob("*.json")))
     assert len(json.loads(asked.read_text())) == 3
     time.sleep(1)
     assert not list((out / "labels").glob("*.json"))
@@ -69,11 +70,3 @@ def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
     assert driver.returncode == 0, driver.communicate()
     assert result_of(out)[0] == expected[0]
     assert "nothing is asked for" in snap_al("approve", out).stdout
-
-
-def _asked(out):
-    deadline = time.monotonic() + 60
-    while not (found := list((out / "approve").glob("*.json"))):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found[0]

@@ -8,21 +8,14 @@ import time
 
 import pytest
 from conftest import BIN, small_config
+from odd import ranks_of, until
 from test_run import result_of, run
 
 AT_ONCE = 10.0
 
 
-def _ranks_of(folder):
-    rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-    return [int(r.split()[0]) for r in rows if str(folder) in r and "mpirun" not in r and "hydra" not in r]
-
-
 def until_fit(number, journal):
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and f'"event":"fitted","fit":{number}' in journal.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: journal.exists() and f'"event":"fitted","fit":{number}' in journal.read_text())
 
 
 @pytest.mark.parametrize(("ranks", "number"), [(1, signal.SIGUSR1), (2, signal.SIGUSR1), (2, signal.SIGTERM)])
@@ -35,7 +28,7 @@ def test_ends_and_goes_on(tmp_path, ranks, number):
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / "run" / "journal.jsonl"
     until_fit(2, journal)
-    pids = _ranks_of(tmp_path / "run")
+    pids = ranks_of(tmp_path / "run")
     assert len(pids) == ranks
     for pid in pids[:1] if number == signal.SIGTERM else pids:
         os.kill(pid, number)

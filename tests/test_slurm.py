@@ -9,7 +9,7 @@ import time
 
 import pytest
 from conftest import BIN, ROOT, rattled_copper, small_config
-from odd import PATH, waited
+from odd import PATH, driver, until, waited
 from test_run import result_of, run
 
 from snap_al.errors import InputError, RunError
@@ -40,40 +40,18 @@ def queue():
     return subprocess.run(["squeue", "-h", "-o", "%i %j %t"], capture_output=True, text=True).stdout.split("\n")[:-1]
 
 
-def until(true, patience=60):
-    deadline = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_contract(tmp_path):
     validate_backend(jobs(tmp_path), rattled_copper(1))
-
-
-DRIVER = """
-import sys, time
-sys.path[:0] = {path!r}.split(":")
-from pathlib import Path
-from conftest import rattled_copper
-from test_slurm import jobs
-backend = jobs(Path({folder!r}), "slow", log={log!r})
-backend.submit(rattled_copper(1))
-print("submitted", flush=True)
-time.sleep(100)
-"""
 
 
 @pytest.mark.parametrize("wait", [0.0, 2.0, 6.0])
 def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
     """While the job waits or works, and when it is done: computed once, submitted once."""
     log, asked = tmp_path / "log", rattled_copper(1)
-    text = DRIVER.format(path=PATH, folder=str(tmp_path), log=str(log))
-    driver = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
-    driver.stdout.readline()
+    first = driver("test_slurm", tmp_path, log)
     time.sleep(wait)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    first.send_signal(signal.SIGKILL)
+    first.wait()
     backend = jobs(tmp_path, "slow", log=log)
     job = backend.submit(asked)
     assert len(queue()) <= 1

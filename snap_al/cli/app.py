@@ -140,13 +140,13 @@ def approve(
     Example: snap-al approve run
     """
     from snap_al.loop import Approval, RunDirectory
+    from snap_al.report.progress import place_of
 
     approval = Approval(RunDirectory(folder).approvals)
     batches = approval.waiting()
     for batch, queries in batches.items():
         for q in queries:
-            where = "starting set" if q["walker"] < 0 else f"walker {q['walker']} at step {q['step']}"
-            typer.echo(f"{'no' if no else 'yes'}: {q['atoms']} atoms, {where} {q['name']}")
+            typer.echo(f"{'no' if no else 'yes'}: {q['atoms']} atoms, {place_of(q)} {q['name']}")
         approval.give(batch, "no" if no else "yes")
     if not batches:
         typer.echo("nothing is asked for")

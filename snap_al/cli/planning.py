@@ -6,9 +6,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from snap_al.config import load_config, read_run
-from snap_al.label import AseLabeler
-from snap_al.loop import Event, RunDirectory, initial_state, read_inputs
+from snap_al.config import load_config, make_labeler, read_run
+from snap_al.loop import Event, RunDirectory, initial_state, labels_left, read_inputs
 from snap_al.md import StageSettings
 
 Plan = dict[str, Any]
@@ -18,7 +17,7 @@ def plan(config_path: Path, out: Path, ranks: int) -> Plan:
     """Reads and checks everything that `snap-al run` does, and writes nothing. Raises InputError as it would."""
     config = load_config(config_path)
     state, inputs = initial_state(config), read_inputs(config)
-    labeler = AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms)
+    labeler = make_labeler(config.label, ranks)
     assert config.explore is not None
     label, walkers = config.label, inputs.walkers
     events: list[Event] = []
@@ -26,7 +25,7 @@ def plan(config_path: Path, out: Path, ranks: int) -> Plan:
         _, events, state = read_run(out)
     costs = [e["core_seconds"] for e in events if e["event"] == "labelled" and "core_seconds" in e]
     each = statistics.median(costs) if costs else None
-    left = max(config.stop.max_labels - len(state.labelled), 0)
+    left = labels_left(state, config)
     groups = min(ranks, len(walkers))
     return {
         "walkers": [{"name": w.configuration.name, "atoms": len(w.configuration)} for w in walkers],

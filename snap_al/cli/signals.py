@@ -8,9 +8,9 @@ import sys
 import threading
 from types import FrameType
 
+from snap_al.errors import GO_ON
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-AGAIN = 75
-"""Exit code, EX_TEMPFAIL of sysexits.h: start the same command again."""
 
 
 def leave_on_signals() -> None:
@@ -37,5 +37,5 @@ def _wait(woken: int) -> None:
         name = signal.Signals(number).name
         print(f"ended by {name}; the same command goes on from what is on disk", file=sys.stderr, flush=True)
     if mpi is not None and ranks > 1:
-        mpi.COMM_WORLD.Abort(AGAIN)
-    os._exit(AGAIN)
+        mpi.COMM_WORLD.Abort(GO_ON)
+    os._exit(GO_ON)

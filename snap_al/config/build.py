@@ -50,12 +50,7 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
     inputs = on_root(comm, lambda: read_inputs(config))
     with collectively(comm):
         # Each rank makes its own: a calculator need not be something that can travel.
-        labeler = AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms)
-        if labeler.writes_files and config.label.backend == "here" and comm.size > 1:
-            raise InputError(
-                f"label.backend: here: {config.label.calculator} works with files, and {comm.size} ranks would share their folder; "
-                "take backend: local, in which each label has its own"
-            )
+        labeler = make_labeler(config.label, comm.size)
     journal: Journal | None = None
     with collectively(comm):
         if comm.rank == 0:
@@ -69,6 +64,17 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
                 backend = _backend(config.label, labeler, directory)
         with closing(backend) if backend else nullcontext():
             yield Driver(config, inputs, directory, backend, journal, comm, observe)
+
+
+def make_labeler(settings: LabelSettings, ranks: int) -> AseLabeler:
+    """Raises InputError for a calculator that is not there, or that as many ranks cannot share."""
+    labeler = AseLabeler(settings.calculator, settings.arguments, settings.magmoms)
+    if labeler.writes_files and settings.backend == "here" and ranks > 1:
+        raise InputError(
+            f"label.backend: here: {settings.calculator} works with files, and {ranks} ranks would share their folder; "
+            "take backend: local, in which each label has its own"
+        )
+    return labeler
 
 
 def _backend(settings: LabelSettings, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:

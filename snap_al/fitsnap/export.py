@@ -34,8 +34,8 @@ def export(
 ) -> Path:  # fmt: skip
     """Writes JSON/<group>/*.json and export.in into `folder`, replacing what is there. Returns the deck's path.
 
-    eshift: eV per atom of an element, for the deck's [ESHIFT]. A group's weights are the means of those that its rows have here. Energies are those of the labels: constants are
-    fitted unless bzeroflag is set. Raises InputError for labels without energy or forces, which FitSNAP needs, and for an
+    eshift: eV per atom of an element, for the deck's [ESHIFT]. A group's weights are the means of those that its rows have
+    here. Energies are those of the labels: constants are fitted unless bzeroflag is set. Raises InputError for labels without energy or forces, which FitSNAP needs, and for an
     open boundary, which it does not have.
     """
     for item in items:

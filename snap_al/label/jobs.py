@@ -7,6 +7,7 @@ number of times.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,9 @@ from snap_al.label.backend import LabelResult, encode_result, job_name, read_res
 from snap_al.label.job_folder import JobFolder
 from snap_al.label.script import job_script
 from snap_al.label.settings import LabelSettings
+
+LOOK_AGAIN = 0.02
+"""s"""
 
 
 class Handle(Protocol):
@@ -75,6 +79,7 @@ class JobBackend:
         self._launcher = launcher
         self._waiting: dict[str, Configuration] = {}
         self._launches: list[_Launch] = []
+        self._looked = 0.0
 
     def submit(self, configuration: Configuration) -> str:
         job = job_name(configuration, self._key)
@@ -95,7 +100,8 @@ class JobBackend:
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
         """Raises LabelError for a file that is not a label of this configuration."""
-        self._advance()
+        if time.monotonic() - self._looked > LOOK_AGAIN:  # one look does for all jobs that are polled in a row
+            self._advance()
         under_way = job in self._waiting or (self._launcher.lingers and self._launched(job))
         return None if under_way else read_result(self._folder, job, configuration)
 
@@ -116,6 +122,7 @@ class JobBackend:
 
     def _advance(self) -> None:
         """Looks after what runs, and starts what there is room for."""
+        self._looked = time.monotonic()
         answered = self._answered()
         for launch in list(self._launches):
             done = not self._launcher.lingers and answered.issuperset(launch.jobs)

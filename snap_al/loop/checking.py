@@ -40,8 +40,12 @@ class Checking:
         self._known = len(state.labelled)
         if result.label is None:
             return result
-        reason = implausible(self._asked(query.key), result.label, self._energies, self._limits)
-        return self._labelling.refuse(result, reason) if reason else result
+        asked = self._asked(query.key)
+        if reason := implausible(asked, result.label, self._energies, self._limits):
+            return self._labelling.refuse(result, reason)
+        self._energies.add(asked, result.label)
+        self._known += 1  # the journal has it next
+        return result
 
     def stress(self, query: Query) -> Event:
         """Raises RunError for a labeler that fails, or gives none."""

@@ -20,9 +20,8 @@ from snap_al.loop.state import RunState, WalkerState
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
 from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
-from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.parallel import Communicator, abandon, collectively, on_root
 from snap_al.potential import FittedPotential
-from snap_al.sessions import abandon
 
 VELOCITIES, SCRIPTS = 2, 6
 """Streams of random numbers."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -44,15 +45,12 @@ class Labelling:
             return {n: result for n, result in found if result is not None}
 
         done: dict[int, LabelResult] = {}
-        with collectively(self._comm):
-            try:
-                if self._comm.rank == 0:
+        with self._together():
+            if self._comm.rank == 0:
+                done = poll()
+                while wait and not done:
+                    time.sleep(LONGEST_PAUSE)
                     done = poll()
-                    while wait and not done:
-                        time.sleep(LONGEST_PAUSE)
-                        done = poll()
-            finally:
-                self._comm.rest()
         return self._comm.bcast(done)
 
     def cancel(self, jobs: list[str]) -> None:
@@ -81,28 +79,31 @@ class Labelling:
                 "name": atoms.name,
             }
 
-        with collectively(self._comm):
-            try:
-                if new and self._comm.rank == 0:
-                    approval = Approval(self._directory.approvals)
-                    approval.wait(approval.ask([described(q) for q in new]))
-            finally:
-                self._comm.rest()
+        with self._together():
+            if new and self._comm.rank == 0:
+                approval = Approval(self._directory.approvals)
+                approval.wait(approval.ask([described(q) for q in new]))
 
     def refuse(self, result: LabelResult, reason: str) -> LabelResult:
         """The result of a label that is not what was asked for, on disk too."""
         on_root(self._comm, lambda: refuse_result(self._directory.labels, result.job, reason))
         return replace(result, label=None, reason=reason)
 
-    def _over_ranks(self, count: int, work: Callable[[LabelBackend, int], T]) -> list[T]:
-        own: dict[int, T] = {}
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Work of some ranks, for which the others wait without keeping their processors busy."""
         with collectively(self._comm):
             try:
-                if self._backend is not None:
-                    for n in range(self._comm.rank, count, self._comm.size if self._backend.everywhere else 1):
-                        own[n] = work(self._backend, n)
+                yield
             finally:
                 self._comm.rest()
+
+    def _over_ranks(self, count: int, work: Callable[[LabelBackend, int], T]) -> list[T]:
+        own: dict[int, T] = {}
+        with self._together():
+            if self._backend is not None:
+                for n in range(self._comm.rank, count, self._comm.size if self._backend.everywhere else 1):
+                    own[n] = work(self._backend, n)
         everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
         return [everyone[n] for n in range(count)]
 

@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 from ase.units import GPa
-from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.label.settings import LabelChecks
 
-Array = NDArray[np.float64]
 STRAIN, STRETCH = 0.004, 1.02
 """Of the finite difference; and of the cell before it, so that there is a stress to have a sign."""
 CLOSE, SAME_SIZE = 0.05, 0.5

@@ -7,6 +7,7 @@ ranks of one job only; nothing that comes from a file is unpickled.
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import ase.parallel
 
-from snap_al.errors import InputError, SnapALError, UnexpectedError, of_the_disk
+from snap_al.errors import GO_ON, InputError, SnapALError, UnexpectedError, of_the_disk
 
 T = TypeVar("T")
 REST_SECONDS = 0.005
@@ -161,6 +162,14 @@ def on_root(comm: Communicator, work: Callable[[], T]) -> T:
         if comm.rank == 0:
             result = work()
     return comm.bcast(result)  # type: ignore[return-value]
+
+
+def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], None] | None) -> None:
+    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr."""
+    if on_abort is not None:
+        on_abort(str(failure))
+    print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
+    comm.abort(GO_ON)
 
 
 def _portable(error: Exception | None) -> SnapALError | None:

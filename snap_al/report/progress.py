@@ -12,6 +12,11 @@ from rich.markup import escape
 from snap_al.loop import Event, RunState
 
 
+def place_of(query: Event) -> str:
+    """Where a query comes from, by its `walker` and `step`."""
+    return "starting set" if query["walker"] < 0 else f"walker {query['walker']} at step {query['step']}"
+
+
 def describe(event: Event) -> str:
     """A sentence, or an empty text for what needs none."""
     kind = event["event"]
@@ -23,7 +28,7 @@ def describe(event: Event) -> str:
         return f"the labeler's stress, {event['label']:.4g} eV/Å³, and its energies' derivative, {event['derivative']:.4g}: {event['verdict']}"
     if kind == "labelled":
         force = "" if event["max_force"] is None else f", largest force {event['max_force']:.2f} eV/Å"
-        where = "starting set" if event["walker"] < 0 else f"walker {event['walker']} at step {event['step']}"
+        where = place_of(event)
         return f"labelled: {where}, {event['seconds']:.2f} s{force}"
     if kind == "rejected":
         return f"label rejected: {event['reason']}"

@@ -2,7 +2,7 @@
 
 from snap_al.sessions.box import Box, box_of
 from snap_al.sessions.scripts import check_script
-from snap_al.sessions.session import LammpsSession, abandon
+from snap_al.sessions.session import LammpsSession
 from snap_al.sessions.settings import LammpsSettings
 
-__all__ = ["Box", "LammpsSession", "LammpsSettings", "abandon", "box_of", "check_script"]
+__all__ = ["Box", "LammpsSession", "LammpsSettings", "box_of", "check_script"]

@@ -11,7 +11,6 @@ import ctypes
 import os
 import re
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.errors import InputError, LammpsError, RunError, SnapALError
-from snap_al.parallel import Communicator
+from snap_al.errors import InputError, LammpsError, RunError
+from snap_al.parallel import Communicator, abandon
 from snap_al.sessions.box import Box
 from snap_al.sessions.library import chosen_library, load_lammps, own_library
 from snap_al.sessions.scripts import line_of
@@ -32,8 +31,6 @@ from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
 _SCALAR = 0
-GO_ON = 75
-"""Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
 
 
 class LammpsSession:
@@ -289,14 +286,6 @@ class LammpsSession:
         if self.comm.size > 1 and isinstance(error, self._module.MPIAbortException):
             abandon(self.comm, LammpsError(f"{self.where}{failure}"), self._on_abort)
         return failure
-
-
-def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], None] | None) -> None:
-    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr."""
-    if on_abort is not None:
-        on_abort(str(failure))
-    print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
-    comm.abort(GO_ON)
 
 
 def _message(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from bench import LONGEST, Row, compared, kill, labels, left
+from odd import ranks_of, until
 
 
 def random_kills(case, name, count, rng):
@@ -40,11 +41,9 @@ def signals(case, number, count, rng):
     for _ in range(count):
         out = case.folder()
         process = case.start(out)
-        deadline = time.monotonic() + LONGEST
-        while not (out / "journal.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until((out / "journal.jsonl").exists, LONGEST)
         time.sleep(float(rng.uniform(0.0, 1.0)))
-        for pid in _ranks(out):
+        for pid in ranks_of(out):
             os.kill(pid, number)
         code, said = case.ended(process, 10.0)
         before = labels(out)
@@ -60,10 +59,9 @@ def one_rank(case, count, rng):
     for n in range(count):
         out = case.folder()
         process = case.start(out)
-        while not (out / "journal.jsonl").exists():
-            time.sleep(0.01)
+        until((out / "journal.jsonl").exists, LONGEST)
         time.sleep(float(rng.uniform(0.0, 1.0)))
-        pids = _ranks(out)
+        pids = ranks_of(out)
         os.kill(pids[n % len(pids)], signal.SIGKILL)
         code, said = case.ended(process, 60.0)
         left(out)
@@ -72,8 +70,3 @@ def one_rank(case, count, rng):
         wrong = f"exit code {code}: {said[-200:]}" if code in (0, None) else ""
         row.add(same and not wrong, wrong or note, *compared(before, out))
     return row
-
-
-def _ranks(out):
-    rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-    return sorted(int(r.split()[0]) for r in rows if str(out) in r and "-m snap_al run" in r and "mpirun" not in r)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import rattled_copper
-from odd import PATH, gone, waited
+from odd import PATH, driver, gone, until, waited
 from pydantic import ValidationError
 
 from snap_al.errors import InputError
@@ -93,30 +93,14 @@ def test_a_failure_is_computed_again_when_asked_again(tmp_path):
     assert len(log.read_text().splitlines()) == 2
 
 
-DRIVER = """
-import sys, time
-sys.path[:0] = {path!r}.split(":")
-from pathlib import Path
-from conftest import rattled_copper
-from odd import PATH, gone, waited
-from test_local_jobs import jobs
-backend = jobs(Path({folder!r}), "slow", log={log!r})
-backend.submit(rattled_copper(1))
-print("submitted", flush=True)
-time.sleep(100)
-"""
-
-
 @pytest.mark.parametrize("wait", [0.0, 0.3, 1.5, 5.0])
 def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
     """kill -9 while the worker starts, works, or is done: the label is computed once, and no process is left."""
     log, asked = tmp_path / "log", rattled_copper(1)
-    text = DRIVER.format(path=PATH, folder=str(tmp_path), log=str(log))
-    driver = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
-    driver.stdout.readline()
+    first = driver("test_local_jobs", tmp_path, log)
     time.sleep(wait)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    first.send_signal(signal.SIGKILL)
+    first.wait()
     backend = jobs(tmp_path, "slow", log=str(log))
     assert waited(backend, backend.submit(asked), asked).label is not None
     time.sleep(3.5 if wait == 0.0 else 0)
@@ -125,18 +109,11 @@ def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
 
 
 def test_the_spare_worker_ends_with_its_driver(tmp_path):
-    text = DRIVER.format(path=PATH, folder=str(tmp_path), log=str(tmp_path / "log"))
-    driver = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
-    driver.stdout.readline()
-    deadline = time.monotonic() + 20
-    while not (spares := _spares_of(driver.pid)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    while any(Path(f"/proc/{pid}").exists() for pid in spares):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    first = driver("test_local_jobs", tmp_path, tmp_path / "log")
+    spares = until(lambda: _spares_of(first.pid), 20)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in spares), 20)
 
 
 def _spares_of(driver):
