@@ -70,3 +70,10 @@ def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
     assert driver.returncode == 0, driver.communicate()
     assert result_of(out)[0] == expected[0]
     assert "nothing is asked for" in snap_al("approve", out).stdout
+
+
+def test_asking_may_begin_and_end_in_a_run_that_is_there(tmp_path):
+    """It changes no label."""
+    run(small_config(tmp_path, label="label: {approve: false}", stop="stop: {max_labels: 4}"), tmp_path / "run")
+    config = small_config(tmp_path, label="label: {approve: true}", stop="stop: {max_labels: 4}")
+    run(config, tmp_path / "run")

@@ -31,6 +31,7 @@ MAY_CHANGE_OF_LABEL = (
     "backend",
     "max_failures",
     "checks",
+    "approve",
     *JOB_KEYS,
     *(key for keys in OWN_KEYS.values() for key in keys),
 )
