@@ -19,6 +19,7 @@ _WHERE = {
     "fit_posterior": "snap_al.fit",
     "Configuration": "snap_al.data",
     "FittedPotential": "snap_al.potential",
+    "SnapCalculator": "snap_al.potential.snap_calculator",
     "evaluate": "snap_al.cli.actions",
     "predict": "snap_al.cli.actions",
     "run": "snap_al.cli.actions",

@@ -97,6 +97,17 @@ class DescriptorEngine:
         elements = np.array([self.settings.elements.index(symbol) for symbol in configuration.species])
         return self.columns.atom_rows(elements, raw)
 
+    def rows_with_atoms(self, configuration: Configuration) -> tuple[ConfigurationRows, Array, Array]:
+        """`rows`, `atom_rows`, and (n_atoms,) eV of the reference potential on each atom, by one evaluation of it."""
+        n = len(configuration)
+        raw, box = self._guarded(configuration, self._compute_all)
+        elements = np.array([self.settings.elements.index(symbol) for symbol in configuration.species])
+        return (
+            self._arrange(configuration, raw[:-n], box),
+            self.columns.atom_rows(elements, raw[-n:, : self.columns.n_components]),
+            raw[-n:, -1].copy(),
+        )
+
     def _guarded(
         self, configuration: Configuration, compute: Callable[[Configuration], tuple[Array, Box]]
     ) -> tuple[Array, Box]:
@@ -135,6 +146,21 @@ class DescriptorEngine:
         raw = session.per_atom("atoms")[np.argsort(session.atoms()["id"])]
         session.command("uncompute atoms")
         return raw, box
+
+    def _compute_all(self, configuration: Configuration) -> tuple[Array, Box]:
+        """The rows of `_compute`; below them (n_atoms, ...) each atom's components and, last, its reference energy."""
+        session, box = self._placed(configuration)
+        arguments = self.settings.compute_arguments()
+        session.commands(
+            [f"compute snap all snap {arguments}", f"compute atoms all sna/atom {arguments}", "compute energies all pe/atom pair"]
+        )  # fmt: skip
+        session.command("run 0 post no")
+        order = np.argsort(session.atoms()["id"])
+        raw, components = session.global_array("snap"), session.per_atom("atoms")[order]
+        own = np.zeros((len(order), raw.shape[1]))
+        own[:, : components.shape[1]], own[:, -1] = components, session.per_atom_scalar("energies")[order]
+        session.commands(["uncompute snap", "uncompute snap_press", "uncompute atoms", "uncompute energies"])
+        return np.concatenate([raw, own]), box
 
     def _placed(self, configuration: Configuration) -> tuple[LammpsSession, Box]:
         session = self._session or self._open()

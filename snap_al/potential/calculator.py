@@ -18,6 +18,7 @@ from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.descriptors import ReferencePotential
 from snap_al.errors import LammpsError
 from snap_al.parallel import SERIAL
 from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of
@@ -33,7 +34,7 @@ class LammpsCalculator(Calculator):
 
     elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
     the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line, and library, its
-    liblammps.so, as in a config's `lammps`.
+    liblammps.so, as in a config's `lammps`. atom_style: of charges and spins, which are then the atoms' initial ones.
     Raises CalculatorSetupError for an atom of another element, LammpsError for what LAMMPS refuses.
     """
 
@@ -41,12 +42,12 @@ class LammpsCalculator(Calculator):
 
     def __init__(
         self, commands: Sequence[str], elements: Sequence[str], arguments: Sequence[str] = (), vacuum: float = 20.0,
-        library: str | None = None, **kwargs: Any,
+        library: str | None = None, atom_style: str = "atomic", **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self._commands, self._elements = tuple(commands), tuple(elements)
         self._lammps = LammpsSettings(arguments=tuple(arguments), library=None if library is None else Path(library))
-        self._vacuum = vacuum
+        self._vacuum, self._moments = vacuum, ReferencePotential(atom_style=atom_style)
         self._session: LammpsSession | None = None
         self._pbc = (True, True, True)
 
@@ -91,13 +92,14 @@ class LammpsCalculator(Calculator):
             session.command(f"change_box all {box.bounds()}")
         types = np.array([self._elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions if all(box.pbc) else box.centered())
+        self._moments.set_moments(session, configuration, box)
         return session
 
     def _opened(self, box: Box) -> LammpsSession:
         session = LammpsSession(SERIAL, lammps=self._lammps)
         try:
             masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
-            session.create_box(box, masses, sort=False)
+            session.create_box(box, masses, self._moments.atom_style, sort=False)
             session.commands([*self._commands, f"thermo_style custom step pe {' '.join(PRESSURES)}"])
         except Exception:
             session.close()

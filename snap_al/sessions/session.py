@@ -30,7 +30,7 @@ from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
-_SCALAR = 0
+_SCALAR, _VECTOR = 0, 1
 
 
 class LammpsSession:
@@ -237,6 +237,10 @@ class LammpsSession:
         """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns). Collective."""
         rows = self._extract(compute, _ATOM, _ARRAY)
         return np.array(rows[: self.n_local])
+
+    def per_atom_scalar(self, compute: str) -> Array:
+        """The same of a compute that gives one number an atom, (n_local,). Collective."""
+        return np.array(self._extract(compute, _ATOM, _VECTOR)[: self.n_local])
 
     @property
     def n_local(self) -> int:
