@@ -82,6 +82,23 @@ def rattled_copper(seed: int, displacement: float = 0.08, repeat: int = 2) -> Co
     return Configuration.from_atoms(atoms, f"copper {seed}").labelled(label)
 
 
+@pytest.fixture(scope="session")
+def copper_potential():
+    """Fitted to EMT copper from nearly perfect to well rattled; linear SNAP, 2J = 4, no reference potential."""
+    from snap_al.data import LabelledConfiguration
+    from snap_al.descriptors import DesignMatrix
+    from snap_al.fit import fit_posterior
+    from snap_al.parallel import SERIAL
+    from snap_al.potential import FittedPotential
+
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        matrix = DesignMatrix(engine, SERIAL)
+        matrix.append([LabelledConfiguration(rattled_copper(k, 0.02 + 0.01 * (k % 8)), WEIGHTS) for k in range(16)])
+    rows = matrix.slabs()[0].used()
+    posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
+    return FittedPotential(COPPER, ReferencePotential(), posterior)
+
+
 def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str]) -> Path:
     """A deck beside JSON/warm with eight files of four copper atoms."""
     (folder / "JSON" / "warm").mkdir(parents=True)

@@ -152,7 +152,14 @@ def approve(
         typer.echo("nothing is asked for")
 
 
-for command in (without_md.fit, without_md.evaluate, without_md.predict, without_md.select, without_md.learn):
+for command in (
+    without_md.fit,
+    without_md.evaluate,
+    without_md.predict,
+    without_md.select,
+    without_md.learn,
+    without_md.validate,
+):
     app.command()(command)
 
 

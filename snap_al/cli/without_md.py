@@ -173,3 +173,55 @@ def learn(
 
         Console().print(learning_table(found))
         typer.echo(f"learning.png, learning.csv and learning.json are in {out}")
+
+
+def validate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run or fit.")],
+    structure: Annotated[
+        Path | None, typer.Option(help="A cubic or hexagonal crystal; the run's, or the element's own, when not given.")
+    ] = None,
+    labeler: Annotated[
+        str | None,
+        typer.Option(
+            help="To compare with: an ASE calculator's name, a config with a section label, or own, the run's."
+        ),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="To compare with: YAML, a value by each property's name.")] = None,
+    only: Annotated[
+        str,
+        typer.Option(
+            help="With commas, of lattice, eos, elastic, vacancy, surfaces, phonons; holes, nve, npt, or stability for these three."
+        ),
+    ] = "",
+    draws: Annotated[int, typer.Option(min=2, help="From the posterior, for error bars.")] = 32,
+    temperature: Annotated[float | None, typer.Option(help="K, the highest of use; the run's, or 1000.")] = None,
+    ps: Annotated[float, typer.Option(min=0.01, help="Of MD at that temperature.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Of draws and velocities.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Properties with error bars, holes, and MD, before anyone trusts the potential. Exit code 1 when a check fails.
+
+    Example: mpirun -n 2 snap-al validate run --labeler own
+    """
+    from rich.console import Console
+
+    from snap_al.cli.validating import validate as examine
+    from snap_al.parallel import world
+    from snap_al.report.validation import validation_screen
+    from snap_al.report.working import Working
+
+    comm = world()
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    with Working(Console(stderr=True, quiet=comm.rank != 0)) as working:
+        found = examine(
+            folder, comm, structure=structure, labeler=labeler, table=table, only=names, draws=draws, temperature=temperature,
+            ps=ps, seed=seed, report=working,
+        )  # fmt: skip
+    if comm.rank == 0:
+        if as_json:
+            typer.echo(json.dumps(found))
+        else:
+            Console().print(validation_screen(found))
+            typer.echo(f"validation.json, properties.csv and figures are in {folder / 'validation'}")
+    if not found.get("passed", True):
+        raise typer.Exit(1)

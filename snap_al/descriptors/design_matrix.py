@@ -22,6 +22,7 @@ from snap_al.descriptors.engine import ConfigurationRows
 from snap_al.descriptors.slabs import Slabs
 from snap_al.errors import InputError, SnapALError
 from snap_al.parallel import Communicator, collectively
+from snap_al.progress import Report, silent
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -122,7 +123,9 @@ class DesignMatrix:
     def columns(self) -> Columns:
         return self._source.columns
 
-    def append(self, items: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+    def append(
+        self, items: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent
+    ) -> list[str]:
         """Computes and keeps the rows of more configurations.
 
         A configuration that cannot be computed raises InputError on all ranks, or, if not strict, is left out. Returns
@@ -130,7 +133,7 @@ class DesignMatrix:
         """
         before = self._slabs.filled, self._load.copy(), list(self.groups)
         try:
-            problems, remarks = self._compute(items, strict)
+            problems, remarks = self._compute(items, strict, report)
         except SnapALError:
             self._entries = {n: e for n, e in self._entries.items() if n < self._next}
             self._seen = {key: n for key, n in self._seen.items() if n < self._next}
@@ -147,7 +150,9 @@ class DesignMatrix:
         self._next += len(items)
         return [noted[n] for n in sorted(noted)]
 
-    def _compute(self, items: Sequence[LabelledConfiguration], strict: bool) -> tuple[dict[int, str], dict[int, str]]:
+    def _compute(
+        self, items: Sequence[LabelledConfiguration], strict: bool, report: Report
+    ) -> tuple[dict[int, str], dict[int, str]]:
         """This rank's share of them into the slabs. Returns what could not be computed, if not strict, and remarks."""
         problems: dict[int, str] = {}
         remarks: dict[int, str] = {}
@@ -159,6 +164,8 @@ class DesignMatrix:
                     self.groups.append(item.group)
                 if owner != self._comm.rank:
                     continue
+                if self._comm.rank == 0:
+                    report("descriptors", number - self._next, len(items))
                 try:
                     self._entries[number] = self._entry(number, item)
                 except InputError as error:

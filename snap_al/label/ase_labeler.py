@@ -43,14 +43,14 @@ class AseLabeler:
         self._name = calculator
         settings = [calculator, self._arguments, *([self._magmoms] if magmoms else [])]
         self.key = json.dumps(settings, sort_keys=True, default=str)
-        self.writes_files = isinstance(self._make(), FILE_CALCULATORS)
+        self.writes_files = isinstance(self.calculator(), FILE_CALCULATORS)
 
     def label(self, configuration: Configuration) -> Label:
         """Raises LabelError when the calculator fails, or returns what is not a label of this configuration."""
         atoms = configuration.to_atoms()
         if self._magmoms and configuration.spins is None:
             atoms.set_initial_magnetic_moments([self._magmoms.get(s, 0.0) for s in configuration.species])
-        atoms.calc = self._make()
+        atoms.calc = self.calculator()
         try:
             energy = atoms.get_potential_energy()
             forces = np.array(atoms.get_forces(), dtype=float)
@@ -75,7 +75,8 @@ class AseLabeler:
         except (PropertyNotImplementedError, NotImplementedError):
             return None
 
-    def _make(self) -> Any:
+    def calculator(self) -> Any:
+        """A fresh one. Raises InputError when it refuses its arguments."""
         try:
             return self._factory(**self._arguments)
         except Exception as error:

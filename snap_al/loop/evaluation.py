@@ -13,6 +13,7 @@ from snap_al.data import LabelledConfiguration
 from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.fit import Posterior, RowErrors
 from snap_al.parallel import Communicator
+from snap_al.progress import Report, silent
 from snap_al.uncertainty import Evaluated
 
 
@@ -57,9 +58,9 @@ class TestSet:
         self._comm = comm
         self.matrix = DesignMatrix(source, comm, folder)
 
-    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent) -> list[str]:
         """See DesignMatrix.append."""
-        return self.matrix.append(given, strict=strict)
+        return self.matrix.append(given, strict=strict, report=report)
 
     def __bool__(self) -> bool:
         return bool(self.matrix.items)

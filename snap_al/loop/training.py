@@ -18,6 +18,7 @@ from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, re
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
 from snap_al.parallel import Communicator, combined_triangle, sum_rows
+from snap_al.progress import Report, silent
 from snap_al.query import left_out_force_stds
 from snap_al.uncertainty import Evaluated
 
@@ -52,9 +53,9 @@ class TrainingSet:
         self._factored: dict[int, bytes] = {}
         """The weights with which configurations are in the triangle."""
 
-    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True) -> list[str]:
+    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent) -> list[str]:
         """See DesignMatrix.append."""
-        return self.matrix.append(given, strict=strict)
+        return self.matrix.append(given, strict=strict, report=report)
 
     def add_label(self, configuration: Configuration, label: Label, group: str) -> None:
         settings, carve = self._config.label, self._config.carve

@@ -61,8 +61,9 @@ class FittedPotential:
         )
 
     @classmethod
-    def read(cls, folder: Path) -> FittedPotential:
+    def read(cls, folder: Path | str) -> FittedPotential:
         """Raises InputError when the folder does not hold what `write` leaves."""
+        folder = Path(folder)
         try:
             description = json.loads((folder / "descriptor.json").read_text())
             settings = SnapSettings(**description["descriptor"])

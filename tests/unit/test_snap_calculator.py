@@ -11,14 +11,13 @@ from ase.filters import FrechetCellFilter
 from ase.mep import NEB
 from ase.optimize import BFGS
 from ase.phonons import Phonons
-from conftest import COPPER, KINDS_OF_SNAP, WEIGHTS, ZBL, rattled_copper
+from conftest import KINDS_OF_SNAP, ZBL, rattled_copper
 
 from snap_al import SnapCalculator
-from snap_al.data import Configuration, LabelledConfiguration
-from snap_al.descriptors import Columns, DescriptorEngine, DesignMatrix, ReferencePotential
+from snap_al.data import Configuration
+from snap_al.descriptors import Columns, DescriptorEngine
 from snap_al.errors import InputError
 from snap_al.fit import fit_posterior
-from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.contract import validate_calculator
@@ -33,15 +32,10 @@ def made_up(request):
 
 
 @pytest.fixture(scope="module")
-def copper(tmp_path_factory):
-    """Fitted to EMT; the folder."""
+def copper(copper_potential, tmp_path_factory):
+    """The folder."""
     folder = tmp_path_factory.mktemp("copper")
-    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
-        matrix = DesignMatrix(engine, SERIAL)
-        matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(12)])
-    rows = matrix.slabs()[0].used()
-    posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
-    FittedPotential(COPPER, ReferencePotential(), posterior).write(folder)
+    copper_potential.write(folder)
     return folder
 
 

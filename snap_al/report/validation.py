@@ -1,0 +1,132 @@
+"""What `snap-al validate` found: validation.json, properties.csv, figures, and the table on a terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from snap_al.data.storage import write_atomically
+
+Validation = dict[str, Any]
+COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
+
+
+def write_validation(folder: Path, found: Validation) -> None:
+    """NaN, which JSON does not have, becomes null."""
+    write_atomically(folder / "validation.json", json.dumps(_without_nan(found), indent=1) + "\n")
+    if "properties" in found:
+        text = StringIO()
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows([p[c] for c in COLUMNS] for p in found["properties"])
+        write_atomically(folder / "properties.csv", text.getvalue())
+    matplotlib.use("Agg")
+    for name, figure in figures(found).items():
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=130)
+        write_atomically(folder / f"{name}.png", buffer.getvalue())
+
+
+def figures(found: Validation) -> dict[str, Figure]:
+    """Those that there is something for."""
+    out = {}
+    if any(p["z"] is not None for p in found.get("properties", [])):
+        out["properties"] = _deviations(found["properties"])
+    if found.get("curves"):
+        out["curves"] = _curves(found["curves"])
+    shown = [t for t in found.get("trajectories", []) if t["time"]]
+    if shown:
+        out["trajectories"] = _trajectories(shown)
+    return out
+
+
+def _deviations(properties: list[dict[str, Any]]) -> Figure:
+    """Each property's deviation from its reference, in stds."""
+    known = [p for p in properties if p["z"] is not None][::-1]
+    figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(known)), layout="constrained")
+    panel = figure.subplots()
+    panel.axvspan(-2, 2, color="tab:blue", alpha=0.08, lw=0)
+    panel.axvspan(-1, 1, color="tab:blue", alpha=0.14, lw=0)
+    panel.errorbar([p["z"] for p in known], range(len(known)), xerr=1.0, fmt="o", ms=4, lw=1, color="tab:blue")
+    panel.axvline(0, color="0.5", lw=0.8)
+    panel.set_yticks(range(len(known)), [p["name"] for p in known], fontsize=8)
+    panel.set_xlabel("(potential - reference) / std")
+    return figure
+
+
+def _curves(curves: list[dict[str, Any]]) -> Figure:
+    figure = Figure(figsize=(4.2 * len(curves), 3.4), layout="constrained")
+    for panel, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        x, y = np.array(curve["x"]), np.array(curve["value"])
+        panel.plot(x, y, color="tab:blue", label="potential ± std")
+        std = np.array(curve["std"])
+        panel.fill_between(x, y - std, y + std, color="tab:blue", alpha=0.2, lw=0)
+        if curve["reference"] is not None:
+            panel.plot(x, np.array(curve["reference"], dtype=float), color="tab:red", ls="--", label="labeler")
+        panel.axhline(0, color="0.5", lw=0.8)
+        if curve["y_label"].startswith("energy"):
+            panel.set_ylim(min(-1.0, np.min(y[x > 0.6 * x.max()]) - 0.5), 12.0)
+        panel.set_title(f"{curve['name']}: {'passed' if curve['passed'] else 'FAILED'}", loc="left", fontsize=9)
+        panel.set_xlabel(curve["x_label"])
+        panel.set_ylabel(curve["y_label"])
+        panel.legend(fontsize=8)
+    return figure
+
+
+def _trajectories(trajectories: list[dict[str, Any]]) -> Figure:
+    figure = Figure(figsize=(8.0, 2.4 * len(trajectories)), layout="constrained")
+    for (left, right), t in zip(figure.subplots(len(trajectories), 2, squeeze=False), trajectories, strict=True):
+        left.plot(t["time"], t["temperature"], color="tab:blue", lw=1)
+        left.set_ylabel("temperature, K")
+        left.set_title(f"{t['name']}: {'passed' if t['passed'] else 'FAILED'}", loc="left", fontsize=9)
+        if t["energy"] is not None:
+            right.plot(t["time"], 1e3 * (np.array(t["energy"]) - t["energy"][0]), color="tab:blue", lw=1)
+            right.set_ylabel("energy, meV/atom")
+        else:
+            right.plot(t["time"], t["force_std"], color="tab:blue", lw=1)
+            right.set_ylabel("largest force std, eV/Å")
+        for panel in (left, right):
+            panel.set_xlabel("ps")
+    return figure
+
+
+def validation_screen(found: Validation) -> RenderableType:
+    """Properties, with their deviation where there is a reference, and what each check found."""
+    shown: list[RenderableType] = []
+    if "properties" in found:
+        table = RichTable(title=f"{found['structure']}, {found['system']}", title_justify="left")
+        for column in ("", "value", "std", "unit", "reference", "deviation / std"):
+            table.add_column(column, justify="left" if column in ("", "unit") else "right")
+        for p in found["properties"]:
+            numbers = ["-" if p[k] is None else f"{p[k]:.4g}" for k in ("value", "std", "reference")]
+            table.add_row(p["name"], *numbers[:2], p["unit"], numbers[2], "" if p["z"] is None else f"{p['z']:+.1f}")
+        shown.append(table)
+        coverage = found["coverage"]
+        if coverage["n"]:
+            shown.append(
+                Text(
+                    f"{coverage['n']} references: {coverage['within_1std']:.2f} of them within 1 std, {coverage['within_2std']:.2f} within 2"
+                )
+            )
+    shown += [Text(f"not computed: {text}") for text in found.get("problems", [])]
+    for check in [*found.get("curves", []), *found.get("trajectories", [])]:
+        shown.append(Text(f"{'passed' if check['passed'] else 'FAILED'}  {check['name']}: {check['finding']}"))
+    return Group(*shown)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

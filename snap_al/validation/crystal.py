@@ -1,0 +1,104 @@
+"""The crystal whose properties are computed: its conventional cell, standard setting, and how it relaxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import spglib
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers, reference_states
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+
+from snap_al.errors import InputError, RunError
+
+SYMPREC = 1e-3
+"""Å."""
+KNOWN = ("fcc", "bcc", "hcp", "diamond", "sc")
+IONS, CELL = 2e-3, 1e-3
+"""eV/Å and eV at which a relaxation has converged: strains are then right to some 1e-5."""
+MOST_STEPS = 300
+
+
+class NotConvergedError(RunError):
+    """A relaxation came to no end: with this potential the structure does not hold."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I or F."""
+
+    atoms: Atoms
+    system: Literal["cubic", "hexagonal"]
+    centring: Literal["P", "I", "F"]
+
+    @property
+    def is_element(self) -> bool:
+        return len(set(self.atoms.symbols)) == 1
+
+    @property
+    def nearest(self) -> float:
+        """Å, between neighbours."""
+        return nearest_distance(self.atoms)
+
+    def supercell(self, length: float) -> Atoms:
+        """Repeated until every edge has `length` Å."""
+        return self.atoms * tuple(int(np.ceil(length / edge - 1e-6)) for edge in self.atoms.cell.lengths())
+
+    def relaxed(self, calculator: Calculator) -> Crystal:
+        """Its cell and atoms where this calculator has no stress and no forces. Raises NotConvergedError."""
+        atoms = with_calculator(self.atoms, calculator)
+        cell = FrechetCellFilter(atoms, mask=[1, 1, 1, 0, 0, 0])
+        converge(cell, CELL, f"the {self.system} cell of {atoms.get_chemical_formula()}")
+        return replace(self, atoms=atoms.copy())
+
+
+def crystal_of(atoms: Atoms) -> Crystal:
+    """Raises InputError for one that is neither cubic nor hexagonal."""
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
+    if found is None or not atoms.pbc.all():
+        raise InputError(f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to {SYMPREC} Å")
+    if found.number < 168:
+        raise InputError(
+            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic nor hexagonal; "
+            "--only stability does without its properties, or give another --structure"
+        )
+    standard = Atoms(numbers=found.std_types, scaled_positions=found.std_positions, cell=found.std_lattice, pbc=True)
+    return Crystal(
+        standard, "cubic" if found.number >= 195 else "hexagonal", cast(Literal["P", "I", "F"], found.international[0])
+    )
+
+
+def element_crystal(element: str) -> Crystal:
+    """The one that ASE knows as the element's reference state. Raises InputError when that is another kind."""
+    state: dict[str, Any] = reference_states[atomic_numbers[element]] or {}
+    if state.get("symmetry") not in KNOWN:
+        raise InputError(f"{element}: ASE knows no cubic or hexagonal crystal of it; give one with --structure")
+    return crystal_of(bulk(element))
+
+
+def nearest_distance(atoms: Atoms) -> float:
+    """Å, of the two atoms that are nearest to each other, images counted."""
+    from ase.neighborlist import neighbor_list
+
+    reach = 1.2 * (atoms.get_volume() / len(atoms)) ** (1 / 3) * 2 ** (1 / 2)
+    distances = neighbor_list("d", atoms, reach)
+    return float(distances.min()) if len(distances) else reach
+
+
+def with_calculator(atoms: Atoms, calculator: Calculator) -> Atoms:
+    """A copy."""
+    copied = atoms.copy()
+    copied.calc = calculator
+    return copied
+
+
+def converge(what: Any, forces: float, name: str) -> None:
+    """Runs BFGS on atoms or a filter. Raises NotConvergedError."""
+    if not BFGS(what, logfile=None).run(fmax=forces, steps=MOST_STEPS):
+        raise NotConvergedError(f"{name}: not relaxed in {MOST_STEPS} steps")

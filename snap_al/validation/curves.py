@@ -1,0 +1,179 @@
+"""Where a potential has holes: pairs in vacuum, an atom pushed at its neighbour in the crystal, and the crystal compressed.
+
+SNAP is a polynomial in the descriptors: beyond the training set it may well go down where atoms meet. These curves tell how far MD
+is safe, before MD finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.units import GPa, kB
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.descriptors import DescriptorEngine, Kind
+from snap_al.fit import row_std
+from snap_al.potential import FittedPotential
+from snap_al.validation.crystal import Crystal, with_calculator
+
+Array = NDArray[np.float64]
+NEAREST, POINTS = 0.35, 40
+"""Of the crystal's nearest distance: how near pairs come."""
+EXPANDED, COMPRESSED, VOLUMES = 1.3, 0.5, 25
+"""Shares of the relaxed volume."""
+WALL = 20.0
+"""k_B T of the highest temperature: a wall this high keeps atoms apart in MD."""
+PRESSED = 0.7
+"""Share of the volume down to which the pressure must rise."""
+BAR_PER_GPA = 1e4
+SUPERCELL = 9.0
+"""Å, in which an atom is pushed at its neighbour."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """x against value ± std, each (m,), and whether that passes; reference: the labeler's, NaN where that fails."""
+
+    name: str
+    x_label: str
+    y_label: str
+    x: Array
+    value: Array
+    std: Array
+    reference: Array | None
+    passed: bool
+    finding: str
+
+
+def dimers(
+    potential: FittedPotential,
+    engine: DescriptorEngine,
+    crystal: Crystal,
+    temperature: float,
+    labeler: Calculator | None,
+) -> Iterator[Curve]:
+    """Each pair of elements in vacuum, from the cutoff inwards. temperature: K, the highest of use."""
+    reach = potential.settings.max_cutoff
+    x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
+    for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
+        frames = [_pair(one, other, r, reach) for r in x]
+        yield _wall(f"{one}-{other} in vacuum", x, frames, potential, engine, labeler, temperature, crystal.nearest)
+
+
+def _pair(one: str, other: str, r: float, reach: float) -> Atoms:
+    edge = 2.0 * reach + 5.0
+    return Atoms([one, other], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True)
+
+
+def approach(
+    potential: FittedPotential,
+    engine: DescriptorEngine,
+    crystal: Crystal,
+    temperature: float,
+    labeler: Calculator | None,
+) -> Curve:
+    """One atom of the crystal pushed straight at its nearest neighbour, all others where they are."""
+    perfect = crystal.supercell(SUPERCELL)
+    vectors = perfect.get_distances(0, range(1, len(perfect)), mic=True, vector=True)
+    vector = vectors[int(np.argmin(np.linalg.norm(vectors, axis=1)))]
+    nearest = float(np.linalg.norm(vector))
+    x = np.linspace(NEAREST * nearest, nearest, POINTS)
+    frames = []
+    for r in x:
+        atoms = perfect.copy()
+        atoms.positions[0] += vector * (1.0 - r / nearest)
+        frames.append(atoms)
+    return _wall("an atom pushed at its neighbour", x, frames, potential, engine, labeler, temperature, nearest)
+
+
+def _wall(
+    name: str, x: Array, frames: list[Atoms], potential: FittedPotential, engine: DescriptorEngine, labeler: Calculator | None,
+    temperature: float, nearest: float,
+) -> Curve:  # fmt: skip
+    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T before it falls."""
+    value, std = _energies(potential, engine, frames)
+    wanted = WALL * kB * temperature
+    inward = np.flatnonzero(x <= 1.001 * nearest)[::-1]
+    climbed = value[inward] - np.minimum.accumulate(value[inward])
+    top = int(np.argmax(climbed >= wanted)) if (climbed >= wanted).any() else -1
+    if top >= 0:
+        finding = f"rises by {wanted:.2f} eV (20 k_B T at {temperature:.0f} K) by {x[inward][top]:.2f} Å"
+    else:
+        at = int(np.argmax(climbed))
+        finding = f"rises by no more than {climbed[at]:.2f} eV, at {x[inward][at]:.2f} Å, and {wanted:.2f} eV keep atoms apart at {temperature:.0f} K"
+    reference = None
+    if labeler is not None:
+        reference = np.array([r.get("energy", np.nan) for r in _labels(labeler, frames)])
+        reference -= reference[-1]
+    return Curve(name, "distance, Å", "energy, eV", x, value, std, reference, top >= 0, finding)
+
+
+def compression(
+    potential: FittedPotential, engine: DescriptorEngine, crystal: Crystal, labeler: Calculator | None
+) -> Curve:
+    """Pressure of the crystal from expansion to half its volume."""
+    x = np.linspace(COMPRESSED, EXPANDED, VOLUMES)
+    frames = []
+    for share in x:
+        atoms = crystal.atoms.copy()
+        atoms.set_cell(atoms.cell * share ** (1 / 3), scale_atoms=True)
+        frames.append(atoms)
+    value, std = _pressures(potential, engine, frames)
+    falls = [k for k in range(VOLUMES - 1) if x[k] < 1.0 and not value[k] > value[k + 1]]
+    lowest = float(x[max(falls) + 1]) if falls else COMPRESSED
+    finding = f"the pressure rises down to {lowest:.2f} of the volume, where it is {value[int(np.argmin(abs(x - lowest)))]:.0f} GPa"
+    reference = None
+    if labeler is not None:
+        stresses = [r.get("stress", np.full(6, np.nan)) for r in _labels(labeler, frames)]
+        reference = -np.mean([s[:3] for s in stresses], axis=1) / GPa
+    return Curve(
+        "compression",
+        "share of the volume",
+        "pressure, GPa",
+        x,
+        value,
+        std,
+        reference,
+        lowest <= PRESSED + 1e-9,
+        finding,
+    )
+
+
+def _energies(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
+    """eV next to the last frame, and the std of that difference."""
+    rows = [engine.rows(Configuration.from_atoms(atoms)) for atoms in frames]
+    n = np.array([len(atoms) for atoms in frames])
+    values, reference = np.array([r.values[0] for r in rows]) * n[:, None], np.array([r.reference[0] for r in rows]) * n
+    posterior, differences = potential.posterior, values - values[-1]
+    std = posterior.recalibration[Kind.ENERGY] * row_std(differences, posterior.covariance)
+    return differences @ posterior.mean + reference - reference[-1], std
+
+
+def _pressures(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
+    """GPa, and its std."""
+    rows = [engine.rows(Configuration.from_atoms(atoms)) for atoms in frames]
+    values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA
+    reference = np.array([r.reference[-6:-3].mean() for r in rows]) / BAR_PER_GPA
+    posterior = potential.posterior
+    return values @ posterior.mean + reference, posterior.recalibration[Kind.STRESS] * row_std(
+        values, posterior.covariance
+    )
+
+
+def _labels(labeler: Calculator, frames: list[Atoms]) -> list[dict[str, Array]]:
+    """Nothing of a frame that the labeler fails at."""
+    found = []
+    for atoms in frames:
+        trial = with_calculator(atoms, labeler)
+        try:
+            trial.get_potential_energy()
+            found.append(dict(labeler.results))
+        except Exception:  # noqa: BLE001  two atoms on top of each other are beyond many codes
+            found.append({})
+    return found

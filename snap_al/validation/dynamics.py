@@ -1,0 +1,120 @@
+"""MD that a potential must come through before it is trusted: no drift of the energy in NVE, and a long NPT at the highest temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.configuration import Configuration
+from snap_al.errors import LammpsError
+from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
+from snap_al.md.boxes import create
+from snap_al.md.rules import Frame, Verdict
+from snap_al.md.settings import Guards, StageSettings
+from snap_al.parallel import Communicator, on_root
+from snap_al.potential import FittedPotential
+from snap_al.sessions import LammpsSession, LammpsSettings
+from snap_al.validation.crystal import Crystal
+
+Array = NDArray[np.float64]
+DRIFT = 1e-4
+"""eV per atom and ps, of an NVE run that passes."""
+NVE_PS, SAMPLES, EQUILIBRATED = 5.0, 100, 0.2
+"""ps, points on the curve, and the share of them that is left out at the beginning."""
+NEAREST = 0.6
+"""Of the crystal's nearest distance: atoms that come nearer have found a hole."""
+SUPERCELL = 10.0
+"""Å."""
+SMALLEST, LARGEST = 0.7, 1.5
+"""Shares of the crystal's volume per atom within which a crystal, or its melt, stays."""
+LOOK_PS = 0.05
+BEYOND = 1e6
+"""eV/Å: no force std ends it; what matters here is whether the trajectory holds."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """time: ps. temperature: K, volume: Å³ per atom, energy: eV per atom (NVE) and force_std: eV/Å, the largest (NPT), each (m,)."""
+
+    name: str
+    time: Array
+    temperature: Array
+    volume: Array
+    energy: Array | None
+    force_std: Array | None
+    passed: bool
+    finding: str
+
+
+def nve(
+    potential: FittedPotential, files: Path, crystal: Crystal, temperature: float, timestep: float, seed: int,
+    comm: Communicator, lammps: LammpsSettings | None,
+) -> Trajectory:  # fmt: skip
+    """temperature: K of the crystal once the energy is shared out. timestep: ps. files: with the potential as STEM. Collective."""
+    atoms = crystal.supercell(SUPERCELL)
+    n, every = len(atoms), max(1, round(NVE_PS / timestep / SAMPLES))
+    rows: list[list[float]] = []
+    try:
+        with LammpsSession(comm, lammps=lammps) as session:
+            session.where = "validation, NVE: "
+            create(session, potential, Configuration.from_atoms(atoms, "crystal"))
+            session.commands(["neighbor 1.0 bin", *potential.pair_commands(files)])
+            session.command(f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian")
+            session.commands(
+                [f"timestep {timestep!r}", "fix move all nve", "thermo 0", "thermo_style custom step temp vol etotal"]
+            )
+            for k in range(SAMPLES):
+                session.run(every, f"pre {'no' if k else 'yes'} post no")
+                rows.append([(k + 1) * every * timestep, *(session.thermo(name) for name in ("temp", "vol", "etotal"))])
+    except LammpsError as error:
+        nothing = np.zeros(0)
+        return Trajectory(
+            "NVE", nothing, nothing, nothing, None, None, False, f"ended after {len(rows) * every} steps: {error}"
+        )
+    time, temperatures, volumes, energies = np.array(rows).T
+    kept = slice(int(EQUILIBRATED * SAMPLES), None)
+    drift = float(np.polyfit(time[kept], energies[kept] / n, 1)[0])
+    finding = f"drift {1e3 * drift:.3g} meV per atom and ps at {temperatures[kept].mean():.0f} K, timestep {1e3 * timestep:g} fs"
+    return Trajectory("NVE", time, temperatures, volumes / n, energies / n, None, abs(drift) <= DRIFT, finding)
+
+
+def npt(
+    potential: FittedPotential, files: Path, crystal: Crystal, temperature: float, timestep: float, ps: float, seed: int,
+    comm: Communicator, lammps: LammpsSettings | None, done: Callable[[int, int], None] = lambda n, of: None,
+) -> Trajectory:  # fmt: skip
+    """At zero pressure, as a walker of a run, watched and guarded as one. files: with the potential as STEM. Collective."""
+    atoms, steps = crystal.supercell(SUPERCELL), max(1, round(ps / timestep))
+    stage = StageSettings(
+        temperature=(temperature, temperature), timestep=timestep, steps=steps, checkpoint_every=steps,
+        check_every=max(1, round(LOOK_PS / timestep)), coupling="iso" if crystal.system == "cubic" else "aniso",
+        guards=Guards(min_distance=NEAREST * crystal.nearest, max_force_std=BEYOND),
+    )  # fmt: skip
+    scratch = files / "npt.restart"
+
+    def look(frame: Frame) -> Verdict:
+        if comm.rank == 0:
+            done(frame.step, steps)
+        share = frame.session.thermo("vol") / atoms.get_volume()
+        return Verdict(not SMALLEST <= share <= LARGEST, f"{share:.2f} times the crystal's volume")
+
+    result = run_segment(
+        comm, potential, files, Protocol.of([stage]), SegmentStart(Configuration.from_atoms(atoms, "crystal"), None, 0, seed, stage.check_every, name="validation, NPT"),
+        look, restart_out=scratch, log=files / "npt.log", lammps=lammps,
+    )  # fmt: skip
+    on_root(comm, lambda: scratch.unlink(missing_ok=True))
+    time = timestep * np.array([c.step for c in result.checks])
+    volumes = np.array([c.volume for c in result.checks]) / len(atoms)
+    passed = result.outcome is Outcome.FINISHED
+    finding = (
+        f"came through {ps:g} ps at {temperature:.0f} K, {volumes[len(volumes) // 2 :].mean():.2f} Å³ per atom"
+        if passed
+        else f"ended after {time[-1] if len(time) else 0.0:.2f} ps at {temperature:.0f} K: {result.reason}"
+    )
+    return Trajectory(
+        "NPT", time, np.array([c.temperature for c in result.checks]), volumes, None,
+        np.array([c.force_std for c in result.checks]), passed, finding,
+    )  # fmt: skip

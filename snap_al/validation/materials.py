@@ -1,0 +1,135 @@
+"""A potential's properties with error bars, next to a labeler's or a table's.
+
+Each draw from the posterior goes through everything that the mean goes through, relaxations and all; the std of a property is
+that of its values over the draws. Values, draws and the labeler are tasks that are dealt to the ranks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from ase.calculators.calculator import Calculator
+
+from snap_al.errors import InputError, did_you_mean
+from snap_al.parallel import Communicator, collectively
+from snap_al.potential import FittedPotential
+from snap_al.potential.snap_calculator import SnapCalculator
+from snap_al.sessions import LammpsSettings
+from snap_al.validation.crystal import Crystal
+from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
+
+MEAN, LABELER = -1, -2
+"""Tasks beside the draws' own numbers."""
+Values = dict[str, float]
+Done = Callable[[int, int], None]
+"""Told how many of how many are done, on rank 0."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """value: of the mean coefficients; None, where they give none. std: over `draws` draws that came to a value. reference: the
+    labeler's or the table's, if there is one."""
+
+    name: str
+    unit: str
+    value: float | None
+    std: float | None
+    draws: int
+    reference: float | None = None
+
+    @property
+    def z(self) -> float | None:
+        """Deviation from the reference in stds."""
+        if self.value is None or self.reference is None or not self.std:
+            return None
+        return (self.value - self.reference) / self.std
+
+    def as_dict(self) -> dict[str, float | str | int | None]:
+        return {**asdict(self), "z": self.z}
+
+
+@dataclass(frozen=True)
+class Materials:
+    """problems: what could not be computed, and why."""
+
+    properties: tuple[Property, ...]
+    problems: tuple[str, ...]
+
+    def coverage(self) -> dict[str, float]:
+        """How many references there are, and which shares lie within one and two stds."""
+        z = np.array([abs(p.z) for p in self.properties if p.z is not None])
+        shares = {f"within_{k}std": float(np.mean(z <= k)) for k in (1, 2)} if len(z) else {}
+        return {"n": len(z), **shares}
+
+
+def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
+    """Of groups of properties; all that the crystal can have when none are given. Raises InputError for one that is not there."""
+    for name in only:
+        if name not in PROPERTIES:
+            raise InputError(f"--only {name}: {did_you_mean(name, PROPERTIES)}")
+        if name in OF_ELEMENTS and not crystal.is_element:
+            raise InputError(
+                f"--only {name}: of a compound it depends on chemical potentials, and is computed for elements alone"
+            )
+    return list(only) or [name for name in PROPERTIES if crystal.is_element or name not in OF_ELEMENTS]
+
+
+def measure(
+    potential: FittedPotential, crystal: Crystal, names: Sequence[str], n_draws: int, rng: np.random.Generator, comm: Communicator,
+    *, labeler: Calculator | None = None, table: Values | None = None, lammps: LammpsSettings | None = None,
+    done: Done = lambda n, of: None,
+) -> Materials:  # fmt: skip
+    """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a property's name, in its unit."""
+    calculator = SnapCalculator(potential, stds=False, lammps=lammps)
+    draws = calculator.draws(n_draws, rng)
+    tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
+    own: dict[int, tuple[list[Quantity], list[str]]] = {}
+    with collectively(comm):
+        mine = tasks[comm.rank :: comm.size]
+        for n, task in enumerate(mine):
+            chosen = calculator if task == MEAN else labeler if task == LABELER else draws[task]
+            assert chosen is not None
+            own[task] = _computed(chosen, crystal, names)
+            if task >= 0:
+                draws[task].close()
+            if comm.rank == 0:
+                done(n + 1, len(mine))
+    calculator.close()
+    found = {task: result for part in comm.allgather(own) for task, result in part.items()}
+    references = dict(table or {}) | ({q.name: q.value for q in found[LABELER][0]} if LABELER in found else {})
+    problems = [f"the potential: {p}" for p in found[MEAN][1]]
+    problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
+    return Materials(tuple(_with_stds(found, references)), tuple(problems))
+
+
+def _computed(calculator: Calculator, crystal: Crystal, names: Sequence[str]) -> tuple[list[Quantity], list[str]]:
+    """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at all."""
+    found: list[Quantity] = []
+    problems: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            relaxed = crystal.relaxed(calculator)
+        except Exception as error:  # noqa: BLE001  calculators and optimisers raise what they like
+            return [], [f"{type(error).__name__}: {error}"]
+        for name in names:
+            try:
+                found += [q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)]
+            except Exception as error:  # noqa: BLE001
+                problems.append(f"{name}: {type(error).__name__}: {error}")
+    return found, problems
+
+
+def _with_stds(found: dict[int, tuple[list[Quantity], list[str]]], references: Values) -> list[Property]:
+    units = {q.name: q.unit for quantities, _ in found.values() for q in quantities}
+    order = [q.name for q in found[MEAN][0]]
+    values = {task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()}
+    out = []
+    for name in dict.fromkeys([*order, *units]):
+        drawn = [values[task][name] for task in sorted(values) if task >= 0 and name in values[task]]
+        std = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else None
+        out.append(Property(name, units[name], values[MEAN].get(name), std, len(drawn), references.get(name)))
+    return out

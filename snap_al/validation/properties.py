@@ -1,0 +1,201 @@
+"""Properties of a crystal by any ASE calculator: lattice, equation of state, elastic constants, defects, surfaces, phonons.
+
+Each function takes a calculator and the crystal as relaxed by it, and returns its quantities. The same functions serve a fitted
+potential, each draw from its posterior, and the labeler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.build import surface
+from ase.calculators.calculator import Calculator
+from ase.eos import EquationOfState
+from ase.mep import NEB
+from ase.mep.neb import NEBOptimizer
+from ase.units import GPa
+
+from snap_al.validation.crystal import IONS, Crystal, NotConvergedError, converge, with_calculator
+
+STRAIN = 3e-3
+"""Of elastic constants, to both sides."""
+VOLUMES = np.linspace(0.94, 1.06, 7)
+SUPERCELL = 9.0
+"""Å, least edge of cells with a vacancy, and of those for phonons."""
+SLAB, VACUUM = 9.0, 12.0
+"""Å, least thickness, and the gap."""
+ATOM_BOX = 15.0
+"""Å, of a lone atom."""
+J_PER_M2 = 16.021766
+"""of eV/Å²."""
+DISPLACEMENT = 0.01
+"""Å, of phonons."""
+BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
+
+
+@dataclass(frozen=True)
+class Quantity:
+    name: str
+    unit: str
+    value: float
+
+
+def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """Lattice constants, and the cohesive energy next to lone atoms as this same calculator has them."""
+    atoms = with_calculator(crystal.atoms, calculator)
+    alone = sum(_lone_energy(calculator, symbol) for symbol in atoms.symbols)
+    a, _, c = atoms.cell.lengths()
+    found = [Quantity("a", "Å", a)]
+    if crystal.system == "hexagonal":
+        found.append(Quantity("c", "Å", c))
+    return [*found, Quantity("cohesive energy", "eV/atom", (alone - atoms.get_potential_energy()) / len(atoms))]
+
+
+def _lone_energy(calculator: Calculator, symbol: str) -> float:
+    return float(with_calculator(Atoms(symbol, cell=[ATOM_BOX] * 3, pbc=True), calculator).get_potential_energy())
+
+
+def equation_of_state(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """Volume and bulk modulus by Birch and Murnaghan, at the shape of the relaxed cell."""
+    volumes, energies = [], []
+    for share in VOLUMES:
+        atoms = with_calculator(crystal.atoms, calculator)
+        atoms.set_cell(atoms.cell * share ** (1 / 3), scale_atoms=True)
+        volumes.append(atoms.get_volume() / len(atoms))
+        energies.append(atoms.get_potential_energy() / len(atoms))
+    v0, _, modulus = EquationOfState(volumes, energies, eos="birchmurnaghan").fit(warn=False)
+    return [Quantity("volume", "Å³/atom", v0), Quantity("bulk modulus", "GPa", modulus / GPa)]
+
+
+def elastic(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """C_ij from stresses at small strains to both sides, atoms relaxed."""
+    first, shear = _stress_slope(calculator, crystal, 0), _stress_slope(calculator, crystal, 3)
+    found = {"C11": first[0], "C12": first[1], "C44": shear[3]}
+    if crystal.system == "hexagonal":
+        third = _stress_slope(calculator, crystal, 2)
+        found |= {"C13": first[2], "C33": third[2]}
+    return [Quantity(name, "GPa", value) for name, value in sorted(found.items())]
+
+
+def _stress_slope(calculator: Calculator, crystal: Crystal, voigt: int) -> np.ndarray:
+    """(6,) GPa: dσ/de of one Voigt component of the strain."""
+    stresses = []
+    for sign in (1.0, -1.0):
+        strain = np.zeros((3, 3))
+        i, j = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))[voigt]
+        strain[i, j] += sign * STRAIN / (1.0 if i == j else 2.0)
+        strain[j, i] = strain[i, j]
+        atoms = with_calculator(crystal.atoms, calculator)
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        converge(atoms, IONS, "a strained cell")
+        stresses.append(atoms.get_stress())
+    return np.asarray((stresses[0] - stresses[1]) / (2.0 * STRAIN * GPa))
+
+
+def vacancy(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """Formation energy at constant volume, and the barrier of a neighbour's jump into it, by a climbing band. Of elements."""
+    perfect = with_calculator(crystal.supercell(SUPERCELL), calculator)
+    n, distances = len(perfect), perfect.get_distances(0, range(1, len(perfect)), mic=True)
+    neighbour = 1 + int(np.argmin(distances))
+    start, end = (_without_first(atoms, calculator) for atoms in (perfect, _moved(perfect, neighbour)))
+    for name, atoms in (("a vacancy", start), ("a vacancy after its jump", end)):
+        converge(atoms, IONS, name)
+    energy = start.get_potential_energy()
+    formation = energy - (n - 1) / n * perfect.get_potential_energy()
+    images = [start, *(with_calculator(start, calculator) for _ in range(BAND_IMAGES)), end]
+    band = NEB(images, climb=True, allow_shared_calculator=True, method="improvedtangent")
+    band.interpolate(mic=True)
+    if not NEBOptimizer(band, logfile=None).run(fmax=BAND_FORCES, steps=BAND_STEPS):
+        raise NotConvergedError(f"the band of a vacancy's jump: not relaxed in {BAND_STEPS} steps")
+    barrier = max(image.get_potential_energy() for image in images) - energy
+    return [Quantity("vacancy", "eV", formation), Quantity("vacancy jump", "eV", barrier)]
+
+
+def _moved(perfect: Atoms, neighbour: int) -> Atoms:
+    moved = perfect.copy()
+    moved.positions[neighbour] = perfect.positions[0]
+    return moved
+
+
+def _without_first(atoms: Atoms, calculator: Calculator) -> Atoms:
+    return with_calculator(atoms[1:], calculator)
+
+
+def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """Energies of relaxed low-index surfaces. Of elements."""
+    bulk = with_calculator(crystal.atoms, calculator)
+    per_atom = bulk.get_potential_energy() / len(bulk)
+    found = []
+    for indices in ((1, 0, 0), (1, 1, 0), (1, 1, 1)) if crystal.system == "cubic" else ((0, 0, 1), (1, 0, 0)):
+        slab = with_calculator(_slab(crystal, indices), calculator)
+        converge(slab, IONS, f"the surface {indices}")
+        area = np.linalg.norm(np.cross(*slab.cell.array[:2]))
+        energy = (slab.get_potential_energy() - len(slab) * per_atom) / (2.0 * area)
+        found.append(Quantity(f"surface {''.join(map(str, indices))}", "J/m²", energy * J_PER_M2))
+    return found
+
+
+def _slab(crystal: Crystal, indices: tuple[int, int, int]) -> Atoms:
+    layers = 1
+    while (
+        np.ptp((slab := surface(crystal.atoms, indices, layers, vacuum=VACUUM / 2, periodic=True)).positions[:, 2])
+        < SLAB
+    ):
+        layers += 1
+    return slab
+
+
+def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
+    """Frequencies (THz, negative where imaginary) of each branch at the special points of the zone, by finite displacements (phonopy:
+    Togo, J. Phys. Soc. Jpn. 92, 012001 (2023))."""
+    from phonopy import Phonopy  # late: it is slow to import
+    from phonopy.structure.atoms import PhonopyAtoms
+
+    atoms = crystal.atoms
+    cell = PhonopyAtoms(
+        symbols=list(atoms.symbols), cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions()
+    )
+    repeats = [int(np.ceil(SUPERCELL / edge - 1e-6)) for edge in atoms.cell.lengths()]
+    made = Phonopy(cell, np.diag(repeats), primitive_matrix=crystal.centring, log_level=0)
+    made.generate_displacements(distance=DISPLACEMENT)
+    made.forces = [_forces(calculator, displaced) for displaced in made.supercells_with_displacements or []]
+    made.produce_force_constants()
+    names, points = zip(*_special_points(made.primitive.cell), strict=True)
+    made.run_qpoints(points)
+    assert made.qpoints is not None
+    return [
+        Quantity(f"phonon {name} {branch}", "THz", float(frequency))
+        for name, at_point in zip(names, made.qpoints.frequencies, strict=True)
+        for branch, frequency in enumerate(at_point, 1)
+    ]
+
+
+def _forces(calculator: Calculator, displaced: object) -> np.ndarray:
+    symbols, cell, positions = (getattr(displaced, name) for name in ("symbols", "cell", "positions"))
+    return np.asarray(
+        with_calculator(Atoms(symbols, positions=positions, cell=cell, pbc=True), calculator).get_forces()
+    )
+
+
+def _special_points(primitive: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and thirds."""
+    points = Atoms(cell=primitive, pbc=True).cell.bandpath(npoints=0).special_points
+    for name, point in sorted(points.items()):
+        if point.any() and all(np.isclose(np.round(m * x), m * x) for x in point for m in (12,)):
+            yield name, point
+
+
+Property = Callable[[Calculator, Crystal], list[Quantity]]
+PROPERTIES: dict[str, Property] = {
+    "lattice": lattice,
+    "eos": equation_of_state,
+    "elastic": elastic,
+    "vacancy": vacancy,
+    "surfaces": surfaces,
+    "phonons": phonons,
+}
+OF_ELEMENTS = ("vacancy", "surfaces")
+"""Where a compound's would depend on chemical potentials."""

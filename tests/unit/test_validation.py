@@ -1,0 +1,218 @@
+"""Properties of crystals by any calculator against what is known, error bars against what they are made of, and checks that can fail."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from conftest import COPPER
+
+from snap_al.data import Configuration
+from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential
+from snap_al.errors import InputError
+from snap_al.fit import fit_posterior
+from snap_al.label import AseLabeler
+from snap_al.parallel import SERIAL
+from snap_al.potential import FittedPotential
+from snap_al.potential.calculator import LammpsCalculator
+from snap_al.validation import (
+    RememberedLabeler,
+    approach,
+    compression,
+    crystal_of,
+    dimers,
+    element_crystal,
+    measure,
+    names_of,
+    npt,
+    nve,
+)  # fmt: skip
+from snap_al.validation.properties import PROPERTIES, elastic, equation_of_state, lattice, phonons, surfaces, vacancy
+
+EMT_COPPER = {"C11": 172.6, "C12": 115.4, "C44": 89.9}
+"""GPa, of ASE's EMT: second derivatives of its energies, in test_elastic_constants_are_curvatures."""
+
+
+def by_name(quantities):
+    return {q.name: q.value for q in quantities}
+
+
+def test_crystals():
+    assert element_crystal("Cu").system == "cubic"
+    assert len(element_crystal("Cu").atoms) == 4
+    assert element_crystal("Ti").system == "hexagonal"
+    turned = bulk("Cu") * (2, 1, 1)
+    turned.rotate(30, (1, 1, 0), rotate_cell=True)
+    assert len(crystal_of(turned).atoms) == 4, "any setting becomes the conventional cell"
+    with pytest.raises(InputError, match="neither cubic nor hexagonal"):
+        crystal_of(Atoms("Cu", cell=[2.5, 2.6, 2.7], pbc=True))
+    with pytest.raises(InputError, match="is no crystal"):
+        crystal_of(Atoms("Cu", cell=[5, 5, 5], pbc=False))
+    with pytest.raises(InputError, match="give one with --structure"):
+        element_crystal("Ga")
+    with pytest.raises(InputError, match="chemical potentials"):
+        names_of(["vacancy"], crystal_of(bulk("CuAu", "cesiumchloride", a=3.1)))
+    with pytest.raises(InputError, match="did you mean 'elastic'"):
+        names_of(["elastics"], element_crystal("Cu"))
+
+
+def test_elastic_constants_are_curvatures():
+    """From stresses here; from the energies' second differences there. Hexagonal with its inner atoms relaxed."""
+    for crystal in (element_crystal("Cu"), crystal_of(bulk("Cu", "hcp", a=2.55))):
+        relaxed = crystal.relaxed(EMT())
+        found = by_name(elastic(EMT(), relaxed))
+        for name, voigt in (("C11", 0), ("C44", 3), *((("C33", 2),) if crystal.system == "hexagonal" else ())):
+            assert found[name] == pytest.approx(_curvature(relaxed.atoms, voigt), rel=0.02), (crystal.system, name)
+        modulus = by_name(equation_of_state(EMT(), relaxed))["bulk modulus"]
+        if crystal.system == "cubic":
+            assert modulus == pytest.approx((found["C11"] + 2 * found["C12"]) / 3, rel=0.02)
+            assert found == pytest.approx(EMT_COPPER, rel=0.01)
+
+
+def _curvature(atoms, voigt, h=0.004):
+    from ase.optimize import BFGS
+
+    energies = []
+    i, j = ((0, 0), (1, 1), (2, 2), (1, 2))[voigt]
+    for e in (-h, 0.0, h):
+        strain = np.zeros((3, 3))
+        strain[i, j] += e / (1 if i == j else 2)
+        strain[j, i] = strain[i, j]
+        trial = atoms.copy()
+        trial.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        trial.calc = EMT()
+        BFGS(trial, logfile=None).run(fmax=1e-4)
+        energies.append(trial.get_potential_energy())
+    return (energies[0] - 2 * energies[1] + energies[2]) / h**2 / atoms.get_volume() * 160.21766
+
+
+def test_properties_of_a_published_potential():
+    """Copper, EAM1 of Mishin et al., Phys. Rev. B 63, 224106 (2001): what they computed with it, and what is computed here."""
+    copper = LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"], ["Cu"])
+    relaxed = element_crystal("Cu").relaxed(copper)
+    groups = (lattice, elastic, vacancy, surfaces)
+    found = by_name(q for group in groups for q in group(copper, relaxed))
+    copper.close()
+    published = {
+        "a": 3.615, "cohesive energy": 3.54, "C11": 169.9, "C12": 122.6, "C44": 76.2, "vacancy": 1.272, "vacancy jump": 0.689,
+        "surface 111": 1.239, "surface 100": 1.345, "surface 110": 1.475,
+    }  # fmt: skip
+    for name, value in published.items():
+        assert found[name] == pytest.approx(value, rel=0.015), name
+
+
+def test_phonons_against_ase(tmp_path):
+    from ase.phonons import Phonons
+
+    relaxed = element_crystal("Cu").relaxed(EMT())
+    found = by_name(phonons(EMT(), relaxed))
+    assert {name.split()[1] for name in found} == {"X", "L", "W"}
+    ours = Phonons(bulk("Cu", a=relaxed.atoms.cell[0, 0]), EMT(), supercell=(5, 5, 5), delta=0.01, name=tmp_path / "ph")
+    ours.run()
+    ours.read(acoustic=True)
+    for point, fractions in (("X", [0.5, 0.0, 0.5]), ("L", [0.5, 0.5, 0.5])):
+        expected = np.sort(ours.band_structure([fractions])[0]) / 4.135667e-3
+        np.testing.assert_allclose([found[f"phonon {point} {b}"] for b in (1, 2, 3)], expected, rtol=0.03)
+
+
+def test_error_bars_cover_the_truth(copper_potential, tmp_path):
+    """What is within the training set: nothing is further off than three stds, and most within two."""
+    labeler = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    names = ("lattice", "eos", "elastic", "phonons")
+    found = measure(
+        copper_potential, element_crystal("Cu"), names, 12, np.random.default_rng(0), SERIAL, labeler=labeler
+    )
+    known = {p.name: p for p in found.properties if p.name != "cohesive energy"}
+    assert not found.problems
+    assert all(p.draws == 12 for p in known.values())
+    assert all(abs(p.z) < 3.5 for p in known.values()), {p.name: p.z for p in known.values()}
+    assert np.mean([abs(p.z) < 2 for p in known.values()]) > 0.7
+    assert known["a"].std < 0.02
+    again = measure(
+        copper_potential,
+        element_crystal("Cu"),
+        ("eos",),
+        2,
+        np.random.default_rng(0),
+        SERIAL,
+        table={"volume": known["volume"].value},
+    )
+    assert {p.name: p.reference for p in again.properties} == {"volume": known["volume"].value, "bulk modulus": None}
+    assert again.properties[0].z == 0
+
+
+def test_a_labeler_is_asked_once(tmp_path):
+    labeler = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    cell = bulk("Cu", cubic=True)
+    cell.calc = labeler
+    energy = cell.get_potential_energy()
+    (path,) = tmp_path.glob("*.json")
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "energy": 42.0, "free_energy": 42.0}))
+    cell.calc = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    assert cell.get_potential_energy() == 42.0
+    path.write_text("{cut off")
+    cell.calc = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    assert cell.get_potential_energy() == energy
+
+
+def made_of(slope: float) -> FittedPotential:
+    """Attractive without end, or repulsive: only the constant part of the energy's growth with the neighbours' number differs."""
+    n = Columns.of(COPPER).n_distinct
+    posterior = fit_posterior(np.eye(n), np.zeros(n))
+    mean = np.zeros(n)
+    mean[1] = slope
+    return FittedPotential(COPPER, ReferencePotential(), replace(posterior, mean=mean))
+
+
+def test_holes_are_found(copper_potential):
+    """Atoms that fall into each other, and a crystal that does: no wall, no pressure. The fitted one has both."""
+    crystal = element_crystal("Cu").relaxed(EMT())
+    for potential, expected in ((made_of(-1e-3), False), (made_of(+1e-1), True)):
+        with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+            curves = [
+                *dimers(potential, engine, crystal, 300.0, None), approach(potential, engine, crystal, 300.0, None),
+                compression(potential, engine, crystal, None),
+            ]  # fmt: skip
+        assert [c.passed for c in curves] == [expected] * 3, [c.finding for c in curves]
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        pushed = approach(copper_potential, engine, crystal, 300.0, EMT())
+    near = pushed.x > 0.85 * pushed.x.max()
+    np.testing.assert_allclose(pushed.value[near], pushed.reference[near], atol=0.5)
+    assert pushed.std[-1] == 0, "the last point is what the others are next to"
+
+
+def test_curves_have_the_std_of_a_difference(copper_potential):
+    """Against draws: each point and the last by the same coefficients."""
+    crystal = element_crystal("Cu").relaxed(EMT())
+    with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+        (pair,) = dimers(copper_potential, engine, crystal, 300.0, None)
+        rows = [engine.rows(Configuration.from_atoms(_dimer(r))).values[0] * 2 for r in (pair.x[5], pair.x[-1])]
+    draws = copper_potential.posterior.sample(4000, np.random.default_rng(1)) @ (rows[0] - rows[1])
+    assert pair.std[5] == pytest.approx(draws.std(), rel=0.05)
+
+
+def _dimer(r):
+    return Atoms("Cu2", positions=[[0, 0, 0], [r, 0, 0]], cell=[30, 30, 30], pbc=True)
+
+
+def test_dynamics(copper_potential, tmp_path):
+    copper_potential.write(tmp_path)
+    crystal = element_crystal("Cu").relaxed(EMT())
+    quiet = nve(copper_potential, tmp_path, crystal, 300.0, 0.002, 1, SERIAL, None)
+    assert quiet.passed, quiet.finding
+    assert quiet.temperature[50:].mean() == pytest.approx(300, rel=0.15)
+    wild = nve(copper_potential, tmp_path, crystal, 300.0, 0.03, 1, SERIAL, None)
+    assert not wild.passed, "a timestep of 30 fs does not conserve energy"
+    held = npt(copper_potential, tmp_path, crystal, 300.0, 0.003, 0.5, 1, SERIAL, None)
+    assert held.passed, held.finding
+    made_of(-1e-3).write(tmp_path)
+    fallen = npt(made_of(-1e-3), tmp_path, crystal, 300.0, 0.003, 3.0, 1, SERIAL, None)
+    assert not fallen.passed, "atoms that fall into each other"
+
+
+def test_every_group_has_properties():
+    assert set(PROPERTIES) == {"lattice", "eos", "elastic", "vacancy", "surfaces", "phonons"}
