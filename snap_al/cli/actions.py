@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from snap_al.cli.reporting import record_of
 from snap_al.config import open_run, read_run
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
@@ -23,6 +24,7 @@ from snap_al.loop import RunDirectory
 from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential, stem_in
+from snap_al.progress import Report, silent
 from snap_al.report.figures import write_figures
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
@@ -41,7 +43,8 @@ def run(
     directory = RunDirectory(Path(out).resolve())
     progress = Progress(directory.root / "run.log", console or Console()) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
-    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe) as driver:
+    report = progress.report if progress else silent
+    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report) as driver:
         try:
             driver.run()
         except SnapALError:
@@ -55,13 +58,15 @@ def run(
 def _leave_report(directory: RunDirectory) -> dict[str, Any]:
     """metrics.json and figures, also of a run that failed. Returns the metrics."""
     _, events, state = read_run(directory.root)
-    write_figures(directory, events, state.tolerance)
-    return write_metrics(directory, events, state)
+    metrics = write_metrics(directory, events, state)
+    write_figures(record_of(directory.root))
+    return metrics
 
 
 def evaluate(
-    folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False
-) -> Table:
+    folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
+    report: Report = silent,
+) -> Table:  # fmt: skip
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
     Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
@@ -74,7 +79,7 @@ def evaluate(
     found = on_root(comm, lambda: read_configurations(Path(data), elements, labelled=True))
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
-        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0), c.group) for c in found])
+        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0), c.group) for c in found], report=report)
         posterior = potential.posterior
         if recalibrate:
             posterior = posterior.recalibrated(np.ones(3))
@@ -83,7 +88,7 @@ def evaluate(
         return test.evaluate(posterior).table(test.matrix.groups)
 
 
-def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:
+def predict(folder: Path | str, data: Path | str, out: Path | str, report: Report = silent) -> int:
     """Writes `data` again as extended XYZ with energies, forces and stress of the potential in `folder` and their stds.
 
     Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell), forces_std, stress_std
@@ -93,7 +98,8 @@ def predict(folder: Path | str, data: Path | str, out: Path | str) -> int:
     found = read_configurations(Path(data), potential.settings.elements, labelled=False)
     frames = []
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
-        for configuration in found:
+        for n, configuration in enumerate(found):
+            report("predictions", n, len(found))
             frames.append(_predicted(configuration, engine, potential))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(out).with_name(f".{Path(out).name}.part")

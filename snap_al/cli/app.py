@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from snap_al.cli import without_md
-from snap_al.cli.options import AsJson, OutFolder, show_tables
+from snap_al.cli.options import AsJson, OutFolder, show_tables, working
 
 app = typer.Typer(
     name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -104,30 +104,27 @@ def run(
 
 
 @app.command()
-def status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: AsJson = False) -> None:
-    """What a run has done, is doing and why it stopped, on one screen.
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    follow: Annotated[bool, typer.Option("--follow", help="Show it anew until the run has ended.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks, with --follow.")] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """What a run has done, is doing and why it stopped, on one screen, with plots of std and errors.
 
-    Example: snap-al status run
+    Example: snap-al status run --follow
     """
     from rich.console import Console
 
-    from snap_al.config import read_run
-    from snap_al.loop import Approval, RunDirectory, is_running
-    from snap_al.report.summary import summarise
-    from snap_al.report.tables import status_screen
+    from snap_al.cli import following
 
-    _, events, state = read_run(folder)
-    directory = RunDirectory(folder)
-    asked = Approval(directory.approvals).waiting()
-    summary = {
-        **summarise(events, state),
-        "running": is_running(directory.journal),
-        "to_approve": sum(map(len, asked.values())),
-    }
     if as_json:
-        typer.echo(json.dumps(summary))
+        typer.echo(json.dumps(following.status_of(folder)))
+    elif follow:
+        following.follow(folder, Console(), every)
     else:
-        Console().print(status_screen(summary, summary["running"]))
+        console = Console()
+        console.print(following.screen(folder, console.width)[0])
 
 
 @app.command()
@@ -179,6 +176,23 @@ def export(
     n, deck = on_root(comm, lambda: write(folder, out))
     if comm.rank == 0:
         typer.echo(f"wrote {n} configurations and {deck}")
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run or fit.")]) -> None:
+    """One self-contained HTML page, figures as PNG and their numbers as CSV.
+
+    Example: snap-al report run
+    """
+    from snap_al.cli.reporting import report as write
+    from snap_al.parallel import on_root, world
+
+    comm = world()
+    with working(comm.rank) as progress:
+        progress("the page", 0, 0)
+        path = on_root(comm, lambda: write(folder))
+    if comm.rank == 0:
+        typer.echo(f"wrote {path}; figures and numbers are in {folder / 'figures'}")
 
 
 @app.command()

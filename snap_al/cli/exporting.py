@@ -18,8 +18,16 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
 
     Returns their number and the deck's path. Raises InputError when there is no run or no label.
     """
-    directory = RunDirectory(Path(folder))
-    config, _, state = read_run(directory.root)
+    config, _, _ = read_run(Path(folder))
+    items = labels_of_run(Path(folder))
+    reference = ReferencePotential.parse(list(config.reference))
+    return len(items), write_training_set(items, config.descriptor, reference, Path(out), config.eshift)
+
+
+def labels_of_run(folder: Path) -> list[LabelledConfiguration]:
+    """With the weights, groups and damping that the run gives them. Raises InputError when a label is gone."""
+    directory = RunDirectory(folder)
+    config, _, state = read_run(folder)
     items = []
     for query, job in state.labelled:
         configuration = directory.read_query(query.key)
@@ -30,5 +38,4 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
         items.append(
             LabelledConfiguration(configuration.labelled(result.label), settings.weights, query.group, settings.damping)
         )
-    reference = ReferencePotential.parse(list(config.reference))
-    return len(items), write_training_set(items, config.descriptor, reference, Path(out), config.eshift)
+    return items

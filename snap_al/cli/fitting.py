@@ -25,12 +25,13 @@ from snap_al.fitsnap import (
     write_metrics,
     write_posterior,
 )
-from snap_al.loop import RunConfig, RunInputs, read_inputs
+from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import STEM, FittedPotential
+from snap_al.progress import Report, silent
 from snap_al.uncertainty import Table
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
@@ -52,7 +53,7 @@ class _Task:
 
 def fit(
     source: Path | str, out: Path | str, comm: Communicator | None = None, *, strict: bool | None = None,
-    prior: Path | str | None = None, cache: bool = True, warn: Warn = lambda text: None,
+    prior: Path | str | None = None, cache: bool = True, warn: Warn = lambda text: None, report: Report = silent,
 ) -> dict[str, Table]:  # fmt: skip
     """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
 
@@ -73,9 +74,10 @@ def fit(
     ) as engine:  # fmt: skip
         kept = task.folder / "descriptors" if cache and config.cache else None
         rows = row_source(engine, kept, comm)
-        training, test, warnings = _sets(task, rows, fatal, comm)
+        training, test, warnings = _sets(task, rows, fatal, comm, report)
         if task.deck is not None and task.deck.dumps:
             write_dumps(task.deck, task.folder, training.matrix, comm)
+        report("fitting", 0, 0)
         posterior, fitted = training.fit_once()
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
@@ -90,7 +92,9 @@ def fit(
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
     names = {"training": groups, "test": test.matrix.groups}
     tables = {name: e.table(names[name]) for name, e in evaluated.items()}
-    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {})))
+    last = "test" if test else "training"
+    predictions = evaluated[last].to_bytes(names[last])
+    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {}), predictions))
     if comm.rank == 0:
         for text in said:
             warn(text)
@@ -113,23 +117,27 @@ def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) ->
     return _Task(config, inputs, deck, folder, memory, notes)
 
 
-def _sets(task: _Task, rows: RowSource, strict: bool, comm: Communicator) -> tuple[TrainingSet, TestSet, list[str]]:
+def _sets(
+    task: _Task, rows: RowSource, strict: bool, comm: Communicator, report: Report
+) -> tuple[TrainingSet, TestSet, list[str]]:
     config, inputs = task.config, task.inputs
     disk = matrix_folder((*inputs.training, *inputs.test), rows.columns, task.memory, task.folder, comm)
     training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
     test = TestSet(rows, comm, disk)
     warnings = [f"left out: {text}" for text in inputs.left_out]
-    warnings += training.add(inputs.training, strict=strict) + test.add(inputs.test, strict=strict)
+    warnings += training.add(inputs.training, strict=strict, report=report)
+    warnings += test.add(inputs.test, strict=strict, report=report)
     if inputs.training and not training.matrix.items:
         raise InputError(f"none of the configurations can be used; the first: {warnings[0]}").on_all_ranks()
     return training, test, warnings
 
 
-def _write(task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any]) -> None:
+def _write(task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any], predictions: bytes) -> None:
     config, deck, folder = task.config, task.deck, task.folder
     potential = FittedPotential(config.descriptor, task.inputs.reference, posterior)
     potential.write(folder, STEM if deck is None else deck.potential)
     write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_atomically(RunDirectory(folder).predictions, predictions)
     if deck is not None:
         write_metrics(deck, folder, lines)
         write_posterior(deck, folder, posterior)

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from snap_al.errors import InputError
+from snap_al.progress import Report
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Of a list with commas. Raises InputError."""
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise InputError(f"{option} {text}: numbers with commas between them, such as 4,6,8").on_all_ranks() from error
+
+
+@contextmanager
+def working(rank: int) -> Iterator[Report]:
+    """Progress on rank 0's stderr."""
+    from rich.console import Console
+
+    from snap_al.report.working import Working
+
+    with Working(Console(stderr=True, quiet=rank != 0)) as report:
+        yield report
 
 
 def show_tables(tables: dict[str, Any], as_json: bool) -> None:

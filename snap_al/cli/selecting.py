@@ -24,6 +24,7 @@ from snap_al.loop.memory import matrix_folder
 from snap_al.loop.pool import PoolSelection, select_from_pool, target_rows
 from snap_al.loop.settings import TrainingSource
 from snap_al.parallel import Communicator, on_root, world
+from snap_al.progress import Report, silent
 from snap_al.query import Strategy
 from snap_al.report.learning import write_learning
 
@@ -35,7 +36,7 @@ def config_of(source: Path) -> RunConfig:
 
 def select(
     source: Path | str, pool: Path | str, out: Path | str, comm: Communicator | None = None, *, n: int | None = None,
-    strategy: str | None = None, cache: bool = True,
+    strategy: str | None = None, cache: bool = True, report: Report = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended XYZ.
 
@@ -56,7 +57,9 @@ def select(
         raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
     folder = Path(out).resolve().parent
     with threadpool_limits(1):
-        found = select_from_pool(config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache)
+        found = select_from_pool(
+            config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
+        )
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
@@ -67,7 +70,7 @@ def select(
 def learn(
     source: Path | str, out: Path | str, comm: Communicator | None = None, *, pool: Path | str | None = None,
     strategies: Sequence[str] = ("novel", "random"), seeds: int = 8, initial: int = 5, most: int = 100,
-    hold_out: float = 0.2, report: Callable[[str], None] = lambda text: None,
+    hold_out: float = 0.2, say: Callable[[str], None] = lambda text: None, report: Report = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Learning curves of strategies on a labelled pool, into `out`: learning.json, learning.csv and learning.png.
 
@@ -96,13 +99,14 @@ def learn(
             wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]
             if not wanted:
                 continue
-            learner = _learner(config, inputs, rows, folder, (items, test), hold_out, seed, comm)
+            learner = _learner(config, inputs, rows, folder, (items, test), hold_out, seed, comm, report)
             full = learner.full()
             for strategy in wanted:
+                report(f"{strategy}, seed {seed}", 0, 0)
                 curve = learner.curve(strategy, seed, study)
                 record = record.with_curve(curve, full)
                 on_root(comm, record.write)
-                report(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
+                say(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
     chosen = [c.query.strategy for c in configs]
     result = record.summary(chosen, range(seeds))
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
@@ -122,6 +126,7 @@ def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -
 def _learner(
     config: RunConfig, inputs: RunInputs, rows: RowSource, folder: Path,
     sets: tuple[list[LabelledConfiguration], list[LabelledConfiguration]], hold_out: float, seed: int, comm: Communicator,
+    report: Report,
 ) -> Learner:  # fmt: skip
     """folder: for a design matrix that memory has no room for. sets: pool and test. Test sets are the config's, or held out of the pool, the same share of it by chance."""
     items, test = sets
@@ -132,9 +137,9 @@ def _learner(
         items = [item for n, item in enumerate(items) if n not in out]
     disk = matrix_folder((*items, *test), rows.columns, config.memory_gb and config.memory_gb * 1e9, folder, comm)
     matrix = DesignMatrix(rows, comm, disk)
-    matrix.append(items, strict=False)
+    matrix.append(items, strict=False, report=report)
     tested = TestSet(rows, comm, disk)
-    tested.add(test, strict=False)
+    tested.add(test, strict=False, report=report)
     targets = target_rows(config.query, config.descriptor.elements, rows, comm)
     return Learner(config, matrix, tested, comm, prior_mean=inputs.prior_mean, targets=targets)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, show_tables
+from snap_al.cli.options import AsJson, OutFolder, numbers, show_tables, working
 
 
 def fit(
@@ -39,15 +39,13 @@ def fit(
     from snap_al.parallel import world
 
     comm = world()
-    tables = fit_once(
-        source,
-        out,
-        comm,
-        strict=strict,
-        prior=prior,
-        cache=cache,
-        warn=lambda text: typer.echo(f"warning: {text}", err=True),
-    )
+    warnings: list[str] = []
+    with working(comm.rank) as report:
+        tables = fit_once(
+            source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
+        )  # fmt: skip
+    for text in warnings:
+        typer.echo(f"warning: {text}", err=True)
     if comm.rank == 0:
         show_tables(tables, as_json)
 
@@ -71,7 +69,8 @@ def evaluate(
     from snap_al.parallel import world
 
     comm = world()
-    table = actions.evaluate(folder, data, comm, recalibrate=recalibrate)
+    with working(comm.rank) as report:
+        table = actions.evaluate(folder, data, comm, recalibrate=recalibrate, report=report)
     if comm.rank == 0:
         if as_json:
             typer.echo(json.dumps(table))
@@ -92,7 +91,8 @@ def predict(
     from snap_al.parallel import on_root, world
 
     comm = world()
-    n = on_root(comm, lambda: actions.predict(folder, data, output))
+    with working(comm.rank) as report:
+        n = on_root(comm, lambda: actions.predict(folder, data, output, report))
     if comm.rank == 0:
         typer.echo(f"wrote {n} configurations to {output}")
 
@@ -116,7 +116,8 @@ def select(
     from snap_al.parallel import world
 
     comm = world()
-    found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache)
+    with working(comm.rank) as report:
+        found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report)
     if comm.rank != 0:
         return
     for text in found["warnings"]:
@@ -158,10 +159,11 @@ def learn(
     comm = world()
     names = tuple(dict.fromkeys(s.strip() for s in strategies.split(",") if s.strip()))
     quiet = as_json or comm.rank != 0
-    found = study(
-        config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-        report=lambda text: None if quiet else typer.echo(text),
-    )  # fmt: skip
+    with working(comm.rank) as report:
+        found = study(
+            config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
+            say=lambda text: None if quiet else typer.echo(text), report=report,
+        )  # fmt: skip
     if comm.rank != 0:
         return
     if as_json:
@@ -173,6 +175,54 @@ def learn(
 
         Console().print(learning_table(found))
         typer.echo(f"learning.png, learning.csv and learning.json are in {out}")
+
+
+def tune(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A run's folder, a config with a training section, or a FitSNAP deck."),
+    ],
+    out: OutFolder = Path("tune"),
+    twojmax: Annotated[
+        str, typer.Option(help="To try, with commas; two less and two more than now when not given.")
+    ] = "",
+    cutoff: Annotated[
+        str, typer.Option(help="Å, to try, with commas; 0.85, 1 and 1.15 times that of now when not given.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option(help="folds: errors on tenths left out; groups: on groups left out; evidence.")
+    ] = "folds",
+    seed: Annotated[int, typer.Option(help="Of folds.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """twojmax, cutoff, element radii and group weights by errors on labels that were left out; writes tuned.yaml.
+
+    Example: snap-al tune run --out tune; snap-al run tune/tuned.yaml --out better
+    """
+    from snap_al.cli.tuning import tune as search
+    from snap_al.errors import InputError, did_you_mean
+    from snap_al.parallel import world
+
+    comm = world()
+    measures = {"folds": "folds", "groups": "groups", "evidence": "evidence"}
+    if by not in measures:
+        raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
+    with working(comm.rank) as report:
+        found = search(
+            source, out, comm, twojmax=[int(x) for x in numbers("--twojmax", twojmax)], cutoffs=numbers("--cutoff", cutoff),
+            by=measures[by], seed=seed, report=report,  # type: ignore[arg-type]
+        )  # fmt: skip
+    if comm.rank != 0:
+        return
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from rich.console import Console
+
+        from snap_al.report.tables import tuning_table
+
+        Console().print(tuning_table(found))
+        typer.echo(f"tune.json and tuned.yaml are in {out}")
 
 
 def validate(
@@ -208,14 +258,13 @@ def validate(
     from snap_al.cli.validating import validate as examine
     from snap_al.parallel import world
     from snap_al.report.validation import validation_screen
-    from snap_al.report.working import Working
 
     comm = world()
     names = [name.strip() for name in only.split(",") if name.strip()]
-    with Working(Console(stderr=True, quiet=comm.rank != 0)) as working:
+    with working(comm.rank) as report:
         found = examine(
             folder, comm, structure=structure, labeler=labeler, table=table, only=names, draws=draws, temperature=temperature,
-            ps=ps, seed=seed, report=working,
+            ps=ps, seed=seed, report=report,
         )  # fmt: skip
     if comm.rank == 0:
         if as_json:

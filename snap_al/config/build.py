@@ -24,6 +24,7 @@ from snap_al.label import (
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
 from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
 from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.progress import Report, silent
 
 MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
@@ -39,7 +40,9 @@ MAY_CHANGE_OF_LABEL = (
 
 
 @contextmanager
-def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) -> Iterator[Driver]:
+def open_run(
+    path: Path, folder: Path, comm: Communicator, observe: Observer, report: Report = silent
+) -> Iterator[Driver]:
     """Reads config and files, imports the labeler, and only then claims the run directory. Collective.
 
     Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a directory of another
@@ -64,7 +67,7 @@ def open_run(path: Path, folder: Path, comm: Communicator, observe: Observer) ->
             if config.label.backend == "here" or comm.rank == 0:
                 backend = _backend(config.label, labeler, directory)
         with closing(backend) if backend else nullcontext():
-            yield Driver(config, inputs, directory, backend, journal, comm, observe)
+            yield Driver(config, inputs, directory, backend, journal, comm, observe, report)
 
 
 def make_labeler(settings: LabelSettings, ranks: int) -> AseLabeler:

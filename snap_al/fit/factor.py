@@ -65,6 +65,12 @@ class Factor:
         misfit = self.remainder + np.sum(self.projected**2 * ridge / (self.s**2 + ridge))
         return float(misfit / self.n_rows)
 
+    def log_evidence(self, ridge: float) -> float:
+        """log p(ỹ | κ, σ²) for this κ, σ² at its own maximum, of rows in weighted units. Bishop (2006), eq. 3.86."""
+        variance = max(self.noise_variance(ridge), np.finfo(float).tiny)
+        known = self.n_rows * (np.log(2.0 * np.pi * variance) + 1.0)
+        return float(-0.5 * (known + np.sum(np.log1p(self.s**2 / ridge))))
+
     def evidence_ridge(self) -> float:
         """κ that maximises the evidence (type-II maximum likelihood), σ² at its own maximum.
 
@@ -75,9 +81,7 @@ class Factor:
         smallest, largest = np.log(RIDGE_BOUNDS)
 
         def cost(log_ridge: float) -> float:
-            ridge = np.exp(log_ridge)
-            variance = max(self.noise_variance(ridge), np.finfo(float).tiny)
-            return float(self.n_rows * np.log(variance) + np.sum(np.log1p(self.s**2 / ridge)))
+            return -self.log_evidence(float(np.exp(log_ridge)))
 
         grid = np.linspace(smallest, largest, 61)
         best = int(np.argmin([cost(x) for x in grid]))

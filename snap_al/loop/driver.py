@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict
-from io import BytesIO
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -37,7 +35,7 @@ from snap_al.loop.training import TrainingSet
 from snap_al.loop.watching import keep_active_set
 from snap_al.parallel import Communicator, on_root
 from snap_al.potential import FittedPotential
-from snap_al.uncertainty import Evaluated
+from snap_al.progress import Report, silent
 
 Observer = Callable[[Event, RunState], None]
 """Called on rank 0 after each event."""
@@ -53,11 +51,12 @@ class Driver:
 
     def __init__(
         self, config: RunConfig, inputs: RunInputs, directory: RunDirectory, backend: LabelBackend | None,
-        journal: Journal | None, comm: Communicator, observe: Observer,
+        journal: Journal | None, comm: Communicator, observe: Observer, report: Report = silent,
     ) -> None:  # fmt: skip
         self._state = initial_state(config)
         self._config, self._inputs, self._directory = config, inputs, directory
         self._journal, self._comm, self._observe = journal, comm, observe
+        self._report = report if comm.rank == 0 else silent
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
         self._checking = Checking(config.label.checks, inputs.training, self._labelling, directory, comm)
@@ -76,9 +75,9 @@ class Driver:
             limit, root = self._config.memory_gb, self._directory.root
             disk = matrix_folder(given, source.columns, limit and limit * 1e9, root, self._comm)
             training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean, disk)
-            training.add(self._inputs.training)
+            training.add(self._inputs.training, report=self._report)
             test = TestSet(source, self._comm, disk)
-            test.add(self._inputs.test)
+            test.add(self._inputs.test, report=self._report)
             self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
             if not self._state.started:
                 self._start()
@@ -240,7 +239,9 @@ class Driver:
     def _explore(self, groups: WalkerGroups, chosen: Collection[int]) -> None:
         potential, walkers = self._current_potential(), self._inputs.walkers
         self._record(
-            explore(self._comm, groups, self._config, self._directory, self._state, potential, walkers, chosen)
+            explore(
+                self._comm, groups, self._config, self._directory, self._state, potential, walkers, chosen, self._report
+            )
         )
 
     def _current_potential(self) -> FittedPotential:
@@ -254,7 +255,8 @@ class Driver:
         potential = self._current_potential()
         self._catch_up(training)
         evaluated = (test or training).evaluate(potential.posterior)
-        on_root(self._comm, lambda: write_atomically(self._directory.predictions, _npz(evaluated)))
+        names = (test or training).matrix.groups
+        on_root(self._comm, lambda: write_atomically(self._directory.predictions, evaluated.to_bytes(names)))
         if self._state.stopped != reason:
             self._record({"event": "stopped", "reason": reason})
 
@@ -271,10 +273,3 @@ def _label_event(query: Query, result: LabelResult) -> Event:
         "energy": result.label.energy, "seconds": result.seconds, "core_seconds": result.core_seconds,
         "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
     }  # fmt: skip
-
-
-def _npz(evaluated: Evaluated) -> bytes:
-    counted = evaluated.counted()
-    buffer = BytesIO()
-    np.savez(buffer, kinds=counted.kinds, targets=counted.targets, **asdict(counted.prediction))
-    return buffer.getvalue()

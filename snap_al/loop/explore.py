@@ -19,9 +19,12 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
-from snap_al.md import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
+from snap_al.md import Outcome, Rule, SegmentResult, SegmentStart, Wanted, run_segment
+from snap_al.md.rules import Frame as LookedAt
+from snap_al.md.rules import Verdict
 from snap_al.parallel import Communicator, abandon, collectively, on_root
 from snap_al.potential import FittedPotential
+from snap_al.progress import Report, silent
 
 VELOCITIES, SCRIPTS = 2, 6
 """Streams of random numbers."""
@@ -51,16 +54,16 @@ class WalkerGroups:
 
 def explore(
     world: Communicator, groups: WalkerGroups, config: RunConfig, directory: RunDirectory, state: RunState,
-    potential: FittedPotential, walkers: Sequence[Walker], chosen: Collection[int],
+    potential: FittedPotential, walkers: Sequence[Walker], chosen: Collection[int], report: Report = silent,
 ) -> Event:  # fmt: skip
-    """The chosen walkers' next segments, as one `explored` event. Collective over `world`."""
+    """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report: on rank 0, at each look."""
     mine: list[Event] = []
     on_root(world, lambda: directory.make_walkers(len(state.walkers)))
     with collectively(world):
         for number in range(len(state.walkers)):
             if number in chosen and groups.runs(number):
                 with _whole_group(groups.comm):
-                    event = _segment(groups.comm, config, directory, state, number, potential, walkers[number])
+                    event = _segment(groups.comm, config, directory, state, number, potential, walkers[number], report)
                 if groups.comm.rank == 0:
                     mine.append(event)
     everyone = [event for part in world.allgather(mine) for event in part]
@@ -83,7 +86,7 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
 
 def _segment(
     comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int,
-    potential: FittedPotential, planned: Walker,
+    potential: FittedPotential, planned: Walker, report: Report,
 ) -> Event:  # fmt: skip
     assert config.explore is not None
     protocol = config.explore.protocol(planned.own)
@@ -106,7 +109,7 @@ def _segment(
                 seed=segment_seed(config.seed, SCRIPTS, number, walker.segments) % LARGEST_SEED + 1,
                 name=f"walker {number} ({planned.configuration.name})",
             ),
-            rule_of(config, state, potential.posterior, directory), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
+            _told(rule_of(config, state, potential.posterior, directory), f"walker {number}, step", protocol.steps, report), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
             lammps=config.lammps,
@@ -120,6 +123,16 @@ def _segment(
     restart = str(restart_out.relative_to(directory.root))
     event = _event(result, number, walker, state.fits, queries, restart, time.perf_counter() - started)
     return {**event, "ps": protocol.picoseconds(begin.step, result.step)}
+
+
+def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
+    """The same rule; `report` hears of each look."""
+
+    def watched(frame: LookedAt) -> Verdict:
+        report(what, frame.step, steps)
+        return rule(frame)
+
+    return watched
 
 
 def _affordable(wanted: Wanted, config: RunConfig, potential: FittedPotential, files: Path) -> Configuration:

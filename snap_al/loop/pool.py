@@ -22,6 +22,7 @@ from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.progress import Report, silent
 from snap_al.query import Candidate, Candidates, Knowledge, Labelled, QuerySettings, acquisition, select
 from snap_al.query.candidates import FORCE
 
@@ -51,7 +52,8 @@ class PoolSelection:
 
 
 def select_from_pool(
-    config: RunConfig, inputs: RunInputs, pool: Sequence[Configuration], n: int, folder: Path, comm: Communicator, *, cache: bool = True
+    config: RunConfig, inputs: RunInputs, pool: Sequence[Configuration], n: int, folder: Path, comm: Communicator, *, cache: bool = True,
+    report: Report = silent,
 ) -> PoolSelection:  # fmt: skip
     """Fits to the config's training set and ranks the pool by its strategy. Collective.
 
@@ -71,10 +73,12 @@ def select_from_pool(
         items = unlabelled(pool, inputs.training)
         disk = matrix_folder((*inputs.training, *items), source.columns, limit, folder, comm)
         training = TrainingSet(committee_if_asked(config), source, comm, inputs.prior_mean, disk)
-        remarks = training.add(inputs.training)
+        remarks = training.add(inputs.training, report=report)
+        report("fitting", 0, 0)
         posterior = training.fit()
         matrix = DesignMatrix(source, comm, disk)
-        remarks += matrix.append(items)
+        remarks += matrix.append(items, report=report)
+        report("selecting", 0, 0)
         targets = target_rows(settings, config.descriptor.elements, source, comm)
         labelled = as_labelled(training.matrix)
         own = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))

@@ -65,5 +65,6 @@ def model_limited(state: RunState) -> str:
         return ""
     return (
         f"model-limited: {state.model_limited} of {state.checks} checked frames are over the tolerance, and more labels "
-        "there would not help; a larger twojmax or cutoff, quadratic terms, or a wider tolerance would"
+        "there would not help; a larger twojmax or cutoff, quadratic terms, or a wider tolerance would: `snap-al tune DIR` tries "
+        "them on the labels at hand"
     )

@@ -67,6 +67,7 @@ class Progress:
     def __init__(self, log: Path, console: Console) -> None:
         self._console = console
         self._log = log
+        self._doing = "starting"
         self._status = console.status("starting") if console.is_terminal else None
         self._logger = logging.Logger("snap_al.run")
 
@@ -91,7 +92,13 @@ class Progress:
             self._console.print(escape(line), highlight=False, soft_wrap=True)
             self._write(logging.INFO, line)
         if self._status is not None:
-            self._status.update(doing(state))
+            self._doing = doing(state)
+            self._status.update(self._doing)
+
+    def report(self, what: str, done: int, of: int) -> None:
+        """How far the work under way is; on a terminal alone."""
+        if self._status is not None:
+            self._status.update(f"{self._doing}: {what} {done} of {of}" if of else f"{self._doing}: {what}")
 
     def _write(self, level: int, line: str) -> None:
         """The log begins with a run's first event: a start that is refused leaves none, and adds nothing to another's."""

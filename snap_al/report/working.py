@@ -62,7 +62,8 @@ class Working:
             assert self._task is not None
             self._bar.update(self._task, completed=done, total=of or None, count=f"{done} of {of}" if of else "")
             self._bar.refresh()
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
 
     def _begin(self, what: str) -> None:
         if self._task is not None:

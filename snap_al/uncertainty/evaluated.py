@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +66,17 @@ class Evaluated:
                 metrics = kind_metrics(error, self.prediction.total_std[here] * TO_USER_UNITS[kind])
                 found[name] = {k: metrics[k] for k in GROUP_COLUMNS}
         return found
+
+    def to_bytes(self, groups: Sequence[str]) -> bytes:
+        """npz without pickle of what calibration counts, for figures. groups: names of the group numbers."""
+        counted, buffer = self.counted(), BytesIO()
+        stored: dict[str, Any] = {
+            "kinds": counted.kinds,
+            "groups": counted.groups,
+            "names": np.array(list(groups), dtype=str),
+        }
+        np.savez_compressed(buffer, targets=counted.targets, **stored, **vars(counted.prediction))
+        return buffer.getvalue()
 
     def scale_factors(self) -> Array:
         """(3,) by kind, what recalibration multiplies stds with; 1 where a kind has no rows."""

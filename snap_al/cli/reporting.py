@@ -1,0 +1,57 @@
+"""`snap-al report`: reads a folder once, and writes figures, numbers and the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from snap_al.config import read_run
+from snap_al.errors import InputError
+from snap_al.loop import RunDirectory
+from snap_al.potential import FittedPotential, stem_in
+from snap_al.report.figures import write_figures
+from snap_al.report.numbers import write_numbers
+from snap_al.report.page import write_page
+from snap_al.report.record import Predictions, Record
+
+
+def record_of(folder: Path) -> Record:
+    """Of a run, or of a fit. Raises InputError when the folder holds neither."""
+    directory = RunDirectory(folder)
+    fitted = (folder / "descriptor.json").exists()
+    if not directory.journal.exists() and not fitted:
+        raise InputError(
+            f"{folder}: neither a run (journal.jsonl) nor a fit (descriptor.json); `snap-al run` and `snap-al fit` make them"
+        )
+    potential = FittedPotential.read(folder) if fitted else None
+    shared: dict[str, Any] = {
+        "folder": folder, "stem": stem_in(folder) if fitted else "", "potential": potential, "tables": _tables(directory.metrics),
+        "predictions": Predictions.read(directory.predictions), "validation": _json(folder / "validation" / "validation.json"),
+    }  # fmt: skip
+    if not directory.journal.exists():
+        return Record(**shared)
+    config, events, state = read_run(folder)
+    return Record(**shared, config=config, events=tuple(events), state=state)
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    found = _json(path) or {}
+    return {name: found[name] for name in ("test", "training") if name in found}
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """None for a file that is not there, or is not whole."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def report(folder: Path | str) -> Path:
+    """Writes report.html, and figures/ with PNG and CSV. Returns the page's path. One rank."""
+    record = record_of(Path(folder))
+    write_figures(record)
+    write_numbers(record)
+    return write_page(record)

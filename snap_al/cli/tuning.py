@@ -1,0 +1,152 @@
+"""`snap-al tune`: reads the labels at hand, searches, and writes a config with what was found. Collective over all ranks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from threadpoolctl import threadpool_limits
+
+from snap_al.cli.exporting import labels_of_run
+from snap_al.cli.selecting import config_of
+from snap_al.config import read_run
+from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import shifted
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import SnapSettings
+from snap_al.errors import InputError
+from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
+from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
+from snap_al.parallel import Communicator, on_root, world
+from snap_al.progress import Report, silent
+
+CUTOFFS = (0.85, 1.0, 1.15)
+"""Factors on the config's."""
+FEWEST = 10
+"""Labelled configurations."""
+FOLDS = 10
+
+
+def tune(
+    source: Path | str, out: Path | str, comm: Communicator | None = None, *, twojmax: Sequence[int] = (), cutoffs: Sequence[float] = (),
+    by: Measure = "folds", seed: int = 1, report: Report = silent,
+) -> dict[str, Any]:  # fmt: skip
+    """twojmax, cutoff, radii and weights of elements, and weights of groups, on the labels of `source`; into the folder `out`.
+
+    source: a config or FitSNAP deck with a training set, or a run's folder. twojmax: tried; two less and two more than the config's
+    when not given. cutoffs: Å, likewise; a fraction around it. by: folds of configurations, whole groups, or the evidence. Leaves
+    tune.json and tuned.yaml. Returns what tune.json holds. Raises InputError on all ranks.
+    """
+    comm, source, out = comm or world(), Path(source), Path(out)
+
+    def read() -> tuple[RunConfig, RunInputs, list[LabelledConfiguration]]:
+        config = read_run(source)[0] if source.is_dir() else config_of(source)
+        inputs = read_inputs(config, strict=config.fitsnap is None)
+        return config, inputs, [*inputs.training, *(_of_run(source, config) if source.is_dir() else [])]
+
+    config, inputs, items = on_root(comm, read)
+    if len(items) < FEWEST:
+        raise InputError(
+            f"{source}: {len(items)} labelled configurations; below {FEWEST} nothing can be told"
+        ).on_all_ranks()
+    if by == "groups" and len({item.group for item in items}) < 2:
+        raise InputError(f"{source}: all labels are of one group; --by folds or evidence").on_all_ranks()
+    base = config.descriptor
+    cache = (RunDirectory(source).descriptors if source.is_dir() else out / "descriptors") if config.cache else None
+    with threadpool_limits(1):
+        tuner = Tuner(
+            items,
+            inputs.reference,
+            config.lammps,
+            cache,
+            comm,
+            by=by,
+            n_folds=min(FOLDS, len(items)),
+            seed=seed,
+            report=report,
+        )
+        widths = [c / base.max_cutoff * base.rcutfac for c in cutoffs] or [base.rcutfac * f for f in CUTOFFS]
+        grid = tuner.grid(base, list(twojmax) or _around(base.largest_twojmax), widths)
+        best = cheapest_good(grid)
+        elements = tuner.elements(best)
+        best = cheapest_good([best, *elements])
+        weights = tuner.weights(best)
+        chosen = _lowest([best, *weights])
+    now = next((s for s in grid if s.settings == base), None)
+    found = {
+        "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
+        "tried": [_plain(s) for s in (*grid, *elements, *weights)],
+    }  # fmt: skip
+    on_root(comm, lambda: _write(source, out, config, chosen, found))
+    return found
+
+
+def _of_run(folder: Path, config: RunConfig) -> list[LabelledConfiguration]:
+    """The labels that it bought, as its fits have them."""
+    return [
+        replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
+        for item in labels_of_run(folder)
+        for c in [item.configuration]
+    ]
+
+
+def _around(twojmax: int) -> list[int]:
+    return [two for two in (twojmax - 2, twojmax, twojmax + 2) if two >= 2]
+
+
+def _lowest(scored: list[Scored]) -> Scored:
+    return min(scored, key=lambda s: s.score)
+
+
+def _plain(scored: Scored) -> dict[str, Any]:
+    s = scored.settings
+    return {
+        "changed": scored.changed, "score": scored.score, "rmse": scored.rmse, "evidence_per_row": scored.evidence, "coefficients": scored.columns,
+        "microseconds_per_atom": scored.cost, "cutoff": s.max_cutoff, "descriptor": _changes(s), "groups": scored.groups,
+    }  # fmt: skip
+
+
+def _changes(s: SnapSettings) -> dict[str, Any]:
+    """As a config has them."""
+    one = len(set(s.twojmax)) == 1
+    return {
+        "twojmax": s.twojmax[0] if one else list(s.twojmax),
+        "rcutfac": round(s.rcutfac, 6),
+        "radelem": list(s.radelem),
+        "wj": list(s.wj),
+    }
+
+
+def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict[str, Any]) -> None:
+    write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
+    write_atomically(out / "tuned.yaml", _tuned(source, config, best))
+
+
+def _tuned(source: Path, config: RunConfig, best: Scored) -> str:
+    """The config with the descriptor, and the weights of training files that are groups of their own, replaced; comments stay."""
+    if source.suffix == ".in":
+        content: dict[str, Any] = {"fitsnap": str(source.resolve())}
+    else:
+        path = RunDirectory(source).config if source.is_dir() else source
+        content = YAML().load(path.read_text())
+    settings = best.settings.model_dump(mode="json", exclude_defaults=True)
+    content["descriptor"] = {**content.get("descriptor", {}), **settings, **_changes(best.settings)}
+    for entry, given in zip(content.get("training", []), config.training, strict=True):
+        factor = best.groups.get(given.group or given.path.stem, 1.0)
+        if factor != 1.0:
+            entry.update(
+                {
+                    name: getattr(given, name) * factor
+                    for name in ("eweight", "fweight", "vweight")
+                    if getattr(given, name)
+                }
+            )
+    text = StringIO()
+    YAML().dump(content, text)
+    where = source.resolve() if not source.is_dir() else RunDirectory(source).origin.read_text().strip()
+    return f"# By `snap-al tune {source}`. Relative paths are relative to {where}: put it beside that file.\n{text.getvalue()}"

@@ -1,0 +1,216 @@
+"""Which twojmax, cutoff, element radii and group weights suit the labels at hand, by errors on labels that were left out or by evidence.
+
+A candidate's score is the geometric mean over kinds of its left-out RMSE, unweighted: it has no units, and does not change with the
+weights that are being tuned. With evidence it is exp(-evidence per row). Lower is better.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import Configuration
+from snap_al.descriptors import (
+    Columns,
+    ConfigurationRows,
+    DescriptorEngine,
+    DesignMatrix,
+    ReferencePotential,
+    Rows,
+    RowSource,
+    SnapSettings,
+    distinct_names,
+    row_source,
+)
+from snap_al.fit import LeftOut, left_out
+from snap_al.loop.training import block_of
+from snap_al.parallel import Communicator, sum_rows
+from snap_al.progress import Report, silent
+from snap_al.sessions import LammpsSettings
+from snap_al.units import ASE_STRESS_TO_ROWS
+
+Array = NDArray[np.float64]
+Measure = Literal["folds", "groups", "evidence"]
+WORTH = 0.03
+"""A candidate that costs more must be better than a cheaper one by this share of the score."""
+RADII = (0.85, 1.15)
+"""Factors tried on the radius and the weight of each element but the first."""
+GROUP_FACTORS = (0.3, 3.0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate. rmse: left out, eV/atom, eV/Å and eV/Å³ by kind. evidence: per row. columns: coefficients. cost: µs per atom of a
+    descriptor evaluation with its derivatives. groups: factors on the weights of groups, 1 where not given."""
+
+    settings: SnapSettings
+    score: float
+    rmse: dict[str, float]
+    evidence: float
+    columns: int
+    cost: float
+    groups: dict[str, float] = field(default_factory=dict)
+    changed: str = ""
+
+
+class Subset:
+    """Rows for a smaller twojmax out of those for a larger one: components do not depend on how many others there are."""
+
+    def __init__(self, source: RowSource, largest: SnapSettings, wanted: SnapSettings) -> None:
+        self._source, self._columns = source, Columns.of(wanted)
+        places = {name: k for k, name in enumerate(distinct_names(largest))}
+        self._kept = np.array([places[name] for name in distinct_names(wanted)])
+
+    @property
+    def columns(self) -> Columns:
+        return self._columns
+
+    def rows(self, configuration: Configuration) -> ConfigurationRows:
+        """As the source's."""
+        found = self._source.rows(configuration)
+        return ConfigurationRows(np.ascontiguousarray(found.values[:, self._kept]), found.reference, found.vanishing)
+
+
+class Tuner:
+    """items: the labels at hand. cache: where descriptors are kept. n_folds: of `by: folds`. Collective."""
+
+    def __init__(
+        self, items: Sequence[LabelledConfiguration], reference: ReferencePotential, lammps: LammpsSettings, cache: Path | None,
+        comm: Communicator, *, by: Measure = "folds", n_folds: int = 10, seed: int = 1, report: Report = silent,
+    ) -> None:  # fmt: skip
+        self._items, self._reference, self._lammps, self._cache = list(items), reference, lammps, cache
+        self._comm, self._by, self._report = comm, by, report
+        self.groups = sorted({item.group for item in items})
+        names = [self.groups.index(item.group) for item in items]
+        order = np.random.default_rng([seed, 9]).permutation(len(items))
+        folds = np.empty(len(items), dtype=np.int64)
+        folds[order] = np.arange(len(items)) % n_folds
+        self._folds = np.array(names) if by == "groups" else folds
+        self._costs: dict[str, float] = {}
+
+    def grid(self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]) -> list[Scored]:
+        """Every pair of them; descriptors are computed once for each cutoff, with the largest twojmax."""
+        found = []
+        for cutoff in rcutfac:
+            largest = _with(base, rcutfac=cutoff, twojmax=max(twojmax))
+            with DescriptorEngine(largest, self._reference, self._lammps) as engine:
+                source = row_source(engine, self._cache, self._comm)
+                for two in sorted(twojmax):
+                    wanted = _with(base, rcutfac=cutoff, twojmax=two)
+                    matrix = self._matrix(Subset(source, largest, wanted), wanted)
+                    found.append(self._scored(wanted, matrix, {}, f"twojmax {two}, cutoff {wanted.max_cutoff:.3g} Å"))
+        return found
+
+    def elements(self, best: Scored) -> list[Scored]:
+        """Radius and weight of each element but the first, one after another, each time from the best so far."""
+        found: list[Scored] = []
+        settings = best.settings
+        for k in range(1, len(settings.elements)):
+            for name in ("radelem", "wj"):
+                tried = []
+                for factor in RADII:
+                    values = list(getattr(settings, name))
+                    values[k] = float(round(values[k] * factor, 6))
+                    tried.append(
+                        self._alone(
+                            _with(settings, **{name: tuple(values)}), f"{name} of {settings.elements[k]} {values[k]:g}"
+                        )
+                    )
+                found += tried
+                good = min(tried, key=lambda s: s.score)
+                if good.score < (1.0 - WORTH) * best.score:
+                    best, settings = good, good.settings
+        return found
+
+    def weights(self, best: Scored) -> list[Scored]:
+        """Factors on the weights of whole groups, one after another, each time from the best so far."""
+        if len(self.groups) < 2:
+            return []
+        found: list[Scored] = []
+        with DescriptorEngine(best.settings, self._reference, self._lammps) as engine:
+            matrix = self._matrix(row_source(engine, self._cache, self._comm), best.settings)
+            for group in self.groups:
+                factors = [{**best.groups, group: best.groups.get(group, 1.0) * f} for f in GROUP_FACTORS]
+                tried = [
+                    self._scored(best.settings, matrix, f, f"weights of {group or '(no group)'} × {f[group]:g}")
+                    for f in factors
+                ]
+                found += tried
+                good = min(tried, key=lambda s: s.score)
+                if good.score < (1.0 - WORTH) * best.score:
+                    best = good
+        return found
+
+    def _alone(self, settings: SnapSettings, what: str) -> Scored:
+        with DescriptorEngine(settings, self._reference, self._lammps) as engine:
+            return self._scored(settings, self._matrix(row_source(engine, self._cache, self._comm), settings), {}, what)
+
+    def _matrix(self, source: RowSource, settings: SnapSettings) -> DesignMatrix:
+        matrix = DesignMatrix(source, self._comm)
+        what = f"2J {settings.largest_twojmax}, cutoff {settings.max_cutoff:.3g} Å"
+        matrix.append(self._items, strict=False, report=lambda _, done, of: self._report(what, done, of))
+        return matrix
+
+    def _scored(self, settings: SnapSettings, matrix: DesignMatrix, factors: dict[str, float], what: str) -> Scored:
+        by_group = np.array([factors.get(name, 1.0) for name in matrix.groups] or [1.0])
+        slabs = [replace(rows, weights=rows.weights * by_group[rows.index["group"]]) for rows in matrix.slabs()]
+        folds = [self._folds[rows.index["configuration"]] for rows in slabs]
+        n_folds = 0 if self._by == "evidence" else int(self._folds.max()) + 1
+        found = left_out([block_of(rows) for rows in slabs], folds, n_folds, self._comm)
+        rmse = _rmse(slabs, found, self._comm)
+        score = (
+            float(np.exp(-found.evidence))
+            if self._by == "evidence"
+            else float(np.exp(np.mean(np.log(list(rmse.values())))))
+        )
+        return Scored(
+            settings, score, rmse, found.evidence, matrix.columns.n_distinct, self._cost(settings), factors, what
+        )
+
+    def _cost(self, settings: SnapSettings) -> float:
+        """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
+        key = settings.model_dump_json()
+        if key not in self._costs:
+            seconds = 0.0
+            largest = max(self._items, key=lambda item: len(item.configuration)).configuration
+            if self._comm.rank == 0:
+                with DescriptorEngine(settings, self._reference, self._lammps) as engine:
+                    engine.rows(largest)
+                    started = time.perf_counter()
+                    engine.rows(largest)
+                    seconds = time.perf_counter() - started
+            self._costs[key] = 1e6 * self._comm.bcast(seconds) / len(largest)
+        return self._costs[key]
+
+
+def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
+    """Validated anew."""
+    return SnapSettings(**{**settings.model_dump(), **changes})
+
+
+def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str, float]:
+    """By kind that is fitted, in user units."""
+    squares, counts = np.zeros(3), np.zeros(3)
+    for rows, residuals in zip(slabs, found.residuals, strict=True):
+        m = rows.mask
+        error = residuals[m] / rows.weights[m]
+        np.add.at(squares, rows.index["kind"][m], error**2)
+        np.add.at(counts, rows.index["kind"][m], 1.0)
+    squares, counts = sum_rows(comm, squares, counts)
+    units = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
+    names = ("energy", "forces", "stress")
+    return {name: float(u * np.sqrt(s / n)) for name, u, s, n in zip(names, units, squares, counts, strict=True) if n}
+
+
+def cheapest_good(scored: Iterable[Scored]) -> Scored:
+    """The cheapest of those whose score is within WORTH of the lowest."""
+    found = list(scored)
+    lowest = min(s.score for s in found)
+    return min((s for s in found if s.score <= (1.0 + WORTH) * lowest), key=lambda s: (s.cost, s.score))

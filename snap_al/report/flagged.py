@@ -1,0 +1,54 @@
+"""Frames that a run asked about, with each atom's force std by the potential that it had then: which atoms were flagged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from snap_al.descriptors import DescriptorEngine
+from snap_al.errors import SnapALError
+from snap_al.fit import atom_force_std, square_root
+from snap_al.potential import FittedPotential
+from snap_al.report.record import Record
+
+MOST_FRAMES = 6
+MOST_COMPUTED, MOST_SHOWN = 3000, 600
+"""Atoms: of frames that are looked at, and of those drawn, nearest to the flagged one."""
+
+
+def flagged_frames(record: Record) -> list[dict[str, Any]]:
+    """Those with the largest std first: name, step, atom (the flagged one, from 0), std (eV/Å) of all atoms, positions (Å, about the flagged
+    atom), symbols. Frames that cannot be read any more are left out."""
+    asked = [
+        (w["force_std"], w, q) for w in record.segments() for q in w["queries"] if q.get("atoms", 0) <= MOST_COMPUTED
+    ]
+    asked.sort(key=lambda item: -item[0])
+    found = []
+    for _, w, q in asked[:MOST_FRAMES]:
+        try:
+            found.append(_frame(record, w, q))
+        except SnapALError:
+            continue
+    return found
+
+
+def _frame(record: Record, segment: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
+    configuration = record.directory.read_query(query["key"])
+    potential = FittedPotential.read(record.directory.fit(segment["fit"]))
+    lammps = None if record.config is None else record.config.lammps
+    with DescriptorEngine(potential.settings, potential.reference, lammps) as engine:
+        rows = engine.rows(configuration)
+    root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
+    std = atom_force_std(rows.forces, root)
+    atom = int(np.argmax(std))
+    offsets = configuration.to_atoms().get_distances(atom, range(len(configuration)), mic=True, vector=True)
+    near = np.argsort(np.linalg.norm(offsets, axis=1), kind="stable")[:MOST_SHOWN]
+    return {
+        "name": f"walker {segment['walker']} at step {query['step']}",
+        "atom": atom,
+        "atoms": len(configuration),
+        "std": np.round(std[near], 4).tolist(),
+        "positions": np.round(offsets[near], 2).tolist(),
+        "symbols": [configuration.species[k] for k in near],
+    }

@@ -1,0 +1,82 @@
+"""The numbers behind the figures, as CSV: units are in the names of the columns, energies in eV, lengths in Å."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+
+from snap_al.data.storage import write_atomically
+from snap_al.report.record import CSV_UNITS, KINDS, Record
+from snap_al.report.summary import wall_seconds
+from snap_al.uncertainty.calibration import coverage_at
+
+Row = Sequence[object]
+LEARNING = ("labels", "set", "kind", "unit", "rmse", "rms_std", "within_1std", "within_2std")
+ALONG = ("walker", "segment", "fit", "step", "largest_force_std_ev_per_a", "queried")
+LABELS = ("query", "job", "walker", "step", "seconds", "core_seconds", "largest_force_ev_per_a", "rejected_because")
+
+
+def write_numbers(record: Record) -> list[Path]:
+    """Beside the figures, by the same names. Returns their paths."""
+    tables: dict[str, tuple[Row, Iterable[Row]]] = {}
+    if record.fits:
+        tables["learning_curve"] = (LEARNING, _learning(record))
+    if record.segments():
+        tables["std_along_walkers"] = (ALONG, _along(record))
+    if record.predictions is not None:
+        tables["parity"] = (("kind", "group", "unit", "reference", "predicted", "std"), _parity(record))
+        tables["calibration"] = (("kind", "probability", "share_inside"), _calibration(record))
+    if record.events:
+        tables["time"] = (("part", "wall_seconds"), wall_seconds(list(record.events)).items())
+        tables["labels"] = (LABELS, _labels(record))
+    return [_write(record.folder / "figures" / f"{name}.csv", *table) for name, table in tables.items()]
+
+
+def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
+    return path
+
+
+def _learning(record: Record) -> Iterator[Row]:
+    for e in record.fits:
+        for kind, values in e["table"].items():
+            numbers = (values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma"))
+            yield e["labels"], e["measured_on"], kind, CSV_UNITS[KINDS.index(kind)][0], *numbers
+
+
+def _along(record: Record) -> Iterator[Row]:
+    for w in record.segments():
+        asked = {q["step"] for q in w["queries"]}
+        for c in record.directory.read_checks(w["walker"], w["segment"]):
+            yield w["walker"], w["segment"], w["fit"], c.step, c.force_std, int(c.step in asked)
+
+
+def _parity(record: Record) -> Iterator[Row]:
+    found = record.predictions
+    assert found is not None
+    for kind in found.present:
+        rows, (unit, factor) = found.of(kind), CSV_UNITS[kind]
+        for group, *values in zip(rows.groups, rows.targets, rows.mean, rows.std, strict=True):
+            yield KINDS[kind], found.names[group], unit, *(f"{factor * v:.9g}" for v in values)
+
+
+def _calibration(record: Record) -> Iterator[Row]:
+    found = record.predictions
+    assert found is not None
+    for kind in found.present:
+        rows = found.of(kind)
+        yield from (
+            (KINDS[kind], level, share) for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
+        )
+
+
+def _labels(record: Record) -> Iterator[Row]:
+    for e in record.labels:
+        names = ("query", "job", "walker", "step", "seconds", "core_seconds", "max_force", "reason")
+        yield tuple(e.get(name, "") for name in names)

@@ -1,0 +1,93 @@
+"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of stds."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snap_al.report.record import KINDS, SHOWN_UNITS, Predictions
+from snap_al.uncertainty.calibration import coverage_at, pit_histogram
+
+MOST_BARS = 2000
+"""Error bars drawn in one panel; beyond that an even selection."""
+MOST_GROUPS = 10
+"""With a colour each; those of fewer rows share one."""
+
+
+def parity(found: Predictions | None) -> Figure | None:
+    """Predicted against reference, the total std as error bar, a colour a group."""
+    if found is None or not found.present:
+        return None
+    figure = Figure(figsize=(4.2 * len(found.present), 4.2), layout="constrained")
+    for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
+        unit, factor = SHOWN_UNITS[kind]
+        rows = found.of(kind)
+        every = max(1, len(rows.targets) // MOST_BARS)
+        groups = rows.groups[::every]
+        x, y, bar = (factor * v[::every] for v in (rows.targets, rows.mean, rows.std))
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        panel.plot(ends, ends, color="0.5", lw=0.8)
+        for place, (name, here) in enumerate(_by_size(groups, found.names)):
+            style = {"color": f"C{place}", "rasterized": True}
+            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, label=name, **style)
+            bars.set_alpha(0.35)
+            bars.set_rasterized(True)
+        panel.set_title(f"{KINDS[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
+        panel.set_xlabel(f"reference, {unit}")
+        panel.set_ylabel(f"predicted ± std, {unit}")
+        if len(found.names) > 1:
+            panel.legend(fontsize=7, markerscale=2)
+    return figure
+
+
+def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
+    """Rows of the largest groups, and of all others together."""
+    sizes = np.bincount(groups, minlength=len(names))
+    order = [int(g) for g in np.argsort(-sizes, kind="stable") if sizes[g]]
+    found = [(names[g] or "(no group)", groups == g) for g in order[:MOST_GROUPS]]
+    if order[MOST_GROUPS:]:
+        found[-1:] = [("others", np.isin(groups, order[MOST_GROUPS - 1 :]))]
+    return found
+
+
+def calibration(found: Predictions | None) -> Figure | None:
+    """Left: how often the truth is inside an interval, against how often it should be. Right: where in the predicted distribution the
+    truth is; flat is calibrated, a hill too wide, a valley too narrow."""
+    if found is None or not found.present:
+        return None
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
+    for kind in found.present:
+        rows = found.of(kind)
+        error = rows.mean - rows.targets
+        inside = coverage_at(error, rows.std)
+        left.plot([float(level) for level in inside], list(inside.values()), "o-", ms=3, lw=1.2, label=KINDS[kind])
+        bins = pit_histogram(error, rows.std)
+        right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KINDS[kind])
+    right.axhline(1 / len(bins), color="0.5", lw=0.8)
+    right.set_ylim(bottom=0)
+    left.set_xlabel("probability of the interval")
+    left.set_ylabel("share of labels inside")
+    right.set_xlabel("quantile of the label in its prediction")
+    right.set_ylabel("share of labels")
+    for panel in (left, right):
+        panel.legend(fontsize=8)
+    return figure
+
+
+def std_histogram(found: Predictions | None) -> Figure | None:
+    """Of the total stds, with the RMSE beside them."""
+    if found is None or not found.present:
+        return None
+    figure = Figure(figsize=(2.9 * len(found.present), 2.8), layout="constrained")
+    for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
+        unit, factor = SHOWN_UNITS[kind]
+        rows = found.of(kind)
+        panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)
+        rmse = factor * float(np.sqrt(np.mean((rows.mean - rows.targets) ** 2)))
+        panel.axvline(rmse, color="tab:red", lw=1.2, label=f"RMSE {rmse:.3g}")
+        panel.set_xlabel(f"std of {KINDS[kind]}, {unit}")
+        panel.set_yticks([])
+        panel.legend(fontsize=8)
+    return figure

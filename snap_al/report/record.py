@@ -1,0 +1,88 @@
+"""What a folder holds of a run or a fit, read once for figures, numbers and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.loop import Event, RunConfig, RunDirectory, RunState
+from snap_al.potential import FittedPotential
+from snap_al.uncertainty import Table
+from snap_al.units import BAR_PER_EV_PER_A3
+
+Array = NDArray[np.float64]
+KINDS = ("energy", "forces", "stress")
+SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))
+"""Name, and factor on what rows are in: eV/atom, eV/Å, bar."""
+CSV_UNITS = (("eV/atom", 1.0), ("eV/Å", 1.0), ("eV/Å³", 1.0 / BAR_PER_EV_PER_A3))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labelled rows (m,) in the units of rows: kind, group (a number into `names`), label, what is predicted and its total std."""
+
+    kinds: NDArray[np.int8]
+    groups: NDArray[np.int32]
+    names: tuple[str, ...]
+    targets: Array
+    mean: Array
+    std: Array
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions | None:
+        """None for a file that is not there, or is of an earlier version."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                found = {name: stored[name] for name in stored.files}
+            variance = sum(found[name] ** 2 for name in ("epistemic_std", "model_error_std", "noise_std"))
+            names = tuple(str(name) for name in found["names"])
+            return cls(found["kinds"], found["groups"], names, found["targets"], found["mean"], np.sqrt(variance))
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def of(self, kind: int) -> Predictions:
+        here = self.kinds == kind
+        parts = (self.targets[here], self.mean[here], self.std[here])
+        return Predictions(self.kinds[here], self.groups[here], self.names, *parts)
+
+    @property
+    def present(self) -> list[int]:
+        """Kinds that have rows."""
+        return [kind for kind in range(3) if (self.kinds == kind).any()]
+
+
+@dataclass(frozen=True)
+class Record:
+    """tables: errors and calibration by name of the set. config, state: None of a fit, and no events. validation: what `snap-al
+    validate` left, if it did."""
+
+    folder: Path
+    stem: str
+    potential: FittedPotential | None
+    tables: dict[str, Table]
+    predictions: Predictions | None
+    config: RunConfig | None = None
+    state: RunState | None = None
+    events: tuple[Event, ...] = ()
+    validation: dict[str, Any] | None = None
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.folder)
+
+    @property
+    def fits(self) -> list[Event]:
+        return [e for e in self.events if e["event"] == "fitted"]
+
+    @property
+    def labels(self) -> list[Event]:
+        """Those that came, whether fitted or rejected."""
+        return [e for e in self.events if e["event"] in ("labelled", "rejected")]
+
+    def segments(self) -> list[Event]:
+        """Of all walkers, in the order in which they ran."""
+        return [w for e in self.events if e["event"] == "explored" for w in e["walkers"]]

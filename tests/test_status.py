@@ -1,0 +1,35 @@
+"""`snap-al status --follow` beside a run that goes on, and after it; plots of what there is."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import small_config, snap_al
+
+
+def test_follows_until_the_end(tmp_path):
+    config = small_config(tmp_path)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "snap_al", "run", config, "--out", tmp_path / "run"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while snap_al("status", tmp_path / "run").returncode != 0:
+        assert time.monotonic() < deadline
+    followed = snap_al("status", tmp_path / "run", "--follow", "--every", 0.3, timeout=200)
+    assert followed.returncode == 0, followed.stderr
+    assert run.wait(timeout=5) == 0, "it had ended when following did"
+    assert "stopped: " in followed.stdout
+    assert "largest force std, eV/Å: the last" in followed.stdout
+    assert "forces against labels, training set" in followed.stdout
+    once = snap_al("status", tmp_path / "run", "--follow")
+    assert once.stdout.count("stopped: ") == 1, "nothing to wait for"
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"], ["--json"]])
+def test_no_run(tmp_path, options):
+    done = snap_al("status", tmp_path, *options)
+    assert done.returncode == 2
+    assert "no run here" in done.stderr.replace("\n", " ")

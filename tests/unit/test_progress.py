@@ -1,0 +1,71 @@
+"""Progress: nothing of what is soon done, a line now and then where there is no terminal, a bar where there is one."""
+
+import io
+import re
+import time
+
+from conftest import rattled_copper, snap_al
+from rich.console import Console
+
+from snap_al.report import working
+from snap_al.report.working import Working
+
+
+def shown(monkeypatch, terminal, seconds, *, after=0.3, every=0.5):
+    monkeypatch.setattr(working, "SHOWN_AFTER", after)
+    monkeypatch.setattr(working, "LINE_EVERY", every)
+    text = io.StringIO()
+    with Working(Console(file=text, force_terminal=terminal, width=100)) as report:
+        for k in range(10):
+            report("descriptors", k, 10)
+            time.sleep(seconds / 10)
+    return text.getvalue()
+
+
+def test_soon_done(monkeypatch):
+    assert shown(monkeypatch, False, 0.1) == ""
+    assert not re.search("descriptors", shown(monkeypatch, True, 0.1))
+
+
+def test_lines_and_bars(monkeypatch):
+    lines = shown(monkeypatch, False, 1.5)
+    assert re.search(r"descriptors: \d of 10, \d s so far", lines)
+    assert len(lines.splitlines()) <= 3, "now and then"
+    bar = shown(monkeypatch, True, 1.5)
+    assert "descriptors" in bar
+    assert re.search(r"\d of 10", bar)
+
+
+def test_what_does_not_return_has_its_clock_running(monkeypatch):
+    monkeypatch.setattr(working, "SHOWN_AFTER", 0.2)
+    text = io.StringIO()
+    with Working(Console(file=text, force_terminal=True, width=100)) as report:
+        report("fitting", 0, 0)
+        time.sleep(1.9)
+    assert "fitting" in text.getvalue()
+    assert "0:00:01" in text.getvalue()
+
+
+def test_counts_of_a_design_matrix(copper_engine):
+    from conftest import WEIGHTS
+
+    from snap_al.data import LabelledConfiguration
+    from snap_al.descriptors import DesignMatrix
+    from snap_al.parallel import SERIAL
+
+    told = []
+    items = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in range(3)]
+    DesignMatrix(copper_engine, SERIAL).append(items, report=lambda *what: told.append(what))
+    assert told == [("descriptors", k, 3) for k in range(3)]
+
+
+def test_nothing_but_json_on_stdout(tmp_path):
+    import json
+
+    import ase.io
+
+    ase.io.write(tmp_path / "train.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(8)])
+    (tmp_path / "fit.yaml").write_text(
+        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
+    )
+    json.loads(snap_al("fit", "fit.yaml", "--out", "out", "--json", cwd=tmp_path).stdout)
