@@ -155,6 +155,7 @@ for command in (
     without_md.predict,
     without_md.select,
     without_md.learn,
+    without_md.tune,
     without_md.validate,
 ):
     app.command()(command)

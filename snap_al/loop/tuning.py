@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
@@ -29,6 +30,7 @@ from snap_al.descriptors import (
     distinct_names,
     row_source,
 )
+from snap_al.errors import InputError
 from snap_al.fit import LeftOut, left_out
 from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, sum_rows
@@ -105,7 +107,7 @@ class Tuner:
                 for two in sorted(twojmax):
                     wanted = _with(base, rcutfac=cutoff, twojmax=two)
                     matrix = self._matrix(Subset(source, largest, wanted), wanted)
-                    found.append(self._scored(wanted, matrix, {}, f"twojmax {two}, cutoff {wanted.max_cutoff:.3g} Å"))
+                    found.append(self._scored(wanted, matrix, {}, f"2J {two}, cutoff {wanted.max_cutoff:.3g} Å"))
         return found
 
     def elements(self, best: Scored) -> list[Scored]:
@@ -130,8 +132,9 @@ class Tuner:
         return found
 
     def weights(self, best: Scored) -> list[Scored]:
-        """Factors on the weights of whole groups, one after another, each time from the best so far."""
-        if len(self.groups) < 2:
+        """Factors on the weights of whole groups, one after another, each time from the best so far. None by evidence, which is a
+        density of weighted labels: other weights are other units."""
+        if len(self.groups) < 2 or self._by == "evidence":
             return []
         found: list[Scored] = []
         with DescriptorEngine(best.settings, self._reference, self._lammps) as engine:
@@ -191,8 +194,14 @@ class Tuner:
 
 
 def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
-    """Validated anew."""
-    return SnapSettings(**{**settings.model_dump(), **changes})
+    """Raises InputError, on all ranks alike, for values that no descriptor can have."""
+    try:
+        return SnapSettings(**{**settings.model_dump(), **changes})
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
+        raise InputError(f"a descriptor to try: {told}").on_all_ranks() from error
 
 
 def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str, float]:
