@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint bench faults clean
+.PHONY: demo test test-slow lint docs bench faults clean
 
 demo: .venv/.installed
 	$(BIN)/snap-al demo
@@ -20,6 +20,10 @@ lint: .venv/.installed-test
 	$(BIN)/ruff format --check snap_al tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+
+docs: .venv/.installed-test
+	$(BIN)/python .ci/docs.py build/docs
 
 bench: .venv/.installed-test
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done

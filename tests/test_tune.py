@@ -158,10 +158,10 @@ def test_as_a_user_calls_it(training):
     )
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     found, again = json.loads(one.stdout), json.loads(two.stdout)
-    assert [t["changed"] for t in found["tried"][:4]] == [f"2J {j}, cutoff {c} Å" for c in ("4", "4.5") for j in (2, 4)]
+    assert [t["changed"] for t in found["tried"][:4]] == [f"2J {j}, {c} Å" for c in ("4", "4.5") for j in (2, 4)]
     for a, b in zip(found["tried"], again["tried"], strict=True):
         assert a["rmse"] == pytest.approx(b["rmse"], rel=1e-6)
-    assert found["now"]["changed"] == "2J 4, cutoff 4.5 Å"
+    assert found["now"]["changed"] == "2J 4, 4.5 Å"
     assert found["best"]["score"] <= found["now"]["score"] * 1.03
     text = (training / "tune1" / "tuned.yaml").read_text()
     assert "# kept" in text

@@ -24,6 +24,7 @@ SHELLS = 3
 
 
 def template_names() -> list[str]:
+    """Of the configs that `snap-al init` can write."""
     folder = resources.files("snap_al.config") / "templates"
     return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
 

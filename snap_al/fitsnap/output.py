@@ -57,6 +57,7 @@ def write_metrics(deck: Deck, folder: Path, rows: Metrics) -> None:
 
 
 def markdown(rows: Metrics, deck: Deck | None = None) -> str:
+    """FitSNAP's table of errors, as its metrics file has it."""
     lines = ["| | ncount | mae | rmse | rsq |", "|:--|--:|--:|--:|--:|"]
     lines += [f"| {name} | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |" for name, n, mae, rmse, r2 in rows]
     return "\n".join(lines) + "\n"

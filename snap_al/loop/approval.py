@@ -18,6 +18,8 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Approval:
+    """Batches of labels that wait for a yes, as files: the run asks in one process, and a user answers in another."""
+
     folder: Path
 
     def ask(self, queries: Sequence[dict[str, Any]]) -> str:

@@ -21,6 +21,8 @@ from snap_al.md import Check
 
 @dataclass(frozen=True)
 class RunDirectory:
+    """The paths of a run, below its root."""
+
     root: Path
 
     @property

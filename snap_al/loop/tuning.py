@@ -107,7 +107,7 @@ class Tuner:
                 for two in sorted(twojmax):
                     wanted = _with(base, rcutfac=cutoff, twojmax=two)
                     matrix = self._matrix(Subset(source, largest, wanted), wanted)
-                    found.append(self._scored(wanted, matrix, {}, f"2J {two}, cutoff {wanted.max_cutoff:.3g} Å"))
+                    found.append(self._scored(wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"))
         return found
 
     def elements(self, best: Scored) -> list[Scored]:

@@ -25,6 +25,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Protocol:
+    """All that a walker does, stage after stage."""
+
     stages: tuple[StageSettings, ...]
 
     @classmethod

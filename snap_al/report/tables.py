@@ -73,14 +73,16 @@ def tuning_table(found: dict[str, Any]) -> RenderableType:
     out = RichTable(title=f"{found['configurations']} labelled configurations, by {found['by']}", title_justify="left")
     kinds = list(found["best"]["rmse"])
     errors = [f"{kind}\n{UNITS[kind][0]}" for kind in kinds]
-    for column in ("", *errors, "evidence\nper row", "columns", "µs per\natom", ""):
+    evidence = ["evidence\nper row"] * (found["by"] == "evidence")
+    for column in ("", *errors, *evidence, "columns", "µs per\natom", ""):
         out.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
     for tried in found["tried"]:
         rmse = (f"{tried['rmse'][kind] * UNITS[kind][1]:.4g}" for kind in kinds)
         mark = "best" if tried == found["best"] else "now" if tried == found["now"] else ""
+        shown = [f"{tried['evidence_per_row']:.3f}"] if evidence else []
         out.add_row(
-            tried["changed"], *rmse, f"{tried['evidence_per_row']:.3f}", str(tried["coefficients"]), f"{tried['microseconds_per_atom']:.0f}", mark
-        )  # fmt: skip
+            tried["changed"], *rmse, *shown, str(tried["coefficients"]), f"{tried['microseconds_per_atom']:.0f}", mark
+        )
     return out
 
 

@@ -38,6 +38,8 @@ BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 @dataclass(frozen=True)
 class Quantity:
+    """One number of a crystal."""
+
     name: str
     unit: str
     value: float
