@@ -25,7 +25,7 @@ def frames(name, n, rng):
     atoms.set_cell(atoms.cell * (1 + strain), scale_atoms=True)
     atoms.rattle(0.05, rng=rng)
     atoms.calc = EMT()
-    dynamics = Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
+    dynamics = Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng)
     dynamics.run(100)
     for _ in range(n):
         dynamics.run(25)

@@ -1,6 +1,6 @@
 """Properties with error bars of seven metals' potentials, each next to EMT, and how many error bars hold the truth.
 
-    python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500] [--only elastic,...]
+python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500] [--only elastic,...]
 """
 
 import argparse
@@ -33,7 +33,12 @@ def potential_of(metal, folder, steps, comm):
         folder.mkdir(parents=True, exist_ok=True)
         crystal = bulk(metal, cubic=True)
         ase.io.write(folder / "crystal.extxyz", crystal)
-        text = (HERE / "metal.yaml").read_text().replace("METAL", metal).replace("CUTOFF", f"{SHELLS * crystal.cell[0, 0]:.2f}")
+        text = (
+            (HERE / "metal.yaml")
+            .read_text()
+            .replace("METAL", metal)
+            .replace("CUTOFF", f"{SHELLS * crystal.cell[0, 0]:.2f}")
+        )
         text = text.replace("WARM", f"{0.2 * METALS[metal]:.0f}").replace("HOT", f"{0.8 * METALS[metal]:.0f}")
         (folder / "metal.yaml").write_text(text.replace("steps: 1500", f"steps: {steps}"))
 

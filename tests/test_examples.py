@@ -1,0 +1,132 @@
+"""Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are run by the tests named beside them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import pytest
+from conftest import BIN, ROOT, snap_al
+
+EXAMPLES = ROOT / "examples"
+RUN_ELSEWHERE = {
+    "fitsnap": "test_fitsnap.py", "labelers": "test_labelers.py", "on_the_fly": "test_on_the_fly.py", "slides": "test_slides.py",
+    "cluster": "test_cluster.py", "copper": "test_demo.py",
+}  # fmt: skip
+
+
+def short(name, folder, **changes):
+    """A copy of the example, its config with other values."""
+    shutil.copytree(EXAMPLES / name, folder / name)
+    for path in (folder / name).glob("*.yaml"):
+        text = path.read_text()
+        for key, value in changes.items():
+            text = re.sub(rf"\b{key}: [^,}}\n#]+", f"{key}: {value}", text)
+        path.write_text(text)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["alloy", "carving", "biased"])
+def test_runs(tmp_path, name):
+    folder = short(name, tmp_path, steps=30, twojmax=4, max_labels=6, force_std=0.03)
+    done = snap_al("run", f"{name}.yaml", "--out", "run", "--json", cwd=folder, ranks=2)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert metrics["labels"] >= 4
+    assert metrics["training"]["forces"]["rmse"] < 0.5
+    if name == "carving":
+        sizes = [len(json.loads(path.read_text())["species"]) for path in (folder / "run" / "queries").glob("*.json")]
+        assert max(sizes) < 300, "large frames are not labelled whole"
+
+
+def test_pool(tmp_path):
+    folder = short("pool", tmp_path, twojmax=4)
+    subprocess.run([sys.executable, "make_pool.py", "--each", "8"], cwd=folder, check=True, timeout=120)
+    assert {a.info["group"] for a in ase.io.read(folder / "pool.extxyz", ":")} == {
+        "warm",
+        "strained",
+        "vacancies",
+        "melt",
+    }
+    done = snap_al("select", "copper.yaml", "pool.extxyz", "-n", 5, "-o", "ask.extxyz", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(ase.io.read(folder / "ask.extxyz", ":")) == 5
+    done = snap_al("learn", "copper.yaml", "pool.extxyz", "--seeds", 2, "--most", 15, "--out", "study", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "study" / "learning.png").exists()
+
+
+def test_properties(tmp_path):
+    command = [
+        "examples/properties/make.py",
+        "--out",
+        tmp_path,
+        "--metals",
+        "Cu",
+        "--draws",
+        "3",
+        "--steps",
+        "30",
+        "--only",
+        "lattice,elastic",
+    ]
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    table = json.loads((tmp_path / "coverage.json").read_text())
+    assert table["elastic"]["n"] == 3
+    assert table["all but cohesive energies"]["n"] == 4
+    assert (tmp_path / "coverage.png").exists()
+
+
+@pytest.mark.skipif(shutil.which("pw.x") is None, reason="no pw.x here: apt-get install quantum-espresso")
+def test_aluminium(tmp_path):
+    """DFT labels, in processes of their own: a handful."""
+    folder = short("aluminium", tmp_path, steps=30, max_labels=4, kspacing=0.15)
+    done = snap_al("run", "aluminium.yaml", "--out", "run", "--json", cwd=folder, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["labels"] >= 3
+
+
+@pytest.mark.slow
+def test_tutorial(tmp_path):
+    """The notebook from an empty folder; what it shows is what it says."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(EXAMPLES / "tutorial" / "tutorial.ipynb", as_version=4)
+    before = dict(os.environ)
+    os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    try:
+        NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    assert (tmp_path / "run" / "report.html").exists()
+    found = json.loads((tmp_path / "run" / "validation" / "validation.json").read_text())
+    assert all(abs(p["z"]) < 4 for p in found["properties"] if p["name"] != "cohesive energy")
+    text = "".join("".join(o.get("text", "")) for cell in notebook.cells for o in cell.get("outputs", []))
+    inside = float(re.search(r"([\d.]+) of force components within one std", text).group(1))
+    assert 0.5 < inside < 0.9
+    assert "Loop time of" in text or "Temp" in text, "plain LAMMPS ran with the potential"
+
+
+def test_every_example_says_what_it_is():
+    """A README with a run time, a picture, and a test."""
+    here = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
+    source = Path(__file__).read_text()
+    for name in sorted(here):
+        readme = (EXAMPLES / name / "README.md").read_text()
+        assert re.search(r"\d ?(s|min|minutes|seconds|h)\b", readme), f"{name}: how long does it take?"
+        pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
+        assert pictures or name in ("labelers", "cluster"), f"{name}: a picture"
+        for picture in pictures:
+            assert (EXAMPLES / name / picture).exists(), f"{name}: {picture}"
+        assert name in RUN_ELSEWHERE or f'"{name}"' in source or f"examples/{name}" in source, (
+            f"{name}: no test runs it"
+        )
+        if name in RUN_ELSEWHERE:
+            assert (ROOT / "tests" / RUN_ELSEWHERE[name]).exists()
