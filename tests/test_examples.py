@@ -10,12 +10,12 @@ from pathlib import Path
 
 import ase.io
 import pytest
+from ase.build import bulk
 from conftest import BIN, ROOT, snap_al
 
 EXAMPLES = ROOT / "examples"
 RUN_ELSEWHERE = {
     "fitsnap": "test_fitsnap.py", "labelers": "test_labelers.py", "on_the_fly": "test_on_the_fly.py", "slides": "test_slides.py",
-    "cluster": "test_cluster.py", "copper": "test_demo.py",
 }  # fmt: skip
 
 
@@ -28,6 +28,43 @@ def short(name, folder, **changes):
             text = re.sub(rf"\b{key}: [^,}}\n#]+", f"{key}: {value}", text)
         path.write_text(text)
     return folder / name
+
+
+def test_copper(tmp_path):
+    """As its README has it, down to plain LAMMPS."""
+    assert snap_al("init", "copper", "-o", "copper.yaml", cwd=tmp_path).returncode == 0
+    text = (
+        (tmp_path / "copper.yaml").read_text().replace("steps: 2000", "steps: 60").replace("twojmax: 6", "twojmax: 4")
+    )
+    (tmp_path / "copper.yaml").write_text(text.replace("[3, 3, 3]", "[2, 2, 2]"))
+    done = snap_al("run", "copper.yaml", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    readme = (EXAMPLES / "copper" / "README.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"^    ((?:cp|cd|python|lmp) .*)$", readme, re.MULTILINE)
+    script = (
+        "\n".join(commands)
+        .replace("../../lammps_inputs", str(ROOT / "lammps_inputs"))
+        .replace("steps 1000", "steps 20")
+    )
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(commands) == 4
+    assert "Loop time of" in done.stdout
+
+
+def test_cluster(tmp_path):
+    """Its walkers, without a scheduler; test_cluster.py has its scripts under a real one."""
+    folder = short("cluster", tmp_path, steps=20, twojmax=4, checkpoint_every=10)
+    ase.io.write(folder / "Cu.extxyz", bulk("Cu", cubic=True))
+    text = (folder / "copper.yaml").read_text().replace("[3, 3, 3]", "[2, 2, 2]")
+    (folder / "copper.yaml").write_text(text)
+    done = snap_al("run", "copper.yaml", "--out", "run", "--json", cwd=folder, ranks=2)
+    assert done.returncode == 0, done.stderr
+    status = json.loads(snap_al("status", "run", "--json", cwd=folder).stdout)
+    assert len(status["walkers"]) == 8
 
 
 @pytest.mark.parametrize("name", ["alloy", "carving", "biased"])

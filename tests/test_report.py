@@ -107,6 +107,21 @@ def test_of_a_fit_and_of_nothing(tmp_path):
     assert "neither a run (journal.jsonl) nor a fit" in refused.stderr.replace("\n", " ")
 
 
+def test_without_what_was_lost(run, tmp_path):
+    """A run directory whose predictions are cut off, or whose validation is another's: the rest of the page is there."""
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "predictions.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    (tmp_path / "run" / "validation").mkdir()
+    (tmp_path / "run" / "validation" / "validation.json").write_text("[1, 2")
+    done = snap_al("report", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Learning curve" in page
+    assert "Calibration" not in page
+    assert "<h2>Validation</h2>" not in page
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here: apt-get install chromium")
 def test_in_a_browser(run, tmp_path):
     """Light and dark, wide and narrow: four pictures, each of its own background, none empty; nothing wider than the page."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snap_al.cli import without_md
+from snap_al.cli import afterwards, without_md
 from snap_al.cli.options import AsJson, OutFolder, show_tables, working
 
 app = typer.Typer(
@@ -37,9 +37,8 @@ def demo(
 
     comm = world()
     folder = out.resolve()
-    if comm.rank == 0 and not as_json and not (folder / "test.extxyz").exists():
-        typer.echo("making the test trajectories with EMT at 300, 900 and 1500 K, about 20 s")
-    config = prepare(folder, seed, poison, comm)
+    with working(comm.rank) as report:
+        config = prepare(folder, seed, poison, comm, report)
     _show_run(actions.run(config, folder / "run", comm, _console(as_json)), folder / "run", as_json, comm.rank)
 
 
@@ -155,8 +154,9 @@ for command in (
     without_md.predict,
     without_md.select,
     without_md.learn,
-    without_md.tune,
-    without_md.validate,
+    afterwards.tune,
+    afterwards.validate,
+    afterwards.report,
 ):
     app.command()(command)
 
@@ -177,23 +177,6 @@ def export(
     n, deck = on_root(comm, lambda: write(folder, out))
     if comm.rank == 0:
         typer.echo(f"wrote {n} configurations and {deck}")
-
-
-@app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run or fit.")]) -> None:
-    """One self-contained HTML page, figures as PNG and their numbers as CSV.
-
-    Example: snap-al report run
-    """
-    from snap_al.cli.reporting import report as write
-    from snap_al.parallel import on_root, world
-
-    comm = world()
-    with working(comm.rank) as progress:
-        progress("the page", 0, 0)
-        path = on_root(comm, lambda: write(folder))
-    if comm.rank == 0:
-        typer.echo(f"wrote {path}; figures and numbers are in {folder / 'figures'}")
 
 
 @app.command()
@@ -242,5 +225,6 @@ def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, rank: int) -
     if metrics["model_limited"]:
         typer.echo(metrics["model_limited"])
     typer.echo(
-        f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`"
+        f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`. "
+        f"`snap-al report {folder}` makes a page of it, `snap-al validate {folder}` says what it is worth"
     )

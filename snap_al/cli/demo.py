@@ -16,13 +16,14 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from snap_al.config import template
 from snap_al.data.storage import write_atomically
 from snap_al.parallel import Communicator, collectively, on_root
+from snap_al.progress import Report, silent
 
 TEST_TEMPERATURES = (300.0, 900.0, 1500.0)
 EQUILIBRATION_STEPS, SAMPLES, STEPS_BETWEEN = 120, 10, 12
 POISON = "    - {structure: Cu.extxyz, supercell: [3, 3, 3], count: 1, displacement: [0.2, 0.2], strain: 0.03}\n"
 
 
-def prepare(folder: Path, seed: int, poison: bool, comm: Communicator) -> Path:
+def prepare(folder: Path, seed: int, poison: bool, comm: Communicator, report: Report = silent) -> Path:
     """Writes config, structure and test set into `folder`, those that are not there. Returns the config. Collective."""
     config = folder / "copper.yaml"
 
@@ -35,7 +36,7 @@ def prepare(folder: Path, seed: int, poison: bool, comm: Communicator) -> Path:
     on_root(comm, write)
     test = folder / "test.extxyz"
     if not on_root(comm, test.exists):
-        write_test_set(test, comm)
+        write_test_set(test, comm, report)
     return config
 
 
@@ -55,12 +56,13 @@ def write_structure(path: Path) -> None:
     scratch.replace(path)
 
 
-def write_test_set(path: Path, comm: Communicator) -> None:
+def write_test_set(path: Path, comm: Communicator, report: Report = silent) -> None:
     """EMT molecular dynamics at each temperature and zero pressure, in the demo's cell of 108 atoms. Collective."""
     own: dict[float, list[Atoms]] = {}
     with collectively(comm):
         for number, temperature in enumerate(TEST_TEMPERATURES):
             if number % comm.size == comm.rank:
+                report("EMT trajectories to test on", number, len(TEST_TEMPERATURES))
                 own[temperature] = emt_trajectory(temperature, np.random.default_rng([int(temperature), 7]))
     found = {t: frames for part in comm.allgather(own) for t, frames in part.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +35,19 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> Predictions | None:
-        """None for a file that is not there, or is of an earlier version."""
+        """None for a file that is not there, is cut off, or is of an earlier version."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 found = {name: stored[name] for name in stored.files}
             variance = sum(found[name] ** 2 for name in ("epistemic_std", "model_error_std", "noise_std"))
             names = tuple(str(name) for name in found["names"])
-            return cls(found["kinds"], found["groups"], names, found["targets"], found["mean"], np.sqrt(variance))
-        except (OSError, ValueError, KeyError):
+            columns = (found["kinds"], found["groups"], found["targets"], found["mean"], np.sqrt(variance))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
+        if {c.shape for c in columns} != {(len(columns[0]),)} or not (columns[1] < len(names)).all():
+            return None
+        kinds, groups, targets, mean, std = columns
+        return cls(kinds, groups, names, targets, mean, std)
 
     def of(self, kind: int) -> Predictions:
         here = self.kinds == kind

@@ -104,6 +104,20 @@ def test_properties_of_a_published_potential():
         assert found[name] == pytest.approx(value, rel=0.015), name
 
 
+def test_hexagonal():
+    """Every group, of EMT copper as hcp: what is close-packed alike is nearly so in energy."""
+    relaxed = crystal_of(bulk("Cu", "hcp", a=2.55)).relaxed(EMT())
+    cubic = element_crystal("Cu").relaxed(EMT())
+    found = by_name(q for group in PROPERTIES.values() for q in group(EMT(), relaxed))
+    other = by_name(q for name in ("lattice", "eos", "vacancy") for q in PROPERTIES[name](EMT(), cubic))
+    assert set(found) >= {"a", "c", "C11", "C12", "C13", "C33", "C44", "surface 001", "surface 100"}
+    assert {name.split()[1] for name in found if name.startswith("phonon")} == {"A", "H", "K", "L", "M"}
+    assert found["a"] * np.sqrt(2) == pytest.approx(other["a"], rel=0.01)
+    for name in ("cohesive energy", "volume", "bulk modulus", "vacancy"):
+        assert found[name] == pytest.approx(other[name], rel=0.02), name
+    assert all(v > 0 for v in found.values()), "stable, as EMT has it"
+
+
 def test_phonons_against_ase(tmp_path):
     from ase.phonons import Phonons
 
