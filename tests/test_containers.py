@@ -67,9 +67,12 @@ def test_recipes_copy_what_is_there():
         if line.startswith("!")
     }
     assert set(copied) == kept
+    section = re.search(r"^%files\n((?:    .*\n)+)", recipe, re.M).group(1)
+    pairs = dict(line.split() for line in section.splitlines())  # Apptainer takes one source and one destination a line
+    assert set(pairs) == set(copied)
     for path in copied:
         assert (ROOT / path).exists(), path
-        assert path in recipe
+        assert pairs[path] in (f"/src/{path}", "/usr/local/bin/snap-al-entry")
     installed = [re.search(r"pip install --no-cache-dir (.*)$", text, re.M).group(1) for text in (dockerfile, recipe)]
     assert installed[0] == installed[1]
     assert re.search(r"^USER (?!root)", dockerfile, re.M)

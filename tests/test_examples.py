@@ -128,7 +128,6 @@ def test_aluminium(tmp_path):
     assert json.loads(done.stdout)["labels"] >= 3
 
 
-@pytest.mark.slow
 def test_tutorial(tmp_path):
     """The notebook from an empty folder; what it shows is what it says."""
     import nbformat

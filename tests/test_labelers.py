@@ -96,7 +96,7 @@ def test_orca_input(surroundings):
     code = (
         "from test_labelers import labeler_of\n"
         "labeler, asked, _ = labeler_of('orca')\n"
-        "labeler._make().write_inputfiles(asked.to_atoms(), ['energy', 'forces'])"
+        "labeler.calculator().write_inputfiles(asked.to_atoms(), ['energy', 'forces'])"
     )
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)}

@@ -112,6 +112,7 @@ def test_without_what_was_lost(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     path = tmp_path / "run" / "predictions.npz"
     path.write_bytes(path.read_bytes()[:1000])
+    (tmp_path / "run" / "posterior.npz").unlink()
     (tmp_path / "run" / "validation").mkdir()
     (tmp_path / "run" / "validation" / "validation.json").write_text("[1, 2")
     done = snap_al("report", tmp_path / "run")

@@ -36,6 +36,19 @@ def test_left_out_residuals_are_those_of_fits_without_the_fold(seed):
     np.testing.assert_allclose(a @ found.mean, a @ np.linalg.lstsq(a, b, rcond=None)[0], atol=2e-3)
 
 
+def test_a_direction_that_one_fold_alone_holds():
+    """An element that only one group has: without that group its coefficients are at the prior's zero."""
+    rng = np.random.default_rng(2)
+    a = np.zeros((40, 6))
+    a[:30, :3] = rng.standard_normal((30, 3))
+    a[30:, :] = rng.standard_normal((10, 6))
+    b = a @ rng.uniform(1, 2, 6) + 0.01 * rng.standard_normal(40)
+    folds = (np.arange(40) >= 30).astype(np.int64)
+    found = left_out([Block(a.copy(), b.copy(), np.ones(40, dtype=bool))], [folds], 2, SERIAL)
+    c = np.linalg.lstsq(a[:30], b[:30], rcond=None)[0]  # least squares of least norm: zero where there is no data
+    np.testing.assert_allclose(found.residuals[0][30:], b[30:] - a[30:] @ c, rtol=1e-3, atol=1e-3)
+
+
 def test_evidence_is_the_marginal_likelihood():
     """Of a Gaussian with covariance σ²(1 + A N⁻² Aᵀ/κ), the slow way, at the κ and σ² that make it largest."""
     from scipy.optimize import minimize
@@ -133,7 +146,7 @@ def training(tmp_path_factory):
     ase.io.write(folder / "quiet.extxyz", quiet)
     ase.io.write(folder / "noisy.extxyz", noisy)
     (folder / "fit.yaml").write_text(
-        "# kept\ndescriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\n"
+        "# kept\ndescriptor:\n  elements: [Cu]\n  twojmax: 4 # kept too\n  rcutfac: 4.5\n"
         "training:\n  - {path: quiet.extxyz}\n  - {path: noisy.extxyz, eweight: 50}\n"
     )
     return folder
@@ -163,14 +176,15 @@ def test_as_a_user_calls_it(training):
         assert a["rmse"] == pytest.approx(b["rmse"], rel=1e-6)
     assert found["now"]["changed"] == "2J 4, 4.5 Å"
     assert found["best"]["score"] <= found["now"]["score"] * 1.03
+    assert found["best"]["groups"].get("noisy", 1.0) < 1.0, "labels with noise count less"
     text = (training / "tune1" / "tuned.yaml").read_text()
     assert "# kept" in text
-    (training / "tuned.yaml").write_text(text)
-    tuned, before = load_config(training / "tuned.yaml"), load_config(training / "fit.yaml")
+    assert "# kept too" in text
+    tuned, before = load_config(training / "tune1" / "tuned.yaml"), load_config(training / "fit.yaml")
     assert tuned.descriptor.twojmax[0] == found["best"]["descriptor"]["twojmax"]
     factor = found["best"]["groups"].get("noisy", 1.0)
     assert tuned.training[1].eweight == pytest.approx(before.training[1].eweight * factor)
-    assert snap_al("fit", "tuned.yaml", "--out", "fit", cwd=training).returncode == 0
+    assert snap_al("fit", "tune1/tuned.yaml", "--out", "fit", cwd=training).returncode == 0
     assert (
         "best"
         in snap_al("tune", "fit.yaml", "--out", "tune1", "--twojmax", "2,4", "--cutoff", "4.5", cwd=training).stdout

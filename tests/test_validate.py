@@ -1,11 +1,24 @@
 """`snap-al validate` as a user calls it: a fit, a run, against a labeler and a table; on two ranks; what it refuses; exit codes."""
 
 import json
+from dataclasses import replace
 
 import ase.io
+import numpy as np
 import pytest
 from ase.build import bulk
 from conftest import rattled_copper, snap_al
+from odd import PATH
+
+
+def strict(text):
+    """JSON as others read it: no NaN."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
 
 FIT = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz, vweight: 3.0e-5}]\n"
 
@@ -34,7 +47,7 @@ def test_properties_on_one_rank_and_two(fitted):
     )
     one, two = (snap_al(*arguments, ranks=n, cwd=fitted) for n in (1, 2))
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
-    found, again = json.loads(one.stdout), json.loads(two.stdout)
+    found, again = strict(one.stdout), strict(two.stdout)
     assert [p["name"] for p in found["properties"]] == [
         "a",
         "cohesive energy",
@@ -56,18 +69,80 @@ def test_properties_on_one_rank_and_two(fitted):
 
 
 def test_stability_with_a_table(fitted):
-    (fitted / "table.yaml").write_text("a: 3.59\nbulk modulus: 134\n")
+    (fitted / "table.yaml").write_text("a: 3.59\ncohesive energi: 3\n")
     done = snap_al("validate", "fit", "--only", "lattice,stability", "--ps", 0.2, "--draws", 2, "--temperature", 300,
-                   "--table", "table.yaml", "--json", cwd=fitted)  # fmt: skip
-    found = json.loads(done.stdout)
+                   "--timestep", 0.003, "--table", "table.yaml", "--json", cwd=fitted)  # fmt: skip
+    found = strict(done.stdout)
     assert {c["name"] for c in found["curves"]} == {"Cu-Cu in vacuum", "an atom pushed at its neighbour", "compression"}
     assert [t["name"] for t in found["trajectories"]] == ["NVE", "NPT"]
     assert all(t["passed"] for t in found["trajectories"]), found["trajectories"]
     assert done.returncode == (0 if found["passed"] else 1)
     assert {p["name"]: p["reference"] for p in found["properties"]} == {"a": 3.59, "cohesive energy": None}
+    assert found["problems"] == ["the table's 'cohesive energi' is no property here: did you mean 'cohesive energy'?"]
+    later = strict(
+        snap_al(
+            "validate", "fit", "--only", "holes", "--temperature", 300, "--timestep", 0.003, "--json", cwd=fitted
+        ).stdout
+    )
+    assert later["properties"] == found["properties"], "of the same potential, what was found before stays"
+    assert later["trajectories"] == found["trajectories"]
     screen = snap_al("validate", "fit", "--only", "lattice", "--draws", 2, cwd=fitted).stdout
     assert "cohesive energy" in screen
     assert "validation.json, properties.csv and figures are in fit/validation" in screen
+
+
+def test_a_potential_that_does_not_hold(fitted, copper_potential):
+    """Atoms that fall into each other: a verdict, and exit code 1, not an error."""
+    mean = np.zeros_like(copper_potential.posterior.mean)
+    mean[1] = -1e-3
+    replace(copper_potential, posterior=replace(copper_potential.posterior, mean=mean)).write(fitted / "bad")
+    done = snap_al(
+        "validate",
+        "bad",
+        "--only",
+        "stability",
+        "--ps",
+        0.1,
+        "--temperature",
+        300,
+        "--timestep",
+        0.003,
+        "--json",
+        cwd=fitted,
+    )
+    assert done.returncode == 1, done.stderr
+    found = strict(done.stdout)
+    assert not found["passed"]
+    assert not any(c["passed"] for c in found["curves"])
+
+
+def test_a_labeler_in_a_process_of_its_own(fitted):
+    """It knows nothing of the ranks, as in a run."""
+    (fitted / "local.yaml").write_text(
+        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
+        f"label: {{calculator: odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: local}}\n"
+    )
+    done = snap_al(
+        "validate",
+        "fit",
+        "--only",
+        "lattice",
+        "--draws",
+        2,
+        "--labeler",
+        "local.yaml",
+        "--json",
+        cwd=fitted,
+        ranks=2,
+        env={"PYTHONPATH": PATH},
+    )
+    assert done.returncode == 0, done.stderr
+    found = strict(done.stdout)
+    assert not found["problems"]
+    assert found["properties"][0]["reference"] == pytest.approx(3.59, abs=0.01)
+    asked = (fitted / "asked.log").read_text().splitlines()
+    assert len(asked) > 3
+    assert all(line.endswith("[]") for line in asked), "no PMI variables"
 
 
 def test_refusals(fitted):

@@ -48,6 +48,8 @@ def tune(
         )  # fmt: skip
     if comm.rank != 0:
         return
+    for text in found["warnings"]:
+        typer.echo(f"warning: {text}", err=True)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -78,8 +80,11 @@ def validate(
         ),
     ] = "",
     draws: Annotated[int, typer.Option(min=2, help="From the posterior, for error bars.")] = 32,
-    temperature: Annotated[float | None, typer.Option(help="K, the highest of use; the run's, or 1000.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=1.0, help="K, the highest of use; the run's, or 1000.")
+    ] = None,
     ps: Annotated[float, typer.Option(min=0.01, help="Of MD at that temperature.")] = 20.0,
+    timestep: Annotated[float | None, typer.Option(min=1e-6, help="ps, of MD; the run's, or 0.001.")] = None,
     seed: Annotated[int, typer.Option(help="Of draws and velocities.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -98,7 +103,7 @@ def validate(
     with working(comm.rank) as report:
         found = examine(
             folder, comm, structure=structure, labeler=labeler, table=table, only=names, draws=draws, temperature=temperature,
-            ps=ps, seed=seed, report=report,
+            ps=ps, timestep=timestep, seed=seed, report=report,
         )  # fmt: skip
     if comm.rank == 0:
         if as_json:

@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from snap_al.config import read_run
-from snap_al.loop import Approval, RunDirectory, is_running
+from snap_al.errors import RunError
+from snap_al.loop import Approval, Event, RunDirectory, RunState, is_running
 from snap_al.report.summary import summarise
 from snap_al.report.tables import status_screen
 from snap_al.report.terminal import terminal_plots
@@ -19,7 +21,10 @@ from snap_al.report.terminal import terminal_plots
 def status_of(folder: Path) -> dict[str, Any]:
     """What `snap-al status --json` prints. Raises InputError when the folder holds no run."""
     _, events, state = read_run(folder)
-    directory = RunDirectory(folder)
+    return _status(RunDirectory(folder), events, state)
+
+
+def _status(directory: RunDirectory, events: list[Event], state: RunState) -> dict[str, Any]:
     asked = Approval(directory.approvals).waiting()
     now = {"running": is_running(directory.journal), "to_approve": sum(map(len, asked.values()))}
     return {**summarise(events, state), **now}
@@ -27,10 +32,15 @@ def status_of(folder: Path) -> dict[str, Any]:
 
 def screen(folder: Path, width: int) -> tuple[RenderableType, bool]:
     """The screen, and whether the run goes on."""
-    found = status_of(folder)
+    directory = RunDirectory(folder)
     _, events, state = read_run(folder)
-    plots = terminal_plots(RunDirectory(folder), events, state.tolerance, width)
-    return Group(status_screen(found, found["running"]), *plots), found["running"]
+    found = _status(directory, events, state)
+    shown: list[RenderableType] = [status_screen(found, found["running"])]
+    try:
+        shown += terminal_plots(directory, events, state.tolerance, width)
+    except RunError as error:  # only the plots need that file
+        shown.append(Text(f"no plots: {error}"))
+    return Group(*shown), found["running"]
 
 
 def follow(folder: Path, console: Console, every: float) -> None:

@@ -14,6 +14,7 @@ from snap_al.report.figures import write_figures
 from snap_al.report.numbers import write_numbers
 from snap_al.report.page import write_page
 from snap_al.report.record import Predictions, Record
+from snap_al.report.validation import read_validation
 
 
 def record_of(folder: Path) -> Record:
@@ -24,15 +25,25 @@ def record_of(folder: Path) -> Record:
         raise InputError(
             f"{folder}: neither a run (journal.jsonl) nor a fit (descriptor.json); `snap-al run` and `snap-al fit` make them"
         )
-    potential = FittedPotential.read(folder) if fitted else None
+    potential, stem = _potential(folder, needed=not directory.journal.exists()) if fitted else (None, "")
     shared: dict[str, Any] = {
-        "folder": folder, "stem": stem_in(folder) if fitted else "", "potential": potential, "tables": _tables(directory.metrics),
-        "predictions": Predictions.read(directory.predictions), "validation": _json(folder / "validation" / "validation.json"),
+        "folder": folder, "stem": stem, "potential": potential, "tables": _tables(directory.metrics),
+        "predictions": Predictions.read(directory.predictions), "validation": read_validation(folder / "validation"),
     }  # fmt: skip
     if not directory.journal.exists():
         return Record(**shared)
     config, events, state = read_run(folder)
     return Record(**shared, config=config, events=tuple(events), state=state)
+
+
+def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, str]:
+    """With the name of its files. A run has more to tell than its last potential, which a kill can leave half there."""
+    try:
+        return FittedPotential.read(folder), stem_in(folder)
+    except InputError:
+        if needed:
+            raise
+        return None, ""
 
 
 def _tables(path: Path) -> dict[str, Any]:

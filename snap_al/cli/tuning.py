@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from threadpoolctl import threadpool_limits
 
 from snap_al.cli.exporting import labels_of_run
 from snap_al.cli.selecting import config_of
 from snap_al.config import read_run
+from snap_al.config.tuned import group_of, tuned_text
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import shifted
 from snap_al.data.storage import write_atomically
@@ -81,6 +80,7 @@ def tune(
     found = {
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
         "tried": [_plain(s) for s in (*grid, *elements, *weights)],
+        "warnings": [*tuner.remarks, *_unwritable(config, items, chosen)],
     }  # fmt: skip
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found
@@ -124,29 +124,24 @@ def _changes(s: SnapSettings) -> dict[str, Any]:
 
 def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict[str, Any]) -> None:
     write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
-    write_atomically(out / "tuned.yaml", _tuned(source, config, best))
+    path = RunDirectory(source).config if source.is_dir() else source
+    text = tuned_text(path, config, best.settings, best.groups)
+    write_atomically(out / "tuned.yaml", f"# By `snap-al tune {source}`.\n{text}")
 
 
-def _tuned(source: Path, config: RunConfig, best: Scored) -> str:
-    """The config with the descriptor, and the weights of training files that are groups of their own, replaced; comments stay."""
-    if source.suffix == ".in":
-        content: dict[str, Any] = {"fitsnap": str(source.resolve())}
-    else:
-        path = RunDirectory(source).config if source.is_dir() else source
-        content = YAML().load(path.read_text())
-    settings = best.settings.model_dump(mode="json", exclude_defaults=True)
-    content["descriptor"] = {**content.get("descriptor", {}), **settings, **_changes(best.settings)}
-    for entry, given in zip(content.get("training", []), config.training, strict=True):
-        factor = best.groups.get(given.group or given.path.stem, 1.0)
-        if factor != 1.0:
-            entry.update(
-                {
-                    name: getattr(given, name) * factor
-                    for name in ("eweight", "fweight", "vweight")
-                    if getattr(given, name)
-                }
-            )
-    text = StringIO()
-    YAML().dump(content, text)
-    where = source.resolve() if not source.is_dir() else RunDirectory(source).origin.read_text().strip()
-    return f"# By `snap-al tune {source}`. Relative paths are relative to {where}: put it beside that file.\n{text.getvalue()}"
+def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Scored) -> list[str]:
+    """Factors on weights that no entry of a config can say: of a deck's groups, of a run's own labels, of groups within one file."""
+    entries = {group_of(t.group, t.path) for t in config.training}
+    sizes = {name: sum(item.group == name for item in items) for name in best.groups}
+    told = [
+        f"{name or '(no group)'} ({sizes[name]} configurations) × {f:g}"
+        for name, f in best.groups.items()
+        if name not in entries
+    ]
+    return (
+        [
+            f"tuned.yaml cannot have these factors on the weights of groups, set them where the weights are: {', '.join(told)}"
+        ]
+        if told
+        else []
+    )

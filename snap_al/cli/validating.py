@@ -16,20 +16,21 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, make_labeler, read_run
 from snap_al.descriptors import DescriptorEngine
-from snap_al.errors import InputError, did_you_mean
-from snap_al.label import AseLabeler
+from snap_al.errors import InputError, SnapALError, did_you_mean
+from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
+from snap_al.label.settings import LabelSettings
 from snap_al.loop import RunConfig, RunDirectory
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
-from snap_al.report.validation import write_validation
+from snap_al.report.validation import read_validation, without_nan, write_validation
 from snap_al.sessions import LammpsSettings
 from snap_al.validation import (
     PROPERTIES,
     Crystal,
     Curve,
-    RememberedLabeler,
+    LabelCalculator,
     Trajectory,
     approach,
     compression,
@@ -57,7 +58,7 @@ class Task:
     crystal: Crystal
     names: tuple[str, ...]
     checks: tuple[str, ...]
-    labeler: AseLabeler | None
+    labeler: LabelSettings | None
     table: dict[str, float]
     temperature: float
     timestep: float
@@ -68,7 +69,7 @@ class Task:
 def validate(
     folder: Path | str, comm: Communicator | None = None, *, structure: Path | str | None = None, labeler: str | None = None,
     table: Path | str | None = None, only: Sequence[str] = (), draws: int = 32, temperature: float | None = None, ps: float = 20.0,
-    seed: int = 1, report: Report = silent,
+    timestep: float | None = None, seed: int = 1, report: Report = silent,
 ) -> Validation:  # fmt: skip
     """Properties with error bars and stability of the potential in `folder`, into its subfolder validation/.
 
@@ -76,49 +77,69 @@ def validate(
     given. labeler: a calculator's name as in `label.calculator`, a config whose `label` is meant, or `own`, the run's. table: YAML of
     values by a property's name. only: groups of properties, and holes, nve, npt, or stability for these three. draws: from the
     posterior. temperature: K, the highest of use; the run's own, or 1000 K, when not given. ps: of the NPT trajectory.
+    timestep: ps; the run's smallest, or 0.001, when not given.
 
-    Returns what validation.json holds: properties, coverage, problems, curves, trajectories, passed. What is finished is on disk; a
-    labeler is not asked twice for one structure. Raises InputError on all ranks.
+    Returns what validation.json holds: properties, coverage, problems, curves, trajectories, passed; of the same potential and
+    crystal also what was found before and is not asked for now. What is finished is on disk; a label that the labeler gave is not asked
+    for again. Raises InputError on all ranks.
     """
     comm = comm or world()
     root = Path(folder)
     out = root / "validation"
-    task = on_root(comm, lambda: _task(root, structure, labeler, table, only, temperature, ps))
-    found: Validation = {
-        "temperature_k": task.temperature,
-        "structure": task.crystal.atoms.get_chemical_formula(),
-        "system": task.crystal.system,
-    }
-    on_root(comm, lambda: task.potential.write(out))
-    known = None if task.labeler is None else RememberedLabeler(task.labeler, out / "labels")
+    task = on_root(comm, lambda: _task(root, structure, labeler, table, only, temperature, ps, timestep))
+    found = on_root(comm, lambda: _begun(task, out))
+    known = None if task.labeler is None else LabelCalculator(_backend(task.labeler, out / "labels"))
     rng = np.random.default_rng([seed, 8])
     with threadpool_limits(1):
         if task.names:
-            done = lambda n, of: report("properties of each draw", n, of)  # noqa: E731
             materials = measure(
-                task.potential, task.crystal, task.names, draws, rng, comm, labeler=known, table=task.table, lammps=task.lammps, done=done
+                task.potential, task.crystal, task.names, draws, rng, comm, labeler=known, table=task.table, lammps=task.lammps,
+                done=lambda n, of: report("properties of each draw", n, of),
             )  # fmt: skip
-            found |= {
-                "properties": [p.as_dict() for p in materials.properties], "coverage": materials.coverage(), "problems": list(materials.problems)
-            }  # fmt: skip
+            found["properties"] = [p.as_dict() for p in materials.properties]
+            found["coverage"] = materials.coverage()
+            found["problems"] = [*materials.problems, *_unknown(task.table, [p.name for p in materials.properties])]
             on_root(comm, lambda: write_validation(out, found))
         if task.checks:
-            crystal = _relaxed(task, comm)
-            found["passed"] = False
-            if "holes" in task.checks:
-                report("curves", 0, 0)
-                found["curves"] = on_root(comm, lambda: [_plain(c) for c in _curves(task, crystal, known)])
-            found["trajectories"] = [_plain(t) for t in _dynamics(task, crystal, out, seed, comm, report)]
-            found["passed"] = all(c["passed"] for c in [*found.get("curves", []), *found["trajectories"]])
+            new = _stability(task, known, out, seed, comm, report)
+            names = {t["name"] for t in new.get("trajectories", [])} | {"relaxation"}
+            kept = [t for t in found.get("trajectories", []) if t["name"] not in names]
+            found |= {**new, "trajectories": [*kept, *new.get("trajectories", [])]}
+            found["passed"] = all(c["passed"] for c in [*found.get("curves", []), *found.get("trajectories", [])])
+    if known is not None:
+        known.close()
+    found = without_nan(found)
     on_root(comm, lambda: write_validation(out, found))
     return found
 
 
+def _begun(task: Task, out: Path) -> Validation:
+    """What an earlier validation of this potential and crystal has found; and the potential's files, for LAMMPS."""
+    task.potential.write(out)
+    same = {
+        "potential": task.potential.posterior.digest, "structure": task.crystal.atoms.get_chemical_formula(), "system": task.crystal.system,
+        "temperature_k": task.temperature,
+    }  # fmt: skip
+    before = read_validation(out) or {}
+    return {**(before if all(before.get(k) == v for k, v in same.items()) else {}), **same}
+
+
+def _unknown(table: dict[str, float], names: list[str]) -> list[str]:
+    return [
+        f"the table's {name!r} is no property here: {did_you_mean(name, names)}" for name in table if name not in names
+    ]
+
+
 def _task(
     folder: Path, structure: Path | str | None, labeler: str | None, table: Path | str | None, only: Sequence[str],
-    temperature: float | None, ps: float,
+    temperature: float | None, ps: float, timestep: float | None,
 ) -> Task:  # fmt: skip
     potential = FittedPotential.read(folder)
+    if potential.reference.moments:
+        raise InputError(
+            f"{folder}: its reference potential (atom_style {potential.reference.atom_style}) needs charges or spins, which the structures "
+            "made here do not have; compute what you need with snap_al.SnapCalculator"
+        )
     config = read_run(folder)[0] if RunDirectory(folder).journal.exists() else None
     crystal = _crystal(potential, config, structure)
     wanted = [part for name in only for part in (STABILITY if name == "stability" else (name,))]
@@ -127,44 +148,68 @@ def _task(
             raise InputError(f"--only {name}: {did_you_mean(name, [*PROPERTIES, *STABILITY, 'stability'])}")
     properties = [name for name in wanted if name in PROPERTIES]
     names = names_of(properties, crystal) if properties or not wanted else []
-    stage = None if config is None or config.explore is None else config.explore.protocol().stages
-    hottest = max((t for s in stage for t in s.temperature), default=None) if stage else None
+    stages = () if config is None or config.explore is None else config.explore.protocol().stages
+    hottest = max((t for s in stages for t in s.temperature), default=USUAL_TEMPERATURE)
     return Task(
         potential, crystal, tuple(names), tuple(c for c in STABILITY if c in wanted or not wanted), _labeler(labeler, config),
-        {} if table is None else _table(Path(table)), temperature or hottest or USUAL_TEMPERATURE,
-        min(s.timestep for s in stage) if stage else USUAL_TIMESTEP, ps, LammpsSettings() if config is None else config.lammps,
+        {} if table is None else _table(Path(table)), hottest if temperature is None else temperature,
+        min((s.timestep for s in stages), default=USUAL_TIMESTEP) if timestep is None else timestep, ps, LammpsSettings() if config is None else config.lammps,
     )  # fmt: skip
 
 
 def _crystal(potential: FittedPotential, config: RunConfig | None, structure: Path | str | None) -> Crystal:
+    """The one asked for; or the run's first walker's, or, where that is none, the element's own."""
     elements = potential.settings.elements
-    path = Path(structure) if structure is not None else None
-    if path is None and config is not None and config.explore is not None:
-        path = config.explore.walkers[0].structure
-    if path is None:
-        if len(elements) > 1:
-            raise InputError(f"--structure: which crystal of {', '.join(elements)}? Give a file that ASE reads")
-        return element_crystal(elements[0])
+    if structure is not None:
+        return crystal_of(_read(Path(structure), elements))
+    if config is not None and config.explore is not None:
+        try:
+            return crystal_of(_read(config.explore.walkers[0].structure, elements))
+        except InputError:
+            if len(elements) > 1:
+                raise
+    if len(elements) > 1:
+        raise InputError(f"--structure: which crystal of {', '.join(elements)}? Give a file that ASE reads")
+    return element_crystal(elements[0])
+
+
+def _read(path: Path, elements: tuple[str, ...]) -> Atoms:
     try:
         atoms: Atoms = ase.io.read(path)  # type: ignore[assignment]  # one frame, without an index
     except Exception as error:
         raise InputError(f"{path}: ASE cannot read a structure: {type(error).__name__}: {error}") from error
-    unknown = sorted(set(atoms.symbols) - set(elements))
-    if unknown:
+    if unknown := sorted(set(atoms.symbols) - set(elements)):
         raise InputError(f"{path}: {', '.join(unknown)}: the potential is for {', '.join(elements)}")
-    return crystal_of(atoms)
+    return atoms
 
 
-def _labeler(name: str | None, config: RunConfig | None) -> AseLabeler | None:
+def _labeler(name: str | None, config: RunConfig | None) -> LabelSettings | None:
+    """Made once here, so that one that is not there is refused at the beginning."""
     if name is None:
         return None
-    if name == OWN:
-        if config is None:
-            raise InputError("--labeler own: the folder is no run; name a calculator, or a config with a section label")
-        return make_labeler(config.label, 1)
-    if Path(name).suffix in (".yaml", ".yml"):
-        return make_labeler(load_config(Path(name)).label, 1)
-    return AseLabeler(name)
+    if name == OWN and config is None:
+        raise InputError("--labeler own: the folder is no run; name a calculator, or a config with a section label")
+    if name == OWN and config is not None:
+        settings = config.label
+    elif Path(name).suffix in (".yaml", ".yml"):
+        settings = load_config(Path(name)).label
+    else:
+        settings = LabelSettings(calculator=name)
+    if settings.backend == "folder":
+        raise InputError(
+            f"--labeler {name}: its labels come from outside (backend: folder), and hundreds would be asked for; give a --table"
+        )
+    make_labeler(settings, 1)
+    return settings
+
+
+def _backend(settings: LabelSettings, folder: Path) -> LabelBackend:
+    """In this process as in a run with `backend: here`, unless it writes files; else in a process of its own, which knows nothing of the ranks."""
+    labeler = make_labeler(settings, 1)
+    if settings.backend == "here" and not labeler.writes_files:
+        return ImmediateBackend(labeler, folder)
+    here = settings.model_copy(update={"backend": "local", "cluster": None, "executor": None})
+    return JobBackend(here, labeler.key, folder, LocalProcesses(here))
 
 
 def _table(path: Path) -> dict[str, float]:
@@ -177,20 +222,45 @@ def _table(path: Path) -> dict[str, float]:
     return {str(name): float(value) for name, value in found.items()}
 
 
-def _relaxed(task: Task, comm: Communicator) -> Crystal:
-    """By the potential itself."""
+def _stability(
+    task: Task, labeler: LabelCalculator | None, out: Path, seed: int, comm: Communicator, report: Report
+) -> Validation:
+    """curves and trajectories, of the crystal as the potential relaxes it; where it does not hold, of the crystal as it was given."""
+    crystal, failure = on_root(comm, lambda: _relaxed(task))
+    found: Validation = {}
+    if "holes" in task.checks:
+        report("curves", 0, 0)
+        found["curves"] = on_root(comm, lambda: [_plain(c) for c in _curves(task, crystal, labeler)])
+    shared = (task.potential, out, crystal, task.temperature, task.timestep)
+    trajectories = [_held(failure)] if failure else []
+    if "nve" in task.checks:
+        report("NVE", 0, 0)
+        trajectories.append(nve(*shared, seed, comm, task.lammps))
+    if "npt" in task.checks:
+        trajectories.append(npt(*shared, task.ps, seed, comm, task.lammps, lambda step, of: report("NPT", step, of)))
+    return {**found, "trajectories": [_plain(t) for t in trajectories]} if trajectories else found
 
-    def relax() -> Crystal:
-        calculator = SnapCalculator(task.potential, stds=False, lammps=task.lammps)
-        try:
-            return task.crystal.relaxed(calculator)
-        finally:
-            calculator.close()
 
-    return on_root(comm, relax)
+def _held(failure: str) -> Trajectory:
+    """Of a crystal that did not relax: a check that failed."""
+    nothing = np.zeros(0)
+    return Trajectory(
+        "relaxation", nothing, nothing, nothing, None, None, False, f"the crystal does not hold: {failure}"
+    )
 
 
-def _curves(task: Task, crystal: Crystal, labeler: RememberedLabeler | None) -> list[Curve]:
+def _relaxed(task: Task) -> tuple[Crystal, str]:
+    """By the potential itself, or as it was, with the reason."""
+    calculator = SnapCalculator(task.potential, stds=False, lammps=task.lammps)
+    try:
+        return task.crystal.relaxed(calculator), ""
+    except (SnapALError, ValueError, ArithmeticError) as error:
+        return task.crystal, str(error)
+    finally:
+        calculator.close()
+
+
+def _curves(task: Task, crystal: Crystal, labeler: LabelCalculator | None) -> list[Curve]:
     potential, hottest = task.potential, task.temperature
     with DescriptorEngine(potential.settings, potential.reference, task.lammps) as engine:
         return [
@@ -200,25 +270,8 @@ def _curves(task: Task, crystal: Crystal, labeler: RememberedLabeler | None) -> 
         ]
 
 
-def _dynamics(
-    task: Task, crystal: Crystal, out: Path, seed: int, comm: Communicator, report: Report
-) -> list[Trajectory]:
-    found: list[Trajectory] = []
-    if "nve" in task.checks:
-        report("NVE", 0, 0)
-        found.append(nve(task.potential, out, crystal, task.temperature, task.timestep, seed, comm, task.lammps))
-    if "npt" in task.checks:
-        found.append(
-            npt(
-                task.potential, out, crystal, task.temperature, task.timestep, task.ps, seed, comm, task.lammps,
-                lambda step, of: report("NPT", step, of),
-            )
-        )  # fmt: skip
-    return found
-
-
 def _plain(found: Curve | Trajectory) -> dict[str, Any]:
-    """A Curve or Trajectory as JSON can have it."""
+    """As JSON can have it."""
     return {
         k: v.tolist() if isinstance(v, np.ndarray) else bool(v) if k == "passed" else v
         for k, v in asdict(found).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -66,6 +67,12 @@ class Posterior:
     def covariance(self) -> Array:
         """(n, n) epistemic and model-error covariance together."""
         return self.epistemic + self.model_error
+
+    @property
+    def digest(self) -> str:
+        """Names these coefficients and covariances."""
+        content = (self.mean, self.epistemic, self.model_error, self.recalibration)
+        return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in content)).hexdigest()[:16]
 
     def predict(self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None) -> Prediction:
         """rows: (m, n) unweighted. The noise is σ/w with `weights` (m,), else the reference one of `kinds` (m,), else 0.

@@ -33,7 +33,7 @@ from snap_al.descriptors import (
 from snap_al.errors import InputError
 from snap_al.fit import LeftOut, left_out
 from snap_al.loop.training import block_of
-from snap_al.parallel import Communicator, sum_rows
+from snap_al.parallel import Communicator, on_root, sum_rows
 from snap_al.progress import Report, silent
 from snap_al.sessions import LammpsSettings
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -42,6 +42,8 @@ Array = NDArray[np.float64]
 Measure = Literal["folds", "groups", "evidence"]
 WORTH = 0.03
 """A candidate that costs more must be better than a cheaper one by this share of the score."""
+ALIKE = 1.2
+"""Costs that differ by no more are the same: one timing is no better."""
 RADII = (0.85, 1.15)
 """Factors tried on the radius and the weight of each element but the first."""
 GROUP_FACTORS = (0.3, 3.0)
@@ -81,7 +83,7 @@ class Subset:
 
 
 class Tuner:
-    """items: the labels at hand. cache: where descriptors are kept. n_folds: of `by: folds`. Collective."""
+    """items: the labels at hand, of which those that cannot be computed are left out. cache: where descriptors are kept. n_folds: of `by: folds`. Collective."""
 
     def __init__(
         self, items: Sequence[LabelledConfiguration], reference: ReferencePotential, lammps: LammpsSettings, cache: Path | None,
@@ -96,6 +98,8 @@ class Tuner:
         folds[order] = np.arange(len(items)) % n_folds
         self._folds = np.array(names) if by == "groups" else folds
         self._costs: dict[str, float] = {}
+        self.remarks: dict[str, None] = {}
+        """What was left out, and why, in the order in which it was met."""
 
     def grid(self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]) -> list[Scored]:
         """Every pair of them; descriptors are computed once for each cutoff, with the largest twojmax."""
@@ -158,39 +162,38 @@ class Tuner:
     def _matrix(self, source: RowSource, settings: SnapSettings) -> DesignMatrix:
         matrix = DesignMatrix(source, self._comm)
         what = f"2J {settings.largest_twojmax}, cutoff {settings.max_cutoff:.3g} Å"
-        matrix.append(self._items, strict=False, report=lambda _, done, of: self._report(what, done, of))
+        told = matrix.append(self._items, strict=False, report=lambda _, done, of: self._report(what, done, of))
+        self.remarks |= dict.fromkeys(told)
         return matrix
 
     def _scored(self, settings: SnapSettings, matrix: DesignMatrix, factors: dict[str, float], what: str) -> Scored:
         by_group = np.array([factors.get(name, 1.0) for name in matrix.groups] or [1.0])
         slabs = [replace(rows, weights=rows.weights * by_group[rows.index["group"]]) for rows in matrix.slabs()]
         folds = [self._folds[rows.index["configuration"]] for rows in slabs]
-        n_folds = 0 if self._by == "evidence" else int(self._folds.max()) + 1
-        found = left_out([block_of(rows) for rows in slabs], folds, n_folds, self._comm)
+        found = left_out([block_of(rows) for rows in slabs], folds, int(self._folds.max()) + 1, self._comm)
         rmse = _rmse(slabs, found, self._comm)
         score = (
             float(np.exp(-found.evidence))
             if self._by == "evidence"
             else float(np.exp(np.mean(np.log(list(rmse.values())))))
         )
-        return Scored(
-            settings, score, rmse, found.evidence, matrix.columns.n_distinct, self._cost(settings), factors, what
-        )
+        cost = self._cost(settings, [item.configuration for item in matrix.items.values()])
+        return Scored(settings, score, rmse, found.evidence, matrix.columns.n_distinct, cost, factors, what)
 
-    def _cost(self, settings: SnapSettings) -> float:
+    def _cost(self, settings: SnapSettings, usable: Sequence[Configuration]) -> float:
         """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
         key = settings.model_dump_json()
         if key not in self._costs:
-            seconds = 0.0
-            largest = max(self._items, key=lambda item: len(item.configuration)).configuration
-            if self._comm.rank == 0:
-                with DescriptorEngine(settings, self._reference, self._lammps) as engine:
-                    engine.rows(largest)
-                    started = time.perf_counter()
-                    engine.rows(largest)
-                    seconds = time.perf_counter() - started
-            self._costs[key] = 1e6 * self._comm.bcast(seconds) / len(largest)
+            largest = max(usable, key=len)
+            self._costs[key] = on_root(self._comm, lambda: 1e6 * self._seconds(settings, largest) / len(largest))
         return self._costs[key]
+
+    def _seconds(self, settings: SnapSettings, configuration: Configuration) -> float:
+        with DescriptorEngine(settings, self._reference, self._lammps) as engine:
+            engine.rows(configuration)
+            started = time.perf_counter()
+            engine.rows(configuration)
+            return time.perf_counter() - started
 
 
 def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
@@ -219,7 +222,9 @@ def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:
-    """The cheapest of those whose score is within WORTH of the lowest."""
+    """Of those whose score is within WORTH of the lowest, the best among the cheapest."""
     found = list(scored)
     lowest = min(s.score for s in found)
-    return min((s for s in found if s.score <= (1.0 + WORTH) * lowest), key=lambda s: (s.cost, s.score))
+    good = [s for s in found if s.score <= (1.0 + WORTH) * lowest]
+    least = min(s.cost for s in good)
+    return min((s for s in good if s.cost <= ALIKE * least), key=lambda s: s.score)

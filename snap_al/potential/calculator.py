@@ -30,7 +30,7 @@ PRESSURES = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
 class LammpsCalculator(Calculator):
-    """Energy (eV), forces (eV/Å), and stress (eV/Å³) where all directions are periodic, in metal units, on one rank.
+    """Energy (eV), forces (eV/Å), and stress (eV/Å³) where the cell has a volume, in metal units, on one rank.
 
     elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
     the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line, and library, its
@@ -70,8 +70,10 @@ class LammpsCalculator(Calculator):
         order = np.argsort(session.atoms()["id"])
         energy = session.thermo("pe")
         results = {"energy": energy, "free_energy": energy, "forces": box.vectors_back(session.forces()[order])}
-        if all(configuration.pbc):
-            pressure = np.array([session.thermo(name) for name in PRESSURES])
+        if configuration.volume > 0:  # LAMMPS' own is of its box, which along open directions is another than the cell
+            pressure = (
+                np.array([session.thermo(name) for name in PRESSURES]) * session.thermo("vol") / configuration.volume
+            )
             results["stress"] = box.stress_map() @ pressure / ASE_STRESS_TO_ROWS
         return results
 
@@ -100,7 +102,7 @@ class LammpsCalculator(Calculator):
         try:
             masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
             session.create_box(box, masses, self._moments.atom_style, sort=False)
-            session.commands([*self._commands, f"thermo_style custom step pe {' '.join(PRESSURES)}"])
+            session.commands([*self._commands, f"thermo_style custom step pe vol {' '.join(PRESSURES)}"])
         except Exception:
             session.close()
             raise

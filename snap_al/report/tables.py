@@ -70,14 +70,18 @@ def learning_table(found: dict[str, Any]) -> RenderableType:
 
 def tuning_table(found: dict[str, Any]) -> RenderableType:
     """What `snap-al tune` tried, what is best, and what is now."""
-    out = RichTable(title=f"{found['configurations']} labelled configurations, by {found['by']}", title_justify="left")
+    out = RichTable(
+        title=f"{found['configurations']} labelled configurations, by {found['by']}",
+        title_justify="left",
+        padding=(0, 0, 0, 1),
+    )
     kinds = list(found["best"]["rmse"])
-    errors = [f"{kind}\n{UNITS[kind][0]}" for kind in kinds]
+    errors = [f"{kind}\n{UNITS[kind][0]}" for kind in kinds]  # short enough for a terminal of 80 columns
     evidence = ["evidence\nper row"] * (found["by"] == "evidence")
     for column in ("", *errors, *evidence, "columns", "µs per\natom", ""):
         out.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
     for tried in found["tried"]:
-        rmse = (f"{tried['rmse'][kind] * UNITS[kind][1]:.4g}" for kind in kinds)
+        rmse = (f"{tried['rmse'][kind] * UNITS[kind][1]:.3g}" for kind in kinds)
         mark = "best" if tried == found["best"] else "now" if tried == found["now"] else ""
         shown = [f"{tried['evidence_per_row']:.3f}"] if evidence else []
         out.add_row(

@@ -22,8 +22,11 @@ COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
 
 
 def write_validation(folder: Path, found: Validation) -> None:
-    """NaN, which JSON does not have, becomes null."""
-    write_atomically(folder / "validation.json", json.dumps(_without_nan(found), indent=1) + "\n")
+    """Figures of an earlier validation that is not part of this one go."""
+    for name in ("properties", "curves", "trajectories"):
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    (folder / "properties.csv").unlink(missing_ok=True)
+    write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
     if "properties" in found:
         text = StringIO()
         writer = csv.writer(text)
@@ -35,6 +38,15 @@ def write_validation(folder: Path, found: Validation) -> None:
         buffer = BytesIO()
         figure.savefig(buffer, format="png", dpi=130)
         write_atomically(folder / f"{name}.png", buffer.getvalue())
+
+
+def read_validation(folder: Path) -> Validation | None:
+    """None where there is none, or it is not whole."""
+    try:
+        found = json.loads((folder / "validation.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "structure" in found else None
 
 
 def figures(found: Validation) -> dict[str, Figure]:
@@ -124,9 +136,10 @@ def validation_screen(found: Validation) -> RenderableType:
     return Group(*shown)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """A copy; NaN and infinity, which JSON does not have, become None."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_without_nan(v) for v in value]
+        return [without_nan(v) for v in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

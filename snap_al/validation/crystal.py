@@ -65,8 +65,7 @@ def crystal_of(atoms: Atoms) -> Crystal:
         raise InputError(f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to {SYMPREC} Å")
     if found.number < 168:
         raise InputError(
-            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic nor hexagonal; "
-            "--only stability does without its properties, or give another --structure"
+            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic nor hexagonal; give another --structure"
         )
     standard = Atoms(numbers=found.std_types, scaled_positions=found.std_positions, cell=found.std_lattice, pbc=True)
     return Crystal(

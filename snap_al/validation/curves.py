@@ -29,6 +29,7 @@ EXPANDED, COMPRESSED, VOLUMES = 1.3, 0.5, 25
 """Shares of the relaxed volume."""
 WALL = 20.0
 """k_B T of the highest temperature: a wall this high keeps atoms apart in MD."""
+ROUGH = 0.05
 PRESSED = 0.7
 """Share of the volume down to which the pressure must rise."""
 BAR_PER_GPA = 1e4
@@ -61,8 +62,9 @@ def dimers(
     """Each pair of elements in vacuum, from the cutoff inwards. temperature: K, the highest of use."""
     reach = potential.settings.max_cutoff
     x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
+    apart = max(reach, potential.reference.longest_cutoff())
     for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
-        frames = [_pair(one, other, r, reach) for r in x]
+        frames = [_pair(one, other, r, apart) for r in x]
         yield _wall(f"{one}-{other} in vacuum", x, frames, potential, engine, labeler, temperature, crystal.nearest)
 
 
@@ -96,22 +98,45 @@ def _wall(
     name: str, x: Array, frames: list[Atoms], potential: FittedPotential, engine: DescriptorEngine, labeler: Calculator | None,
     temperature: float, nearest: float,
 ) -> Curve:  # fmt: skip
-    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T before it falls."""
+    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T, and does not fall after it has
+    begun to rise."""
     value, std = _energies(potential, engine, frames)
-    wanted = WALL * kB * temperature
     inward = np.flatnonzero(x <= 1.001 * nearest)[::-1]
-    climbed = value[inward] - np.minimum.accumulate(value[inward])
-    top = int(np.argmax(climbed >= wanted)) if (climbed >= wanted).any() else -1
-    if top >= 0:
-        finding = f"rises by {wanted:.2f} eV (20 k_B T at {temperature:.0f} K) by {x[inward][top]:.2f} Å"
-    else:
-        at = int(np.argmax(climbed))
-        finding = f"rises by no more than {climbed[at]:.2f} eV, at {x[inward][at]:.2f} Å, and {wanted:.2f} eV keep atoms apart at {temperature:.0f} K"
+    needed = WALL * kB * temperature
+    top, climbed = wall(value[inward], needed)
+    reached = f"{climbed:.2f} eV, at {x[inward][top]:.2f} Å"
+    passed = climbed >= needed
+    finding = (
+        f"rises by {reached}: {WALL:g} k_B T at {temperature:.0f} K are {needed:.2f} eV"
+        if passed
+        else f"rises by no more than {reached}, and {needed:.2f} eV keep atoms apart at {temperature:.0f} K"
+    )
     reference = None
     if labeler is not None:
         reference = np.array([r.get("energy", np.nan) for r in _labels(labeler, frames)])
         reference -= reference[-1]
-    return Curve(name, "distance, Å", "energy, eV", x, value, std, reference, top >= 0, finding)
+    return Curve(name, "distance, Å", "energy, eV", x, value, std, reference, passed, finding)
+
+
+def wall(value: Array, wanted: float) -> tuple[int, float]:
+    """Where a curve (m,) is highest before it falls, and how far above the lowest before that.
+
+    It may fall to begin with, to the bottom of its well; once it has risen by ROUGH of `wanted` it may not fall by as much. Where it has
+    risen by `wanted`, nothing beyond matters.
+    """
+    lowest = highest = value[0]
+    top, rough = 0, ROUGH * wanted
+    for k, v in enumerate(value):
+        if v > highest:
+            highest, top = v, k
+        elif v < lowest and highest - lowest <= rough:
+            lowest = highest = v
+            top = k
+        elif highest - lowest > rough and highest - v > rough:
+            break
+        if highest - lowest >= wanted:
+            break
+    return top, float(highest - lowest)
 
 
 def compression(

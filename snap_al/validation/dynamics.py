@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.storage import write_atomically
 from snap_al.errors import LammpsError
 from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
 from snap_al.md.boxes import create
@@ -58,8 +59,11 @@ def nve(
     atoms = crystal.supercell(SUPERCELL)
     n, every = len(atoms), max(1, round(NVE_PS / timestep / SAMPLES))
     rows: list[list[float]] = []
+    aborted = files / "nve.aborted.txt"
+    if reason := _aborted_before(comm, aborted):
+        return _failed("NVE", reason)
     try:
-        with LammpsSession(comm, lammps=lammps) as session:
+        with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
             session.where = "validation, NVE: "
             create(session, potential, Configuration.from_atoms(atoms, "crystal"))
             session.commands(["neighbor 1.0 bin", *potential.pair_commands(files)])
@@ -71,15 +75,28 @@ def nve(
                 session.run(every, f"pre {'no' if k else 'yes'} post no")
                 rows.append([(k + 1) * every * timestep, *(session.thermo(name) for name in ("temp", "vol", "etotal"))])
     except LammpsError as error:
-        nothing = np.zeros(0)
-        return Trajectory(
-            "NVE", nothing, nothing, nothing, None, None, False, f"ended after {len(rows) * every} steps: {error}"
-        )
+        return _failed("NVE", f"after {len(rows) * every} steps: {error}")
     time, temperatures, volumes, energies = np.array(rows).T
     kept = slice(int(EQUILIBRATED * SAMPLES), None)
     drift = float(np.polyfit(time[kept], energies[kept] / n, 1)[0])
     finding = f"drift {1e3 * drift:.3g} meV per atom and ps at {temperatures[kept].mean():.0f} K, timestep {1e3 * timestep:g} fs"
     return Trajectory("NVE", time, temperatures, volumes / n, energies / n, None, abs(drift) <= DRIFT, finding)
+
+
+def _aborted_before(comm: Communicator, record: Path) -> str:
+    """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
+
+    def taken() -> str:
+        reason = record.read_text() if record.exists() else ""
+        record.unlink(missing_ok=True)
+        return reason
+
+    return on_root(comm, taken)
+
+
+def _failed(name: str, reason: str) -> Trajectory:
+    nothing = np.zeros(0)
+    return Trajectory(name, nothing, nothing, nothing, None, None, False, f"ended: {reason}")
 
 
 def npt(
@@ -93,7 +110,9 @@ def npt(
         check_every=max(1, round(LOOK_PS / timestep)), coupling="iso" if crystal.system == "cubic" else "aniso",
         guards=Guards(min_distance=NEAREST * crystal.nearest, max_force_std=BEYOND),
     )  # fmt: skip
-    scratch = files / "npt.restart"
+    scratch, aborted = files / "npt.restart", files / "npt.aborted.txt"
+    if reason := _aborted_before(comm, aborted):
+        return _failed("NPT", reason)
 
     def look(frame: Frame) -> Verdict:
         if comm.rank == 0:
@@ -103,7 +122,7 @@ def npt(
 
     result = run_segment(
         comm, potential, files, Protocol.of([stage]), SegmentStart(Configuration.from_atoms(atoms, "crystal"), None, 0, seed, stage.check_every, name="validation, NPT"),
-        look, restart_out=scratch, log=files / "npt.log", lammps=lammps,
+        look, restart_out=scratch, log=files / "npt.log", lammps=lammps, on_abort=lambda text: write_atomically(aborted, text),
     )  # fmt: skip
     on_root(comm, lambda: scratch.unlink(missing_ok=True))
     time = timestep * np.array([c.step for c in result.checks])

@@ -55,7 +55,10 @@ def test_an_open_boundary_and_back(calculator):
     slab.calc = calculator
     few = [0, 15]
     assert np.allclose(slab.get_forces()[few], calculate_numerical_forces(slab, eps=1e-4, iatoms=few), atol=1e-6)
-    assert "stress" not in slab.calc.results
+    stress = slab.get_stress()
+    slab.cell[2] *= 2
+    assert np.allclose(slab.get_stress(), stress / 2, atol=1e-12), "per volume of the cell, whatever the vacuum"
+    assert np.allclose(slab.get_stress(), calculate_numerical_stress(slab, eps=1e-5), atol=1e-7)
     periodic = sheared(0)
     periodic.calc = calculator
     first = periodic.get_potential_energy()

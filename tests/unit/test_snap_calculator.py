@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc111
 from ase.calculators.calculator import CalculatorSetupError
 from ase.calculators.emt import EMT
 from ase.eos import calculate_eos
@@ -92,6 +92,17 @@ def test_draws_scatter_as_the_stds_say(copper):
     ratio = np.std(forces, axis=0) / calculator.results["forces_std"]
     assert np.median(ratio) == pytest.approx(1.0, abs=0.1)
     assert (ratio > 0.5).all()
+
+
+def test_slabs_have_the_same_stress_by_both_ways(made_up):
+    slab = fcc111("Cu", (2, 2, 4), vacuum=6.0)
+    slab.rattle(0.05, seed=1)
+    found = []
+    for stds in (True, False):
+        slab.calc = SnapCalculator(made_up, stds=stds)
+        found.append(slab.get_stress())
+        slab.calc.close()
+    np.testing.assert_allclose(found[0], found[1], atol=1e-8 * (1 + np.abs(found[0]).max()))
 
 
 def test_without_a_cell_and_with_other_elements(copper):

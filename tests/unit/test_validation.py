@@ -12,14 +12,14 @@ from conftest import COPPER
 
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential
-from snap_al.errors import InputError
+from snap_al.errors import InputError, LabelError
 from snap_al.fit import fit_posterior
-from snap_al.label import AseLabeler
+from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.validation import (
-    RememberedLabeler,
+    LabelCalculator,
     approach,
     compression,
     crystal_of,
@@ -30,6 +30,7 @@ from snap_al.validation import (
     npt,
     nve,
 )  # fmt: skip
+from snap_al.validation.curves import wall
 from snap_al.validation.properties import PROPERTIES, elastic, equation_of_state, lattice, phonons, surfaces, vacancy
 
 EMT_COPPER = {"C11": 172.6, "C12": 115.4, "C44": 89.9}
@@ -134,7 +135,7 @@ def test_phonons_against_ase(tmp_path):
 
 def test_error_bars_cover_the_truth(copper_potential, tmp_path):
     """What is within the training set: nothing is further off than three stds, and most within two."""
-    labeler = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    labeler = LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
     names = ("lattice", "eos", "elastic", "phonons")
     found = measure(
         copper_potential, element_crystal("Cu"), names, 12, np.random.default_rng(0), SERIAL, labeler=labeler
@@ -158,19 +159,43 @@ def test_error_bars_cover_the_truth(copper_potential, tmp_path):
     assert again.properties[0].z == 0
 
 
+@pytest.mark.parametrize(
+    ("curve", "climbed", "top"),
+    [
+        ([0, 1, 2, 5, 12, 30], 12, 4),  # a wall
+        ([0, -2, -3, -1, 4, 8, 20], 11, 5),  # a well first; far enough
+        ([0, 1, 1, -50, 20, 40], 1, 1),  # a hole behind a small rise
+        ([0, 3, -1, 50], 3, 1),  # a hole before the wall
+        ([0, 0.2, -0.1, 5, 12], 12.1, 4),  # roughness
+        ([0, -1, -5, -20], 0, 3),  # no wall at all
+    ],
+)
+def test_walls(curve, climbed, top):
+    assert wall(np.array(curve, dtype=float), 10.0) == (top, pytest.approx(climbed))
+
+
 def test_a_labeler_is_asked_once(tmp_path):
-    labeler = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    def calculator():
+        return LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
+
     cell = bulk("Cu", cubic=True)
-    cell.calc = labeler
+    cell.calc = calculator()
     energy = cell.get_potential_energy()
+    assert energy == pytest.approx(EMT().get_potential_energy(bulk("Cu", cubic=True)))
     (path,) = tmp_path.glob("*.json")
     stored = json.loads(path.read_text())
-    path.write_text(json.dumps({**stored, "energy": 42.0, "free_energy": 42.0}))
-    cell.calc = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
+    stored["label"]["energy"] = 42.0
+    path.write_text(json.dumps(stored))
+    cell.calc = calculator()
     assert cell.get_potential_energy() == 42.0
-    path.write_text("{cut off")
-    cell.calc = RememberedLabeler(AseLabeler("ase.calculators.emt.EMT"), tmp_path)
-    assert cell.get_potential_energy() == energy
+
+
+def test_a_labeler_that_fails(tmp_path):
+    cell = bulk("Cu", cubic=True)
+    cell.calc = LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
+    cell.positions[1] = cell.positions[0]
+    with pytest.raises(LabelError):
+        cell.get_potential_energy()
 
 
 def made_of(slope: float) -> FittedPotential:

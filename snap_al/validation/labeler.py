@@ -1,0 +1,41 @@
+"""A label backend as an ASE calculator: every answer is kept on disk, and a validation that was cut short asks for none of them again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from snap_al.data.configuration import Configuration
+from snap_al.errors import LabelError
+from snap_al.label import LabelBackend
+
+POLL_SECONDS = 0.01
+
+
+class LabelCalculator(Calculator):
+    """Energy, forces, and stress where the labeler has one. Raises LabelError when it fails."""
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
+
+    def __init__(self, backend: LabelBackend) -> None:
+        super().__init__()
+        self._backend = backend
+
+    def calculate(
+        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
+    ) -> None:  # fmt: skip
+        super().calculate(atoms, properties, system_changes)
+        configuration = Configuration.from_atoms(self.atoms)
+        job = self._backend.submit(configuration)
+        while (result := self._backend.poll(job, configuration)) is None:
+            time.sleep(POLL_SECONDS)
+        if result.label is None:
+            raise LabelError(result.reason)
+        found = {"free_energy": result.label.energy, **vars(result.label)}
+        self.results = {name: value for name, value in found.items() if value is not None}
+
+    def close(self) -> None:
+        self._backend.close()
