@@ -22,6 +22,25 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
 
+ONLY_WHEN_SLOW = (
+    "test_on_the_fly.py::test_a_study_in_short", "test_no_waiting.py::test_walkers_go_on[2]", "test_faults.py::test_a_few_of_each[folders]",
+    "test_slurm.py::test_wherever_the_driver_is[sbatch and srun]", "test_walkers_survive.py::test_killed_again_and_again[batch-2-3]",
+    "test_labels_survive.py::test_killed_while_labels_are_computed[1]", "test_approval.py::test_nothing_is_labelled_without_a_yes[1]",
+    "test_biased.py::test_more_is_uncertain_the_larger_the_share[with a reference potential]",
+    "test_run.py::test_other_rules_for_when_to_label[flare]", "test_run.py::test_other_rules_for_when_to_label[grade]",
+    "test_run.py::test_other_rules_for_when_to_label[hal]", "test_run.py::test_biased_md_in_plain_lammps[1]",
+    "test_run.py::test_a_log_that_cannot_be_opened_ends_the_job[1]", "test_signals.py::test_ends_and_goes_on[2-15]",
+)  # fmt: skip
+"""The longest variants of tests of which another variant, or a shorter test, runs by default: a fresh clone has 25 minutes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.endswith(ONLY_WHEN_SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of published training sets: SNAP_AL_DATA, or ../shared/data."""

@@ -13,7 +13,7 @@ from snap_al.config import load_config
 from snap_al.data import Configuration, Label, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.fit import Block, left_out
-from snap_al.loop.tuning import Subset, Tuner, cheapest_good
+from snap_al.loop.tuning import Scored, Subset, Tuner, cheapest_good
 from snap_al.parallel import SERIAL
 from snap_al.sessions import LammpsSettings
 
@@ -131,6 +131,17 @@ def test_finds_the_radius_of_an_element(tmp_path):
     best = cheapest_good([start, *tuner.elements(start)])
     assert best.settings.radelem == (0.5, 0.575)
     assert best.settings.wj == (1.0, 1.0)
+
+
+def test_the_cheapest_that_is_nearly_as_good():
+    """A better score must pay for its cost; costs alike do not decide."""
+
+    def scored(score, cost):
+        return Scored(BASE, score, {}, 0.0, 1, cost)
+
+    assert cheapest_good([scored(1.0, 500), scored(1.02, 100), scored(1.2, 10)]).cost == 100
+    assert cheapest_good([scored(1.0, 500), scored(1.05, 100)]).cost == 500
+    assert cheapest_good([scored(1.0, 110), scored(1.02, 100)]).cost == 110, "the timing of one is no better"
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
         )  # fmt: skip
         found += [
             ("exploration", f"{len(record.state.walkers) if record.state else 0} walkers: {stages}"),
-            ("labeler", f"{config.label.calculator}, {config.label.backend}"),
+            ("labeler", "labels from outside (backend: folder)" if config.label.backend == "folder" else f"{config.label.calculator}, {config.label.backend}"),
             ("rule", f"{config.query.rule}, tolerance {record.state.tolerance if record.state else 0:.3g} eV/Å on the largest force std"),
             ("sessions", f"{len(opened)}, on {', '.join(sorted({str(e['ranks']) for e in opened}))} ranks, seed {config.seed}"),
         ]  # fmt: skip
