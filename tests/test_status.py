@@ -20,7 +20,7 @@ def test_follows_until_the_end(tmp_path):
         assert time.monotonic() < deadline
     followed = snap_al("status", tmp_path / "run", "--follow", "--every", 0.3, timeout=200)
     assert followed.returncode == 0, followed.stderr
-    assert run.wait(timeout=5) == 0, "it had ended when following did"
+    assert run.wait(timeout=60) == 0, "it had ended when following did"
     assert "stopped: " in followed.stdout
     assert "largest force std, eV/Å: the last" in followed.stdout
     assert "forces against labels, training set" in followed.stdout
