@@ -13,7 +13,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from snap_al.cli.reporting import record_of
-from snap_al.config import open_run, read_run
+from snap_al.config import open_run
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
 from snap_al.data.readers import read_configurations
@@ -24,12 +24,12 @@ from snap_al.loop import RunDirectory
 from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential, stem_in
+from snap_al.potential.snap_calculator import predicted
 from snap_al.progress import Report, silent
-from snap_al.report.figures import write_figures
+from snap_al.report.figures import figures_of, write_figures
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
 from snap_al.uncertainty import Table
-from snap_al.units import ASE_STRESS_TO_ROWS
 
 
 def run(
@@ -57,9 +57,10 @@ def run(
 
 def _leave_report(directory: RunDirectory) -> dict[str, Any]:
     """metrics.json and figures, also of a run that failed. Returns the metrics."""
-    _, events, state = read_run(directory.root)
-    metrics = write_metrics(directory, events, state)
-    write_figures(record_of(directory.root))
+    record = record_of(directory.root)
+    assert record.state is not None
+    metrics = write_metrics(directory, list(record.events), record.state)
+    write_figures(record.folder, figures_of(record))
     return metrics
 
 
@@ -109,17 +110,11 @@ def predict(folder: Path | str, data: Path | str, out: Path | str, report: Repor
 
 
 def _predicted(configuration: Configuration, engine: DescriptorEngine, potential: FittedPotential) -> Any:
-    rows = engine.rows(configuration)
-    kinds = np.repeat(np.array([0, 1, 2], dtype=np.int8), [1, 3 * len(configuration), 6])
-    p = potential.posterior.predict(rows.values, kinds=kinds)
-    mean, std, n = p.mean + rows.reference, p.total_std, len(configuration)
+    found = predicted(potential.posterior, engine.rows(configuration), len(configuration))
     atoms = configuration.to_atoms()
     atoms.calc = None
-    atoms.info.update(
-        REF_energy=configuration.label.energy, energy=mean[0] * n, energy_std=std[0] * n,
-        stress=mean[-6:] / ASE_STRESS_TO_ROWS, stress_std=std[-6:] / abs(ASE_STRESS_TO_ROWS),
-    )  # fmt: skip
+    atoms.info["REF_energy"] = configuration.label.energy
+    atoms.info |= {name: found[name] for name in ("energy", "energy_std", "stress", "stress_std")}
     atoms.info = {k: v for k, v in atoms.info.items() if v is not None}
-    atoms.arrays["forces"] = mean[1:-6].reshape(n, 3)
-    atoms.arrays["forces_std"] = std[1:-6].reshape(n, 3)
+    atoms.arrays |= {name: found[name] for name in ("forces", "forces_std")}
     return atoms

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, numbers, working
+from snap_al.cli.options import AsJson, OutFolder, listed, numbers, show_found, working
 
 
 def tune(
@@ -35,30 +34,22 @@ def tune(
     """
     from snap_al.cli.tuning import tune as search
     from snap_al.errors import InputError, did_you_mean
+    from snap_al.loop.tuning import Measure
     from snap_al.parallel import world
 
     comm = world()
-    measures = {"folds": "folds", "groups": "groups", "evidence": "evidence"}
-    if by not in measures:
+    if by not in (measures := get_args(Measure)):
         raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
     with working(comm.rank) as report:
         found = search(
             source, out, comm, twojmax=[int(x) for x in numbers("--twojmax", twojmax)], cutoffs=numbers("--cutoff", cutoff),
-            by=measures[by], seed=seed, report=report,  # type: ignore[arg-type]
+            by=cast(Measure, by), seed=seed, report=report,
         )  # fmt: skip
     if comm.rank != 0:
         return
-    for text in found["warnings"]:
-        typer.echo(f"warning: {text}", err=True)
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        from rich.console import Console
+    from snap_al.report.tables import tuning_table
 
-        from snap_al.report.tables import tuning_table
-
-        Console().print(tuning_table(found))
-        typer.echo(f"tune.json and tuned.yaml are in {out}")
+    show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")
 
 
 def validate(
@@ -92,25 +83,19 @@ def validate(
 
     Example: mpirun -n 2 snap-al validate run --labeler own
     """
-    from rich.console import Console
-
     from snap_al.cli.validating import validate as examine
     from snap_al.parallel import world
     from snap_al.report.validation import validation_screen
 
     comm = world()
-    names = [name.strip() for name in only.split(",") if name.strip()]
     with working(comm.rank) as report:
         found = examine(
-            folder, comm, structure=structure, labeler=labeler, table=table, only=names, draws=draws, temperature=temperature,
+            folder, comm, structure=structure, labeler=labeler, table=table, only=listed(only), draws=draws, temperature=temperature,
             ps=ps, timestep=timestep, seed=seed, report=report,
         )  # fmt: skip
     if comm.rank == 0:
-        if as_json:
-            typer.echo(json.dumps(found))
-        else:
-            Console().print(validation_screen(found))
-            typer.echo(f"validation.json, properties.csv and figures are in {folder / 'validation'}")
+        where = folder / "validation"
+        show_found(found, validation_screen, as_json, f"validation.json, properties.csv and figures are in {where}")
     if not found.get("passed", True):
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import export as write_training_set
 from snap_al.label import read_result
-from snap_al.loop import RunDirectory
+from snap_al.loop import RunConfig, RunDirectory, RunState
 
 
 def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
@@ -18,16 +18,15 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
 
     Returns their number and the deck's path. Raises InputError when there is no run or no label.
     """
-    config, _, _ = read_run(Path(folder))
-    items = labels_of_run(Path(folder))
+    directory = RunDirectory(Path(folder))
+    config, _, state = read_run(directory.root)
+    items = labels_of_run(directory, config, state)
     reference = ReferencePotential.parse(list(config.reference))
     return len(items), write_training_set(items, config.descriptor, reference, Path(out), config.eshift)
 
 
-def labels_of_run(folder: Path) -> list[LabelledConfiguration]:
+def labels_of_run(directory: RunDirectory, config: RunConfig, state: RunState) -> list[LabelledConfiguration]:
     """With the weights, groups and damping that the run gives them. Raises InputError when a label is gone."""
-    directory = RunDirectory(folder)
-    config, _, state = read_run(folder)
     items = []
     for query, job in state.labelled:
         configuration = directory.read_query(query.key)

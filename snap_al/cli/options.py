@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +17,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
 
 
+def listed(text: str) -> list[str]:
+    """The parts of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
+    """Its warnings on stderr; as JSON, or on a screen with a line after it."""
+    from rich.console import Console
+
+    for text in found.get("warnings", ()):
+        typer.echo(f"warning: {text}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    Console().print(screen(found))
+    typer.echo(after)
+
+
 def numbers(option: str, text: str) -> list[float]:
     """Of a list with commas. Raises InputError."""
     try:
-        return [float(part) for part in text.split(",") if part.strip()]
+        return [float(part) for part in listed(text)]
     except ValueError as error:
         raise InputError(f"{option} {text}: numbers with commas between them, such as 4,6,8").on_all_ranks() from error
 

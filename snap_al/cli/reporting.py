@@ -10,7 +10,7 @@ from snap_al.config import read_run
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
 from snap_al.potential import FittedPotential, stem_in
-from snap_al.report.figures import write_figures
+from snap_al.report.figures import figures_of, write_figures
 from snap_al.report.numbers import write_numbers
 from snap_al.report.page import write_page
 from snap_al.report.record import Predictions, Record
@@ -63,6 +63,7 @@ def _json(path: Path) -> dict[str, Any] | None:
 def report(folder: Path | str) -> Path:
     """Writes report.html, and figures/ with PNG and CSV. Returns the page's path. One rank."""
     record = record_of(Path(folder))
-    write_figures(record)
+    figures = figures_of(record)
+    write_figures(record.folder, figures)
     write_numbers(record)
-    return write_page(record)
+    return write_page(record, figures)

@@ -19,7 +19,7 @@ from snap_al.data.configuration import shifted
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
-from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
+from snap_al.loop import RunConfig, RunDirectory, RunInputs, RunState, read_inputs
 from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
@@ -44,9 +44,14 @@ def tune(
     comm, source, out = comm or world(), Path(source), Path(out)
 
     def read() -> tuple[RunConfig, RunInputs, list[LabelledConfiguration]]:
-        config = read_run(source)[0] if source.is_dir() else config_of(source)
+        bought: list[LabelledConfiguration] = []
+        if source.is_dir():
+            config, _, state = read_run(source)
+            bought = _of_run(RunDirectory(source), config, state)
+        else:
+            config = config_of(source)
         inputs = read_inputs(config, strict=config.fitsnap is None)
-        return config, inputs, [*inputs.training, *(_of_run(source, config) if source.is_dir() else [])]
+        return config, inputs, [*inputs.training, *bought]
 
     config, inputs, items = on_root(comm, read)
     if len(items) < FEWEST:
@@ -86,11 +91,11 @@ def tune(
     return found
 
 
-def _of_run(folder: Path, config: RunConfig) -> list[LabelledConfiguration]:
+def _of_run(directory: RunDirectory, config: RunConfig, state: RunState) -> list[LabelledConfiguration]:
     """The labels that it bought, as its fits have them."""
     return [
         replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
-        for item in labels_of_run(folder)
+        for item in labels_of_run(directory, config, state)
         for c in [item.configuration]
     ]
 

@@ -37,6 +37,7 @@ from snap_al.validation import (
     crystal_of,
     dimers,
     element_crystal,
+    failed_check,
     measure,
     names_of,
     npt,
@@ -94,7 +95,7 @@ def validate(
         if task.names:
             materials = measure(
                 task.potential, task.crystal, task.names, draws, rng, comm, labeler=known, table=task.table, lammps=task.lammps,
-                done=lambda n, of: report("properties of each draw", n, of),
+                report=report,
             )  # fmt: skip
             found["properties"] = [p.as_dict() for p in materials.properties]
             found["coverage"] = materials.coverage()
@@ -232,21 +233,13 @@ def _stability(
         report("curves", 0, 0)
         found["curves"] = on_root(comm, lambda: [_plain(c) for c in _curves(task, crystal, labeler)])
     shared = (task.potential, out, crystal, task.temperature, task.timestep)
-    trajectories = [_held(failure)] if failure else []
+    trajectories = [failed_check("relaxation", f"the crystal does not hold: {failure}")] if failure else []
     if "nve" in task.checks:
         report("NVE", 0, 0)
         trajectories.append(nve(*shared, seed, comm, task.lammps))
     if "npt" in task.checks:
-        trajectories.append(npt(*shared, task.ps, seed, comm, task.lammps, lambda step, of: report("NPT", step, of)))
+        trajectories.append(npt(*shared, task.ps, seed, comm, task.lammps, report))
     return {**found, "trajectories": [_plain(t) for t in trajectories]} if trajectories else found
-
-
-def _held(failure: str) -> Trajectory:
-    """Of a crystal that did not relax: a check that failed."""
-    nothing = np.zeros(0)
-    return Trajectory(
-        "relaxation", nothing, nothing, nothing, None, None, False, f"the crystal does not hold: {failure}"
-    )
 
 
 def _relaxed(task: Task) -> tuple[Crystal, str]:

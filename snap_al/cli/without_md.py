@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, show_tables, working
+from snap_al.cli.options import AsJson, OutFolder, listed, show_found, show_tables, working
 
 
 def fit(
@@ -120,17 +120,9 @@ def select(
         found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report)
     if comm.rank != 0:
         return
-    for text in found["warnings"]:
-        typer.echo(f"warning: {text}", err=True)
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        from rich.console import Console
+    from snap_al.report.tables import selection_table
 
-        from snap_al.report.tables import selection_table
-
-        Console().print(selection_table(found))
-        typer.echo(f"wrote {len(found['selected'])} configurations to {output}")
+    show_found(found, selection_table, as_json, f"wrote {len(found['selected'])} configurations to {output}")
 
 
 def learn(
@@ -157,7 +149,7 @@ def learn(
     from snap_al.parallel import world
 
     comm = world()
-    names = tuple(dict.fromkeys(s.strip() for s in strategies.split(",") if s.strip()))
+    names = tuple(dict.fromkeys(listed(strategies)))
     quiet = as_json or comm.rank != 0
     with working(comm.rank) as report:
         found = study(
@@ -166,12 +158,6 @@ def learn(
         )  # fmt: skip
     if comm.rank != 0:
         return
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        from rich.console import Console
+    from snap_al.report.tables import learning_table
 
-        from snap_al.report.tables import learning_table
-
-        Console().print(learning_table(found))
-        typer.echo(f"learning.png, learning.csv and learning.json are in {out}")
+    show_found(found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}")

@@ -55,8 +55,7 @@ class Driver:
     ) -> None:  # fmt: skip
         self._state = initial_state(config)
         self._config, self._inputs, self._directory = config, inputs, directory
-        self._journal, self._comm, self._observe = journal, comm, observe
-        self._report = report if comm.rank == 0 else silent
+        self._journal, self._comm, self._observe, self._report = journal, comm, observe, report
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
         self._checking = Checking(config.label.checks, inputs.training, self._labelling, directory, comm)

@@ -79,13 +79,10 @@ def _same(
     _close(f"{law}: forces", here["forces"][order] @ rotation, there["forces"])
     _close(f"{law}: stress", rotation.T @ _tensor(here["stress"]) @ rotation, _tensor(there["stress"]))
     if "forces_std" in here:
-        _close(f"{law}: forces_std", *(np.square(r["forces_std"]).sum(axis=1) for r in (_ordered(here, order), there)))
+        squares = [np.square(stds).sum(axis=1) for stds in (here["forces_std"][order], there["forces_std"])]
+        _close(f"{law}: forces_std", *squares)
     if "stress_std" in here:
         _close(f"{law}: stress_std", *(np.square(_tensor(r["stress_std"])).sum() for r in (here, there)))
-
-
-def _ordered(here: dict[str, Array], order: NDArray[np.int64]) -> dict[str, Array]:
-    return {"forces_std": here["forces_std"][order]}
 
 
 def _tensor(stress: Array) -> Array:

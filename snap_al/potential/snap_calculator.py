@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
-from snap_al.fit import row_std
+from snap_al.fit import Posterior, row_std
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
 from snap_al.potential.output import FittedPotential
@@ -22,6 +22,18 @@ from snap_al.sessions import LammpsSettings
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
+
+
+def predicted(posterior: Posterior, rows: ConfigurationRows, n: int) -> dict[str, Any]:
+    """Of a configuration of n atoms: energy (eV), forces (n, 3) eV/Å, stress (6,) eV/Å³, and energy_std, forces_std, stress_std."""
+    kinds = np.repeat(np.array([Kind.ENERGY, Kind.FORCE, Kind.STRESS], dtype=np.int8), [1, 3 * n, 6])
+    p = posterior.predict(rows.values, kinds=kinds)
+    mean, std = p.mean + rows.reference, p.total_std
+    return {
+        "energy": float(n * mean[0]), "energy_std": float(n * std[0]),
+        "forces": mean[1:-6].reshape(n, 3), "forces_std": std[1:-6].reshape(n, 3),
+        "stress": mean[-6:] / ASE_STRESS_TO_ROWS, "stress_std": std[-6:] / abs(ASE_STRESS_TO_ROWS),
+    }  # fmt: skip
 
 
 class SnapCalculator(Calculator):
@@ -81,19 +93,14 @@ class SnapCalculator(Calculator):
         self, configuration: Configuration, rows: ConfigurationRows, atoms: Array, reference: Array
     ) -> dict[str, Any]:
         """atoms: (n, n_distinct) rows of single atoms' energies. reference: (n,) eV of the reference potential on them."""
-        n, posterior = len(configuration), self.potential.posterior
-        kinds = np.repeat(np.array([Kind.ENERGY, Kind.FORCE, Kind.STRESS], dtype=np.int8), [1, 3 * n, 6])
-        p = posterior.predict(rows.values, kinds=kinds)
-        mean, std = p.mean + rows.reference, p.total_std
-        found: dict[str, Any] = {
-            "energy": float(n * mean[0]), "free_energy": float(n * mean[0]), "energy_std": float(n * std[0]),
-            "forces": mean[1:-6].reshape(n, 3), "forces_std": std[1:-6].reshape(n, 3),
-            "energies": atoms @ posterior.mean + reference,
+        posterior = self.potential.posterior
+        found = predicted(posterior, rows, len(configuration))
+        if configuration.volume == 0:
+            del found["stress"], found["stress_std"]
+        return {
+            **found, "free_energy": found["energy"], "energies": atoms @ posterior.mean + reference,
             "energies_std": posterior.recalibration[0] * row_std(atoms, posterior.covariance),
         }  # fmt: skip
-        if configuration.volume > 0:
-            found |= {"stress": mean[-6:] / ASE_STRESS_TO_ROWS, "stress_std": std[-6:] / abs(ASE_STRESS_TO_ROWS)}
-        return found
 
     def _with(self, coefficients: Array, stem: str) -> LammpsCalculator:
         """Other coefficients in this potential."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 
 from snap_al.data.storage import write_atomically
 from snap_al.loop.learning import Curve
+from snap_al.report.drawing import write_png
 
 LINES = ("-", "--", ":", "-.")
 UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0)}
@@ -22,9 +22,7 @@ UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0)}
 def write_learning(folder: Path, curves: Sequence[Curve], found: dict[str, Any]) -> None:
     """learning.png, learning.csv and summary.json into `folder`."""
     matplotlib.use("Agg")
-    buffer = BytesIO()
-    learning_figure(curves, found["full"]).savefig(buffer, format="png", dpi=130)
-    write_atomically(folder / "learning.png", buffer.getvalue())
+    write_png(folder / "learning.png", learning_figure(curves, found["full"]))
     write_atomically(folder / "summary.json", json.dumps(found, indent=1) + "\n")
     names = list(found["full"])
     lines = [",".join(["strategy", "seed", "labels", *(f"rmse_{name}" for name in names)])]

@@ -8,9 +8,10 @@ from io import StringIO
 from pathlib import Path
 
 from snap_al.data.storage import write_atomically
-from snap_al.report.record import CSV_UNITS, KINDS, Record
+from snap_al.report.record import CSV_UNITS, Record
 from snap_al.report.summary import wall_seconds
 from snap_al.uncertainty.calibration import coverage_at
+from snap_al.uncertainty.metrics import KIND_NAMES
 
 Row = Sequence[object]
 LEARNING = ("labels", "set", "kind", "unit", "rmse", "rms_std", "within_1std", "within_2std")
@@ -47,7 +48,7 @@ def _learning(record: Record) -> Iterator[Row]:
     for e in record.fits:
         for kind, values in e["table"].items():
             numbers = (values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma"))
-            yield e["labels"], e["measured_on"], kind, CSV_UNITS[KINDS.index(kind)][0], *numbers
+            yield e["labels"], e["measured_on"], kind, CSV_UNITS[KIND_NAMES.index(kind)][0], *numbers
 
 
 def _along(record: Record) -> Iterator[Row]:
@@ -63,7 +64,7 @@ def _parity(record: Record) -> Iterator[Row]:
     for kind in found.present:
         rows, (unit, factor) = found.of(kind), CSV_UNITS[kind]
         for group, *values in zip(rows.groups, rows.targets, rows.mean, rows.std, strict=True):
-            yield KINDS[kind], found.names[group], unit, *(f"{factor * v:.9g}" for v in values)
+            yield KIND_NAMES[kind], found.names[group], unit, *(f"{factor * v:.9g}" for v in values)
 
 
 def _calibration(record: Record) -> Iterator[Row]:
@@ -72,7 +73,7 @@ def _calibration(record: Record) -> Iterator[Row]:
     for kind in found.present:
         rows = found.of(kind)
         yield from (
-            (KINDS[kind], level, share) for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
+            (KIND_NAMES[kind], level, share) for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
         )
 
 

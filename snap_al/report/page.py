@@ -13,18 +13,18 @@ from markupsafe import Markup
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns
-from snap_al.report.figures import as_svg, figures_of
+from snap_al.report.drawing import as_svg
+from snap_al.report.figures import Figures
 from snap_al.report.flagged import flagged_frames
-from snap_al.report.record import KINDS, Record
+from snap_al.report.record import Record
 from snap_al.report.summary import summarise
+from snap_al.report.tables import UNITS
 from snap_al.report.validation import figures as validation_figures
 
 HERE = Path(__file__).parent
-FROM_TABLE = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 160.21766))
-"""Of tables, which are in eV/atom, eV/Å and eV/Å³."""
 
 
-def write_page(record: Record) -> Path:
+def write_page(record: Record, figures: Figures) -> Path:
     """report.html in the folder. Returns its path."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
@@ -34,9 +34,9 @@ def write_page(record: Record) -> Path:
     page = environment.get_template("page.html").render(
         name=record.folder.resolve().name, version=__version__, written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=_headline(record, summary), what=_what(record), summary=summary, errors=_errors(record),
-        figures={name: Markup(as_svg(figure)) for name, figure in figures_of(record).items()},
+        figures=_svgs(figures),
         frames=frames, frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")), script=Markup((HERE / "structures.js").read_text()),
-        validation=record.validation, validation_figures=_svgs(record.validation), files=_files(record), stem=record.stem,
+        validation=record.validation, validation_figures=_svgs(validation_figures(record.validation or {})), files=_files(record), stem=record.stem,
         elements=[] if record.potential is None else record.potential.settings.elements,
     )  # fmt: skip
     path = record.folder / "report.html"
@@ -44,9 +44,8 @@ def write_page(record: Record) -> Path:
     return path
 
 
-def _svgs(validation: dict[str, Any] | None) -> dict[str, Markup]:
-    found = {} if validation is None else validation_figures(validation)
-    return {name: Markup(as_svg(figure)) for name, figure in found.items()}
+def _svgs(figures: Figures) -> dict[str, Markup]:
+    return {name: Markup(as_svg(figure)) for name, figure in figures.items()}
 
 
 def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -55,7 +54,7 @@ def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str,
     if summary is not None:
         found.append((str(summary["labels"]), "labels"))
     on, table = next(iter(record.tables.items()), ("", {}))
-    for kind, (unit, factor) in zip(KINDS, FROM_TABLE, strict=True):
+    for kind, (unit, factor) in UNITS.items():
         if kind in table:
             found.append((f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set"))
     if "forces" in table:
@@ -97,7 +96,7 @@ def _errors(record: Record) -> list[dict[str, Any]]:
     rows = []
     for on, table in record.tables.items():
         for kind, values in table.items():
-            unit, factor = FROM_TABLE[KINDS.index(kind)]
+            unit, factor = UNITS[kind]
             groups = values.get("groups", {})
             for name, part in {"": values, **groups}.items():
                 rows.append(

@@ -1,12 +1,14 @@
-"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of stds."""
+"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of stds. Each takes predictions of at
+least one kind."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from snap_al.report.record import KINDS, SHOWN_UNITS, Predictions
+from snap_al.report.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
+from snap_al.uncertainty.metrics import KIND_NAMES
 
 MOST_BARS = 2000
 """Error bars drawn in one panel; beyond that an even selection."""
@@ -14,10 +16,8 @@ MOST_GROUPS = 10
 """With a colour each; those of fewer rows share one."""
 
 
-def parity(found: Predictions | None) -> Figure | None:
+def parity(found: Predictions) -> Figure:
     """Predicted against reference, the total std as error bar, a colour a group."""
-    if found is None or not found.present:
-        return None
     figure = Figure(figsize=(4.2 * len(found.present), 4.2), layout="constrained")
     for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
         unit, factor = SHOWN_UNITS[kind]
@@ -32,7 +32,7 @@ def parity(found: Predictions | None) -> Figure | None:
             _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, label=name, **style)
             bars.set_alpha(0.35)
             bars.set_rasterized(True)
-        panel.set_title(f"{KINDS[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
+        panel.set_title(f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
         panel.set_xlabel(f"reference, {unit}")
         panel.set_ylabel(f"predicted ± std, {unit}")
         if len(found.names) > 1:
@@ -50,11 +50,9 @@ def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.n
     return found
 
 
-def calibration(found: Predictions | None) -> Figure | None:
+def calibration(found: Predictions) -> Figure:
     """Left: how often the truth is inside an interval, against how often it should be. Right: where in the predicted distribution the
     truth is; flat is calibrated, a hill too wide, a valley too narrow."""
-    if found is None or not found.present:
-        return None
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
@@ -62,9 +60,9 @@ def calibration(found: Predictions | None) -> Figure | None:
         rows = found.of(kind)
         error = rows.mean - rows.targets
         inside = coverage_at(error, rows.std)
-        left.plot([float(level) for level in inside], list(inside.values()), "o-", ms=3, lw=1.2, label=KINDS[kind])
+        left.plot([float(level) for level in inside], list(inside.values()), "o-", ms=3, lw=1.2, label=KIND_NAMES[kind])
         bins = pit_histogram(error, rows.std)
-        right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KINDS[kind])
+        right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KIND_NAMES[kind])
     right.axhline(1 / len(bins), color="0.5", lw=0.8)
     right.set_ylim(bottom=0)
     left.set_xlabel("probability of the interval")
@@ -76,10 +74,8 @@ def calibration(found: Predictions | None) -> Figure | None:
     return figure
 
 
-def std_histogram(found: Predictions | None) -> Figure | None:
+def std_histogram(found: Predictions) -> Figure:
     """Of the total stds, with the RMSE beside them."""
-    if found is None or not found.present:
-        return None
     figure = Figure(figsize=(2.9 * len(found.present), 2.8), layout="constrained")
     for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
         unit, factor = SHOWN_UNITS[kind]
@@ -87,7 +83,7 @@ def std_histogram(found: Predictions | None) -> Figure | None:
         panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)
         rmse = factor * float(np.sqrt(np.mean((rows.mean - rows.targets) ** 2)))
         panel.axvline(rmse, color="tab:red", lw=1.2, label=f"RMSE {rmse:.3g}")
-        panel.set_xlabel(f"std of {KINDS[kind]}, {unit}")
+        panel.set_xlabel(f"std of {KIND_NAMES[kind]}, {unit}")
         panel.set_yticks([])
         panel.legend(fontsize=8)
     return figure

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.potential import FittedPotential
+from snap_al.report.summary import segments
 from snap_al.uncertainty import Table
-from snap_al.units import BAR_PER_EV_PER_A3
+from snap_al.uncertainty.metrics import TO_USER_UNITS
 
 Array = NDArray[np.float64]
-KINDS = ("energy", "forces", "stress")
 SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))
 """Name, and factor on what rows are in: eV/atom, eV/Å, bar."""
-CSV_UNITS = (("eV/atom", 1.0), ("eV/Å", 1.0), ("eV/Å³", 1.0 / BAR_PER_EV_PER_A3))
+CSV_UNITS = tuple(zip(("eV/atom", "eV/Å", "eV/Å³"), TO_USER_UNITS, strict=True))
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,4 @@ class Record:
 
     def segments(self) -> list[Event]:
         """Of all walkers, in the order in which they ran."""
-        return [w for e in self.events if e["event"] == "explored" for w in e["walkers"]]
+        return segments(self.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from snap_al.data.storage import write_atomically
@@ -46,9 +47,14 @@ def summarise(events: list[Event], state: RunState) -> Summary:
     }
 
 
+def segments(events: Iterable[Event]) -> list[Event]:
+    """Of all walkers, in the order in which they ran."""
+    return [w for e in events if e["event"] == "explored" for w in e["walkers"]]
+
+
 def wall_seconds(events: list[Event]) -> dict[str, float]:
     """md, std, label, fit and total, over all sessions of the run, without the time between them."""
-    explored = [w for e in events if e["event"] == "explored" for w in e["walkers"]]
+    explored = segments(events)
     parts = {
         "md": sum(w["seconds"] - w["std_seconds"] for w in explored),
         "std": sum(w["std_seconds"] for w in explored),

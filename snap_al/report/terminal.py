@@ -8,6 +8,7 @@ import plotext
 from rich.text import Text
 
 from snap_al.loop import Event, RunDirectory
+from snap_al.report.summary import segments
 
 LATEST, HEIGHT = 200, 12
 """Looks shown, all walkers one after another; and lines of a plot."""
@@ -27,9 +28,8 @@ def terminal_plots(directory: RunDirectory, events: Sequence[Event], tolerance: 
 
 def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
     """Largest force std of each of the latest looks, and whether it was asked about."""
-    segments = [w for e in events if e["event"] == "explored" for w in e["walkers"]]
     found: list[tuple[float, bool]] = []
-    for w in reversed(segments):
+    for w in reversed(segments(events)):
         asked = {q["step"] for q in w["queries"]}
         found[:0] = [(c.force_std, c.step in asked) for c in directory.read_checks(w["walker"], w["segment"])]
         if len(found) >= LATEST:

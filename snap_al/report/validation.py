@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from snap_al.data.storage import write_atomically
+from snap_al.report.drawing import write_png
 
 Validation = dict[str, Any]
 COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
@@ -35,9 +36,7 @@ def write_validation(folder: Path, found: Validation) -> None:
         write_atomically(folder / "properties.csv", text.getvalue())
     matplotlib.use("Agg")
     for name, figure in figures(found).items():
-        buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=130)
-        write_atomically(folder / f"{name}.png", buffer.getvalue())
+        write_png(folder / f"{name}.png", figure)
 
 
 def read_validation(folder: Path) -> Validation | None:

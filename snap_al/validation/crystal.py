@@ -45,9 +45,14 @@ class Crystal:
         """Å, between neighbours."""
         return nearest_distance(self.atoms)
 
+    def repeats(self, length: float) -> tuple[int, int, int]:
+        """How often, until every edge has `length` Å."""
+        a, b, c = (int(np.ceil(length / edge - 1e-6)) for edge in self.atoms.cell.lengths())
+        return a, b, c
+
     def supercell(self, length: float) -> Atoms:
         """Repeated until every edge has `length` Å."""
-        return self.atoms * tuple(int(np.ceil(length / edge - 1e-6)) for edge in self.atoms.cell.lengths())
+        return self.atoms * self.repeats(length)
 
     def relaxed(self, calculator: Calculator) -> Crystal:
         """Its cell and atoms where this calculator has no stress and no forces. Raises NotConvergedError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from snap_al.md.rules import Frame, Verdict
 from snap_al.md.settings import Guards, StageSettings
 from snap_al.parallel import Communicator, on_root
 from snap_al.potential import FittedPotential
+from snap_al.progress import Report, silent
 from snap_al.sessions import LammpsSession, LammpsSettings
 from snap_al.validation.crystal import Crystal
 
@@ -61,7 +61,7 @@ def nve(
     rows: list[list[float]] = []
     aborted = files / "nve.aborted.txt"
     if reason := _aborted_before(comm, aborted):
-        return _failed("NVE", reason)
+        return failed_check("NVE", f"ended: {reason}")
     try:
         with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
             session.where = "validation, NVE: "
@@ -75,7 +75,7 @@ def nve(
                 session.run(every, f"pre {'no' if k else 'yes'} post no")
                 rows.append([(k + 1) * every * timestep, *(session.thermo(name) for name in ("temp", "vol", "etotal"))])
     except LammpsError as error:
-        return _failed("NVE", f"after {len(rows) * every} steps: {error}")
+        return failed_check("NVE", f"ended: after {len(rows) * every} steps: {error}")
     time, temperatures, volumes, energies = np.array(rows).T
     kept = slice(int(EQUILIBRATED * SAMPLES), None)
     drift = float(np.polyfit(time[kept], energies[kept] / n, 1)[0])
@@ -94,14 +94,15 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
     return on_root(comm, taken)
 
 
-def _failed(name: str, reason: str) -> Trajectory:
+def failed_check(name: str, finding: str) -> Trajectory:
+    """Of MD that did not come about."""
     nothing = np.zeros(0)
-    return Trajectory(name, nothing, nothing, nothing, None, None, False, f"ended: {reason}")
+    return Trajectory(name, nothing, nothing, nothing, None, None, False, finding)
 
 
 def npt(
     potential: FittedPotential, files: Path, crystal: Crystal, temperature: float, timestep: float, ps: float, seed: int,
-    comm: Communicator, lammps: LammpsSettings | None, done: Callable[[int, int], None] = lambda n, of: None,
+    comm: Communicator, lammps: LammpsSettings | None, report: Report = silent,
 ) -> Trajectory:  # fmt: skip
     """At zero pressure, as a walker of a run, watched and guarded as one. files: with the potential as STEM. Collective."""
     atoms, steps = crystal.supercell(SUPERCELL), max(1, round(ps / timestep))
@@ -112,11 +113,11 @@ def npt(
     )  # fmt: skip
     scratch, aborted = files / "npt.restart", files / "npt.aborted.txt"
     if reason := _aborted_before(comm, aborted):
-        return _failed("NPT", reason)
+        return failed_check("NPT", f"ended: {reason}")
 
     def look(frame: Frame) -> Verdict:
         if comm.rank == 0:
-            done(frame.step, steps)
+            report("NPT", frame.step, steps)
         share = frame.session.thermo("vol") / atoms.get_volume()
         return Verdict(not SMALLEST <= share <= LARGEST, f"{share:.2f} times the crystal's volume")
 

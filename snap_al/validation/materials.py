@@ -7,7 +7,7 @@ that of its values over the draws. Values, draws and the labeler are tasks that 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from snap_al.errors import InputError, did_you_mean
 from snap_al.parallel import Communicator, collectively
 from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import SnapCalculator
+from snap_al.progress import Report, silent
 from snap_al.sessions import LammpsSettings
 from snap_al.validation.crystal import Crystal
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
@@ -24,8 +25,6 @@ from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
 MEAN, LABELER = -1, -2
 """Tasks beside the draws' own numbers."""
 Values = dict[str, float]
-Done = Callable[[int, int], None]
-"""Told how many of how many are done, on rank 0."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
 def measure(
     potential: FittedPotential, crystal: Crystal, names: Sequence[str], n_draws: int, rng: np.random.Generator, comm: Communicator,
     *, labeler: Calculator | None = None, table: Values | None = None, lammps: LammpsSettings | None = None,
-    done: Done = lambda n, of: None,
+    report: Report = silent,
 ) -> Materials:  # fmt: skip
     """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a property's name, in its unit."""
     calculator = SnapCalculator(potential, stds=False, lammps=lammps)
@@ -96,7 +95,7 @@ def measure(
             if task >= 0:
                 draws[task].close()
             if comm.rank == 0:
-                done(n + 1, len(mine))
+                report("properties of each draw", n + 1, len(mine))
     calculator.close()
     found = {task: result for part in comm.allgather(own) for task, result in part.items()}
     references = dict(table or {}) | ({q.name: q.value for q in found[LABELER][0]} if LABELER in found else {})

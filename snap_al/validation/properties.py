@@ -160,8 +160,7 @@ def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     cell = PhonopyAtoms(
         symbols=list(atoms.symbols), cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions()
     )
-    repeats = [int(np.ceil(SUPERCELL / edge - 1e-6)) for edge in atoms.cell.lengths()]
-    made = Phonopy(cell, np.diag(repeats), primitive_matrix=crystal.centring, log_level=0)
+    made = Phonopy(cell, np.diag(crystal.repeats(SUPERCELL)), primitive_matrix=crystal.centring, log_level=0)
     made.generate_displacements(distance=DISPLACEMENT)
     made.forces = [_forces(calculator, displaced) for displaced in made.supercells_with_displacements or []]
     made.produce_force_constants()
@@ -186,7 +185,7 @@ def _special_points(primitive: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and thirds."""
     points = Atoms(cell=primitive, pbc=True).cell.bandpath(npoints=0).special_points
     for name, point in sorted(points.items()):
-        if point.any() and all(np.isclose(np.round(m * x), m * x) for x in point for m in (12,)):
+        if point.any() and np.allclose(12 * point, np.round(12 * point)):
             yield name, point
 
 

@@ -1,0 +1,33 @@
+"""A figure as a PNG file, and as SVG for a page that is light or dark."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from snap_al.data.storage import write_atomically
+
+INK = "var(--ink)"
+
+
+def write_png(path: Path, figure: Figure) -> None:
+    """Whole or not at all."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    write_atomically(path, buffer.getvalue())
+
+
+def as_svg(figure: Figure) -> str:
+    """For use within HTML: text and axes take the page's own colour, --ink; the background is the page's."""
+    text = StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snap_al"}):
+        figure.savefig(text, format="svg", transparent=True, dpi=160)
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub("<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = svg.replace("#000000", INK).replace("#cccccc", "var(--rule)").replace("#ffffff", "var(--paper)")
+    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()  # type: ignore[union-attr]
+    return svg.replace(f'width="{width}pt" height="{height}pt"', f'style="max-width: {width}pt"', 1)
