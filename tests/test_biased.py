@@ -54,7 +54,7 @@ def explored(fitted, out, start, rule, *, tau, seed=1, of="std", **stage):
 def std_of_atoms(potential, atoms):
     """sqrt(Σ var(E_i)), eV."""
     columns = Columns.of(potential.settings)
-    covariance = element_covariance(columns, potential.posterior.covariance, 0)
+    covariance = element_covariance(columns, potential.posterior, 0)
     with DescriptorEngine(potential.settings, potential.reference) as engine:
         rows = engine.atom_rows(Configuration.from_atoms(atoms))
     return np.sqrt(np.einsum("ik,kl,il->", rows, covariance, rows))

@@ -31,6 +31,10 @@ class CachedEngine:
     def columns(self) -> Columns:
         return self._engine.columns
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        return self._engine.elements
+
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""
         path = self._folder / f"{configuration.key}.npz"

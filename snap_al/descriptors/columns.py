@@ -115,6 +115,13 @@ class Columns:
         return cls(distinct, len(settings.elements), not settings.bzeroflag)
 
     @cached_property
+    def constants(self) -> tuple[int, ...]:
+        """Distinct columns that are elements' constants, in the elements' order; none with bzeroflag 1."""
+        if not self.has_constant:
+            return ()
+        return tuple(int(self.distinct_of[self.block(e).start]) for e in range(self.n_elements))
+
+    @cached_property
     def n_all(self) -> int:
         return len(self.distinct_of)
 

@@ -47,6 +47,9 @@ class RowSource(Protocol):
     @property
     def columns(self) -> Columns: ...
 
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
     def rows(self, configuration: Configuration) -> ConfigurationRows: ...
 
 
@@ -210,6 +213,18 @@ class DesignMatrix:
         if entry is None:
             return None
         return ConfigurationRows(self._slabs[entry.slab][entry.where], entry.reference, entry.vanishing)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        return self._source.elements
+
+    def fractions(self, numbers: Sequence[int] | NDArray[np.int32]) -> Array:
+        """(k, n_elements) the share of each element among the atoms of configurations."""
+        found = np.zeros((len(numbers), len(self._source.elements)))
+        for k, number in enumerate(numbers):
+            species = self.items[int(number)].configuration.species
+            found[k] = [species.count(element) / len(species) for element in self._source.elements]
+        return found
 
     @property
     def own(self) -> list[int]:

@@ -71,6 +71,7 @@ class DescriptorEngine:
         self._pressure_unit = pressure_unit
         self.settings = settings
         self.columns = Columns.of(settings)
+        self.elements = settings.elements
         self._reference = reference
         self._lammps = lammps
         self._session: LammpsSession | None = None

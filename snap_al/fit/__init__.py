@@ -4,12 +4,25 @@ The equations, as they are implemented, are in mathematics.md."""
 
 from snap_al.fit.blocks import Block, triangle_of
 from snap_al.fit.folds import LeftOut, left_out
-from snap_al.fit.methods import RowErrors, fit_blocks, fit_posterior, reference_weights
+from snap_al.fit.methods import RowErrors, fit_blocks, fit_posterior
 from snap_al.fit.posterior import Posterior, Prediction, atom_force_std, row_std, square_root
 from snap_al.fit.refit import can_refit, refit
 from snap_al.fit.settings import FitSettings
 
 __all__ = [
-    "Block", "FitSettings", "LeftOut", "Posterior", "Prediction", "RowErrors", "atom_force_std", "can_refit", "fit_blocks", "fit_posterior", "left_out",
-    "reference_weights", "refit", "row_std", "square_root", "triangle_of",
-]  # fmt: skip
+    "Block",
+    "FitSettings",
+    "LeftOut",
+    "Posterior",
+    "Prediction",
+    "RowErrors",
+    "atom_force_std",
+    "can_refit",
+    "fit_blocks",
+    "fit_posterior",
+    "left_out",
+    "refit",
+    "row_std",
+    "square_root",
+    "triangle_of",
+]

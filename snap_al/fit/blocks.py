@@ -24,8 +24,10 @@ class Block:
     are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when not given. units: (m,) what a committee
     draws together, a configuration for example; each row alone when not given. trust: (m,) how much a row may count in the
     likelihood of the model error, 1 when not given; less for a row whose weight was lowered since its label is out of the range
-    of use: what a model does to those is no measure of what it does elsewhere. residuals: (m,) weighted, once there is a
-    mean. counts: (m,) how much a row counts in the likelihood of the model error."""
+    of use: what a model does to those is no measure of what it does elsewhere. weights: (m,) that rows and targets were
+    multiplied with, 1 when not given. residuals: (m,) weighted, once there is a mean. noise: (m,) mean square of the
+    residuals of the row's kind, in its weighted units, once these are known (`noise.Noise`); a share of it is the row's
+    noise. counts: (m,) how much a row counts in the likelihood of the model error."""
 
     rows: Array
     targets: Array
@@ -33,7 +35,9 @@ class Block:
     kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     units: NDArray[np.int64] | None = None
     trust: Array = field(default_factory=lambda: np.zeros(0))
+    weights: Array = field(default_factory=lambda: np.zeros(0))
     residuals: Array = field(default_factory=lambda: np.zeros(0))
+    noise: Array = field(default_factory=lambda: np.zeros(0))
     counts: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
@@ -41,6 +45,10 @@ class Block:
             self.kinds = np.zeros(len(self.rows), np.int8)
         if len(self.trust) != len(self.rows):
             self.trust = np.ones(len(self.rows))
+        if len(self.weights) != len(self.rows):
+            self.weights = np.ones(len(self.rows))
+        if len(self.noise) != len(self.rows):
+            self.noise = np.ones(len(self.rows))
         self.counts = self.fitted * self.trust
 
 
@@ -109,24 +117,38 @@ def gram(rows: Array, scale: Array) -> Array:
     return total
 
 
-def squared_chunks(blocks: Sequence[Block]) -> Iterator[tuple[Array, Array, Array]]:
-    """Squares of the rows (m, n), residuals and counts (m,), a few rows at a time in one buffer."""
+def squared_chunks(blocks: Sequence[Block]) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Squares of the rows (m, n), residuals, noise and counts (m,), a few rows at a time in one buffer."""
     buffer = np.empty((CHUNK, blocks[0].rows.shape[1] if blocks else 0))
     for block in blocks:
         for start in range(0, len(block.rows), CHUNK):
             part = slice(start, start + CHUNK)
             rows = block.rows[part]
-            yield np.square(rows, out=buffer[: len(rows)]), block.residuals[part], block.counts[part]
+            squares = np.square(rows, out=buffer[: len(rows)])
+            yield squares, block.residuals[part], block.noise[part], block.counts[part]
+
+
+def noise_level(blocks: Sequence[Block], share: float, comm: Communicator) -> float:
+    """Mean variance of the counted rows' noise, in weighted units. Collective."""
+    noise, counts = sum_rows(
+        comm,
+        sum(float(b.counts @ b.noise) for b in blocks),
+        sum(float(b.counts.sum()) for b in blocks),
+    )
+    return share * float(noise) / max(float(counts), np.finfo(float).tiny)
 
 
 def row_variance(rows: Array, root: Array) -> Array:
-    """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single precision."""
+    """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single precision, of rows of unit
+    length: their weights may span more decades than it has."""
     digits: Any = np.float32 if len(root) >= MANY_COLUMNS else np.float64
     rounded, variance = root.astype(digits), np.zeros(len(rows))
     for start in range(0, len(rows), 4 * CHUNK):
         part = slice(start, start + 4 * CHUNK)
-        y = rows[part].astype(digits) @ rounded
-        variance[part] = np.einsum("ij,ij->i", y, y)
+        length = np.linalg.norm(rows[part], axis=1)
+        length[length == 0] = 1.0
+        y = (rows[part] / length[:, None]).astype(digits) @ rounded
+        variance[part] = np.einsum("ij,ij->i", y, y) * length**2
     return variance
 
 

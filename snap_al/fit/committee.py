@@ -16,23 +16,28 @@ Array = NDArray[np.float64]
 CHUNK = 512
 
 
-def members(blocks: Sequence[Block], prior_information: Array, settings: FitSettings, comm: Communicator) -> Array:
+def members(
+    blocks: Sequence[Block],
+    drawn: Sequence[Array],
+    prior_information: Array,
+    settings: FitSettings,
+    comm: Communicator,
+) -> Array:
     """(K, n) shifts of each member's coefficients from the mean, in the rows' coordinates. Collective.
 
-    blocks: whitened rows with their residuals. prior_information: (n, n) κTᵀN²T. Each member minimises
-    Σ k_i (r_i - q_i θ)² and the prior's pull to zero, with k_i ~ Poisson(f): the bootstrap of Oza and Russell (2001), whose
-    counts are drawn unit by unit, from a generator that the unit's own targets seed. So neither ranks nor order matter.
+    blocks: whitened rows with their residuals. drawn: of each block (m, K), see `drawn`. prior_information: (n, n) TᵀPT.
+    Each member minimises Σ k_i (r_i - q_i θ)² and the prior's pull to zero, with k_i ~ Poisson(f): the bootstrap of Oza and
+    Russell (2001).
     """
     n, k = blocks[0].rows.shape[1], settings.members
     information, pull = np.zeros((k, n, n)), np.zeros((k, n))
     with collectively(comm):
-        for block in blocks:
-            counts = _counts(block, settings)
+        for block, counts in zip(blocks, drawn, strict=True):
             for start in range(0, len(block.rows), CHUNK):
                 q, r, c = (x[start : start + CHUNK] for x in (block.rows, block.residuals, counts))
                 for member in range(k):
-                    drawn = q * np.sqrt(c[:, member])[:, None]
-                    information[member] += drawn.T @ drawn
+                    weighted = q * np.sqrt(c[:, member])[:, None]
+                    information[member] += weighted.T @ weighted
                 pull += (c * r[:, None]).T @ q
     information, pull = sum_rows(comm, information, pull)
     precision = settings.fraction * prior_information + information + 1e-12 * np.eye(n)
@@ -49,14 +54,23 @@ def shrunk_covariance(shifts: Array) -> Array:
     return np.asarray(covariance + max(1e-6 * even, np.finfo(float).tiny) * np.eye(len(covariance)))
 
 
-def _counts(block: Block, settings: FitSettings) -> Array:
-    """(m, K) how often each member has each row."""
+def drawn(block: Block, zero_is_free: bool, settings: FitSettings) -> Array:
+    """(m, K) how often each member has each row. block: rows Ã, not whitened yet.
+
+    Counts are drawn unit by unit, from a generator that the unit's own labels seed, so that neither ranks nor order matter;
+    energies are not among these labels where their zero is free (the rows' own numbers then, for a unit of energies alone):
+    another zero must not draw another committee.
+    """
     units = np.arange(len(block.rows)) if block.units is None else block.units
     order = np.argsort(units, kind="stable")
     edges = np.flatnonzero(np.diff(units[order])) + 1
     counts = np.zeros((len(block.rows), settings.members))
     for rows in np.split(order, edges) if len(order) else []:
-        key = hashlib.blake2b(np.sort(block.targets[rows]).tobytes(), digest_size=8).digest()
+        labels = block.targets[rows]
+        if zero_is_free:
+            others = block.kinds[rows] != 0
+            labels = labels[others] if others.any() else block.rows[rows].ravel()
+        key = hashlib.blake2b(np.sort(labels).tobytes(), digest_size=8).digest()
         rng = np.random.default_rng([settings.seed, int.from_bytes(key, "little")])
         counts[rows] = rng.poisson(settings.fraction, settings.members)
     return np.asarray(counts * block.fitted[:, None])

@@ -2,63 +2,98 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snap_al.errors import FitError
-from snap_al.fit.factor import Factor
+from snap_al.fit.factor import LEAST_INFORMATION, Factor
+from snap_al.fit.noise import Noise
 from snap_al.fit.posterior import Posterior, square_root
 from snap_al.fit.settings import FitSettings
 from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]
-LEAST_INFORMATION = 1e-12
-"""The flattest prior that covariances are made with, whatever the mean's is. In a direction without data a std is then a
-million times that of one column alone, and products of doubles still hold the stds in the directions that have data."""
 
 
 @dataclass(frozen=True)
 class Conjugate:
-    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of the covariances."""
+    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of σ² and of the covariances. mean: (n,).
+    residual_variance: σ², in weighted units. whitening: T (n, n). prior_root: (n, n) R of the prior's precision RᵀR."""
 
     factor: Factor
     ridge: float
     mean: Array
     residual_variance: float
     whitening: Array
+    prior_root: Array
+
+    @property
+    def prior_information(self) -> Array:
+        """(n, n) TᵀPT: the prior's part of the unit information in whitened coordinates; the rows have the rest."""
+        return self.prior_information_in(self.whitening)
+
+    def prior_information_in(self, coordinates: Array) -> Array:
+        """(n, n) the prior's precision in other coordinates (n, n), in units of 1/σ²."""
+        root = self.prior_root @ coordinates
+        return np.asarray(root.T @ root)
 
 
 def conjugate(
-    triangle: Array, n_rows: int, prior_mean: ArrayLike | None, settings: FitSettings, comm: Communicator
+    triangle: Array,
+    n_rows: int,
+    prior_mean: ArrayLike | None,
+    settings: FitSettings,
+    comm: Communicator,
+    constants: Sequence[int] = (),
 ) -> Conjugate:
+    """triangle, constants: see `Factor.of`. Raises FitError on all ranks for a prior mean that does not fit."""
     n = len(triangle) - 1
-    center = np.zeros(n) if prior_mean is None else np.asarray(prior_mean, dtype=float)
-    if center.shape != (n,):
+    center = None if prior_mean is None else np.asarray(prior_mean, dtype=float)
+    if center is not None and center.shape != (n,):
         raise FitError(f"prior_mean has shape {center.shape} for {n} coefficients").on_all_ranks()
-    if not np.isfinite(center).all():
+    if center is not None and not np.isfinite(center).all():
         raise FitError("prior_mean is not finite").on_all_ranks()
-    factor = Factor.of(triangle, n_rows, center, comm)
+    factor = Factor.of(triangle, n_rows, center, comm, constants)
     fixed = settings.prior_precision
     ridge = comm.bcast(factor.evidence_ridge()) if fixed == "evidence" else float(fixed)
-    residual_variance = max(factor.noise_variance(ridge), _rounding(factor, triangle[:, n]))
     known = max(ridge, LEAST_INFORMATION)
-    return Conjugate(factor, known, factor.mean(ridge), residual_variance, factor.whitening(known))
+    targets = triangle[:, n] - triangle[:, :n] @ factor.center
+    residual_variance = max(factor.noise_variance(known), _rounding(factor, targets))
+    whitening, prior_root = factor.whitening(known), factor.prior_root(known)
+    return Conjugate(factor, known, factor.mean(ridge), residual_variance, whitening, prior_root)
 
 
 def as_posterior(
-    c: Conjugate, settings: FitSettings, noise_weights: Array, whitening: Array, inner: Array, noise: float,
-    middle: Array, embedded_rows: int, objective: tuple[float, ...],
-) -> Posterior:  # fmt: skip
-    half = whitening @ square_root(inner)  # so that no variance of a coefficient is negative by rounding
+    c: Conjugate,
+    settings: FitSettings,
+    noise: Array,
+    inner: Array,
+    middle: Array,
+    objective: tuple[float, ...] = (),
+    residual_variance: float | None = None,
+) -> Posterior:
+    """noise: (3,) σ of each kind in its own unit. inner, middle: (n, n) model error and epistemic covariance in whitened
+    coordinates. residual_variance: where it is not that of `c`."""
+    half = c.whitening @ square_root(inner)  # so that no variance of a coefficient is negative by rounding
     return Posterior(
-        name=settings.posterior, mean=c.mean, epistemic=whitening @ middle @ whitening.T,
-        model_error=half @ half.T, noise=float(np.sqrt(noise)),
-        noise_by_kind=np.sqrt(noise) / noise_weights,
-        whitening=whitening, inner=inner, middle=middle, norms=c.factor.norms, ridge=c.ridge,
-        n_rows=c.factor.n_rows, embedded_rows=embedded_rows, objective=objective,
-    )  # fmt: skip
+        name=settings.posterior,
+        mean=c.mean,
+        epistemic=c.whitening @ middle @ c.whitening.T,
+        model_error=half @ half.T,
+        noise_by_kind=noise,
+        residual_variance=c.residual_variance if residual_variance is None else residual_variance,
+        whitening=c.whitening,
+        inner=inner,
+        middle=middle,
+        prior_information=c.prior_information,
+        ridge=c.ridge,
+        n_rows=c.factor.n_rows,
+        embedded_rows=c.factor.n_rows,
+        objective=objective,
+    )
 
 
 def _rounding(factor: Factor, targets: Array) -> float:
@@ -67,13 +102,7 @@ def _rounding(factor: Factor, targets: Array) -> float:
     return 1e-30 * squares / factor.n_rows
 
 
-def prior_share(whitening: Array, norms: Array, ridge: float) -> Array:
-    """(n, n) κ TᵀN²T: the prior's part of the unit information in whitened coordinates; the rows have the rest."""
-    scaled = whitening * norms[:, None]
-    return ridge * scaled.T @ scaled
-
-
-def plain_bayes(c: Conjugate, settings: FitSettings, noise_weights: Array) -> Posterior:
+def plain_bayes(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
     """The conjugate posterior, without model error; σ² known, of inverse-gamma posterior, or of largest evidence.
 
     With σ² ~ IG(a, b) coefficients are Student-t; what is kept is that posterior's covariance, b'/(a' - 1) times that of
@@ -91,19 +120,17 @@ def plain_bayes(c: Conjugate, settings: FitSettings, noise_weights: Array) -> Po
             ).on_all_ranks()
         variance = (settings.noise_scale + 0.5 * c.factor.n_rows * c.residual_variance) / (shape - 1.0)
     nothing = np.zeros((n, n))
-    return as_posterior(
-        c, settings, noise_weights, c.whitening, nothing, variance, np.eye(n) * variance, c.factor.n_rows, ()
-    )
+    stds = noise.stds(variance / c.residual_variance)
+    return as_posterior(c, settings, stds, nothing, np.eye(n) * variance, residual_variance=variance)
 
 
-def variational(c: Conjugate, settings: FitSettings, noise_weights: Array) -> Posterior:
+def variational(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
     """Mean-field variational inference of the same: N(μ, 1/diag(Σ⁻¹)), the independent Gaussians nearest to N(μ, Σ) in
     Kullback-Leibler divergence from them to it. It underestimates wherever columns are not orthogonal."""
-    bayes = plain_bayes(c, settings, noise_weights)
+    bayes = plain_bayes(c, settings, noise)
     scaled = c.whitening * c.factor.norms[:, None]
     information = np.linalg.solve(scaled.T, np.linalg.inv(scaled))  # of unit noise and unit columns
-    spread = bayes.noise**2 / np.diag(information)
+    spread = bayes.residual_variance / np.diag(information)
     root = np.linalg.solve(scaled, np.diag(np.sqrt(spread)))
-    return as_posterior(
-        c, settings, noise_weights, c.whitening, bayes.inner, bayes.noise**2, root @ root.T, c.factor.n_rows, ()
-    )
+    middle = root @ root.T
+    return replace(bayes, middle=middle, epistemic=c.whitening @ middle @ c.whitening.T)

@@ -32,8 +32,9 @@ def left_out_factors(blocks: Sequence[Block], to_white: Array, posterior: Poster
                 # (1 - QQᵀ)⁻¹ r = r + Q (1 - QᵀQ)⁻¹ Qᵀ r
                 residual = block.residuals[here] + q @ (vectors / left @ vectors.T) @ (q.T @ block.residuals[here])
                 root = square_root(posterior.inner_with(-q.T @ q))
-                variance = np.square(q @ root).sum(axis=1) + posterior.noise**2
                 kinds = block.kinds[here]
+                noise = posterior.noise_variance(block.weights[here], kinds)
+                variance = np.square(q @ root).sum(axis=1) + noise
                 np.add.at(squares, kinds, residual**2 / variance)
                 np.add.at(rows, kinds, 1.0)
     squares, rows = sum_rows(comm, squares, rows)

@@ -1,6 +1,6 @@
 """The full Gaussian likelihood of embedded model error, all rows' covariance at once. An oracle: O(m³).
 
-    -log L = ½ [ rᵀ S⁻¹ r + log det S ],   S = Q diag((g d)²) Qᵀ + σ² 1
+    -log L = ½ [ rᵀ S⁻¹ r + log det S ],   S = Q diag((g d)²) Qᵀ + diag(w² σ²)
 
 One δ for all rows; degenerate as σ → 0. Rows are gathered from all ranks.
 """
@@ -35,12 +35,12 @@ class FullObjective(Objective):
             )
 
     def __call__(self, parameters: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        x, noise, theta = self.parts(parameters)
-        q, residuals = gathered(self.blocks, self.comm)
+        x, share, theta = self.parts(parameters)
+        q, residuals, noise = gathered(self.blocks, self.comm)
         g, d2 = self.scale(theta), np.exp(2.0 * x)
         chosen = q[:, self.chosen]
         r = residuals - q @ theta
-        s = (chosen * (g**2 * d2)) @ chosen.T + noise * np.eye(len(q))
+        s = (chosen * (g**2 * d2)) @ chosen.T + np.diag(share * noise)
         inverse = np.linalg.inv(s)
         u = inverse @ r
         sign, logabs = np.linalg.slogdet(s)
@@ -50,7 +50,7 @@ class FullObjective(Objective):
         by_variance = 0.5 * (np.einsum("ik,ij,jk->k", chosen, inverse, chosen) - (chosen.T @ u) ** 2)
         gradient = [2.0 * by_variance * g**2 * d2 + slope]
         if self.infer_noise:
-            gradient.append(np.atleast_1d(0.5 * noise * (np.trace(inverse) - u @ u)))
+            gradient.append(np.atleast_1d(0.5 * share * (noise @ np.diag(inverse) - noise @ u**2)))
         if self.joint:
             strain = self.precision @ (self.pull + theta)
             cost = cost + 0.5 * (self.pull + theta) @ strain
@@ -61,8 +61,9 @@ class FullObjective(Objective):
         return cost, np.concatenate(gradient)
 
 
-def gathered(blocks: Sequence[Block], comm: Communicator) -> tuple[Array, Array]:
-    """All ranks' counted rows (m, n) and residuals (m,). Collective."""
-    kept = [(b.rows[b.counts > 0], b.residuals[b.counts > 0]) for b in blocks]
-    everyone = comm.allgather((np.concatenate([k[0] for k in kept]), np.concatenate([k[1] for k in kept])))
-    return np.concatenate([e[0] for e in everyone]), np.concatenate([e[1] for e in everyone])
+def gathered(blocks: Sequence[Block], comm: Communicator) -> tuple[Array, Array, Array]:
+    """All ranks' counted rows (m, n), residuals and noise (m,). Collective."""
+    kept = [tuple(x[b.counts > 0] for x in (b.rows, b.residuals, b.noise)) for b in blocks]
+    everyone = comm.allgather([np.concatenate(part) for part in zip(*kept, strict=True)])
+    rows, residuals, noise = (np.concatenate(part) for part in zip(*everyone, strict=True))
+    return rows, residuals, noise

@@ -28,7 +28,7 @@ LEAST_CURVATURE = 1e-2
 SETTLED = 1e-6
 """Joint means have settled when a turn lowers the objective by less than this share of it."""
 ZERO_NOISE = 1e-10
-"""Of the residual variance: `noise: zero` where a logarithm needs a number."""
+"""Of the mean square residual: `noise: zero` where a logarithm needs a number."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,25 @@ class Coordinates:
         scaled = c.factor.norms[:, None] * matrix
         inverse = np.linalg.solve(scaled, np.diag(c.factor.norms))
         mixing = inverse @ c.whitening * np.sqrt(c.residual_variance)
-        return cls(matrix, c.ridge * scaled.T @ scaled, inverse @ c.mean, inverse @ (c.mean - c.factor.center), mixing)
+        pull = inverse @ (c.mean - c.factor.center)
+        return cls(matrix, c.prior_information_in(matrix), inverse @ c.mean, pull, mixing)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """In the rows' coordinates. inner: (n, n) Σ_δ. shift: (n,) of the mean, zero when anchored. epistemic: (n, n)
-    covariance of the coefficients where the sandwich is not it. objective: -log posterior on the way."""
+    """In the rows' coordinates. inner: (n, n) Σ_δ. noise_share: τ. shift: (n,) of the mean, zero when anchored. epistemic:
+    (n, n) covariance of the coefficients where the sandwich is not it. objective: -log posterior on the way."""
 
     inner: Array
-    noise_variance: float
+    noise_share: float
     shift: Array
     epistemic: Array | None
     objective: tuple[float, ...]
 
 
-def fixed_noise(settings: FitSettings, residual_variance: float) -> float:
-    """σ² that is fixed, or where its search begins."""
-    return (ZERO_NOISE if settings.noise == "zero" else settings.noise_fraction) * residual_variance
+def noise_share(settings: FitSettings) -> float:
+    """τ that is fixed, or where its search begins: σ² of a kind next to the mean square of its residuals."""
+    return ZERO_NOISE if settings.noise == "zero" else settings.noise_fraction
 
 
 def estimate(
@@ -74,7 +75,7 @@ def estimate(
 ) -> Estimate:  # fmt: skip
     """chosen: (p,) which columns of the rows have a model error. start: (n, n) a Σ_δ to begin with. Collective."""
     n = len(where.pull)
-    noise, anchored = fixed_noise(settings, residual_variance), settings.mean == "anchored"
+    noise, anchored = noise_share(settings), settings.mean == "anchored"
     still = np.zeros(n)
     fast = settings.likelihood != "full" and not settings.laplace
     if fast and settings.embedding == "full":
@@ -104,7 +105,7 @@ def _any_covariance(
     infer, pseudo_rows = settings.noise == "inferred", settings.pseudo_rows
     if settings.mean == "anchored":
         found = iid_covariance(blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
-        return Estimate(found.sigma, found.noise_variance, np.zeros(len(where.pull)), None, found.objective)
+        return Estimate(found.sigma, found.noise_share, np.zeros(len(where.pull)), None, found.objective)
 
     precision = where.precision / residual_variance
     theta, objective = np.zeros(len(where.pull)), []
@@ -112,7 +113,7 @@ def _any_covariance(
         found = iid_covariance(
             blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer, max_iterations=2
         )
-        start, noise, pulled = found.sigma, found.noise_variance, where.pull + theta
+        start, noise, pulled = found.sigma, found.noise_share, where.pull + theta
         objective.append(found.objective[-1] + 0.5 * float(pulled @ precision @ pulled))
         change, covariance = _mean_step(blocks, start, noise, precision, pulled, comm)
         if len(objective) > 1 and objective[-2] - objective[-1] < SETTLED * abs(objective[-1]):
@@ -126,18 +127,19 @@ def _any_covariance(
 
 
 def _mean_step(
-    blocks: Sequence[Block], sigma: Array, noise: float, precision: Array, pulled: Array, comm: Communicator
+    blocks: Sequence[Block], sigma: Array, share: float, precision: Array, pulled: Array, comm: Communicator
 ) -> tuple[Array, Array]:
     """The step (n,) to the mean that weights 1/s² and the prior give, and its covariance (n, n)."""
     root = square_root(sigma)
     information, pull = np.zeros_like(sigma), np.zeros(len(sigma))
     for block in blocks:
         for k in range(0, len(block.rows), 4096):
-            q, counts = block.rows[k : k + 4096], block.counts[k : k + 4096]
-            weight = counts / (np.square(q @ root).sum(axis=1) + noise)
+            part = slice(k, k + 4096)
+            q, counts = block.rows[part], block.counts[part]
+            weight = counts / (np.square(q @ root).sum(axis=1) + share * block.noise[part])
             scaled = q * np.sqrt(weight)[:, None]
             information += scaled.T @ scaled
-            pull += (weight * block.residuals[k : k + 4096]) @ q
+            pull += (weight * block.residuals[part]) @ q
     information, pull = sum_rows(comm, information, pull)
     covariance: Array = comm.bcast(np.asarray(np.linalg.inv(information + precision), dtype=float))
     return covariance @ (pull - precision @ pulled), covariance

@@ -32,15 +32,22 @@ class LeftOut:
     mean: Array
 
 
-def left_out(blocks: Sequence[Block], folds: Sequence[NDArray[np.int64]], n_folds: int, comm: Communicator) -> LeftOut:
-    """folds: of each block (m,), the fold of each row, below n_folds. κ by the evidence of all rows. Collective.
+def left_out(
+    blocks: Sequence[Block],
+    folds: Sequence[NDArray[np.int64]],
+    n_folds: int,
+    comm: Communicator,
+    constants: Sequence[int] = (),
+) -> LeftOut:
+    """folds: of each block (m,), the fold of each row, below n_folds. constants: see `fit_posterior`. κ by the evidence of
+    all rows. Collective.
 
     Raises FitError on all ranks without rows.
     """
     n = blocks[0].rows.shape[1]
     (n_rows,) = sum_rows(comm, float(sum(b.fitted.sum() for b in blocks)))
     triangle = combined_triangle(comm, triangle_of(blocks))
-    factor = Factor.of(triangle, int(n_rows), np.zeros(n), comm)
+    factor = Factor.of(triangle, int(n_rows), None, comm, constants)
     ridge = max(comm.bcast(factor.evidence_ridge()), FLATTEST)
     mean, whitening = factor.mean(ridge), factor.whitening(ridge)
     residuals = [b.targets - b.rows @ mean for b in blocks]

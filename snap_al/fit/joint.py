@@ -1,6 +1,6 @@
 """Diagonal model error by Fisher scoring, and the coefficients with it, under any likelihood that is a sum over rows.
 
-    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v + σ²
+    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v + w²σ²
 
 The information that is used has no block between θ and v, so an iteration is a weighted least squares for θ, and beside it a
 damped Newton step for v: of log v where a prior holds v above zero (α > 0), of v ≥ 0 itself where none does, since most v
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit.blocks import Block
+from snap_al.fit.blocks import Block, noise_level
 from snap_al.fit.embedded import LONGEST_STEP, SAMPLED_ROWS_PER_DIRECTION
 from snap_al.fit.likelihood import Rowwise
 from snap_al.parallel import Communicator, collectively, sum_rows
@@ -48,11 +48,11 @@ class _Sums:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a pass over the rows needs. The curvature by v is that of every so manieth row."""
+    """What a pass over the rows needs. The curvature by v is that of one row in `stride`."""
 
     blocks: Sequence[Block]
     rowwise: Rowwise
-    noise: float
+    noise_share: float
     chosen: NDArray[np.int64]
     stride: int
     comm: Communicator
@@ -68,7 +68,8 @@ class _Rows:
                 for start in range(0, len(block.rows), CHUNK):
                     q, counts = block.rows[start : start + CHUNK], block.counts[start : start + CHUNK]
                     squared = np.square(q if p == n else q[:, self.chosen])
-                    r, s2 = block.residuals[start : start + CHUNK] - q @ theta, squared @ v + self.noise
+                    r = block.residuals[start : start + CHUNK] - q @ theta
+                    s2 = squared @ v + self.noise_share * block.noise[start : start + CHUNK]
                     value, by_r, by_s2 = self.rowwise(r, s2)
                     of_r, of_s2 = self.rowwise.information(r, s2)
                     cost += float(counts @ value)
@@ -84,7 +85,7 @@ class _Rows:
 
 
 def scored(
-    blocks: Sequence[Block], rowwise: Rowwise, noise_variance: float, comm: Communicator, *, chosen: NDArray[np.int64],
+    blocks: Sequence[Block], rowwise: Rowwise, noise_share: float, comm: Communicator, *, chosen: NDArray[np.int64],
     joint: bool, precision: Array, pulled: Array, pseudo_rows: float, start: Array | None = None, settled: float = 1e-6,
     max_iterations: int = 300,
 ) -> Scored:  # fmt: skip
@@ -98,9 +99,10 @@ def scored(
         sum(float(b.counts @ b.residuals**2) for b in blocks),
         float(sum(np.count_nonzero(b.counts) for b in blocks)),
     )
-    mode, alpha, p = max(float(squares) / len(chosen), noise_variance), 0.5 * pseudo_rows, len(chosen)
+    level = noise_level(blocks, noise_share, comm)
+    mode, alpha, p = max(float(squares) / len(chosen), level), 0.5 * pseudo_rows, len(chosen)
     stride = max(1, int(n_rows) // max(SAMPLED_ROWS_PER_DIRECTION * p, 4000))
-    rows = _Rows(blocks, rowwise, noise_variance, chosen, stride, comm)
+    rows = _Rows(blocks, rowwise, noise_share, chosen, stride, comm)
     bounded = alpha == 0.0
 
     def priors(v: Array, theta: Array) -> float:

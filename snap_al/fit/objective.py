@@ -26,11 +26,12 @@ WIDEST = 1e-6
 
 @dataclass(frozen=True)
 class Objective:
-    """Parameters: x = log d (p,), log σ² if it is inferred, and φ (n,) if the mean is joint: c = c̄ + Tθ, θ = Mφ.
+    """Parameters: x = log d (p,), log τ if noise is inferred, and φ (n,) if the mean is joint: c = c̄ + Tθ, θ = Mφ.
 
     blocks: rows q = ÃT with residuals at c̄. chosen: (p,) columns with a model error. relative: (n,) the coefficients c̄ in
     the rows' coordinates if model error is a share of them, else None; T is diagonal then. precision: (n, n) that of
-    the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M (n, n), such that all φ are alike to a search. noise_variance: σ², or where its search begins.
+    the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M (n, n), such that all φ are alike to a search. noise_share: τ, σ² next to the blocks' noise, or where its
+    search begins.
     """
 
     blocks: Sequence[Block]
@@ -41,7 +42,7 @@ class Objective:
     precision: Array
     pull: Array
     mixing: Array
-    noise_variance: float
+    noise_share: float
     infer_noise: bool
     joint: bool
     comm: Communicator
@@ -51,13 +52,13 @@ class Objective:
         return len(self.chosen) + int(self.infer_noise) + (len(self.pull) if self.joint else 0)
 
     def parts(self, parameters: NDArray[Any]) -> tuple[NDArray[Any], Any, NDArray[Any]]:
-        """x (p,), σ², θ (n,; zeros when the mean is anchored)."""
+        """x (p,), τ, θ (n,; zeros when the mean is anchored)."""
         p = len(self.chosen)
-        noise = np.exp(parameters[p]) if self.infer_noise else self.noise_variance
+        share = np.exp(parameters[p]) if self.infer_noise else self.noise_share
         theta = np.zeros(len(self.pull))
         if self.joint:
             theta = self.mixing @ parameters[p + int(self.infer_noise) :]
-        return parameters[:p], noise, theta
+        return parameters[:p], share, theta
 
     def scale(self, theta: NDArray[Any]) -> NDArray[Any]:
         """g (p,): 1, or the coefficients."""
@@ -67,29 +68,29 @@ class Objective:
 
     def __call__(self, parameters: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         """-log posterior and its gradient. Collective."""
-        x, noise, theta = self.parts(parameters)
+        x, share, theta = self.parts(parameters)
         g, d2 = self.scale(theta), np.exp(2.0 * x)
         cost: Any = 0.0
         everywhere = len(self.chosen) == len(self.pull)
-        by_variance, by_noise, by_theta = np.zeros_like(d2), 0.0 * noise, np.zeros_like(theta)
+        by_variance, by_share, by_theta = np.zeros_like(d2), 0.0 * share, np.zeros_like(theta)
         with collectively(self.comm):
             for block in self.blocks:
                 for start in range(0, len(block.rows), CHUNK):
                     part = slice(start, start + CHUNK)
-                    q, counts = block.rows[part], block.counts[part]
+                    q, counts, noise = block.rows[part], block.counts[part], block.noise[part]
                     squared = np.square(q if everywhere else q[:, self.chosen])
                     r = block.residuals[part] - q @ theta if self.joint else block.residuals[part]
-                    value, by_r, by_s2 = self.rowwise(r, squared @ (g**2 * d2) + noise)
+                    value, by_r, by_s2 = self.rowwise(r, squared @ (g**2 * d2) + share * noise)
                     cost = cost + counts @ value
                     by_variance = by_variance + (counts * by_s2) @ squared
-                    by_noise = by_noise + counts @ by_s2
+                    by_share = by_share + counts @ (noise * by_s2)
                     if self.joint:
                         by_theta = by_theta - (counts * by_r) @ q
-        cost, by_variance, by_noise, by_theta = sum_rows(self.comm, cost, by_variance, by_noise, by_theta)
+        cost, by_variance, by_share, by_theta = sum_rows(self.comm, cost, by_variance, by_share, by_theta)
         below, slope = self.prior(x)
         gradient = [2.0 * by_variance * g**2 * d2 + slope]
         if self.infer_noise:
-            gradient.append(np.atleast_1d(by_noise * noise))
+            gradient.append(np.atleast_1d(by_share * share))
         if self.joint:
             strain = self.precision @ (self.pull + theta)
             cost = cost + 0.5 * (self.pull + theta) @ strain
@@ -110,10 +111,10 @@ class Objective:
             start = np.zeros(self.n_parameters)
             start[: len(x)] = x
             if self.infer_noise:
-                start[len(x)] = np.log(self.noise_variance)
+                start[len(x)] = np.log(self.noise_share)
             span = -np.log(WIDEST)
             bounds = [(np.log(scale) - span, np.log(scale) + span)] * len(x)
-            bounds += [(2 * np.log(scale) - 2 * span, 2 * np.log(scale) + 2 * span)] * int(self.infer_noise)
+            bounds += [(2.0 * np.log(WIDEST), span)] * int(self.infer_noise)
             bounds += [(None, None)] * (self.n_parameters - len(bounds))
             history: list[float] = []
             for _ in range(MOST_REVIVALS):

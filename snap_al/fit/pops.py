@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 def pops(blocks: Sequence[Block], settings: FitSettings, comm: Communicator) -> tuple[Array, Array, Array, Array]:
     """mean (n,), epistemic (n, n), misspecification (n, n) and samples (k, n), in the columns of the blocks' weighted rows,
     whose residuals are their targets. Collective. Raises InputError without the package."""
-    rows, targets = gathered(blocks, comm)
+    rows, targets, _ = gathered(blocks, comm)
     order = np.lexsort((rows[:, 0], rows[:, -1], targets))  # which samples it draws depends on the rows' order
     rows, targets = rows[order], targets[order]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,28 @@ class Posterior:
     """A Gaussian posterior over n distinct coefficients, with embedded model error.
 
     mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of δ (zeros without).
-    noise: σ in weighted units. noise_by_kind: σ/w for the reference weight of each kind (energy, force, stress).
+    noise_by_kind: (3,) σ of energies per atom (eV), force components (eV/Å) and stress components (bar); 0 for a kind that
+    was not fitted. residual_variance: that of the weighted residuals, which the prior is relative to.
     whitening: T (n, n), in whose coordinates rows and prior together have unit information. inner, middle: (n, n), the
-    model error and the epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. norms: (n,) weighted
-    norms of the columns. embedded_rows: how many rows the model error was last estimated from. recalibration: (3,) factor
+    model error and the epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. prior_information:
+    (n, n) the prior's part of the unit information there. ridge: κ, the prior's precision next to columns of unit norm.
+    embedded_rows: how many rows model error and noise were last estimated from. recalibration: (3,) factor
     on the stds of each kind, 1 unless asked for. draws: (k, n) the members or samples that the covariance is of, if any.
     diagnostics: what the method has to say of itself. remarks: what a user should know of the rows that were fitted.
+    atom_reference: (n_elements, n) rows that are taken off those of single atoms of each element before the std of an atom's
+    energy is computed: the part of it that the compositions of the training set leave open; empty where there is none.
     """
 
     name: str
     mean: Array
     epistemic: Array
     model_error: Array
-    noise: float
     noise_by_kind: Array
+    residual_variance: float
     whitening: Array
     inner: Array
     middle: Array
-    norms: Array
+    prior_information: Array
     ridge: float
     n_rows: int
     embedded_rows: int
@@ -62,6 +66,7 @@ class Posterior:
     draws: Array = field(default_factory=lambda: np.zeros((0, 0)))
     diagnostics: dict[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    atom_reference: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def covariance(self) -> Array:
@@ -71,25 +76,37 @@ class Posterior:
     @property
     def digest(self) -> str:
         """Names these coefficients and covariances."""
-        content = (self.mean, self.epistemic, self.model_error, self.recalibration)
+        content = (
+            self.mean, self.epistemic, self.model_error, self.recalibration, self.atom_reference,
+        )  # fmt: skip
         return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in content)).hexdigest()[:16]
 
     def predict(self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None) -> Prediction:
-        """rows: (m, n) unweighted. The noise is σ/w with `weights` (m,), else the reference one of `kinds` (m,), else 0.
-        With `kinds` the stds are recalibrated, if the posterior was.
+        """rows: (m, n) unweighted. kinds: (m,) 0 energy, 1 force, 2 stress, for their noise and, if the posterior was
+        recalibrated, the factor on their stds; without, the noise is that of the one kind that was fitted, or 0 where
+        there were several. weights: (m,) as in `fit_posterior`; noise is in the kind's own unit and the same for all.
 
         Raises InputError for rows of another width.
         """
         if rows.ndim != 2 or rows.shape[1] != len(self.mean):
             raise InputError(f"rows of shape {rows.shape} for a posterior over {len(self.mean)} coefficients")
-        noise = np.zeros(len(rows))
-        if weights is not None:
-            noise = self.noise / np.asarray(weights, dtype=float)
-        elif kinds is not None:
+        fitted = self.noise_by_kind[self.noise_by_kind > 0]
+        noise = np.full(len(rows), fitted[0] if len(fitted) == 1 else 0.0)
+        if kinds is not None:
             noise = self.noise_by_kind[kinds]
         factor = np.ones(len(rows)) if kinds is None else self.recalibration[kinds]
         epistemic, model_error = row_std(rows, self.epistemic), row_std(rows, self.model_error)
         return Prediction(rows @ self.mean, factor * epistemic, factor * model_error, factor * noise)
+
+    def atom_energy_std(self, rows: Array, elements: NDArray[np.int64]) -> Array:
+        """(m,) eV, total stds of single atoms' energies without noise. rows: (m, n), elements: (m,) their numbers."""
+        if len(self.atom_reference):
+            rows = rows - self.atom_reference[elements]
+        return np.asarray(self.recalibration[0] * row_std(rows, self.covariance))
+
+    def noise_variance(self, weights: Array, kinds: NDArray[np.int8]) -> Array:
+        """(m,) of rows in weighted units: w²σ²."""
+        return np.asarray(np.square(weights * self.noise_by_kind[kinds]))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity is made of. Of a
@@ -166,7 +183,7 @@ def row_std(rows: Array, covariance: Array) -> Array:
 
 def square_root(covariance: Array) -> Array:
     """L (n, n) with L Lᵀ = Σ, for any positive semi-definite Σ, scaled first so that units do not cost digits."""
-    scale = np.sqrt(np.diag(covariance))
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     safe = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
     return np.asarray(safe[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)))

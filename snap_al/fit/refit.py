@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snap_al.fit.blocks import Block, row_variance, sandwich, transform
-from snap_al.fit.conjugate import as_posterior, conjugate, plain_bayes, prior_share
-from snap_al.fit.estimate import fixed_noise
+from snap_al.fit.conjugate import as_posterior, conjugate, plain_bayes
+from snap_al.fit.noise import Noise
 from snap_al.fit.posterior import Posterior, square_root
 from snap_al.fit.settings import FitSettings
 from snap_al.parallel import SERIAL, Communicator
@@ -18,43 +19,54 @@ Array = NDArray[np.float64]
 
 
 def refit(
-    previous: Posterior, triangle: Array, n_rows: int, added: list[Block], noise_weights: Array, settings: FitSettings,
-    *, prior_mean: ArrayLike | None = None, comm: Communicator = SERIAL,
-) -> Posterior:  # fmt: skip
-    """What `fit_blocks` gives for the rows of `previous` and `added` together with the model error Σ_δ left as it is.
+    previous: Posterior,
+    triangle: Array,
+    n_rows: int,
+    added: list[Block],
+    settings: FitSettings,
+    *,
+    prior_mean: ArrayLike | None = None,
+    constants: Sequence[int] = (),
+    comm: Communicator = SERIAL,
+) -> Posterior:
+    """What `fit_blocks` gives for the rows of `previous` and `added` together with model error Σ_δ and noise left as they
+    are; of bayes, whose σ² is the scale of the posterior, the kinds' noise follows it.
 
     Costs what `added` (this rank's, at least one block) costs, not what was fitted before. triangle: all ranks' rows,
-    the added ones among them; n_rows: how many. Collective.
+    the added ones among them; n_rows: how many. constants: see `fit_posterior`. Collective.
 
     With X = T⁻¹T' from the old whitening to the new, the sandwich's middle Σ s² (ãT)ᵀ(ãT) of the old rows follows as
-    Xᵀ(·)X, its σ² replaced by the new one.
+    Xᵀ(·)X.
     """
-    c = conjugate(triangle, n_rows, prior_mean, settings, comm)
-    norms, eye = c.factor.norms, np.eye(len(c.mean))
+    c = conjugate(triangle, n_rows, prior_mean, settings, comm, constants)
+    norms = c.factor.norms
     if settings.posterior == "bayes":
-        return plain_bayes(c, settings, noise_weights)
-    noise = fixed_noise(settings, c.residual_variance)
+        noise = Noise(previous.noise_by_kind**2 * c.residual_variance / previous.residual_variance)
+        return replace(plain_bayes(c, settings, noise), embedded_rows=previous.embedded_rows)
     carried = np.asarray(
         np.linalg.solve(c.whitening * norms[:, None], square_root(previous.model_error) * norms[:, None])
     )
     x = np.linalg.solve(previous.whitening * norms[:, None], c.whitening * norms[:, None])
-    old_prior = prior_share(previous.whitening, previous.norms, previous.ridge)
-    old_variance = previous.noise**2 * c.residual_variance / noise
-    old = previous.middle - old_prior * old_variance + (noise - previous.noise**2) * (eye - old_prior)
+    old = previous.middle - previous.prior_information * previous.residual_variance
     for block in added:
         transform(block.rows, c.whitening)
-    middle = x.T @ old @ x + prior_share(c.whitening, norms, c.ridge) * c.residual_variance
-    variances = [row_variance(block.rows, carried) + noise for block in added]
+    variances = [
+        row_variance(block.rows, carried) + previous.noise_variance(block.weights, block.kinds) for block in added
+    ]
+    middle = x.T @ old @ x + c.prior_information * c.residual_variance
     middle = middle + sandwich(added, variances, comm)
-    updated = as_posterior(
-        c, settings, noise_weights, c.whitening, carried @ carried.T, noise, middle, previous.embedded_rows, ()
+    updated = as_posterior(c, settings, previous.noise_by_kind, carried @ carried.T, middle)
+    return replace(
+        updated,
+        embedded_rows=previous.embedded_rows,
+        recalibration=previous.recalibration,
+        remarks=previous.remarks,
     )
-    return replace(updated, recalibration=previous.recalibration, remarks=previous.remarks)
 
 
 def can_refit(settings: FitSettings) -> bool:
-    """Whether a few new rows can be added to a fit without the others: where the mean is least squares and σ² follows
-    from its residuals."""
+    """Whether a few new rows can be added to a fit without the others: where the mean is least squares, and noise is a
+    share of its residuals."""
     if settings.posterior == "bayes":
         return True
     return settings.posterior == "embedded" and settings.mean == "anchored" and settings.noise != "inferred"

@@ -18,16 +18,17 @@ RULING_SHARE = 0.5
 FEWEST_ROWS = 20
 
 
-def of_columns(factor: Factor, empty: NDArray[np.bool_], names: Sequence[str]) -> list[str]:
+def of_columns(factor: Factor, names: Sequence[str]) -> list[str]:
     """Columns that are zero in all rows, and how many directions of the others no row tells of."""
     found = []
-    which = [names[int(k)] for k in np.flatnonzero(empty)]
+    which = [names[int(k)] for k in np.flatnonzero(factor.empty)]
     if which:
         found.append(f"no row has anything in {_some(which)}: these coefficients are the prior's")
-    missing = int(np.sum(factor.s <= NO_DATA * factor.s.max())) - len(which)
-    if missing > 0 and factor.s.max() > 0:
+    largest = float(factor.s.max(initial=0.0))
+    missing = int(np.sum(factor.s <= NO_DATA * largest)) + factor.n_constants - factor.n_free - len(which)
+    if missing > 0 and (largest > 0 or factor.n_free > 0):
         found.append(
-            f"the rows leave {missing} of {len(factor.s)} combinations of coefficients open ({factor.n_rows} rows): columns "
+            f"the rows leave {missing} of {len(factor.norms)} combinations of coefficients open ({factor.n_rows} rows): columns "
             "are equal or dependent, or there are too few rows; these are the prior's, with wide stds"
         )
     return found

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from snap_al.errors import FitError, InputError
 from snap_al.fit.blocks import Block
-from snap_al.fit.estimate import Coordinates, Estimate, fixed_noise, objective
+from snap_al.fit.estimate import Coordinates, Estimate, noise_share, objective
 from snap_al.fit.objective import CHUNK, Objective
 from snap_al.fit.settings import FitSettings
 from snap_al.parallel import Communicator, collectively, served, sum_rows
@@ -33,7 +33,7 @@ MOST_DIVERGENT = 0.02
 
 @dataclass(frozen=True)
 class Marginal:
-    """-log p(d | y) and its gradient over x = log d and log σ²; c is integrated out. `f` must be IID and additive."""
+    """-log p(d | y) and its gradient over x = log d and log τ; c is integrated out. `f` must be IID and additive."""
 
     f: Objective
 
@@ -45,12 +45,12 @@ class Marginal:
     def with_mean(self, parameters: Array) -> tuple[float, Array, Array, Array]:
         """Also the mean θ* (n,) and covariance H⁻¹ (n, n) of the coefficients at these parameters. Collective."""
         f, n = self.f, len(self.f.pull)
-        x, noise, _ = f.parts(parameters)
+        x, share, _ = f.parts(parameters)
         d2 = np.exp(2.0 * x)
         cost, h, information = 0.0, np.zeros(n), np.zeros((n, n))
         with collectively(f.comm):
-            for q, squared, r, counts in self._chunks():
-                s2 = squared @ d2 + noise
+            for q, squared, r, noise, counts in self._chunks():
+                s2 = squared @ d2 + share * noise
                 cost += 0.5 * float(counts @ (r**2 / s2 + np.log(s2)))
                 h += (counts * r / s2) @ q
                 scaled = q * np.sqrt(counts / s2)[:, None]
@@ -62,17 +62,17 @@ class Marginal:
         h = h - f.precision @ f.pull
         theta = covariance @ h
         value = float(total) - 0.5 * float(h @ theta) + float(np.log(np.diag(factor)).sum())
-        by_variance, by_noise = np.zeros(len(x)), 0.0
+        by_variance, by_share = np.zeros(len(x)), 0.0
         with collectively(f.comm):
-            for q, squared, r, counts in self._chunks():
-                s2 = squared @ d2 + noise
+            for q, squared, r, noise, counts in self._chunks():
+                s2 = squared @ d2 + share * noise
                 spread = np.square(q @ inverse.T).sum(axis=1)
                 by_s2 = 0.5 * counts * (1.0 / s2 - ((r - q @ theta) ** 2 + spread) / s2**2)
                 by_variance += by_s2 @ squared
-                by_noise += float(by_s2.sum())
-        by_variance, noise_slope = sum_rows(f.comm, by_variance, by_noise)
+                by_share += float(by_s2 @ noise)
+        by_variance, share_slope = sum_rows(f.comm, by_variance, by_share)
         below, slope = f.prior(x)
-        gradient = [2.0 * by_variance * d2 + slope] + [np.atleast_1d(noise_slope * noise)] * int(f.infer_noise)
+        gradient = [2.0 * by_variance * d2 + slope] + [np.atleast_1d(share_slope * share)] * int(f.infer_noise)
         return value + float(below), np.concatenate(gradient), theta, covariance
 
     def _chunks(self) -> Any:
@@ -80,7 +80,8 @@ class Marginal:
             for start in range(0, len(block.rows), CHUNK):
                 part = slice(start, start + CHUNK)
                 q = block.rows[part]
-                yield q, np.square(q[:, self.f.chosen]), block.residuals[part], block.counts[part]
+                squared = np.square(q[:, self.f.chosen])
+                yield q, squared, block.residuals[part], block.noise[part], block.counts[part]
 
 
 def sample(
@@ -91,7 +92,7 @@ def sample(
 
     Raises FitError when the chains have not mixed, InputError without nutpie.
     """
-    noise = fixed_noise(settings, residual_variance)
+    noise = noise_share(settings)
     integrated = settings.likelihood == "iid" and not settings.multiplicative
     f = objective(blocks, where, noise, residual_variance, settings, chosen, comm)
     f = replace(f, joint=not integrated, infer_noise=settings.noise == "inferred")

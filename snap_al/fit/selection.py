@@ -30,44 +30,49 @@ def given(embed: str | tuple[int | str, ...], n: int) -> NDArray[np.int64]:
     return np.unique([int(e) % n for e in embed])
 
 
-def fewest(blocks: Sequence[Block], noise_variance: float, pseudo_rows: float, comm: Communicator) -> NDArray[np.int64]:
+def fewest(
+    blocks: Sequence[Block], noise_share: float, pseudo_rows: float, comm: Communicator
+) -> tuple[NDArray[np.int64], list[str]]:
     """(p,) the columns, taken one by one for what they add, that reach 95 % of the likelihood that all of them gain over
-    equal variances of the rows. Collective."""
+    equal variances of the rows; and a remark when that needs all of them. Collective."""
     n = blocks[0].rows.shape[1]
     r2, rows = sum_rows(
         comm, sum(float(b.counts @ b.residuals**2) for b in blocks), sum(float(b.counts.sum()) for b in blocks)
     )
     plain = 0.5 * float(rows) * (1.0 + np.log(float(r2 / rows)))
     best = _minus_log(
-        blocks, iid_variances(blocks, noise_variance, comm, pseudo_rows=pseudo_rows).v, None, noise_variance, comm
+        blocks, iid_variances(blocks, noise_share, comm, pseudo_rows=pseudo_rows).v, None, noise_share, comm
     )
     wanted = plain - SHARE * (plain - best)
     taken: list[int] = []
     v = np.zeros(0)
     while len(taken) < n:
         candidates = np.setdiff1d(np.arange(n), taken)
-        costs = _with_one_more(blocks, np.array(taken, dtype=int), v, candidates, noise_variance, comm)
+        costs = _with_one_more(blocks, np.array(taken, dtype=int), v, candidates, noise_share, comm)
         taken.append(int(candidates[np.argmin(costs)]))
         chosen = np.array(sorted(taken))
-        v = iid_variances(blocks, noise_variance, comm, pseudo_rows=pseudo_rows, chosen=chosen).v
+        v = iid_variances(blocks, noise_share, comm, pseudo_rows=pseudo_rows, chosen=chosen).v
         taken = chosen.tolist()
-        if _minus_log(blocks, v, chosen, noise_variance, comm) <= wanted:
+        if _minus_log(blocks, v, chosen, noise_share, comm) <= wanted:
             break
-    return np.array(taken)
+    if len(taken) < n:
+        return np.array(taken), []
+    remark = f"embed: auto took all {n} columns: no fewer reach {SHARE:.0%} of the gain in likelihood"
+    return np.array(taken), [remark]
 
 
 def _minus_log(
-    blocks: Sequence[Block], v: Array, chosen: NDArray[np.int64] | None, noise: float, comm: Communicator
+    blocks: Sequence[Block], v: Array, chosen: NDArray[np.int64] | None, share: float, comm: Communicator
 ) -> float:
     cost = 0.0
-    for squared, r, counts in squared_chunks(blocks):
-        s2 = (squared if chosen is None else squared[:, chosen]) @ v + noise
+    for squared, r, noise, counts in squared_chunks(blocks):
+        s2 = (squared if chosen is None else squared[:, chosen]) @ v + share * noise
         cost += 0.5 * float(counts @ (r**2 / s2 + np.log(s2)))
     return float(sum_rows(comm, cost)[0])
 
 
 def _with_one_more(
-    blocks: Sequence[Block], taken: NDArray[np.int64], v: Array, candidates: NDArray[np.int64], noise: float, comm: Communicator
+    blocks: Sequence[Block], taken: NDArray[np.int64], v: Array, candidates: NDArray[np.int64], share: float, comm: Communicator
 ) -> Array:  # fmt: skip
     """(len(candidates),) the least -log L with each of them beside those that are taken, over a grid of its variance."""
     q2, r2 = sum_rows(
@@ -77,8 +82,8 @@ def _with_one_more(
     )
     alone = float(r2) / np.maximum(q2[candidates], np.finfo(float).tiny)
     costs = np.zeros((len(TRIALS), len(candidates)))
-    for squared, r, counts in squared_chunks(blocks):
-        base = squared[:, taken] @ v + noise
+    for squared, r, noise, counts in squared_chunks(blocks):
+        base = squared[:, taken] @ v + share * noise
         for k, trial in enumerate(TRIALS):
             s2 = base[:, None] + squared[:, candidates] * (trial * alone)
             costs[k] += 0.5 * (counts @ (r[:, None] ** 2 / s2 + np.log(s2)))

@@ -22,6 +22,8 @@ from snap_al.fit import FitSettings, Posterior, fit_posterior
 from snap_al.fitsnap.deck import SOLVERS
 
 Array = NDArray[np.float64]
+KINDS = {"Energy": 0, "Force": 1, "Stress": 2}
+"""FitSNAP's names of the kinds of rows."""
 
 
 class EmbeddedModelError(Solver):
@@ -53,13 +55,27 @@ class EmbeddedModelError(Solver):
         columns = self._columns(np.shape(a)[1])
         used = training & (np.asarray(w) > 0)
         rows = columns.keep_distinct(np.asarray(a)[used])
-        self.posterior = fit_posterior(rows, np.asarray(b)[used], np.asarray(w)[used], settings=self.settings)
+        self.posterior = fit_posterior(
+            rows,
+            np.asarray(b)[used],
+            np.asarray(w)[used],
+            settings=self.settings,
+            kinds=self._kinds(fs_dict, len(used))[used],
+            constants=columns.constants,
+        )
         spread = columns.spread
         self.fit = spread @ self.posterior.mean
         self.cov = spread @ self.posterior.covariance @ spread.T
         if self.samples:
             rng = np.random.default_rng(self.seed)
             self.fit_sam = self.posterior.sample(self.samples, rng) @ spread.T
+
+    def _kinds(self, fs_dict: Any, n_rows: int) -> NDArray[np.int8]:
+        """(n_rows,) what FitSNAP says each row is; all alike where it does not say."""
+        names = (fs_dict or self.pt.fitsnap_dict or {}).get("Row_Type") or []
+        if len(names) != n_rows:
+            return np.zeros(n_rows, np.int8)
+        return np.array([KINDS[str(name)] for name in names], dtype=np.int8)
 
     def _offset(self) -> None:
         """With bzeroflag, a constant of zero before each element's coefficients; FitSNAP's own stops at samples of

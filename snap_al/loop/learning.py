@@ -15,7 +15,7 @@ from snap_al.fit import Posterior, fit_blocks
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, cost_of
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.training import block_of, noise_weights_of, with_column_numbers
+from snap_al.loop.training import block_of, with_column_numbers
 from snap_al.parallel import Communicator, collectively
 from snap_al.query import Candidates, Knowledge, Labelled, Strategy, acquisition, select
 
@@ -113,11 +113,14 @@ class Learner:
         wanted = set(self._numbers[places].tolist())
         own = [self._pool.rows_of(n) for n in self._pool.own if n in wanted]
         parts = own or [Rows.nothing(self._pool.columns.n_distinct)]
-        weights = noise_weights_of(parts, self._comm)
         return fit_blocks(
-            [block_of(r) for r in parts], weights, with_column_numbers(config), prior_mean=self._prior_mean, with_errors=False,
+            [block_of(r) for r in parts],
+            with_column_numbers(config),
+            prior_mean=self._prior_mean,
+            constants=self._pool.columns.constants,
+            with_errors=False,
             comm=self._comm,
-        )[0]  # fmt: skip
+        )[0]
 
     def _errors(self, posterior: Posterior) -> dict[str, float]:
         found = self._test.evaluate(posterior).counted()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, reference_weights, refit, triangle_of
+from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, triangle_of
+from snap_al.loop.compositions import atom_reference, require_energies_met
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
 from snap_al.parallel import Communicator, combined_triangle, sum_rows
@@ -70,42 +71,70 @@ class TrainingSet:
         and the fit costs no more than the new ones; else it is where the search begins."""
         require_rows(self.matrix)
         slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
-        triangle, noise_weights = self._updated_triangle(), noise_weights_of(slabs, comm)
-        (n_rows,) = sum_rows(comm, float(sum(rows.mask.sum() for rows in slabs)))
+        triangle, constants = self._updated_triangle(), self.matrix.columns.constants
+        (by_kind,) = sum_rows(comm, sum(rows_by_kind(rows) for rows in slabs))
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
-        grown = previous is None or n_rows > previous.embedded_rows * (1.0 + settings.embed_again)
-        if previous is None or grown or not can_refit(settings) or not self.matrix.weights_stayed(before):
-            blocks = [block_of(rows) for rows in slabs]
-            return fit_blocks(
-                blocks, noise_weights, settings, prior_mean=prior, triangle=triangle, previous=previous,
-                with_errors=False, comm=comm,
-            )[0]  # fmt: skip
-        added = [block_of(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
-        return refit(
-            previous, combined_triangle(comm, triangle), int(n_rows), added or [block_of(slabs[0], slice(0, 0))],
-            noise_weights, settings, prior_mean=prior, comm=comm,
-        )  # fmt: skip
+        if (
+            previous is None
+            or by_kind.sum() > previous.embedded_rows * (1.0 + settings.embed_again)
+            or (by_kind[previous.noise_by_kind == 0] > 0).any()
+            or not can_refit(settings)
+            or not self.matrix.weights_stayed(before)
+        ):
+            posterior, _ = fit_blocks(
+                [block_of(rows) for rows in slabs],
+                settings,
+                prior_mean=prior,
+                constants=constants,
+                triangle=triangle,
+                previous=previous,
+                with_errors=False,
+                comm=comm,
+            )
+        else:
+            added = [block_of(self.matrix.rows_of(n)) for n in self.matrix.own if n not in before]
+            posterior = refit(
+                previous,
+                combined_triangle(comm, triangle),
+                int(by_kind.sum()),
+                added or [block_of(slabs[0], slice(0, 0))],
+                settings,
+                prior_mean=prior,
+                constants=constants,
+                comm=comm,
+            )
+        if not self.matrix.columns.has_constant:
+            residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
+            require_energies_met(self.matrix, slabs, residuals, comm)
+        return replace(posterior, atom_reference=atom_reference(self.matrix, slabs, comm))
 
     def fit_once(self) -> tuple[Posterior, Evaluated]:
         """Fits in the place of the design matrix, which is lost: no second copy is made. Returns predictions of all
         labelled rows, those that vanish by symmetry among them, on every rank."""
         require_rows(self.matrix)
         slabs = self.matrix.slabs()
+        reference = atom_reference(self.matrix, slabs, self._comm)
         blocks = []
         for rows in slabs:
-            rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
+            weights = np.where(rows.labelled, rows.weights, 0.0)
+            rows.values[:] *= weights[:, None]
             targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
-            blocks.append(
-                Block(rows.values, targets, rows.mask, rows.index["kind"], rows.index["configuration"], rows.damping)
-            )
+            kinds, units = rows.index["kind"], rows.index["configuration"]
+            blocks.append(Block(rows.values, targets, rows.mask, kinds, units, rows.damping, weights))
         posterior, errors = fit_blocks(
             blocks,
-            noise_weights_of(slabs, self._comm),
             self._fit,
             prior_mean=self._prior_mean,
+            constants=self.matrix.columns.constants,
             names=distinct_names(self._config.descriptor),
             comm=self._comm,
         )
+        posterior = replace(posterior, atom_reference=reference)
+        residuals = [
+            np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
+            for error, rows in zip(errors, slabs, strict=True)
+        ]
+        require_energies_met(self.matrix, slabs, residuals, self._comm)
         return posterior, row_errors(slabs, errors, posterior, self._comm)
 
     def _updated_triangle(self) -> Array:
@@ -157,14 +186,13 @@ def block_of(rows: Rows, part: slice = slice(None)) -> Block:
     index = rows.index[part]
     return Block(
         rows.values[part] * weights[:, None], targets * weights, rows.mask[part], index["kind"], index["configuration"],
-        rows.damping[part],
+        rows.damping[part], weights,
     )  # fmt: skip
 
 
-def noise_weights_of(slabs: Sequence[Rows], comm: Communicator) -> Array:
-    weights = np.concatenate([rows.weights[rows.mask] for rows in slabs])
-    kinds = np.concatenate([rows.index["kind"][rows.mask] for rows in slabs])
-    return reference_weights(weights, kinds, comm)
+def rows_by_kind(rows: Rows) -> Array:
+    """(3,) how many of them a fit sees."""
+    return np.bincount(rows.index["kind"][rows.mask], minlength=3).astype(float)
 
 
 def _damping(item: LabelledConfiguration) -> float:

@@ -76,6 +76,10 @@ class Subset:
     def columns(self) -> Columns:
         return self._columns
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        return self._source.elements
+
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the source's."""
         found = self._source.rows(configuration)
@@ -170,7 +174,8 @@ class Tuner:
         by_group = np.array([factors.get(name, 1.0) for name in matrix.groups] or [1.0])
         slabs = [replace(rows, weights=rows.weights * by_group[rows.index["group"]]) for rows in matrix.slabs()]
         folds = [self._folds[rows.index["configuration"]] for rows in slabs]
-        found = left_out([block_of(rows) for rows in slabs], folds, int(self._folds.max()) + 1, self._comm)
+        blocks, n_folds = [block_of(rows) for rows in slabs], int(self._folds.max()) + 1
+        found = left_out(blocks, folds, n_folds, self._comm, matrix.columns.constants)
         rmse = _rmse(slabs, found, self._comm)
         score = (
             float(np.exp(-found.evidence))

@@ -1,6 +1,6 @@
 """Per-atom predictive stds in a running LAMMPS session, computed by each rank for its own atoms.
 
-Energy std of atom i:  sqrt( (1, B_i) Σ_αα (1, B_i)ᵀ ).
+Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`.
 Force std of atom i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to rotation, on the scale of a
 component's RMSE.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.fit import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, sum_rows
-from snap_al.potential import element_covariance
+from snap_al.potential import element_root
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -35,14 +35,12 @@ class StdMonitor:
         is_component = np.ones(columns.n_all, dtype=bool)
         if columns.has_constant:
             is_component[[columns.block(e).start for e in range(columns.n_elements)]] = False
-        energy_factor, force_factor = posterior.recalibration[:2]
+        force_factor = posterior.recalibration[1]
         self._force_root = force_factor * (columns.spread @ square_root(covariance))[is_component]
         self._posterior = posterior
         self._mean = (columns.spread @ posterior.mean)[is_component]
         self._spread = columns.spread[is_component]
-        self._energy_roots = [
-            energy_factor * square_root(element_covariance(columns, covariance, e)) for e in range(columns.n_elements)
-        ]
+        self._energy_roots = [element_root(columns, posterior, e) for e in range(columns.n_elements)]
 
     def attach(self, session: LammpsSession) -> None:
         arguments = self._settings.compute_arguments()

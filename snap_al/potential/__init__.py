@@ -2,9 +2,9 @@
 
 from snap_al.potential.files import pair_commands, read_snapcoeff, snapcoeff, snapparam
 from snap_al.potential.output import STEM, FittedPotential, stem_in
-from snap_al.potential.variance import element_covariance, variance_snapcoeff
+from snap_al.potential.variance import element_covariance, element_root, variance_snapcoeff
 
 __all__ = [
-    "STEM", "FittedPotential", "element_covariance", "pair_commands", "read_snapcoeff", "snapcoeff", "snapparam",
+    "STEM", "FittedPotential", "element_covariance", "element_root", "pair_commands", "read_snapcoeff", "snapcoeff", "snapparam",
     "stem_in", "variance_snapcoeff",
 ]  # fmt: skip

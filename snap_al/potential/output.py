@@ -42,11 +42,10 @@ class FittedPotential:
         write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
         write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference, stem))
         if not self.settings.quadraticflag:  # the variance of quadratic SNAP is of fourth order in B
-            covariance = self.posterior.recalibration[0] ** 2 * self.posterior.covariance
-            write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, covariance))
+            write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, self.posterior))
             write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
             if Columns.of(self.settings).n_components <= MOST_COMPONENTS:
-                write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, covariance))
+                write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, self.posterior))
         description = {
             "descriptor": self.settings.model_dump(mode="json"),
             "reference": asdict(self.reference),

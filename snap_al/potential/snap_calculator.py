@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
-from snap_al.fit import Posterior, row_std
+from snap_al.fit import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
 from snap_al.potential.output import FittedPotential
@@ -87,19 +87,26 @@ class SnapCalculator(Calculator):
         configuration, elements = Configuration.from_atoms(self.atoms), self.potential.settings.elements
         if unknown := sorted(set(configuration.species) - set(elements)):
             raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(elements)}")
-        self.results = self._predicted(configuration, *self._engine.rows_with_atoms(configuration))
+        numbers = np.array([elements.index(symbol) for symbol in configuration.species])
+        self.results = self._predicted(configuration, numbers, *self._engine.rows_with_atoms(configuration))
 
     def _predicted(
-        self, configuration: Configuration, rows: ConfigurationRows, atoms: Array, reference: Array
+        self,
+        configuration: Configuration,
+        elements: NDArray[np.int64],
+        rows: ConfigurationRows,
+        atoms: Array,
+        reference: Array,
     ) -> dict[str, Any]:
-        """atoms: (n, n_distinct) rows of single atoms' energies. reference: (n,) eV of the reference potential on them."""
+        """elements: (n,) numbers of the atoms' elements. atoms: (n, n_distinct) rows of single atoms' energies. reference: (n,)
+        eV of the reference potential on them."""
         posterior = self.potential.posterior
         found = predicted(posterior, rows, len(configuration))
         if configuration.volume == 0:
             del found["stress"], found["stress_std"]
         return {
             **found, "free_energy": found["energy"], "energies": atoms @ posterior.mean + reference,
-            "energies_std": posterior.recalibration[0] * row_std(atoms, posterior.covariance),
+            "energies_std": posterior.atom_energy_std(atoms, elements),
         }  # fmt: skip
 
     def _with(self, coefficients: Array, stem: str) -> LammpsCalculator:

@@ -1,9 +1,12 @@
 """The variance of one atom's energy, as a quadratic SNAP that stock LAMMPS evaluates.
 
-    var(E_i) = (1, B_i) Σ_αα (1, B_i)ᵀ,  α the element of atom i
+    var(E_i) = (1, B_i) S_α (1, B_i)ᵀ,  α the element of atom i,  S_α its block of the covariance Σ
 
-is a quadratic form in B, which is what `quadraticflag 1` computes: constant Σ_00, linear 2 Σ_0k, quadratic 2 Σ_kl for
+is a quadratic form in B, which is what `quadraticflag 1` computes: constant S_00, linear 2 S_0k, quadratic 2 S_kl for
 k ≤ l (LAMMPS halves the diagonal). It is a local variance: its sum over atoms is not the variance of the total energy.
+
+Where the compositions of a training set do not vary, its energies say nothing of how an energy is split between elements.
+That part is taken off each atom's row first (`Posterior.atom_reference`): the energy of a cell does not have it either.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
+from snap_al.fit import Posterior, square_root
 from snap_al.potential.files import element_line
 
 Array = NDArray[np.float64]
@@ -21,25 +25,31 @@ MOST_COMPONENTS = 64
 """With more, a variable of each pair of them would take longer than the potential; `lammps_inputs/std_rerun.in` then."""
 
 
-def element_covariance(columns: Columns, covariance: Array, element: int) -> Array:
-    """(K + 1, K + 1) covariance of one element's constant and components; the constant's is 0 with bzeroflag 1."""
-    spread = columns.spread[columns.block(element)]
-    block = spread @ covariance @ spread.T
-    if columns.has_constant:
-        return np.asarray(block)
-    padded = np.zeros((len(block) + 1, len(block) + 1))
-    padded[1:, 1:] = block
-    return padded
+def element_root(columns: Columns, posterior: Posterior, element: int) -> Array:
+    """R (K + 1, n) with which the variance of the energy of an atom of this element is |(1, B) R|², in eV²; recalibrated, if
+    the posterior is."""
+    rows = columns.spread[columns.block(element)]
+    if not columns.has_constant:
+        rows = np.vstack([np.zeros(rows.shape[1]), rows])
+    if len(posterior.atom_reference):
+        rows = rows - np.outer(np.eye(len(rows))[0], posterior.atom_reference[element])
+    return np.asarray(posterior.recalibration[0] * rows @ square_root(posterior.covariance))
 
 
-def quadratic_form(columns: Columns, covariance: Array, element: int) -> Array:
+def element_covariance(columns: Columns, posterior: Posterior, element: int) -> Array:
+    """S_α (K + 1, K + 1) of one element's constant and components."""
+    root = element_root(columns, posterior, element)
+    return root @ root.T
+
+
+def quadratic_form(columns: Columns, posterior: Posterior, element: int) -> Array:
     """(1 + K + K(K+1)/2,) coefficients of one element's variance over 1, B_k, and what LAMMPS has as quadratic components."""
-    s = element_covariance(columns, covariance, element)
+    s = element_covariance(columns, posterior, element)
     return np.concatenate([[s[0, 0]], 2.0 * s[0, 1:], 2.0 * s[1:, 1:][np.triu_indices(columns.n_components)]])
 
 
-def variance_snapcoeff(settings: SnapSettings, covariance: Array) -> str:
-    """covariance: (n_distinct, n_distinct) in eV². The file gives each atom's energy variance in eV²."""
+def variance_snapcoeff(settings: SnapSettings, posterior: Posterior) -> str:
+    """The file gives each atom's energy variance in eV²."""
     columns = Columns.of(settings)
     k = columns.n_components
     lines = [
@@ -48,13 +58,13 @@ def variance_snapcoeff(settings: SnapSettings, covariance: Array) -> str:
     ]  # fmt: skip
     for number in range(len(settings.elements)):
         lines.append(element_line(settings, number))
-        lines += [f"{value: .17e}" for value in quadratic_form(columns, covariance, number)]
+        lines += [f"{value: .17e}" for value in quadratic_form(columns, posterior, number)]
     return "\n".join(lines) + "\n"
 
 
-def std_mod(settings: SnapSettings, covariance: Array) -> str:
+def std_mod(settings: SnapSettings, posterior: Posterior) -> str:
     """LAMMPS lines for any run of the potential, whatever its pair styles: `v_snap_std`, each atom's energy std (eV), and
-    `v_snap_std_max`, the largest. covariance: (n_distinct, n_distinct) in eV².
+    `v_snap_std_max`, the largest.
 
     https://docs.lammps.org/compute_sna_atom.html, https://docs.lammps.org/variable.html
     """
@@ -67,7 +77,7 @@ def std_mod(settings: SnapSettings, covariance: Array) -> str:
     ]
     parts = []
     for element in range(columns.n_elements):
-        constant, *rest = quadratic_form(columns, covariance, element)
+        constant, *rest = quadratic_form(columns, posterior, element)
         sums = [f"snap_var{element + 1}_{n}" for n in range(0, len(rest), TERMS)]
         for name, start in zip(sums, range(0, len(rest), TERMS), strict=True):
             chunk = rest[start : start + TERMS]

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.fit import Posterior
 from snap_al.parallel import Communicator, collectively, combined_triangle, updated_triangle
 
 Array = NDArray[np.float64]
@@ -45,10 +46,18 @@ class Candidate:
         return np.asarray(self.rows[(self.kinds == FORCE) & ~self.vanishing])
 
     @property
+    def counted(self) -> NDArray[np.bool_]:
+        """(m,) which rows a label would bring into the fit."""
+        return np.asarray((self.weights > 0) & ~self.vanishing)
+
+    @property
     def weighted(self) -> Array:
-        """(k, n) the rows that a label would bring into the fit."""
-        counted = (self.weights > 0) & ~self.vanishing
-        return np.asarray(self.rows[counted] * self.weights[counted, None])
+        """(k, n) these rows, times their weights."""
+        return np.asarray(self.rows[self.counted] * self.weights[self.counted, None])
+
+    def noise_variance(self, posterior: Posterior) -> Array:
+        """(k,) of these rows, in weighted units."""
+        return posterior.noise_variance(self.weights[self.counted], self.kinds[self.counted])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ MOST_ROWS = 512
 
 @dataclass(frozen=True)
 class ModelChange:
-    """Expected model change: the root of E‖Qᵀr‖² over the residuals r ~ N(0, QΣQᵀ + σ²) that its rows are predicted to
+    """Expected model change: the root of E‖Qᵀr‖² over the residuals r ~ N(0, QΣQᵀ + w²σ²) that its rows are predicted to
     have, which is the length of the likelihood's gradient by the coefficients. Settles, Craven, Ray, NIPS 20 (2008)."""
 
     shrinks: ClassVar[bool] = False
@@ -32,7 +32,8 @@ class ModelChange:
         def length(candidate: Candidate, known: Knowledge) -> float:
             q = known.whitened(candidate.weighted)
             spread = candidate.weighted @ known.std_root("total")
-            return float(np.sqrt(np.square(q.T @ spread).sum() + known.posterior.noise**2 * np.square(q).sum()))
+            noise = candidate.noise_variance(known.posterior) @ np.square(q).sum(axis=1)
+            return float(np.sqrt(np.square(q.T @ spread).sum() + noise))
 
         return length
 
@@ -53,7 +54,7 @@ def fisher_ratio() -> TraceReduction:
 
     def counted(known: Knowledge, candidate: Candidate) -> Array:
         rows = candidate.weighted
-        s2 = np.square(rows @ known.std_root("total")).sum(axis=1) + known.posterior.noise**2
+        s2 = np.square(rows @ known.std_root("total")).sum(axis=1) + candidate.noise_variance(known.posterior)
         return np.asarray(rows / np.sqrt(s2 + np.finfo(float).tiny)[:, None])
 
     return TraceReduction(lambda candidates, known: pool_information(candidates, lambda c: counted(known, c), known))

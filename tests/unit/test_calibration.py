@@ -76,7 +76,7 @@ def test_recalibration_is_recorded():
         here = units == unit
         mean = np.linalg.lstsq(a[~here], b[~here], rcond=None)[0]
         root = plain.left_out(a[here])
-        variance = np.einsum("ij,jk,ik->i", a[here], root, a[here]) + plain.noise**2
+        variance = np.einsum("ij,jk,ik->i", a[here], root, a[here]) + plain.noise_by_kind[kinds[here]] ** 2
         for z, k in zip((b[here] - a[here] @ mean) ** 2 / variance, kinds[here], strict=True):
             z2[k] += (z, 1.0)
     np.testing.assert_allclose(p.recalibration[:2], np.sqrt(z2[:, 0] / z2[:, 1]), rtol=1e-4)

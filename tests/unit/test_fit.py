@@ -13,7 +13,6 @@ from snap_al.fit import (
     Posterior,
     fit_blocks,
     fit_posterior,
-    reference_weights,
     refit,
     square_root,
     triangle_of,
@@ -45,7 +44,7 @@ def dense_posterior(a, b, w, ridge, variance):
 def test_bayes_is_the_conjugate_posterior(ridge):
     a, b, w = problem()
     p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=ridge))
-    mean, covariance = dense_posterior(a, b, w, ridge, p.noise**2)
+    mean, covariance = dense_posterior(a, b, w, ridge, p.residual_variance)
     np.testing.assert_allclose(p.mean, mean, rtol=1e-7)
     np.testing.assert_allclose(p.epistemic, covariance, rtol=1e-6, atol=1e-8 * np.abs(covariance).min())
 
@@ -62,7 +61,7 @@ def dense_evidence(a, b, w, ridge, variance):
 def test_evidence_is_at_its_maximum():
     a, b, w = problem(m=60, n=5)
     rows = np.column_stack([a, b]) * w[:, None]
-    f = Factor.of(triangular_factor(SERIAL, rows), len(b), np.zeros(5), SERIAL)
+    f = Factor.of(triangular_factor(SERIAL, rows), len(b), None, SERIAL)
     ridge = f.evidence_ridge()
     best = dense_evidence(a, b, w, ridge, f.noise_variance(ridge))
     for factor in (0.8, 1.25):
@@ -134,7 +133,7 @@ def test_leaving_out_is_refitting_without():
     prior = np.linalg.norm(a * w[:, None], axis=0) ** 2 * 1e-3
     p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-3))
     rows = a * w[:, None]
-    expected = p.noise**2 * np.linalg.inv(rows[30:].T @ rows[30:] + np.diag(prior))
+    expected = p.residual_variance * np.linalg.inv(rows[30:].T @ rows[30:] + np.diag(prior))
     np.testing.assert_allclose(p.left_out(rows[:30]), expected, rtol=1e-6)
 
 
@@ -161,15 +160,41 @@ def test_prior_mean_is_where_there_is_no_data():
     assert p.model_error[3, 3] > 0
 
 
-def test_noise_is_reported_per_kind():
+@pytest.mark.parametrize("name", ["embedded", "bayes", "variational", "committee"])
+def test_noise_is_that_of_the_kinds_own_residuals_whatever_their_weights(name):
+    """σ² of a kind is a share of its mean square residual in its own unit, averaged with w²; the kinds' shares together are
+    what the fit's σ² of all rows says."""
     a, b, w = problem()
     kinds = np.repeat([0, 1], 100).astype(np.int8)
-    w[:100] = 10.0
-    w[100:] = 0.5
-    p = fit_posterior(a, b, w, kinds=kinds)
-    np.testing.assert_allclose(p.noise_by_kind, [p.noise / 10, p.noise / 0.5, 0.0])
-    np.testing.assert_allclose(p.predict(a[:2], kinds=kinds[:2]).noise_std, p.noise / 10)
-    np.testing.assert_allclose(p.predict(a[:2], weights=[2.0, 4.0]).noise_std, p.noise / np.array([2.0, 4.0]))
+    w[100:] *= 1e-3
+    p = fit_posterior(a, b, w, kinds=kinds, posterior=name, prior_precision=1e-6)
+    r = b - a @ p.mean
+    mean_squares = [np.average(r[kinds == k] ** 2, weights=w[kinds == k] ** 2) for k in (0, 1)]
+    share = (p.noise_by_kind[:2] ** 2) / mean_squares
+    expected = 0.01 if name == "embedded" else 1.0
+    np.testing.assert_allclose(share, expected, rtol=0.05)
+    assert p.noise_by_kind[2] == 0.0
+    np.testing.assert_array_equal(p.predict(a, kinds=kinds).noise_std, p.noise_by_kind[kinds])
+
+
+@pytest.mark.parametrize("embedding", ["full", "whitened", "coefficients"])
+def test_stds_of_a_kind_are_those_of_its_errors_at_any_weight(embedding):
+    """A kind that hardly counts in the fit has errors, and stds, that do not depend on how little it counts."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((600, 6))
+    b = a @ rng.standard_normal(6) + 0.2 * np.sin(3 * a[:, 0])
+    kinds = (np.arange(600) % 3).astype(np.int8)
+    scale = np.array([1.0, 1.0, 1e5])[kinds]
+    stds = []
+    for weight in (1e-5, 1e-8, 1e-12):
+        w = np.array([10.0, 1.0, weight])[kinds]
+        p = fit_posterior(a * scale[:, None], b * scale, w, kinds=kinds, embedding=embedding)
+        found = p.predict(a * scale[:, None], kinds=kinds)
+        stress = kinds == 2
+        ratio = np.sqrt(np.mean((b * scale - found.mean)[stress] ** 2) / np.mean(found.total_std[stress] ** 2))
+        assert 0.7 < ratio < 1.4
+        stds.append(found.total_std[stress])
+    np.testing.assert_allclose(stds[1], stds[2], rtol=0.05)
 
 
 def test_storage_keeps_every_bit():
@@ -238,7 +263,7 @@ def test_square_root_of_a_singular_covariance():
 
 
 def weighted_blocks(a, b, w):
-    return [Block(a * w[:, None], b * w, np.ones(len(a), dtype=bool))]
+    return [Block(a * w[:, None], b * w, np.ones(len(a), dtype=bool), weights=w)]
 
 
 @pytest.mark.parametrize("name", ["bayes", "embedded"])
@@ -248,22 +273,22 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
     """The mean is that of the whole fit; the epistemic covariance is the dense sandwich with Σ_δ of the first rows."""
     a, b, w = problem(seed=seed)
     chosen = FitSettings(posterior=name, prior_precision=1e-3)
-    references = reference_weights(w, np.zeros(len(w), np.int8), SERIAL)
     first = fit_posterior(a[:split], b[:split], w[:split], settings=chosen)
     triangle = triangle_of(weighted_blocks(a, b, w))
-    found = refit(first, triangle, len(b), weighted_blocks(a[split:], b[split:], w[split:]), references, chosen)
+    found = refit(first, triangle, len(b), weighted_blocks(a[split:], b[split:], w[split:]), chosen)
     whole = fit_posterior(a, b, w, settings=chosen)
     np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-8)
-    np.testing.assert_allclose(found.noise, whole.noise, rtol=1e-8)
+    np.testing.assert_allclose(found.residual_variance, whole.residual_variance, rtol=1e-8)
     rows = a * w[:, None]
     norms = np.linalg.norm(rows, axis=0)
     inverse = np.linalg.inv(rows.T @ rows / np.outer(norms, norms) + 1e-3 * np.eye(8)) / np.outer(norms, norms)
     if name == "bayes":
-        dense = found.noise**2 * inverse
+        dense = found.residual_variance * inverse
     else:
         np.testing.assert_allclose(found.model_error, first.model_error, rtol=1e-6)
-        s2 = np.einsum("mi,ij,mj->m", rows, first.model_error, rows) + found.noise**2
-        variance = found.noise**2 / chosen.noise_fraction
+        np.testing.assert_array_equal(found.noise_by_kind, first.noise_by_kind)
+        s2 = np.einsum("mi,ij,mj->m", rows, first.model_error, rows) + (w * first.noise_by_kind[0]) ** 2
+        variance = found.residual_variance
         dense = inverse @ ((rows * s2[:, None]).T @ rows + 1e-3 * variance * np.diag(norms**2)) @ inverse
     scale = np.sqrt(np.diag(dense))
     np.testing.assert_allclose(found.epistemic / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6)
@@ -276,10 +301,9 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
 def test_a_warm_start_finds_the_same(embedding):
     a, b, w = problem(m=400)
     chosen = FitSettings(embedding=embedding)
-    references = reference_weights(w, np.zeros(len(w), np.int8), SERIAL)
     first = fit_posterior(a[:300], b[:300], w[:300], settings=chosen)
-    cold, _ = fit_blocks(weighted_blocks(a, b, w), references, chosen)
-    warm, _ = fit_blocks(weighted_blocks(a, b, w), references, chosen, previous=first)
+    cold, _ = fit_blocks(weighted_blocks(a, b, w), chosen)
+    warm, _ = fit_blocks(weighted_blocks(a, b, w), chosen, previous=first)
     np.testing.assert_allclose(warm.predict(a).total_std, cold.predict(a).total_std, rtol=0.2)
     assert warm.objective[-1] <= cold.objective[-1] + 1e-3 * abs(cold.objective[-1])
     assert warm.objective[0] < cold.objective[1]
@@ -291,7 +315,7 @@ def test_errors_of_the_rows_are_those_that_are_predicted():
     w[:] = 2.0
     fitted = np.arange(len(b)) % 7 != 0
     blocks = [Block(a[k::2] * 2.0, b[k::2] * 2.0, fitted[k::2]) for k in range(2)]
-    p, errors = fit_blocks(blocks, np.ones(3), FitSettings())
+    p, errors = fit_blocks(blocks, FitSettings())
     for k, e in enumerate(errors):
         expected = p.predict(a[k::2])
         np.testing.assert_allclose(e.residuals / 2.0, b[k::2] - expected.mean, rtol=1e-7, atol=1e-9)
@@ -309,7 +333,7 @@ def test_equal_columns_leave_the_stds_of_data_alone(precision):
     a = rng.standard_normal((200, 28)) @ rng.standard_normal((28, 30))
     b = a @ rng.standard_normal(30) + np.sin(a[:, 0])
     chosen = FitSettings(prior_precision=precision)
-    p, (errors,) = fit_blocks([Block(a.copy(), b, np.ones(200, bool))], np.ones(3), chosen)
+    p, (errors,) = fit_blocks([Block(a.copy(), b, np.ones(200, bool))], chosen)
     found = Posterior.from_bytes(p.to_bytes()).predict(a)
     np.testing.assert_allclose(found.model_error_std, errors.model_error_std, rtol=1e-3)
     np.testing.assert_allclose(found.epistemic_std, errors.epistemic_std, rtol=1e-3)

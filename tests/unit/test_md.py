@@ -88,9 +88,7 @@ def test_stds_of_several_elements(alloy, engine):
         order = np.argsort(session.atoms()["id"])
     for b, t, std in zip(components, types, found, strict=True):
         row = np.concatenate([[1.0], b])
-        assert std**2 == pytest.approx(
-            row @ element_covariance(engine.columns, posterior.covariance, t - 1) @ row, rel=1e-9
-        )
+        assert std**2 == pytest.approx(row @ element_covariance(engine.columns, posterior, t - 1) @ row, rel=1e-9)
     expected = atom_force_std(engine.rows(alloy).forces, square_root(posterior.covariance))
     assert forces[order] == pytest.approx(expected, rel=1e-8)
 

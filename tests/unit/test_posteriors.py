@@ -82,7 +82,7 @@ def test_inverse_gamma_noise():
     log_density = -(shape + 1 + 15) * np.log(grid) - (scale + 0.5 * misfit) / grid
     density = np.exp(log_density - log_density.max()) * grid  # d(log σ²)
     expected = np.sum(grid * density) / np.sum(density)
-    assert p.noise**2 == pytest.approx(expected, rel=1e-6)
+    assert p.residual_variance == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(p.epistemic, expected * np.linalg.inv(gram), rtol=1e-6)
 
 

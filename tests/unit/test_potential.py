@@ -106,7 +106,7 @@ def test_variance_file_in_stock_lammps(fitted, alloy, ranks):
     columns = Columns.of(settings)
     for row in dumped:
         b = np.concatenate([[1.0], row[3:]])
-        expected = b @ element_covariance(columns, potential.posterior.covariance, int(row[1]) - 1) @ b
+        expected = b @ element_covariance(columns, potential.posterior, int(row[1]) - 1) @ b
         assert row[2] == pytest.approx(expected, rel=1e-9)
 
 
@@ -126,7 +126,7 @@ def test_std_beside_the_potential_in_stock_lammps(fitted, alloy, ranks):
     dumped, log = lmp(folder, alloy, lines, ranks)
     for row in dumped:
         b = np.concatenate([[1.0], row[3:]])
-        variance = b @ element_covariance(columns, potential.posterior.covariance, int(row[1]) - 1) @ b
+        variance = b @ element_covariance(columns, potential.posterior, int(row[1]) - 1) @ b
         assert row[2] == pytest.approx(np.sqrt(variance), rel=1e-6)
     assert thermo(log, "v_snap_std_max") == pytest.approx(dumped[:, 2].max(), rel=1e-12)
 

@@ -171,7 +171,8 @@ def test_model_change_is_the_gradients_expected_length():
     rng = np.random.default_rng(0)
     c = candidates.own[4]
     spread = c.weighted @ square_root(p.covariance)
-    r = spread @ rng.standard_normal((5, 40000)) + p.noise * rng.standard_normal((len(spread), 40000))
+    noise = np.sqrt(c.noise_variance(p))[:, None]
+    r = spread @ rng.standard_normal((5, 40000)) + noise * rng.standard_normal((len(spread), 40000))
     lengths = np.square(known.whitened(c.weighted).T @ r).sum(axis=0)
     assert score(c, known) == pytest.approx(np.sqrt(lengths.mean()), rel=0.02)
 
