@@ -431,7 +431,7 @@ def test_std_in_plain_lammps(uninterrupted, tmp_path):
     """A run that is halted by its std; its trajectory coloured again by rerun; both as Python has them."""
     _, _, _, folder = uninterrupted
     ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
-    log = plain("std_halt.in", folder, tmp_path, data="copper.data", limit=1e9, steps=200, temperature_stop=900)
+    plain("std_halt.in", folder, tmp_path, data="copper.data", steps=200, temperature_stop=900)
     watched = frames_of(tmp_path / "std.dump")
     assert watched.shape == (3, 108, 6)
     potential = FittedPotential.read(folder)

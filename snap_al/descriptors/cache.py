@@ -9,6 +9,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import replace_file
@@ -16,6 +17,8 @@ from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.design_matrix import RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.parallel import Communicator, collectively
+
+Array = NDArray[np.float64]
 
 
 class CachedEngine:
@@ -34,6 +37,10 @@ class CachedEngine:
     @property
     def elements(self) -> tuple[str, ...]:
         return self._engine.elements
+
+    def atom_rows(self, configuration: Configuration) -> Array:
+        """As the engine's; these are not kept."""
+        return self._engine.atom_rows(configuration)
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""

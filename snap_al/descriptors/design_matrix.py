@@ -52,6 +52,8 @@ class RowSource(Protocol):
 
     def rows(self, configuration: Configuration) -> ConfigurationRows: ...
 
+    def atom_rows(self, configuration: Configuration) -> Array: ...
+
 
 @dataclass
 class _Entry:

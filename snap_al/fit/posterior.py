@@ -46,6 +46,7 @@ class Posterior:
     diagnostics: what the method has to say of itself. remarks: what a user should know of the rows that were fitted.
     atom_reference: (n_elements, n) rows that are taken off those of single atoms of each element before the std of an atom's
     energy is computed: the part of it that the compositions of the training set leave open; empty where there is none.
+    atom_std: eV, the largest of these stds among the last configurations of the training set; 0 where it is not known.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Posterior:
     diagnostics: dict[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     atom_reference: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    atom_std: float = 0.0
 
     @property
     def covariance(self) -> Array:

@@ -9,12 +9,14 @@ its row loses u_α Σ_γ u_γ (mean row of the atoms of γ) for each u that no c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, DesignMatrix, Kind, Rows
 from snap_al.errors import InputError
+from snap_al.fit import Posterior
 from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]
@@ -50,41 +52,65 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     return np.asarray(unknown @ unknown.T @ means)
 
 
-def require_energies_met(
-    matrix: DesignMatrix, slabs: Sequence[Rows], residuals: Sequence[Array], comm: Communicator
-) -> None:
-    """Raises InputError on all ranks where a model without constants (bzeroflag 1) is fitted to energies whose zero it cannot
-    have: where constants would take more than half off the energies' squared residuals, and these are large.
+@dataclass(frozen=True)
+class FreeConstants:
+    """What constants beside a model that has none (bzeroflag 1) would be fitted with. information: (e, e) CᵀC and overlap:
+    (n, e) ÃᵀC of the fitted energies, C their compositions times weight."""
 
-    residuals: of each slab's rows, in their own unit. Collective.
-    """
-    if matrix.columns.has_constant:
-        return
-    elements = matrix.columns.n_elements
-    information, pull, squares = np.zeros((elements, elements)), np.zeros(elements), 0.0
-    for rows, r in zip(slabs, residuals, strict=True):
-        here = rows.mask & (rows.index["kind"] == Kind.ENERGY)
-        weights = rows.weights[here]
-        fractions = matrix.fractions(rows.index["configuration"][here]) * weights[:, None]
-        weighted = r[here] * weights
-        information += fractions.T @ fractions
-        pull += fractions.T @ weighted
-        squares += float(weighted @ weighted)
-    information, pull, total = sum_rows(comm, information, pull, squares)
-    if not total > 0:
-        return
-    missing = np.linalg.pinv(information, rcond=DETERMINED, hermitian=True) @ pull
-    if missing @ pull > HALF * total and np.abs(missing).max() > LARGE:
-        shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
-        raise InputError(
-            "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "
-            f"another than that of separate atoms. Set bzeroflag: 0, or move the zero by about eshift: {{{shifts}}} (eV)"
-        ).on_all_ranks()
+    information: Array
+    overlap: Array
+
+    @classmethod
+    def of(cls, matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> FreeConstants:
+        """Collective."""
+        elements, n = matrix.columns.n_elements, matrix.columns.n_distinct
+        information, overlap = np.zeros((elements, elements)), np.zeros((n, elements))
+        for rows in slabs:
+            here, weighted = _weighted_fractions(matrix, rows)
+            information += weighted.T @ weighted
+            overlap += (rows.values[here] * rows.weights[here, None]).T @ weighted
+        return cls(*sum_rows(comm, information, overlap))
+
+    def require_energies_met(
+        self,
+        matrix: DesignMatrix,
+        slabs: Sequence[Rows],
+        residuals: Sequence[Array],
+        posterior: Posterior,
+        comm: Communicator,
+    ) -> None:
+        """Raises InputError on all ranks where such constants would take more than half off the squared residuals of all
+        rows, and are large: the labels' zero of energy is one that the model cannot have.
+
+        residuals: of each slab's rows, in their own unit. Collective.
+        """
+        pull = np.zeros(matrix.columns.n_elements)
+        for rows, r in zip(slabs, residuals, strict=True):
+            here, weighted = _weighted_fractions(matrix, rows)
+            pull += weighted.T @ (r[here] * rows.weights[here])
+        (pull,) = sum_rows(comm, pull)
+        explained = posterior.whitening.T @ self.overlap
+        left = self.information - explained.T @ explained
+        missing = np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull
+        gain, total = float(missing @ pull), posterior.residual_variance * posterior.n_rows
+        if gain > HALF * total and np.abs(missing).max() > LARGE:
+            shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
+            raise InputError(
+                "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "
+                f"not that of separate atoms. Set bzeroflag: 0, or move the zero by about eshift: {{{shifts}}} (eV per atom)"
+            ).on_all_ranks()
 
 
 HALF = 0.5
 LARGE = 0.1
 """eV/atom."""
+
+
+def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bool_], Array]:
+    """Which rows are fitted energies, and (k, e) their compositions times weight."""
+    here = rows.mask & (rows.index["kind"] == Kind.ENERGY)
+    fractions = matrix.fractions(rows.index["configuration"][here])
+    return here, fractions * rows.weights[here, None]
 
 
 def owners(columns: Columns) -> Array:

@@ -15,16 +15,18 @@ from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, triangle_of
-from snap_al.loop.compositions import atom_reference, require_energies_met
+from snap_al.loop.compositions import FreeConstants, atom_reference
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
-from snap_al.parallel import Communicator, combined_triangle, sum_rows
+from snap_al.parallel import Communicator, collectively, combined_triangle, sum_rows
 from snap_al.progress import Report, silent
 from snap_al.query import left_out_force_stds
 from snap_al.uncertainty import Evaluated
 
 Array = NDArray[np.float64]
 AUTOMATIC_QUANTILE = 0.95
+MOST_LOOKED_AT = 100
+"""Configurations whose atoms' stds tell what is usual."""
 SET_ASIDE = 0.5
 """Training configurations whose force weights are damped below this on average are no measure of what is novel."""
 
@@ -50,6 +52,9 @@ class TrainingSet:
         self._comm = comm
         self._prior_mean = prior_mean
         self.matrix = DesignMatrix(source, comm, folder)
+        self._source = source
+        self._atoms: dict[int, tuple[Array, NDArray[np.int64]]] = {}
+        """Rows and elements of the atoms of this rank's last configurations."""
         self._triangle: Array | None = None
         self._factored: dict[int, bytes] = {}
         """The weights with which configurations are in the triangle."""
@@ -105,8 +110,9 @@ class TrainingSet:
             )
         if not self.matrix.columns.has_constant:
             residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
-            require_energies_met(self.matrix, slabs, residuals, comm)
-        return replace(posterior, atom_reference=atom_reference(self.matrix, slabs, comm))
+            free = FreeConstants.of(self.matrix, slabs, comm)
+            free.require_energies_met(self.matrix, slabs, residuals, posterior, comm)
+        return self._with_atoms(posterior, atom_reference(self.matrix, slabs, comm))
 
     def fit_once(self) -> tuple[Posterior, Evaluated]:
         """Fits in the place of the design matrix, which is lost: no second copy is made. Returns predictions of all
@@ -114,6 +120,7 @@ class TrainingSet:
         require_rows(self.matrix)
         slabs = self.matrix.slabs()
         reference = atom_reference(self.matrix, slabs, self._comm)
+        free = FreeConstants.of(self.matrix, slabs, self._comm)
         blocks = []
         for rows in slabs:
             weights = np.where(rows.labelled, rows.weights, 0.0)
@@ -129,13 +136,31 @@ class TrainingSet:
             names=distinct_names(self._config.descriptor),
             comm=self._comm,
         )
-        posterior = replace(posterior, atom_reference=reference)
-        residuals = [
-            np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
-            for error, rows in zip(errors, slabs, strict=True)
-        ]
-        require_energies_met(self.matrix, slabs, residuals, self._comm)
+        posterior = self._with_atoms(posterior, reference)
+        if not self.matrix.columns.has_constant:
+            residuals = [
+                np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
+                for error, rows in zip(errors, slabs, strict=True)
+            ]
+            free.require_energies_met(self.matrix, slabs, residuals, posterior, self._comm)
         return posterior, row_errors(slabs, errors, posterior, self._comm)
+
+    def _with_atoms(self, posterior: Posterior, reference: Array) -> Posterior:
+        """With what stds of single atoms need, and the largest of them. Collective."""
+        posterior = replace(posterior, atom_reference=reference)
+        last = [n for n in sorted(self.matrix.items)[-MOST_LOOKED_AT:] if n in self.matrix.own]
+        largest = 0.0
+        with collectively(self._comm):
+            for n in last:
+                configuration = self.matrix.items[n].configuration
+                if n not in self._atoms:
+                    numbers = [self.matrix.elements.index(s) for s in configuration.species]
+                    self._atoms[n] = self._source.atom_rows(configuration), np.array(numbers)
+                stds = posterior.atom_energy_std(*self._atoms[n])
+                stds = stds if configuration.core is None else stds[configuration.core]
+                largest = max(largest, float(stds.max(initial=0.0)))
+        self._atoms = {n: self._atoms[n] for n in last}
+        return replace(posterior, atom_std=max(self._comm.allgather(largest)))
 
     def _updated_triangle(self) -> Array:
         """This rank's, brought up to date configuration by configuration, so that its bits do not depend on when. Begun

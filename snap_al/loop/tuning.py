@@ -80,6 +80,10 @@ class Subset:
     def elements(self) -> tuple[str, ...]:
         return self._source.elements
 
+    def atom_rows(self, configuration: Configuration) -> Array:
+        """As the source's."""
+        return np.ascontiguousarray(self._source.atom_rows(configuration)[:, self._kept])
+
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the source's."""
         found = self._source.rows(configuration)

@@ -21,6 +21,8 @@ from snap_al.potential.files import element_line
 Array = NDArray[np.float64]
 TERMS = 50
 """Of one LAMMPS variable; longer ones nest too deep."""
+BEYOND = 1.5
+"""A std is beyond what is usual when it is so many times the largest of the training set."""
 MOST_COMPONENTS = 64
 """With more, a variable of each pair of them would take longer than the potential; `lammps_inputs/std_rerun.in` then."""
 
@@ -64,7 +66,7 @@ def variance_snapcoeff(settings: SnapSettings, posterior: Posterior) -> str:
 
 def std_mod(settings: SnapSettings, posterior: Posterior) -> str:
     """LAMMPS lines for any run of the potential, whatever its pair styles: `v_snap_std`, each atom's energy std (eV), and
-    `v_snap_std_max`, the largest.
+    `v_snap_std_max`, the largest; `snap_std_limit`, what is beyond use for it.
 
     https://docs.lammps.org/compute_sna_atom.html, https://docs.lammps.org/variable.html
     """
@@ -72,7 +74,10 @@ def std_mod(settings: SnapSettings, posterior: Posterior) -> str:
     arguments = settings.model_copy(update={"quadraticflag": True}).compute_arguments()
     lines = [
         "# Each atom's energy std (eV) in a running simulation, written by snap_al. After the potential: include this file, then",
-        "#   fix stop all halt 10 v_snap_std_max > 0.05        or        dump 1 all custom 100 std.dump id type x y z v_snap_std",
+        "#   fix stop all halt 10 v_snap_std_max > ${snap_std_limit}",
+        "# or dump 1 all custom 100 std.dump id type x y z v_snap_std",
+        f"# snap_std_limit: {BEYOND:g} times the largest std among the last configurations of the training set.",
+        f"variable snap_std_limit equal {BEYOND * posterior.atom_std:.6g}",
         f"compute snap_std_b all sna/atom {arguments}",
     ]
     parts = []
