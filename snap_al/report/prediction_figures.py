@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from snap_al.names import in_figure
 from snap_al.report.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
 from snap_al.uncertainty.metrics import KIND_NAMES
@@ -27,16 +28,19 @@ def parity(found: Predictions) -> Figure:
         x, y, bar = (factor * v[::every] for v in (rows.targets, rows.mean, rows.std))
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         panel.plot(ends, ends, color="0.5", lw=0.8)
-        for place, (name, here) in enumerate(_by_size(groups, found.names)):
-            style = {"color": f"C{place}", "rasterized": True}
-            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, label=name, **style)
+        by_size = _by_size(groups, found.names)
+        for place, (_, here) in enumerate(by_size):
+            style = {"color": f"C{place}", "rasterized": True, "label": str(place)}
+            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, **style)
             bars.set_alpha(0.35)
             bars.set_rasterized(True)
         panel.set_title(f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
         panel.set_xlabel(f"reference, {unit}")
         panel.set_ylabel(f"predicted ± std, {unit}")
         if len(found.names) > 1:
-            panel.legend(fontsize=7, markerscale=2)
+            legend = panel.legend(fontsize=7, markerscale=2)
+            for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
+                text.set_text(in_figure(name))  # a label that begins with _ would not be in the legend
     return figure
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from snap_al.loop import Event, RunState
+from snap_al.names import in_log, in_message, in_terminal
 
 
 def place_of(query: Event) -> str:
@@ -89,7 +90,7 @@ class Progress:
     def __call__(self, event: Event, state: RunState) -> None:
         line = describe(event)
         if line:
-            self._console.print(escape(line), highlight=False, soft_wrap=True)
+            self._console.print(Text(in_message(line)), soft_wrap=True)
             self._write(logging.INFO, line)
         if self._status is not None:
             self._doing = doing(state)
@@ -98,12 +99,13 @@ class Progress:
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""
         if self._status is not None:
-            self._status.update(f"{self._doing}: {what} {done} of {of}" if of else f"{self._doing}: {what}")
+            now = f"{self._doing}: {in_terminal(what)}"
+            self._status.update(Text(f"{now} {done} of {of}" if of else now))
 
     def _write(self, level: int, line: str) -> None:
         """The log begins with a run's first event: a start that is refused leaves none, and adds nothing to another's."""
         if not self._logger.handlers:
-            handler = logging.FileHandler(self._log)
+            handler = logging.FileHandler(self._log, encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self._logger.addHandler(handler)
-        self._logger.log(level, line)
+        self._logger.log(level, "%s", in_log(line))

@@ -7,7 +7,19 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from snap_al.names import in_terminal
+from snap_al.report.layout import make_console
 
 SHOWN_AFTER = 2.0
 """s; what is done sooner shows nothing."""
@@ -21,15 +33,22 @@ class Working:
     factorisation, still has its clock running."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or make_console(stderr=True)
         self._now: tuple[str, int, int] | None = None
         self._since = self._said = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=self._console, transient=True, auto_refresh=False,
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            auto_refresh=False,
+        )
         self._task: TaskID | None = None
 
     def __enter__(self) -> Working:
@@ -43,9 +62,9 @@ class Working:
         self._thread.join()
 
     def __call__(self, what: str, done: int, of: int) -> None:
-        if self._now is None or self._now[0] != what:
+        if self._now is None or self._now[0] != in_terminal(what):
             self._since = self._said = time.monotonic()
-        self._now = (what, done, of)
+        self._now = (in_terminal(what), done, of)
 
     def _show(self) -> None:
         shown = ""
@@ -76,4 +95,5 @@ class Working:
         if now - self._said >= LINE_EVERY:
             self._said = now
             count = f": {done} of {of}" if of else ""
-            self._console.print(f"{what}{count}, {now - self._since:.0f} s so far", highlight=False, soft_wrap=True)
+            line = f"{what}{count}, {now - self._since:.0f} s so far"
+            self._console.print(Text(line), soft_wrap=True)
