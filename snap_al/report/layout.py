@@ -1,8 +1,9 @@
-"""Tables and consoles for terminals, pipes and batch logs: numbers and headers are never cut, whatever the width.
+"""Tables and consoles for terminals, pipes and batch logs: numbers and headers are never cut,
+whatever the width.
 
-Where there is no room, names are shortened in the middle, sentences wrap between words, and then columns move to a table
-of their own below; where not even that fits, each row becomes lines of `header: value`.
-"""
+Where there is no room, names are shortened in the middle, sentences wrap between words, and then
+columns move to a table of their own below; where not even that fits, each row becomes lines of
+`header: value`."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ from snap_al.names import in_terminal
 GAP = 2
 """Blanks between columns."""
 MIN_NAME, GOOD_NAME, MIN_TEXT, MAX_TEXT = 16, 24, 24, 60
-"""Cells: the least that a name is shortened to, what it gets before headers are written on one line; the least and the most
-of a column of sentences."""
+"""Cells: the least that a name is shortened to, what it gets before headers are written on one
+line; the least and the most of a column of sentences."""
 UNLIMITED = 10_000
 """Width of a console that writes to a file or a pipe: nothing is wrapped there."""
 
@@ -43,8 +44,8 @@ class Column:
 
 @dataclass(frozen=True)
 class TextTable:
-    """The first column names the rows, and is repeated where the others go into several tables. Rows: a text for each
-    column."""
+    """The first column names the rows, and is repeated where the others go into several tables.
+    Rows: a text for each column."""
 
     title: str
     columns: tuple[Column, ...]
@@ -60,20 +61,22 @@ class TextTable:
 
     def _styled_lines(self, width: int) -> list[tuple[str, bool]]:
         rows = [[in_terminal(cell) for cell in row] for row in self.rows]
-        out = [(line, True) for line in wrapped(in_terminal(self.title), width)] if self.title else []
+        title = wrapped(in_terminal(self.title), width) if self.title else []
+        out = [(line, True) for line in title]
         parts = _parts(self.columns, rows, width)
         if parts is None:
             return out + [(line, False) for line in _records(self.columns, rows, width)]
         for number, (chosen, widths) in enumerate(parts):
             if number:
                 out.append(("", False))
-            out += _table_lines([self.columns[k] for k in chosen], [[row[k] for k in chosen] for row in rows], widths)
+            cells = [[row[k] for k in chosen] for row in rows]
+            out += _table_lines([self.columns[k] for k in chosen], cells, widths)
         return out
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """A console that shows text as it is, without markup. It is as wide as the terminal or as COLUMNS says; a pipe or a
-    file has no width."""
+    """A console that shows text as it is, without markup. It is as wide as the terminal or as
+    COLUMNS says; a pipe or a file has no width."""
     console = Console(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console.width = UNLIMITED
@@ -95,7 +98,8 @@ def shortened(name: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most so many cells, broken between words; a word that is longer is broken within."""
+    """Lines of at most so many cells, broken between words; a word that is longer is broken
+    within."""
     lines, line = [], ""
     for word in text.split(" "):
         if line and cell_len(line) + 1 + cell_len(word) <= width:
@@ -122,11 +126,13 @@ def _longest(texts: Iterable[str]) -> int:
     return max((cell_len(text) for text in texts), default=0)
 
 
+Columns = Sequence[Column]
+Rows = Sequence[Sequence[str]]
 Part = tuple[list[int], list[int]]
 """A table of some of the columns: their numbers and their widths."""
 
 
-def _parts(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[Part] | None:
+def _parts(columns: Columns, rows: Rows, width: int) -> list[Part] | None:
     """As few tables as fit. None where a column does not even fit beside the first."""
 
     def fitted(chosen: list[int]) -> Part | None:
@@ -145,13 +151,15 @@ def _parts(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int)
     return parts
 
 
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
+def _widths(columns: Columns, rows: Rows, width: int) -> list[int] | None:
     """Of each column, or None where they do not fit."""
     natural = [_longest(row[k] for row in rows) for k in range(len(columns))]
-    natural = [min(n, MAX_TEXT) if c.content is Content.TEXT else n for c, n in zip(columns, natural, strict=True)]
-    least = {Content.NUMBER: UNLIMITED, Content.NAME: MIN_NAME, Content.TEXT: MIN_TEXT}
-    words = [_longest(c.header.split(" ")) for c in columns]
-    found = [max(w, min(n, least[c.content])) for c, n, w in zip(columns, natural, words, strict=True)]
+    for k, column in enumerate(columns):
+        if column.content is Content.TEXT:
+            natural[k] = min(natural[k], MAX_TEXT)
+    limits = {Content.NUMBER: UNLIMITED, Content.NAME: MIN_NAME, Content.TEXT: MIN_TEXT}
+    least = [min(n, limits[c.content]) for c, n in zip(columns, natural, strict=True)]
+    found = [max(_longest(c.header.split(" ")), n) for c, n in zip(columns, least, strict=True)]
     spare = width - sum(found) - GAP * (len(columns) - 1)
     if spare < 0:
         return None
@@ -171,9 +179,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     return found
 
 
-def _table_lines(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]
-) -> list[tuple[str, bool]]:
+def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tuple[str, bool]]:
     headers = [wrapped(c.header, w) for c, w in zip(columns, widths, strict=True)]
     height = max(map(len, headers))
     headers = [[""] * (height - len(h)) + h for h in headers]
@@ -188,23 +194,27 @@ def _table_lines(
     return out
 
 
-def _joined(columns: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
+def _joined(columns: Columns, cells: Rows, widths: Sequence[int]) -> list[str]:
     """Lines of a row, whose cells have several each."""
     out = []
     for parts in zip_longest(*cells, fillvalue=""):
-        padded = [
-            " " * (w - cell_len(part)) + part if c.content is Content.NUMBER else set_cell_size(part, w)
-            for c, part, w in zip(columns, parts, widths, strict=True)
-        ]
+        padded = [_padded(*item) for item in zip(columns, parts, widths, strict=True)]
         out.append((" " * GAP).join(padded).rstrip())
     return out
 
 
-def _records(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+def _padded(column: Column, part: str, width: int) -> str:
+    if column.content is Content.NUMBER:
+        return " " * (width - cell_len(part)) + part
+    return set_cell_size(part, width)
+
+
+def _records(columns: Columns, rows: Rows, width: int) -> list[str]:
     out = []
     for first, *others in rows:
         out.append(shortened(first, width))
         for column, cell in zip(columns[1:], others, strict=True):
             if cell:
-                out += [f"  {line}" for line in wrapped(f"{column.header}: {cell}", max(width - 2, 1))]
+                lines = wrapped(f"{column.header}: {cell}", max(width - 2, 1))
+                out += [f"  {line}" for line in lines]
     return out

@@ -14,7 +14,8 @@ def coverage(value: float | None) -> str:
 
 
 def in_stds(value: float | None) -> str:
-    """A deviation in units of its std, with its sign, to one decimal; large ones to three digits. Empty for None."""
+    """A deviation in units of its std, with its sign, to one decimal; large ones to three digits.
+    Empty for None."""
     if value is None:
         return ""
     return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.3g}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -17,27 +19,29 @@ WALKERS = (
     Column("from", Content.NAME),
     Column("status", Content.NAME),
     Column("step"),
-    Column("of"),
     Column("segments"),
     Column("last", Content.TEXT),
 )
 
 
 def status_screen(summary: Summary, running: bool, *, everything: bool = False) -> RenderableType:
-    """One screen: what the run has done, is doing, and why it stopped. everything: all columns of the table of errors."""
-    shown: list[RenderableType] = [Text("\n".join(map(in_terminal, _lines(summary, running)))), Text()]
-    rows = tuple(
-        (
-            *(str(w["walker"]), str(w["name"]), str(w["status"])),
-            *(str(w["step"]), str(w["of"]), str(w["segments"]), str(w["reason"])),
-        )
-        for w in summary["walkers"]
-    )
+    """One screen: what the run has done, is doing, and why it stopped. everything: all columns of
+    the table of errors."""
+    lines = map(in_terminal, _lines(summary, running))
+    shown: list[RenderableType] = [Text("\n".join(lines)), Text()]
+    rows = tuple(map(_walker, summary["walkers"]))
     shown.append(TextTable("walkers", WALKERS, rows))
     if summary["learning_curve"]:
         last = summary["learning_curve"][-1]
-        shown += [Text(), errors_table(last["table"], f"last fit, on the {last['on']} set", everything=everything)]
+        title = f"last fit, on the {last['on']} set"
+        shown += [Text(), errors_table(last["table"], title, everything=everything)]
     return Group(*shown)
+
+
+def _walker(walker: dict[str, Any]) -> tuple[str, ...]:
+    step = f"{walker['step']}/{walker['of']}"
+    first = (walker["walker"], walker["name"], walker["status"])
+    return tuple(map(str, (*first, step, walker["segments"], walker["reason"])))
 
 
 def _lines(summary: Summary, running: bool) -> list[str]:

@@ -33,8 +33,8 @@ def selection_table(found: Found) -> RenderableType:
 
 
 def learning_table(found: Found) -> RenderableType:
-    """What `snap-al learn` found, a table for each error: of each strategy the geometric mean over the curve with its 95 %
-    interval, and the labels until 1.1 times the error of the whole pool."""
+    """What `snap-al learn` found, a table for each error: of each strategy the geometric mean over
+    the curve with its 95 % interval, and the labels until 1.1 times the error of the whole pool."""
     shown: list[RenderableType] = []
     headers = ("mean RMSE", "95 % low", "95 % high", "labels needed")
     for name, whole in found["full"].items():
@@ -60,7 +60,8 @@ def learning_table(found: Found) -> RenderableType:
 def tuning_table(found: Found) -> RenderableType:
     """What `snap-al tune` tried, what is best, and what is now."""
     kinds, evidence = list(found["best"]["rmse"]), found["by"] == "evidence"
-    columns = [Column("tried", Content.NAME), *(Column(f"{kind}, {UNITS[kind][0]}") for kind in kinds)]
+    columns = [Column("tried", Content.NAME)]
+    columns += [Column(f"{kind}, {UNITS[kind][0]}") for kind in kinds]
     columns += [Column("evidence per row")] * evidence
     columns += [Column("columns"), Column("µs per atom"), Column("", Content.NAME)]
     rows = []

@@ -15,7 +15,8 @@ UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0), "stress": ("GPa"
 DEFAULT = ("n", "RMSE", "RMS std", "within 1 std", "within 2 std")
 OTHERS = ("MAE", "NLL", "CRPS", "Spearman")
 LEGEND = (
-    "RMS std is the root mean square of the predicted stds; calibrated, it is the RMSE, with 0.683 and 0.954 within."
+    "RMS std is the root mean square of the predicted stds. "
+    "Where they are calibrated, it is the RMSE, and 0.683 and 0.954 are within 1 and 2 std."
 )
 ALL_LEGEND = "CRPS is in the unit of its line; Spearman is the rank correlation of std and error."
 
@@ -34,13 +35,17 @@ def errors_table(table: Table, title: str, *, everything: bool = False) -> Rende
             shown += [Text(), _errors(heading, "group", groups, everything)]
     apart = [f"{v['vanishing']['n']} of {kind}" for kind, v in table.items() if "vanishing" in v]
     if apart:
-        shown.append(Text(f"components that vanish by symmetry are not counted: {', '.join(apart)}"))
+        listed = ", ".join(apart)
+        shown.append(Text(f"components that vanish by symmetry are not counted: {listed}"))
     shown.append(Text(f"{LEGEND} {ALL_LEGEND}" if everything else LEGEND))
     return Group(*shown)
 
 
-def _errors(title: str, first: str, lines: list[tuple[str, str, dict[str, Any]]], everything: bool) -> TextTable:
-    """lines: name, kind and metrics of each."""
+Line = tuple[str, str, dict[str, Any]]
+"""Of a table: name, kind and metrics."""
+
+
+def _errors(title: str, first: str, lines: list[Line], everything: bool) -> TextTable:
     names = DEFAULT + OTHERS if everything else DEFAULT
     rows = []
     for name, kind, values in lines:

@@ -1,4 +1,5 @@
-"""Names from files are shown as they are: on a terminal, in logs, errors, figures, pages and CSV files."""
+"""Names from files are shown as they are: on a terminal, in logs, errors, figures, pages and CSV
+files."""
 
 import csv
 import html
@@ -58,7 +59,10 @@ def read_csv(text, **options):
     return list(csv.reader(io.StringIO(text, newline=""), **options))
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2, max_size=4))
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+
+@given(st.lists(st.text(characters), min_size=2, max_size=4))
 def test_csv_is_read_back(row):
     assert read_csv(csv_text([row])) == [row]
 
@@ -92,12 +96,14 @@ def record(folder, names=(*HOSTILE[:9], UNPRINTABLE)):
         "coverage_2sigma": 0.9,
     }
     tables = {"test": {"forces": {**values, "groups": dict.fromkeys(names, values)}}}
-    predictions = Predictions(kinds, groups, tuple(names), targets, mean, np.full(len(groups), 0.01))
+    std = np.full(len(groups), 0.01)
+    predictions = Predictions(kinds, groups, tuple(names), targets, mean, std)
     return Record(folder, "", None, tables, predictions)
 
 
 def texts_of(svg):
-    return ["".join(node.itertext()) for node in ET.fromstring(svg).iter() if node.tag.endswith("text")]
+    nodes = [node for node in ET.fromstring(svg).iter() if node.tag.endswith("text")]
+    return ["".join(node.itertext()) for node in nodes]
 
 
 def test_in_figures(tmp_path):
@@ -119,8 +125,9 @@ def test_in_pages_and_csv(tmp_path):
     write_numbers(here)
     page = write_page(here, found).read_text()
     shown = html.unescape(re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL))
+    with_quotes = page.replace("&#34;", '"').replace("&#39;", "'")
     for name in HOSTILE[:9]:
-        assert f"<td>{html.escape(name, quote=False)}</td>" in page.replace("&#34;", '"').replace("&#39;", "'"), name
+        assert f"<td>{html.escape(name, quote=False)}</td>" in with_quotes, name
     assert "two\nlines\\x1b[31m\\r\\u202eback" in shown
     assert "<script>alert" not in page
     assert "<i>" not in page
@@ -148,7 +155,11 @@ def test_in_a_validation(tmp_path):
     properties = [{"name": name, **one} for name in names]
     write_validation(tmp_path, {"structure": "[/b]", "properties": properties, "curves": [curve]})
     found = read_validation(tmp_path)
-    for drawn, wanted in (("properties", [*map(in_terminal, names)]), ("curves", ["$5_{: passed", "$x_{", "$y_{"])):
+    expected = {
+        "properties": [*map(in_terminal, names)],
+        "curves": ["$5_{: passed", "$x_{", "$y_{"],
+    }
+    for drawn, wanted in expected.items():
         shown = texts_of(as_svg(figures(found)[drawn]).replace("xlink:href", "href"))
         assert [name for name in wanted if name not in shown] == []
     with open(tmp_path / "properties.csv", newline="") as file:
@@ -178,7 +189,8 @@ def test_in_progress_and_its_log(tmp_path):
 
 def test_in_a_status_line_on_a_terminal(tmp_path):
     text = io.StringIO()
-    with Progress(tmp_path / "run.log", Console(file=text, force_terminal=True, width=100)) as progress:
+    console = Console(file=text, force_terminal=True, width=100)
+    with Progress(tmp_path / "run.log", console) as progress:
         progress.report("[/b] slab [clean]", 1, 2)
         progress._status.renderable.render(0.0)
         shown = progress._status.renderable.text.plain
@@ -186,9 +198,8 @@ def test_in_a_status_line_on_a_terminal(tmp_path):
 
 
 def test_in_errors():
-    assert (
-        str(InputError("no [/b] $5_{ in a\x1b[31m.json\nsecond line")) == "no [/b] $5_{ in a\\x1b[31m.json\nsecond line"
-    )
+    error = InputError("no [/b] $5_{ in a\x1b[31m.json\nsecond line")
+    assert str(error) == "no [/b] $5_{ in a\\x1b[31m.json\nsecond line"
     assert str(RunError("Å 表面")) == "Å 表面"
 
 
