@@ -48,7 +48,9 @@ def _lines(summary: Summary, running: bool) -> list[str]:
     stopped = summary["stopped"]
     doing = f"stopped: {stopped}" if stopped else "interrupted; run it again to go on"
     seconds = summary["wall_seconds"]
-    parts = ", ".join(f"{k} {seconds[k]:.1f} s" for k in ("md", "std", "label", "fit", "total"))
+    parts = ", ".join(f"{k} {seconds[k]:.1f} s" for k in ("md", "std", "label", "fit"))
+    if sum(seconds[k] for k in ("md", "std", "label", "fit")) > seconds["total"]:
+        parts += " (sums over what ran side by side)"
     cost = rounded(summary["label_core_seconds"], 4)
     counts = f"labels {summary['labels']}, rejected {summary['rejected']}"
     tolerance = rounded(summary["tolerance_ev_per_a"], 4)
@@ -57,7 +59,7 @@ def _lines(summary: Summary, running: bool) -> list[str]:
         "running" if running else doing,
         f"{counts}, waiting {summary['pending']}, fits {summary['fits']}",
         f"force std: tolerance {tolerance} eV/Å, novel above {novelty} eV/Å",
-        f"time: {parts}; labels cost {cost} core-seconds",
+        f"time: total {seconds['total']:.1f} s; {parts}; labels cost {cost} core-seconds",
     ]
     if summary.get("to_approve"):
         lines.append(f"{summary['to_approve']} labels wait for your yes: snap-al approve DIR")
