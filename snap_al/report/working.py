@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -19,13 +20,15 @@ from rich.progress import (
 from rich.text import Text
 
 from snap_al.names import in_terminal
-from snap_al.report.layout import make_console
+from snap_al.report.layout import make_console, shortened
 
 SHOWN_AFTER = 2.0
 """s; what is done sooner shows nothing."""
 LINE_EVERY = 30.0
 """s, where there is no terminal."""
 TICK = 0.2
+NUMBERS = 40
+"""Cells of a terminal's line that are kept for counts and times, which are not cut; words and bar share the rest."""
 
 
 class Working:
@@ -38,17 +41,18 @@ class Working:
         self._since = self._said = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
-        self._bar = Progress(
+        room = max(self._console.width - NUMBERS, 8)
+        bar = min(40, room // 3) if self._console.width >= 80 else 0
+        self._words = room - bar
+        columns: list[ProgressColumn] = [
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            *[BarColumn(bar)] * (bar > 0),
             TextColumn("{task.fields[count]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            auto_refresh=False,
-        )
+        ]
+        self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Working:
@@ -88,7 +92,7 @@ class Working:
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._bar.start()
-        self._task = self._bar.add_task(what, count="")
+        self._task = self._bar.add_task(shortened(what, self._words), count="")
 
     def _line(self, what: str, done: int, of: int) -> None:
         now = time.monotonic()
