@@ -11,10 +11,16 @@ import typer
 
 from snap_al import __version__
 from snap_al.cli import afterwards, without_md
+from snap_al.cli.help import PlainHelpCommand
 from snap_al.cli.options import AllColumns, AsJson, OutFolder, say, show, show_tables, working
 from snap_al.names import in_terminal
 
-app = typer.Typer(name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    name="snap-al",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -28,7 +34,12 @@ def _show_version(wanted: bool) -> None:
 def main_options(
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit."),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_show_version,
+            help="Print the version and exit.",
+        ),
     ] = False,
 ) -> None:
     """Active learning of SNAP interatomic potentials with calibrated error bars. Metal units.
@@ -121,7 +132,8 @@ def run(
         if comm.rank == 0:
             say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
         return
-    _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, everything, comm.rank)
+    metrics = actions.run(config, out, comm, _console(as_json))
+    _show_run(metrics, out, as_json, everything, comm.rank)
 
 
 @app.command()
@@ -223,13 +235,23 @@ def doctor(as_json: AsJson = False) -> None:
         raise InputError(f"needed and missing: {', '.join(missing)}")
 
 
+for registered in app.registered_commands:
+    registered.cls = PlainHelpCommand
+
+
 def _console(as_json: bool) -> Any:
     from snap_al.report.layout import make_console
 
     return make_console(quiet=as_json)
 
 
-def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, everything: bool, rank: int) -> None:
+def _show_run(
+    metrics: dict[str, Any],
+    folder: Path,
+    as_json: bool,
+    everything: bool,
+    rank: int,
+) -> None:
     if rank != 0:
         return
     if as_json:
@@ -237,7 +259,8 @@ def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, everything: 
         return
     tables = {k: metrics[k] for k in metrics if k in ("test", "training")}
     show_tables(tables, as_json, everything)
-    say(f"{metrics['labels']} labels; {metrics['stopped']}; {metrics['wall_seconds']['total']:.0f} s")
+    seconds = metrics["wall_seconds"]["total"]
+    say(f"{metrics['labels']} labels; {metrics['stopped']}; {seconds:.0f} s")
     if metrics["model_limited"]:
         say(metrics["model_limited"])
     say(

@@ -16,7 +16,11 @@ from snap_al.progress import Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 AllColumns = Annotated[
-    bool, typer.Option("--all", help="All columns of the table of errors: MAE, NLL, CRPS, rank correlation too.")
+    bool,
+    typer.Option(
+        "--all",
+        help="All columns of the table of errors: MAE, NLL, CRPS, rank correlation too.",
+    ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
 

@@ -33,7 +33,8 @@ def fit(
         bool | None,
         typer.Option(
             "--strict/--lenient",
-            help="Stop at the first configuration that cannot be used, or leave it out. Lenient for a deck, strict for a config.",
+            help="Stop at the first configuration that cannot be used, or leave it out. "
+            "[a deck: lenient; a config: strict]",
         ),
     ] = None,
     cache: Annotated[

@@ -69,7 +69,8 @@ def _table(rows: Metrics, deck: Deck) -> str:
     lines: list[list[object]] = [["Group", "Weighting", "Subsystem", *NAMES]]
     for name, n, mae, rmse, r2 in rows:
         group, weighting, *others = name
-        lines.append([group, weighting, "_".join(others), n, *(f"{x:.8f}" for x in (mae, rmse, r2))])
+        errors = (f"{x:.8f}" for x in (mae, rmse, r2))
+        lines.append([group, weighting, "_".join(others), n, *errors])
     return csv_text(lines, separator)
 
 

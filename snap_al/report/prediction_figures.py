@@ -30,8 +30,8 @@ def parity(found: Predictions) -> Figure:
         panel.plot(ends, ends, color="0.5", lw=0.8)
         by_size = _by_size(groups, found.names)
         for place, (_, here) in enumerate(by_size):
-            style = {"color": f"C{place}", "rasterized": True, "label": str(place)}
-            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, **style)
+            style = {"color": f"C{place}", "rasterized": True, "label": str(place), "lw": 0.5}
+            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, **style)
             bars.set_alpha(0.35)
             bars.set_rasterized(True)
         panel.set_title(f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
@@ -40,13 +40,13 @@ def parity(found: Predictions) -> Figure:
         if len(found.names) > 1:
             legend = panel.legend(fontsize=7, markerscale=2)
             for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
-                text.set_text(in_figure(name))  # a label that begins with _ would not be in the legend
+                text.set_text(in_figure(name))  # as a label, one with _ in front would be left out
     return figure
 
 
 def _some(n: int, most: int) -> np.ndarray:
-    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in every k would be the
-    same component of all forces where k is a multiple of 3."""
+    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in
+    every k would be the same component of all forces where k is a multiple of 3."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False))

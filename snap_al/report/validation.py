@@ -120,7 +120,8 @@ def validation_screen(found: Validation) -> RenderableType:
         coverage = found["coverage"]
         if coverage["n"]:
             one, two = (rounded(coverage[k], 3) for k in ("within_1std", "within_2std"))
-            shown.append(Text(f"{coverage['n']} references: share within 1 std {one}, within 2 std {two}"))
+            shares = f"share within 1 std {one}, within 2 std {two}"
+            shown.append(Text(f"{coverage['n']} references: {shares}"))
     lines = [f"not computed: {text}" for text in found.get("problems", [])]
     for check in [*found.get("curves", []), *found.get("trajectories", [])]:
         verdict = "passed" if check["passed"] else "FAILED"
@@ -129,8 +130,8 @@ def validation_screen(found: Validation) -> RenderableType:
 
 
 def _properties_table(found: Validation) -> TextTable:
-    headers = ("value", "std", "reference", "deviation / std")
-    columns = (Column("property", Content.NAME), *map(Column, headers), Column("unit", Content.NAME))
+    numbers = map(Column, ("value", "std", "reference", "deviation / std"))
+    columns = (Column("property", Content.NAME), *numbers, Column("unit", Content.NAME))
     rows = tuple(
         (
             p["name"],

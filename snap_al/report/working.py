@@ -28,7 +28,7 @@ LINE_EVERY = 30.0
 """s, where there is no terminal."""
 TICK = 0.2
 NUMBERS = 40
-"""Cells of a terminal's line that are kept for counts and times, which are not cut; words and bar share the rest."""
+"""Cells of a line that are kept for counts and times, which are not cut; words and bar share the rest."""
 
 
 class Working:
