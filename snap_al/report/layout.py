@@ -1,9 +1,10 @@
 """Tables and consoles for terminals, pipes and batch logs: numbers and headers are never cut,
 whatever the width.
 
-Where there is no room, names are shortened in the middle, sentences wrap between words, and then
-columns move to a table of their own below; where not even that fits, each row becomes lines of
-`header: value`."""
+Where there is no room, names take two lines or are shortened in the middle, sentences wrap between
+words, and then columns move to a table of their own below; where not even that fits, each row becomes
+lines of `header: value`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Content(Enum):
     """What is in a column, which says what may be done with it."""
 
     NUMBER = "never broken"
-    NAME = "shortened in the middle"
+    NAME = "two lines, or shortened in the middle"
     TEXT = "wrapped between words"
 
 
@@ -187,11 +188,18 @@ def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tu
     out.append(((" " * GAP).join("-" * w for w in widths), False))
     for row in rows:
         cells = [
-            [shortened(cell, w)] if c.content is Content.NAME else wrapped(cell, w)
+            _name_lines(cell, w) if c.content is Content.NAME else wrapped(cell, w)
             for c, cell, w in zip(columns, row, widths, strict=True)
         ]
         out += [(line, False) for line in _joined(columns, cells, widths)]
     return out
+
+
+def _name_lines(name: str, width: int) -> list[str]:
+    """Two lines where words allow it, else one that is shortened."""
+    lines = wrapped(name, width)
+    whole = " ".join(lines) == name and len(lines) <= 2
+    return lines if whole else [shortened(name, width)]
 
 
 def _joined(columns: Columns, cells: Rows, widths: Sequence[int]) -> list[str]:

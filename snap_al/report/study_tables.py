@@ -68,8 +68,8 @@ def tuning_table(found: Found) -> RenderableType:
     for tried in found["tried"]:
         numbers = [rounded(tried["rmse"].get(kind), 4, UNITS[kind][1]) for kind in kinds]
         numbers += [rounded(tried["evidence_per_row"], 4)] * evidence
-        numbers += [str(tried["coefficients"]), rounded(tried["microseconds_per_atom"], 3)]
-        mark = "best" if tried == found["best"] else "now" if tried == found["now"] else ""
-        rows.append((tried["changed"], *numbers, mark))
+        numbers += [str(tried["coefficients"]), rounded(tried["microseconds_per_atom"], 4)]
+        marks = [name for name in ("best", "now") if tried == found[name]]
+        rows.append((tried["changed"], *numbers, ", ".join(marks)))
     title = f"RMSE on {found['configurations']} labelled configurations, by {found['by']}"
     return TextTable(title, tuple(columns), tuple(rows))

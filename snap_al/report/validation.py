@@ -131,13 +131,12 @@ def validation_screen(found: Validation) -> RenderableType:
 
 def _properties_table(found: Validation) -> TextTable:
     numbers = map(Column, ("value", "std", "reference", "deviation / std"))
-    columns = (Column("property", Content.NAME), *numbers, Column("unit", Content.NAME))
+    columns = (Column("property", Content.NAME), *numbers)
     rows = tuple(
         (
-            p["name"],
+            f"{p['name']}, {p['unit']}" if p["unit"] else p["name"],
             *(rounded(p[k], 4) for k in ("value", "std", "reference")),
             in_stds(p["z"]),
-            p["unit"],
         )
         for p in found["properties"]
     )

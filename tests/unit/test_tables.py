@@ -200,6 +200,7 @@ def test_tuning(width, by):
         assert by == "folds" or has(text, t["evidence_per_row"], 4)
     whole_headers(text, "energy, meV/atom", "forces, eV/Å", "stress, GPa", "columns", "µs per atom")
     assert {"best", "now"} <= set(text.split())
+    assert "best, now" in printed(tuning_table(dict(found, now=tried[5])), width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -238,7 +239,7 @@ def test_validation(width):
     assert "FAILED [/b]: too deep at $1_{ [red]" in flat
     assert "not computed: [bold] failed" in flat
     assert "Cu [clean], cubic" in flat
-    whole_headers(text, "property", "value", "std", "reference", "deviation / std", "unit", "J/m²")
+    whole_headers(text, "property", "value", "std", "reference", "deviation / std", "J/m²")
 
 
 def run_summary():
@@ -309,6 +310,16 @@ def test_shortened_names_have_both_ends():
     assert shortened("abcdefghij", 5) == "ab…ij"
     assert shortened("abc", 3) == "abc"
     assert cell_len(shortened("表面" * 9, 10)) <= 10
+
+
+def test_names_of_two_words_have_two_lines():
+    rows = (("cohesive energy, eV/atom", "1.5"), ("a_name_that_has_one_word_only", "2"))
+    table = TextTable("", (Column("property", Content.NAME), Column("value")), rows)
+    assert table.lines(24)[2:] == [
+        "cohesive energy,     1.5",
+        "eV/atom",
+        "a_name_t…ord_only      2",
+    ]
 
 
 def test_wrapped_text_is_all_there():
