@@ -104,7 +104,8 @@ def _errors(record: Record) -> list[dict[str, Any]]:
         for kind, values in table.items():
             unit, factor = UNITS[kind]
             groups = values.get("groups", {})
-            for name, part in {"": values, **groups}.items():
+            named = [(name or "(no group)", part) for name, part in groups.items()]
+            for name, part in [("", values), *named]:
                 rows.append(
                     {
                         "set": on, "kind": kind, "group": name, "unit": unit, "n": part["n"], "mae": factor * part["mae"], "rmse": factor * part["rmse"],

@@ -137,6 +137,17 @@ def test_in_pages_and_csv(tmp_path):
     assert list(dict.fromkeys(groups)) == list(here.predictions.names)
 
 
+def test_rows_without_a_group_have_a_line_of_their_own(tmp_path):
+    """Not that of all rows together."""
+    here = record(tmp_path, ("", "warm"))
+    forces = here.tables["test"]["forces"]
+    forces["groups"][""] = dict(forces["groups"][""], n=77)
+    page = write_page(here, {}).read_text()
+    lines = [re.findall("<td>(.*?)</td>", line) for line in re.findall("<tr.*?</tr>", page)]
+    counts = {line[0]: line[1] for line in lines if len(line) > 2}
+    assert counts == {"test, forces": "3", "(no group)": "77", "warm": "3"}
+
+
 def test_in_a_validation(tmp_path):
     matplotlib.use("Agg")
     one = {"unit": "J/m²", "value": 1.0, "std": 0.1, "reference": 1.1, "z": -1.0, "draws": 32}
