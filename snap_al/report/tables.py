@@ -18,7 +18,10 @@ LEGEND = (
     "RMS std is the root mean square of the predicted stds. "
     "Where they are calibrated, it is the RMSE, and 0.683 and 0.954 are within 1 and 2 std."
 )
-ALL_LEGEND = "CRPS is in the unit of its line; Spearman is the rank correlation of std and error."
+ALL_LEGEND = (
+    "MAE and CRPS are in the unit of their line, NLL is of densities per eV/atom, eV/Å and eV/Å³; "
+    "Spearman is the rank correlation of std and error."
+)
 
 
 def errors_table(table: Table, title: str, *, everything: bool = False) -> RenderableType:
