@@ -1,12 +1,14 @@
 """Names from files are shown as they are: on a terminal, in logs, errors, figures, pages and CSV
 files."""
 
+import ast
 import csv
 import html
 import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+import snap_al
 from snap_al.errors import InputError, RunError
 from snap_al.fitsnap.output import write_metrics
 from snap_al.names import csv_text, in_figure, in_log, in_message, in_page, in_terminal
@@ -42,6 +45,7 @@ HOSTILE = (
     "=1+1",
     'a, b and "c"',
 )
+PACKAGE = Path(snap_al.__file__).parent
 UNPRINTABLE = "two\nlines\x1b[31m\r\u202eback"
 ESCAPED = r"two\nlines\x1b[31m\r\u202eback"
 
@@ -219,6 +223,38 @@ def test_no_markup_on_any_console(monkeypatch):
     console = make_console()
     console.print("pip install 'snap_al[mcmc]' [bold]:copper:[/bold]")
     assert console.file.getvalue() == "pip install 'snap_al[mcmc]' [bold]:copper:[/bold]\n"
+
+
+def calls(tree):
+    """Dotted names of what is called, with the call."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def plain_text(call):
+    """A text of our own, or JSON, which has escapes of its own."""
+    (first,) = call.args
+    safe = ("json.dumps(", "in_message(")
+    return isinstance(first, ast.Constant) or ast.unparse(first).startswith(safe)
+
+
+def test_there_is_no_other_way_to_a_terminal_or_a_csv_file():
+    """Whoever prints or writes in another way forgets what names may contain."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree, where = ast.parse(path.read_text()), path.relative_to(PACKAGE).as_posix()
+        nodes = list(ast.walk(tree))
+        modules = [node.names for node in nodes if isinstance(node, ast.Import)]
+        imported = {alias.name for names in modules for alias in names}
+        imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        found += [f"{where}: {name}" for name in ("csv", "rich.table") if name in imported]
+        for name, call in calls(tree):
+            if name == "Console" and where != "report/layout.py":
+                found.append(f"{where}:{call.lineno}: make_console")
+            if name == "typer.echo" and not plain_text(call):
+                found.append(f"{where}:{call.lineno}: say")
+    assert found == []
 
 
 def test_json_is_not_escaped_twice(tmp_path):
