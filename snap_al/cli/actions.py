@@ -27,6 +27,7 @@ from snap_al.potential import FittedPotential, stem_in
 from snap_al.potential.snap_calculator import predicted
 from snap_al.progress import Report, silent
 from snap_al.report.figures import figures_of, write_figures
+from snap_al.report.layout import make_console
 from snap_al.report.progress import Progress
 from snap_al.report.summary import write_metrics
 from snap_al.uncertainty import Table
@@ -41,7 +42,8 @@ def run(
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
-    progress = Progress(directory.root / "run.log", console or Console()) if comm.rank == 0 else None
+    log = directory.root / "run.log"
+    progress = Progress(log, console or make_console()) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
     report = progress.report if progress else silent
     with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report) as driver:

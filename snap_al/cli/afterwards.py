@@ -7,7 +7,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, listed, numbers, show_found, working
+from snap_al.cli.options import AsJson, OutFolder, listed, numbers, say, show_found, working
 
 
 def tune(
@@ -47,7 +47,7 @@ def tune(
         )  # fmt: skip
     if comm.rank != 0:
         return
-    from snap_al.report.tables import tuning_table
+    from snap_al.report.study_tables import tuning_table
 
     show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")
 
@@ -113,4 +113,4 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of
         progress("the page", 0, 0)
         path = on_root(comm, lambda: write(folder))
     if comm.rank == 0:
-        typer.echo(f"wrote {path}; figures and numbers are in {folder / 'figures'}")
+        say(f"wrote {path}; figures and numbers are in {folder / 'figures'}")

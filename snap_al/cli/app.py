@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from snap_al import __version__
 from snap_al.cli import afterwards, without_md
-from snap_al.cli.options import AsJson, OutFolder, show_tables, working
+from snap_al.cli.help import PlainHelpCommand
+from snap_al.cli.options import AllColumns, AsJson, OutFolder, say, show, show_tables, working
+from snap_al.names import in_terminal
 
 app = typer.Typer(
-    name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
-    help="Active learning of SNAP interatomic potentials with calibrated error bars. Metal units.\n\n"
-    "Under MPI every command is the same: mpirun -n 4 snap-al run config.yaml --out DIR",
-)  # fmt: skip
+    name="snap-al",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        where = Path(__file__).resolve().parent.parent
+        say(in_terminal(f"snap-al {__version__} (Python {platform.python_version()}, {where})"))
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_show_version,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Active learning of SNAP interatomic potentials with calibrated error bars. Metal units.
+
+    Under MPI every command is the same: mpirun -n 4 snap-al run config.yaml --out DIR
+    """
 
 
 @app.command()
@@ -26,6 +56,7 @@ def demo(
         bool, typer.Option(help="Rattle one starting cell by 0.2 Å, far outside the range of use.")
     ] = False,
     as_json: AsJson = False,
+    everything: AllColumns = False,
 ) -> None:
     """On-the-fly active learning of copper with EMT, start to finish.
 
@@ -39,7 +70,8 @@ def demo(
     folder = out.resolve()
     with working(comm.rank) as report:
         config = prepare(folder, seed, poison, comm, report)
-    _show_run(actions.run(config, folder / "run", comm, _console(as_json)), folder / "run", as_json, comm.rank)
+    metrics = actions.run(config, folder / "run", comm, _console(as_json))
+    _show_run(metrics, folder / "run", as_json, everything, comm.rank)
 
 
 @app.command()
@@ -71,7 +103,7 @@ def init(
             write_structure(output.parent / "Cu.extxyz")
             text = text.replace("test: test.extxyz", "# test: test.extxyz")
     write_atomically(output, text)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 @app.command()
@@ -80,6 +112,7 @@ def run(
     out: OutFolder = Path("run"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do and cost, and do nothing.")] = False,
     as_json: AsJson = False,
+    everything: AllColumns = False,
 ) -> None:
     """An active-learning run; goes on where the folder stopped.
 
@@ -97,9 +130,10 @@ def run(
     if dry_run:
         found = on_root(comm, lambda: plan(config, out, comm.size))
         if comm.rank == 0:
-            typer.echo(json.dumps(found) if as_json else "\n".join(described(found)))
+            say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
         return
-    _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, comm.rank)
+    metrics = actions.run(config, out, comm, _console(as_json))
+    _show_run(metrics, out, as_json, everything, comm.rank)
 
 
 @app.command()
@@ -108,22 +142,21 @@ def status(
     follow: Annotated[bool, typer.Option("--follow", help="Show it anew until the run has ended.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks, with --follow.")] = 2.0,
     as_json: AsJson = False,
+    everything: AllColumns = False,
 ) -> None:
     """What a run has done, is doing and why it stopped, on one screen, with plots of std and errors.
 
     Example: snap-al status run --follow
     """
-    from rich.console import Console
-
     from snap_al.cli import following
+    from snap_al.report.layout import make_console
 
     if as_json:
         typer.echo(json.dumps(following.status_of(folder)))
     elif follow:
-        following.follow(folder, Console(), every)
+        following.follow(folder, make_console(), every, everything=everything)
     else:
-        console = Console()
-        console.print(following.screen(folder, console.width)[0])
+        show(following.screen(folder, make_console().width, everything=everything)[0])
 
 
 @app.command()
@@ -142,7 +175,8 @@ def approve(
     batches = approval.waiting()
     for batch, queries in batches.items():
         for q in queries:
-            typer.echo(f"{'no' if no else 'yes'}: {q['atoms']} atoms, {place_of(q)} {q['name']}")
+            answer = "no" if no else "yes"
+            say(in_terminal(f"{answer}: {q['atoms']} atoms, {place_of(q)} {q['name']}"))
         approval.give(batch, "no" if no else "yes")
     if not batches:
         typer.echo("nothing is asked for")
@@ -176,7 +210,7 @@ def export(
     comm = world()
     n, deck = on_root(comm, lambda: write(folder, out))
     if comm.rank == 0:
-        typer.echo(f"wrote {n} configurations and {deck}")
+        say(f"wrote {n} configurations and {deck}")
 
 
 @app.command()
@@ -185,11 +219,9 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: snap-al doctor
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from snap_al.cli.doctor import examine
     from snap_al.errors import InputError
+    from snap_al.report.findings import findings_screen
 
     findings = examine()
     if as_json:
@@ -197,34 +229,41 @@ def doctor(as_json: AsJson = False) -> None:
             json.dumps({f.name: {"found": f.found or None, "needed": f.needed, "advice": f.advice} for f in findings})
         )
     else:
-        table = Table()
-        for column in ("", "found", "to do"):
-            table.add_column(column, overflow="fold")
-        for f in findings:
-            table.add_row(f.name, f.found or ("missing" if f.needed else "not found"), f.advice)
-        Console().print(table)
+        show(findings_screen([(f.name, f.found, f.needed, f.advice) for f in findings]))
     missing = [f.name for f in findings if f.needed and not f.ok]
     if missing:
         raise InputError(f"needed and missing: {', '.join(missing)}")
 
 
+for registered in app.registered_commands:
+    registered.cls = PlainHelpCommand
+
+
 def _console(as_json: bool) -> Any:
-    from rich.console import Console
+    from snap_al.report.layout import make_console
 
-    return Console(quiet=as_json)
+    return make_console(quiet=as_json)
 
 
-def _show_run(metrics: dict[str, Any], folder: Path, as_json: bool, rank: int) -> None:
+def _show_run(
+    metrics: dict[str, Any],
+    folder: Path,
+    as_json: bool,
+    everything: bool,
+    rank: int,
+) -> None:
     if rank != 0:
         return
     if as_json:
         typer.echo(json.dumps(metrics))
         return
-    show_tables({k: metrics[k] for k in metrics if k in ("test", "training")}, as_json)
-    typer.echo(f"{metrics['labels']} labels; {metrics['stopped']}; {metrics['wall_seconds']['total']:.0f} s")
+    tables = {k: metrics[k] for k in metrics if k in ("test", "training")}
+    show_tables(tables, as_json, everything)
+    seconds = metrics["wall_seconds"]["total"]
+    say(f"{metrics['labels']} labels; {metrics['stopped']}; {seconds:.0f} s")
     if metrics["model_limited"]:
-        typer.echo(metrics["model_limited"])
-    typer.echo(
+        say(metrics["model_limited"])
+    say(
         f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`. "
         f"`snap-al report {folder}` makes a page of it, `snap-al validate {folder}` says what it is worth"
     )

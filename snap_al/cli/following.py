@@ -13,8 +13,8 @@ from rich.text import Text
 from snap_al.config import read_run
 from snap_al.errors import RunError
 from snap_al.loop import Approval, Event, RunDirectory, RunState, is_running
+from snap_al.report.status import status_screen
 from snap_al.report.summary import summarise
-from snap_al.report.tables import status_screen
 from snap_al.report.terminal import terminal_plots
 
 
@@ -30,12 +30,12 @@ def _status(directory: RunDirectory, events: list[Event], state: RunState) -> di
     return {**summarise(events, state), **now}
 
 
-def screen(folder: Path, width: int) -> tuple[RenderableType, bool]:
-    """The screen, and whether the run goes on."""
+def screen(folder: Path, width: int, *, everything: bool = False) -> tuple[RenderableType, bool]:
+    """The screen, and whether the run goes on. everything: all columns of the table of errors."""
     directory = RunDirectory(folder)
     _, events, state = read_run(folder)
     found = _status(directory, events, state)
-    shown: list[RenderableType] = [status_screen(found, found["running"])]
+    shown: list[RenderableType] = [status_screen(found, found["running"], everything=everything)]
     try:
         shown += terminal_plots(directory, events, state.tolerance, width)
     except RunError as error:  # only the plots need that file
@@ -43,11 +43,11 @@ def screen(folder: Path, width: int) -> tuple[RenderableType, bool]:
     return Group(*shown), found["running"]
 
 
-def follow(folder: Path, console: Console, every: float) -> None:
+def follow(folder: Path, console: Console, every: float, *, everything: bool = False) -> None:
     """Shows the screen anew every so many seconds, until the run has ended; the last one stays."""
-    shown, running = screen(folder, console.width)
+    shown, running = screen(folder, console.width, everything=everything)
     with Live(shown, console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while running:
             time.sleep(every)
-            shown, running = screen(folder, console.width)
+            shown, running = screen(folder, console.width, everything=everything)
             live.update(shown, refresh=True)

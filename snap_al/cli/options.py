@@ -11,9 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from snap_al.errors import InputError
+from snap_al.names import in_message
 from snap_al.progress import Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+AllColumns = Annotated[
+    bool,
+    typer.Option(
+        "--all",
+        help="All columns of the table of errors: MAE, NLL, CRPS, rank correlation too.",
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
 
 
@@ -22,17 +30,32 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a message, which may contain names from files, on stdout or stderr."""
+    typer.echo(in_message(text), err=err)
+
+
+def warn(text: str) -> None:
+    """On stderr."""
+    say(f"warning: {text}", err=True)
+
+
+def show(screen: Any) -> None:
+    """Prints tables and texts of rich."""
+    from snap_al.report.layout import make_console
+
+    make_console().print(screen, crop=False)
+
+
 def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
     """Its warnings on stderr; as JSON, or on a screen with a line after it."""
-    from rich.console import Console
-
     for text in found.get("warnings", ()):
-        typer.echo(f"warning: {text}", err=True)
+        warn(text)
     if as_json:
         typer.echo(json.dumps(found))
         return
-    Console().print(screen(found))
-    typer.echo(after)
+    show(screen(found))
+    say(after)
 
 
 def numbers(option: str, text: str) -> list[float]:
@@ -46,22 +69,20 @@ def numbers(option: str, text: str) -> list[float]:
 @contextmanager
 def working(rank: int) -> Iterator[Report]:
     """Progress on rank 0's stderr."""
-    from rich.console import Console
-
+    from snap_al.report.layout import make_console
     from snap_al.report.working import Working
 
-    with Working(Console(stderr=True, quiet=rank != 0)) as report:
+    with Working(make_console(stderr=True, quiet=rank != 0)) as report:
         yield report
 
 
-def show_tables(tables: dict[str, Any], as_json: bool) -> None:
-    """Errors and calibration, by name of the set."""
-    from rich.console import Console
-
+def show_tables(tables: dict[str, Any], as_json: bool, everything: bool = False) -> None:
+    """Errors and calibration, by name of the set. everything: all columns."""
     from snap_al.report.tables import errors_table
 
     if as_json:
         typer.echo(json.dumps(tables))
         return
     for name, table in tables.items():
-        Console().print(errors_table(table, f"on the {name} set" if name in ("training", "test") else name))
+        title = f"on the {name} set" if name in ("training", "test") else name
+        show(errors_table(table, title, everything=everything))

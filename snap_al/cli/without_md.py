@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, listed, show_found, show_tables, working
+from snap_al.cli.options import (
+    AllColumns,
+    AsJson,
+    OutFolder,
+    listed,
+    say,
+    show_found,
+    show_tables,
+    warn,
+    working,
+)
 
 
 def fit(
@@ -23,13 +33,15 @@ def fit(
         bool | None,
         typer.Option(
             "--strict/--lenient",
-            help="Stop at the first configuration that cannot be used, or leave it out. [a deck: lenient; a config: strict]",
+            help="Stop at the first configuration that cannot be used, or leave it out. "
+            "[a deck: lenient; a config: strict]",
         ),
     ] = None,
     cache: Annotated[
         bool, typer.Option(help="Keep descriptors in the output folder, and use those that are there.")
     ] = True,
     as_json: AsJson = False,
+    everything: AllColumns = False,
 ) -> None:
     """Fit once to labelled configurations and write the potential files.
 
@@ -45,9 +57,9 @@ def fit(
             source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
         )  # fmt: skip
     for text in warnings:
-        typer.echo(f"warning: {text}", err=True)
+        warn(text)
     if comm.rank == 0:
-        show_tables(tables, as_json)
+        show_tables(tables, as_json, everything)
 
 
 def evaluate(
@@ -60,6 +72,7 @@ def evaluate(
         ),
     ] = False,
     as_json: AsJson = False,
+    everything: AllColumns = False,
 ) -> None:
     """Errors and calibration of a potential against labelled configurations.
 
@@ -75,7 +88,7 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(table))
         else:
-            show_tables({str(data): table}, as_json)
+            show_tables({str(data): table}, as_json, everything)
 
 
 def predict(
@@ -94,7 +107,7 @@ def predict(
     with working(comm.rank) as report:
         n = on_root(comm, lambda: actions.predict(folder, data, output, report))
     if comm.rank == 0:
-        typer.echo(f"wrote {n} configurations to {output}")
+        say(f"wrote {n} configurations to {output}")
 
 
 def select(
@@ -120,7 +133,7 @@ def select(
         found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report)
     if comm.rank != 0:
         return
-    from snap_al.report.tables import selection_table
+    from snap_al.report.study_tables import selection_table
 
     show_found(found, selection_table, as_json, f"wrote {len(found['selected'])} configurations to {output}")
 
@@ -154,10 +167,10 @@ def learn(
     with working(comm.rank) as report:
         found = study(
             config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-            say=lambda text: None if quiet else typer.echo(text), report=report,
+            say=lambda text: None if quiet else say(text), report=report,
         )  # fmt: skip
     if comm.rank != 0:
         return
-    from snap_al.report.tables import learning_table
+    from snap_al.report.study_tables import learning_table
 
     show_found(found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}")

@@ -13,6 +13,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns
 from snap_al.fit import Posterior
 from snap_al.fitsnap.deck import Deck
+from snap_al.names import csv_text
 from snap_al.uncertainty import Evaluated
 
 Array = NDArray[np.float64]
@@ -65,12 +66,12 @@ def markdown(rows: Metrics, deck: Deck | None = None) -> str:
 
 def _table(rows: Metrics, deck: Deck) -> str:
     separator = "," if deck.metrics_style == "CSV" else " "
-    lines = [separator.join(["Group", "Weighting", "Subsystem", *NAMES])]
+    lines: list[list[object]] = [["Group", "Weighting", "Subsystem", *NAMES]]
     for name, n, mae, rmse, r2 in rows:
         group, weighting, *others = name
-        line = [group, weighting, "_".join(others), str(n), *(f"{x:.8f}" for x in (mae, rmse, r2))]
-        lines.append(separator.join(line))
-    return "\n".join(lines) + "\n"
+        errors = (f"{x:.8f}" for x in (mae, rmse, r2))
+        lines.append([group, weighting, "_".join(others), n, *errors])
+    return csv_text(lines, separator)
 
 
 def _json(rows: Metrics, deck: Deck) -> str:

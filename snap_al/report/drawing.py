@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from snap_al.data.storage import write_atomically
 
-INK = "var(--ink)"
+COLOURS = {"#000000": "var(--ink)", "#cccccc": "var(--rule)", "#ffffff": "var(--paper)"}
+"""The page's colours in place of matplotlib's."""
 
 
 def write_png(path: Path, figure: Figure) -> None:
@@ -28,6 +29,12 @@ def as_svg(figure: Figure) -> str:
         figure.savefig(text, format="svg", transparent=True, dpi=160)
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub("<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = svg.replace("#000000", INK).replace("#cccccc", "var(--rule)").replace("#ffffff", "var(--paper)")
+    svg = re.sub("<[^>]*>", lambda tag: _recoloured(tag[0]), svg)
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()  # type: ignore[union-attr]
     return svg.replace(f'width="{width}pt" height="{height}pt"', f'style="max-width: {width}pt"', 1)
+
+
+def _recoloured(tag: str) -> str:
+    for colour, variable in COLOURS.items():
+        tag = tag.replace(colour, variable)
+    return tag

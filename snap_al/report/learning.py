@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from snap_al.data.storage import write_atomically
 from snap_al.loop.learning import Curve
+from snap_al.names import csv_text, in_figure
 from snap_al.report.drawing import write_png
 
 LINES = ("-", "--", ":", "-.")
@@ -25,13 +26,13 @@ def write_learning(folder: Path, curves: Sequence[Curve], found: dict[str, Any])
     write_png(folder / "learning.png", learning_figure(curves, found["full"]))
     write_atomically(folder / "summary.json", json.dumps(found, indent=1) + "\n")
     names = list(found["full"])
-    lines = [",".join(["strategy", "seed", "labels", *(f"rmse_{name}" for name in names)])]
-    lines += [
-        ",".join([c.strategy, str(c.seed), str(n), *(f"{c.errors[name][k]:.8g}" for name in names)])
+    rows: list[list[object]] = [["strategy", "seed", "labels", *(f"rmse_{name}" for name in names)]]
+    rows += [
+        [c.strategy, c.seed, n, *(f"{c.errors[name][k]:.8g}" for name in names)]
         for c in curves
         for k, n in enumerate(c.labels)
     ]
-    write_atomically(folder / "learning.csv", "\n".join(lines) + "\n")
+    write_atomically(folder / "learning.csv", csv_text(rows))
 
 
 def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
@@ -48,7 +49,7 @@ def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
             errors = factor * np.array([c.errors[name][:shortest] for c in mine])
             low, middle, high = np.quantile(errors, (0.25, 0.5, 0.75), axis=0)
             style = {"color": f"C{number % 10}", "ls": LINES[number // 10 % len(LINES)]}
-            panel.plot(labels, middle, lw=1.4, label=strategy, **style)
+            panel.plot(labels, middle, lw=1.4, label=in_figure(strategy), **style)
             panel.fill_between(labels, low, high, color=style["color"], alpha=0.15, lw=0)
         panel.axhline(1.1 * full[name] * factor, color="0.4", ls=":", lw=1)
         panel.set_yscale("log")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from pathlib import Path
 
 from snap_al.data.storage import write_atomically
+from snap_al.names import csv_text
 from snap_al.report.record import CSV_UNITS, Record
 from snap_al.report.summary import wall_seconds
 from snap_al.uncertainty.calibration import coverage_at
@@ -36,11 +35,7 @@ def write_numbers(record: Record) -> list[Path]:
 
 
 def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
+    write_atomically(path, csv_text([columns, *rows]))
     return path
 
 

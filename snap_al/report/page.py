@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns
+from snap_al.names import in_page
 from snap_al.report.drawing import as_svg
 from snap_al.report.figures import Figures
 from snap_al.report.flagged import flagged_frames
@@ -27,12 +29,16 @@ HERE = Path(__file__).parent
 def write_page(record: Record, figures: Figures) -> Path:
     """report.html in the folder. Returns its path."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=in_page,
+        undefined=jinja2.StrictUndefined,
     )
     summary = None if record.state is None else summarise(list(record.events), record.state)
     frames = flagged_frames(record)
+    name = record.folder.resolve().name
     page = environment.get_template("page.html").render(
-        name=record.folder.resolve().name, version=__version__, written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        name=name, name_in_shell=shlex.quote(name), name_in_python=repr(name), version=__version__, written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=_headline(record, summary), what=_what(record), summary=summary, errors=_errors(record),
         figures=_svgs(figures),
         frames=frames, frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")), script=Markup((HERE / "structures.js").read_text()),
@@ -98,7 +104,8 @@ def _errors(record: Record) -> list[dict[str, Any]]:
         for kind, values in table.items():
             unit, factor = UNITS[kind]
             groups = values.get("groups", {})
-            for name, part in {"": values, **groups}.items():
+            named = [(name or "(no group)", part) for name, part in groups.items()]
+            for name, part in [("", values), *named]:
                 rows.append(
                     {
                         "set": on, "kind": kind, "group": name, "unit": unit, "n": part["n"], "mae": factor * part["mae"], "rmse": factor * part["rmse"],

@@ -6,12 +6,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from snap_al.names import in_figure
 from snap_al.report.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
 from snap_al.uncertainty.metrics import KIND_NAMES
 
 MOST_BARS = 2000
-"""Error bars drawn in one panel; beyond that an even selection."""
+"""Error bars drawn in one panel; beyond that some of them by chance."""
 MOST_GROUPS = 10
 """With a colour each; those of fewer rows share one."""
 
@@ -22,22 +23,33 @@ def parity(found: Predictions) -> Figure:
     for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
         unit, factor = SHOWN_UNITS[kind]
         rows = found.of(kind)
-        every = max(1, len(rows.targets) // MOST_BARS)
-        groups = rows.groups[::every]
-        x, y, bar = (factor * v[::every] for v in (rows.targets, rows.mean, rows.std))
+        shown = _some(len(rows.targets), MOST_BARS)
+        groups = rows.groups[shown]
+        x, y, bar = (factor * v[shown] for v in (rows.targets, rows.mean, rows.std))
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         panel.plot(ends, ends, color="0.5", lw=0.8)
-        for place, (name, here) in enumerate(_by_size(groups, found.names)):
-            style = {"color": f"C{place}", "rasterized": True}
-            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, lw=0.5, label=name, **style)
+        by_size = _by_size(groups, found.names)
+        for place, (_, here) in enumerate(by_size):
+            style = {"color": f"C{place}", "rasterized": True, "label": str(place), "lw": 0.5}
+            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, **style)
             bars.set_alpha(0.35)
             bars.set_rasterized(True)
         panel.set_title(f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
         panel.set_xlabel(f"reference, {unit}")
         panel.set_ylabel(f"predicted ± std, {unit}")
         if len(found.names) > 1:
-            panel.legend(fontsize=7, markerscale=2)
+            legend = panel.legend(fontsize=7, markerscale=2)
+            for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
+                text.set_text(in_figure(name))  # as a label, one with _ in front would be left out
     return figure
+
+
+def _some(n: int, most: int) -> np.ndarray:
+    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in
+    every k would be the same component of all forces where k is a multiple of 3."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
 def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:

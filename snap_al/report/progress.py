@@ -7,9 +7,11 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from snap_al.loop import Event, RunState
+from snap_al.names import in_log, in_message, in_terminal
+from snap_al.report.shown import rounded
 
 
 def place_of(query: Event) -> str:
@@ -25,30 +27,41 @@ def describe(event: Event) -> str:
     if kind == "started":
         return f"{len(event['queries'])} starting configurations to label"
     if kind == "checked":
-        return f"the labeler's stress, {event['label']:.4g} eV/Å³, and its energies' derivative, {event['derivative']:.4g}: {event['verdict']}"
+        label, slope = rounded(event["label"], 4), rounded(event["derivative"], 4)
+        compared = f"the labeler's stress, {label} eV/Å³, and its energies' derivative, {slope}"
+        return f"{compared}: {event['verdict']}"
     if kind == "labelled":
-        force = "" if event["max_force"] is None else f", largest force {event['max_force']:.2f} eV/Å"
-        where = place_of(event)
-        return f"labelled: {where}, {event['seconds']:.2f} s{force}"
+        largest = event["max_force"]
+        force = "" if largest is None else f", largest force {rounded(largest, 4)} eV/Å"
+        return f"labelled: {place_of(event)}, {event['seconds']:.2f} s{force}"
     if kind == "rejected":
         return f"label rejected: {event['reason']}"
     if kind == "fitted":
-        force, energy = event["table"].get("forces"), event["table"].get("energy")
-        errors = f", forces {force['rmse']:.4f} eV/Å" if force else ""
-        errors += f", energy {1e3 * energy['rmse']:.2f} meV/atom" if energy else ""
-        return f"fit {event['fit']}: {event['labels']} labels, novel above {event['novelty']:.3f} eV/Å; RMSE on the {event['measured_on']} set{errors}"
+        return _fitted(event)
     if kind == "explored":
-        return "; ".join(
-            f"walker {w['walker']}: step {w['from_step']} to {w['step']}, {w['outcome']}: {w['reason']}"
-            for w in event["walkers"]
-        )
+        return "; ".join(map(_explored, event["walkers"]))
     if kind == "chosen" and event["dropped"]:
-        return f"{len(event['kept'])} of {len(event['kept']) + len(event['dropped'])} frames are worth a label each; they do for the others"
+        kept, dropped = len(event["kept"]), len(event["dropped"])
+        return f"{kept} of {kept + dropped} frames are worth a label each; they do for the others"
     if kind == "halted":
         return f"halted: {event['reason']}"
     if kind == "stopped":
         return f"stopped: {event['reason']}"
     return ""
+
+
+def _explored(segment: Event) -> str:
+    steps = f"step {segment['from_step']} to {segment['step']}"
+    return f"walker {segment['walker']}: {steps}, {segment['outcome']}: {segment['reason']}"
+
+
+def _fitted(event: Event) -> str:
+    force, energy = event["table"].get("forces"), event["table"].get("energy")
+    errors = f", forces {rounded(force['rmse'], 4)} eV/Å" if force else ""
+    errors += f", energy {rounded(energy['rmse'], 4, 1e3)} meV/atom" if energy else ""
+    counts = f"fit {event['fit']}: {event['labels']} labels"
+    novelty = f"novel above {rounded(event['novelty'], 4)} eV/Å"
+    return f"{counts}, {novelty}; RMSE on the {event['measured_on']} set{errors}"
 
 
 def doing(state: RunState) -> str:
@@ -89,7 +102,7 @@ class Progress:
     def __call__(self, event: Event, state: RunState) -> None:
         line = describe(event)
         if line:
-            self._console.print(escape(line), highlight=False, soft_wrap=True)
+            self._console.print(Text(in_message(line)), soft_wrap=True)
             self._write(logging.INFO, line)
         if self._status is not None:
             self._doing = doing(state)
@@ -98,12 +111,13 @@ class Progress:
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""
         if self._status is not None:
-            self._status.update(f"{self._doing}: {what} {done} of {of}" if of else f"{self._doing}: {what}")
+            now = f"{self._doing}: {in_terminal(what)}"
+            self._status.update(Text(f"{now} {done} of {of}" if of else now))
 
     def _write(self, level: int, line: str) -> None:
         """The log begins with a run's first event: a start that is refused leaves none, and adds nothing to another's."""
         if not self._logger.handlers:
-            handler = logging.FileHandler(self._log)
+            handler = logging.FileHandler(self._log, encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self._logger.addHandler(handler)
-        self._logger.log(level, line)
+        self._logger.log(level, "%s", in_log(line))

@@ -76,7 +76,9 @@ def where_time_went(record: Record) -> Figure | None:
     bars = left.barh(names, [parts[name] for name in names], color="tab:blue", height=0.6)
     left.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
     left.margins(x=0.15)
-    left.set_xlabel("wall seconds, all sessions")
+    side_by_side = sum(seconds[name] for name in ("md", "std", "label", "fit")) > seconds["total"]
+    summed = ", summed over what ran side by side" if side_by_side else ""
+    left.set_xlabel(f"wall seconds, all sessions{summed}")
     costs = [e.get("core_seconds", e["seconds"]) for e in record.labels]
     right.plot(range(1, len(costs) + 1), costs, ".", color="tab:blue")
     right.set_ylim(bottom=0)

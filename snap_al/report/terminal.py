@@ -45,7 +45,8 @@ def _std(looks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:
     if asked:
         plotext.scatter(*map(list, zip(*asked, strict=True)), marker="o")
     plotext.hline(tolerance, "red")
-    return _drawn(f"largest force std, eV/Å: the last {len(looks)} looks; o: labelled; line: tolerance", width)
+    title = f"largest force std, eV/Å: the last {len(looks)} looks; o: labelled; line: tolerance"
+    return _drawn(title, width)
 
 
 def _errors(fits: Sequence[Event], width: int) -> Text:
@@ -53,11 +54,11 @@ def _errors(fits: Sequence[Event], width: int) -> Text:
     labels = [e["labels"] for e in fits]
     plotext.plot(labels, [e["table"]["forces"]["rmse"] for e in fits], marker="braille")
     plotext.scatter(labels, [e["table"]["forces"]["sharpness"] for e in fits], marker="+")
-    return _drawn(f"forces against labels, {fits[-1]['measured_on']} set, eV/Å: RMSE; +: RMS std", width)
+    title = f"forces against labels, {fits[-1]['measured_on']} set, eV/Å: RMSE; +: RMS std"
+    return _drawn(title, width)
 
 
 def _drawn(title: str, width: int) -> Text:
     plotext.theme("clear")
     plotext.plotsize(min(width, 100), HEIGHT)
-    plotext.title(title)
-    return Text.from_ansi(plotext.build())
+    return Text.assemble(f"\n{title}\n", Text.from_ansi(plotext.build()))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Group, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from snap_al.data.storage import write_atomically
+from snap_al.names import csv_text, in_figure, in_terminal
 from snap_al.report.drawing import write_png
+from snap_al.report.layout import Column, Content, TextTable
+from snap_al.report.shown import in_stds, rounded
 
 Validation = dict[str, Any]
 COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
@@ -29,11 +29,8 @@ def write_validation(folder: Path, found: Validation) -> None:
     (folder / "properties.csv").unlink(missing_ok=True)
     write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
     if "properties" in found:
-        text = StringIO()
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        writer.writerows([p[c] for c in COLUMNS] for p in found["properties"])
-        write_atomically(folder / "properties.csv", text.getvalue())
+        rows = [COLUMNS, *([p[c] for c in COLUMNS] for p in found["properties"])]
+        write_atomically(folder / "properties.csv", csv_text(rows))
     matplotlib.use("Agg")
     for name, figure in figures(found).items():
         write_png(folder / f"{name}.png", figure)
@@ -70,9 +67,13 @@ def _deviations(properties: list[dict[str, Any]]) -> Figure:
     panel.axvspan(-1, 1, color="tab:blue", alpha=0.14, lw=0)
     panel.errorbar([p["z"] for p in known], range(len(known)), xerr=1.0, fmt="o", ms=4, lw=1, color="tab:blue")
     panel.axvline(0, color="0.5", lw=0.8)
-    panel.set_yticks(range(len(known)), [p["name"] for p in known], fontsize=8)
+    panel.set_yticks(range(len(known)), [in_figure(p["name"]) for p in known], fontsize=8)
     panel.set_xlabel("(potential - reference) / std")
     return figure
+
+
+def _verdict(check: dict[str, Any]) -> str:
+    return f"{in_figure(check['name'])}: {'passed' if check['passed'] else 'FAILED'}"
 
 
 def _curves(curves: list[dict[str, Any]]) -> Figure:
@@ -87,9 +88,9 @@ def _curves(curves: list[dict[str, Any]]) -> Figure:
         panel.axhline(0, color="0.5", lw=0.8)
         if curve["y_label"].startswith("energy"):
             panel.set_ylim(min(-1.0, np.min(y[x > 0.6 * x.max()]) - 0.5), 12.0)
-        panel.set_title(f"{curve['name']}: {'passed' if curve['passed'] else 'FAILED'}", loc="left", fontsize=9)
-        panel.set_xlabel(curve["x_label"])
-        panel.set_ylabel(curve["y_label"])
+        panel.set_title(_verdict(curve), loc="left", fontsize=9)
+        panel.set_xlabel(in_figure(curve["x_label"]))
+        panel.set_ylabel(in_figure(curve["y_label"]))
         panel.legend(fontsize=8)
     return figure
 
@@ -99,7 +100,7 @@ def _trajectories(trajectories: list[dict[str, Any]]) -> Figure:
     for (left, right), t in zip(figure.subplots(len(trajectories), 2, squeeze=False), trajectories, strict=True):
         left.plot(t["time"], t["temperature"], color="tab:blue", lw=1)
         left.set_ylabel("temperature, K")
-        left.set_title(f"{t['name']}: {'passed' if t['passed'] else 'FAILED'}", loc="left", fontsize=9)
+        left.set_title(_verdict(t), loc="left", fontsize=9)
         if t["energy"] is not None:
             right.plot(t["time"], 1e3 * (np.array(t["energy"]) - t["energy"][0]), color="tab:blue", lw=1)
             right.set_ylabel("energy, meV/atom")
@@ -115,24 +116,31 @@ def validation_screen(found: Validation) -> RenderableType:
     """Properties, with their deviation where there is a reference, and what each check found."""
     shown: list[RenderableType] = []
     if "properties" in found:
-        table = RichTable(title=f"{found['structure']}, {found['system']}", title_justify="left")
-        for column in ("", "value", "std", "unit", "reference", "deviation / std"):
-            table.add_column(column, justify="left" if column in ("", "unit") else "right")
-        for p in found["properties"]:
-            numbers = ["-" if p[k] is None else f"{p[k]:.4g}" for k in ("value", "std", "reference")]
-            table.add_row(p["name"], *numbers[:2], p["unit"], numbers[2], "" if p["z"] is None else f"{p['z']:+.1f}")
-        shown.append(table)
+        shown.append(_properties_table(found))
         coverage = found["coverage"]
         if coverage["n"]:
-            shown.append(
-                Text(
-                    f"{coverage['n']} references: {coverage['within_1std']:.2f} of them within 1 std, {coverage['within_2std']:.2f} within 2"
-                )
-            )
-    shown += [Text(f"not computed: {text}") for text in found.get("problems", [])]
+            one, two = (rounded(coverage[k], 3) for k in ("within_1std", "within_2std"))
+            shares = f"share within 1 std {one}, within 2 std {two}"
+            shown.append(Text(f"{coverage['n']} references: {shares}"))
+    lines = [f"not computed: {text}" for text in found.get("problems", [])]
     for check in [*found.get("curves", []), *found.get("trajectories", [])]:
-        shown.append(Text(f"{'passed' if check['passed'] else 'FAILED'}  {check['name']}: {check['finding']}"))
-    return Group(*shown)
+        verdict = "passed" if check["passed"] else "FAILED"
+        lines.append(f"{verdict}  {check['name']}: {check['finding']}")
+    return Group(*shown, *(Text(in_terminal(line)) for line in lines))
+
+
+def _properties_table(found: Validation) -> TextTable:
+    numbers = map(Column, ("value", "std", "reference", "deviation / std"))
+    columns = (Column("property", Content.NAME), *numbers)
+    rows = tuple(
+        (
+            f"{p['name']}, {p['unit']}" if p["unit"] else p["name"],
+            *(rounded(p[k], 4) for k in ("value", "std", "reference")),
+            in_stds(p["z"]),
+        )
+        for p in found["properties"]
+    )
+    return TextTable(f"{found['structure']}, {found['system']}", columns, rows)
 
 
 def without_nan(value: Any) -> Any:

@@ -7,13 +7,28 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from snap_al.names import in_terminal
+from snap_al.report.layout import make_console, shortened
 
 SHOWN_AFTER = 2.0
 """s; what is done sooner shows nothing."""
 LINE_EVERY = 30.0
 """s, where there is no terminal."""
 TICK = 0.2
+NUMBERS = 40
+"""Cells of a line that are kept for counts and times, which are not cut; words and bar share the rest."""
 
 
 class Working:
@@ -21,15 +36,23 @@ class Working:
     factorisation, still has its clock running."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or make_console(stderr=True)
         self._now: tuple[str, int, int] | None = None
         self._since = self._said = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
-        self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=self._console, transient=True, auto_refresh=False,
-        )  # fmt: skip
+        room = max(self._console.width - NUMBERS, 8)
+        bar = min(40, room // 3) if self._console.width >= 80 else 0
+        self._words = room - bar
+        columns: list[ProgressColumn] = [
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            *[BarColumn(bar)] * (bar > 0),
+            TextColumn("{task.fields[count]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        ]
+        self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Working:
@@ -43,9 +66,9 @@ class Working:
         self._thread.join()
 
     def __call__(self, what: str, done: int, of: int) -> None:
-        if self._now is None or self._now[0] != what:
+        if self._now is None or self._now[0] != in_terminal(what):
             self._since = self._said = time.monotonic()
-        self._now = (what, done, of)
+        self._now = (in_terminal(what), done, of)
 
     def _show(self) -> None:
         shown = ""
@@ -69,11 +92,12 @@ class Working:
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._bar.start()
-        self._task = self._bar.add_task(what, count="")
+        self._task = self._bar.add_task(shortened(what, self._words), count="")
 
     def _line(self, what: str, done: int, of: int) -> None:
         now = time.monotonic()
         if now - self._said >= LINE_EVERY:
             self._said = now
             count = f": {done} of {of}" if of else ""
-            self._console.print(f"{what}{count}, {now - self._since:.0f} s so far", highlight=False, soft_wrap=True)
+            line = f"{what}{count}, {now - self._since:.0f} s so far"
+            self._console.print(Text(line), soft_wrap=True)

@@ -4,6 +4,7 @@ import io
 import re
 import time
 
+import pytest
 from conftest import rattled_copper, snap_al
 from rich.console import Console
 
@@ -69,3 +70,18 @@ def test_nothing_but_json_on_stdout(tmp_path):
         "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
     )
     json.loads(snap_al("fit", "fit.yaml", "--out", "out", "--json", cwd=tmp_path).stdout)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_counts_and_times_are_whole(monkeypatch, width):
+    monkeypatch.setattr(working, "SHOWN_AFTER", 0.0)
+    text = io.StringIO()
+    with Working(Console(file=text, force_terminal=True, width=width)) as report:
+        deadline = time.monotonic() + 20
+        while "of 2345678" not in text.getvalue() and time.monotonic() < deadline:
+            report("[/b] a text that is longer than there is room for", 123456, 2345678)
+            time.sleep(0.05)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
+    line = next(line for line in re.split(r"[\r\n]+", plain) if "2345678" in line)
+    assert re.search(r"\[/b\].* 123456 of 2345678 \d:\d\d:\d\d [-\d]:[-\d]{2}:[-\d]{2}", line), line
+    assert len(line.rstrip()) <= width

@@ -1,0 +1,21 @@
+"""Numbers as texts, for terminals and pages."""
+
+from __future__ import annotations
+
+
+def rounded(value: float | None, digits: int, factor: float = 1.0) -> str:
+    """To so many significant digits; `nan` and `inf` as they are, a dash for None."""
+    return "-" if value is None else f"{value * factor:.{digits}g}"
+
+
+def coverage(value: float | None) -> str:
+    """A share, or a correlation, to three decimals; a dash for None."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def in_stds(value: float | None) -> str:
+    """A deviation in units of its std, with its sign, to one decimal; large ones to three digits.
+    Empty for None."""
+    if value is None:
+        return ""
+    return f"{value:+.1f}" if abs(value) < 1000 else f"{value:+.3g}"
