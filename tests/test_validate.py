@@ -64,7 +64,7 @@ def test_properties_on_one_rank_and_two(fitted):
     folder = fitted / "fit" / "validation"
     assert json.loads((folder / "validation.json").read_text()) == again
     assert (folder / "properties.png").stat().st_size > 10_000
-    assert (folder / "properties.csv").read_text().splitlines()[0] == "name,unit,value,std,reference,z,draws"
+    assert (folder / "properties.csv").read_text().splitlines()[0] == "name,unit,value,std,reference,z,draws,note"
     assert len(list((folder / "labels").glob("*.json"))) > 10, "the labeler's answers are kept"
 
 

@@ -19,7 +19,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.report.drawing import write_png
 
 Validation = dict[str, Any]
-COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
+COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
 
 
 def write_validation(folder: Path, found: Validation) -> None:
@@ -32,7 +32,7 @@ def write_validation(folder: Path, found: Validation) -> None:
         text = StringIO()
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        writer.writerows([p[c] for c in COLUMNS] for p in found["properties"])
+        writer.writerows([p.get(c, "") for c in COLUMNS] for p in found["properties"])
         write_atomically(folder / "properties.csv", text.getvalue())
     matplotlib.use("Agg")
     for name, figure in figures(found).items():
@@ -122,6 +122,7 @@ def validation_screen(found: Validation) -> RenderableType:
             numbers = ["-" if p[k] is None else f"{p[k]:.4g}" for k in ("value", "std", "reference")]
             table.add_row(p["name"], *numbers[:2], p["unit"], numbers[2], "" if p["z"] is None else f"{p['z']:+.1f}")
         shown.append(table)
+        shown += [Text(f"{p['name']}: {p['note']}") for p in found["properties"] if p.get("note")]
         coverage = found["coverage"]
         if coverage["n"]:
             shown.append(
