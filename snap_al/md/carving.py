@@ -19,7 +19,7 @@ from snap_al.md.boxes import create
 from snap_al.md.settings import CarveSettings
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
-from snap_al.sessions import LammpsSession, LammpsSettings
+from snap_al.sessions import LammpsSession, LammpsSettings, wrapped
 
 Array = NDArray[np.float64]
 STRETCH, LONGEST, STEP = 2.5, 6.0, 0.05
@@ -126,7 +126,7 @@ def _apart(positions: Array, edges: Array, nearest: float) -> NDArray[np.int64]:
     distance = np.linalg.norm(positions, axis=1)
     gone = np.zeros(len(positions), dtype=bool)
     finite = np.where(np.isfinite(edges), edges, BIG * 10)
-    tree = cKDTree(np.mod(positions + finite / 2, finite), boxsize=finite)
+    tree = cKDTree(wrapped(positions + finite / 2, finite), boxsize=finite)
     for i, j in sorted(tree.query_pairs(CROWDED * nearest)):
         if not gone[i] and not gone[j]:
             gone[i if distance[i] > distance[j] else j] = True

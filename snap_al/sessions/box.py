@@ -16,8 +16,6 @@ from snap_al.data.configuration import Configuration
 
 Array = NDArray[np.float64]
 
-PAIRS_AT_ONCE = 64
-"""Atoms compared with all others in one go."""
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """ASE's Voigt order, which is also the order of `compute snap`'s virial rows."""
 
@@ -44,17 +42,23 @@ class Box:
         return moved
 
     def coincident(self, distance: float) -> tuple[int, int] | None:
-        """Two atoms closer than `distance` (Å), images counted, if there are any."""
-        fractional = self.positions @ np.linalg.inv(self.lower)
-        for start in range(0, len(fractional), PAIRS_AT_ONCE):
-            apart = fractional[start : start + PAIRS_AT_ONCE, None] - fractional
-            apart -= np.round(apart)
-            near = np.sum((apart @ self.lower) ** 2, axis=2) < distance**2
-            first, second = np.nonzero(near)
-            different = np.flatnonzero(first + start != second)
-            if len(different):
-                return int(first[different[0]] + start), int(second[different[0]])
-        return None
+        """Two atoms closer than `distance` (Å), images counted, if there are any: the first that has such a partner, and the first of
+        its partners. The time is in proportion to the number of atoms."""
+        from scipy.spatial import cKDTree  # late: it is slow to import
+
+        inverse = np.linalg.inv(self.lower)
+        fractional = self.positions @ inverse
+        # No two atoms this near are farther apart than `reach` in fractions of the cell, whatever its shape.
+        reach = distance * float(np.linalg.norm(inverse, 2)) * (1.0 + 1e-9)
+        tree = cKDTree(wrapped(fractional, np.ones(3)), boxsize=1.0)
+        pairs = tree.query_pairs(reach, output_type="ndarray")
+        apart = fractional[pairs[:, 0]] - fractional[pairs[:, 1]]
+        apart -= np.round(apart)
+        near = pairs[np.sum((apart @ self.lower) ** 2, axis=1) < distance**2]
+        if not len(near):
+            return None
+        first, second = min(map(tuple, np.sort(near, axis=1).tolist()))
+        return first, second
 
     def boundary(self) -> str:
         """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this box."""
@@ -118,6 +122,12 @@ def box_of(configuration: Configuration, vacuum: float) -> Box:
             lower[k, :k] = lower[k + 1 :, k] = 0.0
     rotation = (q * signs).T
     return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation, pbc=configuration.pbc)
+
+
+def wrapped(coordinates: Array, edges: Array) -> Array:
+    """coordinates (n, 3) modulo edges (3,), each at least 0 and less than the edge: a rounding below 0 becomes 0, not the edge."""
+    inside = np.mod(coordinates, edges)
+    return np.where(inside < edges, inside, 0.0)
 
 
 def padded_cell(configuration: Configuration, vacuum: float) -> Array:
