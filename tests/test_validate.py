@@ -91,6 +91,20 @@ def test_stability_with_a_table(fitted):
     assert "validation.json, properties.csv and figures are in fit/validation" in screen
 
 
+def test_terminations_are_stated(fitted):
+    """In the result, on the screen, in the file and on the page."""
+    arguments = ("validate", "fit", "--only", "surfaces", "--draws", 2)
+    found = strict(snap_al(*arguments, "--json", cwd=fitted).stdout)
+    notes = {p["name"]: p["note"] for p in found["properties"]}
+    assert set(notes) == {"surface 100", "surface 110", "surface 111"}
+    assert all(note.startswith("cut between planes") and "faces equal by" in note for note in notes.values())
+    screen = " ".join(snap_al(*arguments, cwd=fitted).stdout.split())
+    assert f"surface 111: {notes['surface 111']}" in screen
+    assert notes["surface 111"] in (fitted / "fit" / "validation" / "properties.csv").read_text()
+    assert snap_al("report", "fit", cwd=fitted).returncode == 0
+    assert notes["surface 111"] in (fitted / "fit" / "report.html").read_text()
+
+
 def test_a_potential_that_does_not_hold(fitted, copper_potential):
     """Atoms that fall into each other: a verdict, and exit code 1, not an error."""
     mean = np.zeros_like(copper_potential.posterior.mean)
