@@ -1,6 +1,7 @@
 """Cells cut out of large boxes: what is kept, what is fitted, and that a hidden defect is learnt from them."""
 
 import json
+from itertools import product
 
 import ase.io
 import numpy as np
@@ -22,6 +23,7 @@ from snap_al.md import CarveSettings
 from snap_al.md.carving import carved, relaxed_shell
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
+from snap_al.sessions import box_of
 
 DEMO = SnapSettings(elements=("Cu",), twojmax=6, rcutfac=5.0)
 SMALL = CarveSettings(above=100, core=3.0, shell=3.0)
@@ -56,6 +58,23 @@ def test_a_crystal_closes_on_itself():
     edges = cell.cell.diagonal() / 3.61
     assert np.allclose(edges, edges.round(), atol=0.02)
     assert len(cell) == 4 * np.prod(edges.round())
+
+
+@pytest.mark.parametrize("repeats", [12, 14])
+def test_nothing_is_missing_from_the_corners_of_a_tilted_box(repeats):
+    """In boxes of primitive cells: every atom of the crystal that lies within the cut, and away from its faces, is in the cell."""
+    atoms = bulk("Cu") * (repeats, repeats, repeats)
+    atoms.rattle(0.05, seed=2)
+    upright = box_of(Configuration.from_atoms(atoms), 0.0)
+    frame = Configuration(upright.lower, upright.positions, tuple(atoms.symbols))
+    cell = carved(frame, 5, CarveSettings(above=100, core=4.0, shell=4.0))
+    assert len(cell) < len(frame)
+    middle = cell.cell.diagonal() / 2
+    expected = 0
+    for shift in product((-1, 0, 1), repeat=3):
+        image = frame.positions + shift @ frame.cell - frame.positions[5]
+        expected += np.sum(np.all(np.abs(image) < middle - 0.5, axis=1))
+    assert np.sum(np.all(np.abs(cell.positions - middle) < middle - 0.5, axis=1)) == expected
 
 
 def test_two_elements_close_on_their_own_kind():

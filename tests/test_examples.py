@@ -117,6 +117,13 @@ def test_properties(tmp_path):
     assert table["elastic"]["n"] == 3
     assert table["all but cohesive energies"]["n"] == 4
     assert (tmp_path / "coverage.png").exists()
+    again = [sys.executable, "examples/properties/make.py", "--out", str(tmp_path), "--tables"]
+    lines = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert lines
+    assert done.stdout.endswith(lines), "the README's lines, at the end of the run and later"
+    readme = (ROOT / "examples" / "properties" / "README.md").read_text()
+    assert lines.splitlines()[0] in readme
+    assert f"| C11, C12, C44 | 3 | {table['elastic']['within 1 std']:.2f} |" in lines
 
 
 @pytest.mark.skipif(shutil.which("pw.x") is None, reason="no pw.x here: apt-get install quantum-espresso")

@@ -64,7 +64,7 @@ def test_properties_on_one_rank_and_two(fitted):
     folder = fitted / "fit" / "validation"
     assert json.loads((folder / "validation.json").read_text()) == again
     assert (folder / "properties.png").stat().st_size > 10_000
-    assert (folder / "properties.csv").read_text().splitlines()[0] == "name,unit,value,std,reference,z,draws"
+    assert (folder / "properties.csv").read_text().splitlines()[0] == "name,unit,value,std,reference,z,draws,note"
     assert len(list((folder / "labels").glob("*.json"))) > 10, "the labeler's answers are kept"
 
 
@@ -89,6 +89,20 @@ def test_stability_with_a_table(fitted):
     screen = snap_al("validate", "fit", "--only", "lattice", "--draws", 2, cwd=fitted).stdout
     assert "cohesive energy" in screen
     assert "validation.json, properties.csv and figures are in fit/validation" in screen
+
+
+def test_terminations_are_stated(fitted):
+    """In the result, on the screen, in the file and on the page."""
+    arguments = ("validate", "fit", "--only", "surfaces", "--draws", 2)
+    found = strict(snap_al(*arguments, "--json", cwd=fitted).stdout)
+    notes = {p["name"]: p["note"] for p in found["properties"]}
+    assert set(notes) == {"surface 100", "surface 110", "surface 111"}
+    assert all(note.startswith("cut between planes") and "faces equal by" in note for note in notes.values())
+    screen = " ".join(snap_al(*arguments, cwd=fitted).stdout.split())
+    assert f"surface 111: {notes['surface 111']}" in screen
+    assert notes["surface 111"] in (fitted / "fit" / "validation" / "properties.csv").read_text()
+    assert snap_al("report", "fit", cwd=fitted).returncode == 0
+    assert notes["surface 111"] in (fitted / "fit" / "report.html").read_text()
 
 
 def test_a_potential_that_does_not_hold(fitted, copper_potential):

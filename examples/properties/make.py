@@ -1,6 +1,7 @@
 """Properties with error bars of seven metals' potentials, each next to EMT, and how many error bars hold the truth.
 
 python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500] [--only elastic,...]
+python examples/properties/make.py --out properties --tables     # the lines of the two README files again, from what is there
 """
 
 import argparse
@@ -23,6 +24,17 @@ METALS = {"Cu": 1358, "Al": 933, "Ni": 1728, "Pd": 1828, "Ag": 1235, "Pt": 2041,
 """With melting points, K."""
 SHELLS = 1.38
 """Cutoff in lattice constants: between the third and the fourth shell of neighbours."""
+SHOWN = {
+    "a": "lattice constant",
+    "bulk modulus": "bulk modulus",
+    "elastic": "C11, C12, C44",
+    "vacancy": "vacancy formation",
+    "vacancy jump": "vacancy jump",
+    "surface": "surfaces 100, 110, 111",
+    "phonon": "phonons",
+    "all but cohesive energies": "all (with the atomic volume)",
+}
+"""Rows of the README's table, by their names in coverage.json."""
 NAMES = "lattice,eos,elastic,vacancy,surfaces,phonons"
 
 
@@ -71,6 +83,27 @@ def counted(found):
     }
 
 
+def tables(counts):
+    """Lines of Markdown: the table of this folder's README, what it says of cohesive energies, and the line of the main README."""
+    columns = ("within 1 std", "within 2 std", "median |error|, %", "median std, %")
+    lines = [
+        "| | n | within 1 std | within 2 std | median error, % | median std, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, label in SHOWN.items():
+        if name in counts:
+            one, two, error, std = (counts[name][c] for c in columns)
+            lines.append(f"| {label} | {counts[name]['n']} | {one:.2f} | {two:.2f} | {error:.2g} | {std:.2g} |")
+    if "cohesive energy" in counts:
+        row = counts["cohesive energy"]
+        one, two, error, std = (row[c] for c in columns)
+        shares = f"{one * row['n']:.0f} within 1 std, {two * row['n']:.0f} within 2"
+        lines += ["", f"Cohesive energies: {shares}, of {row['n']} ({std:.2g} % std, {error:.2g} % error)."]
+    row = counts["all but cohesive energies"]
+    shares = f"{row['within 1 std']:.2f}, {row['within 2 std']:.2f}"
+    return [*lines, "", f"| {row['n']} properties within 1 and 2 std | {shares} | | examples/properties |"]
+
+
 def picture(found, path):
     matplotlib.use("Agg")
     shown = [(m, p) for m, ps in found.items() for p in ps if p["z"] is not None and p["name"] != "cohesive energy"]
@@ -96,7 +129,11 @@ def main():
     parser.add_argument("--draws", type=int, default=32)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--only", default=NAMES)
+    parser.add_argument("--tables", action="store_true")
     options = parser.parse_args()
+    if options.tables:
+        print(*tables(json.loads((options.out / "coverage.json").read_text())), sep="\n")
+        return
     comm, found = world(), {}
     for metal in options.metals.split(","):
         run = potential_of(metal, options.out / metal, options.steps, comm)
@@ -107,9 +144,9 @@ def main():
     if comm.rank == 0:
         table = counted(found)
         (options.out / "coverage.json").write_text(json.dumps(table, indent=1))
+        (options.out / "properties.json").write_text(json.dumps(found, indent=1))
         picture(found, options.out / "coverage.png")
-        for name, row in table.items():
-            print(f"{name:26s} {row['n']:4d}  " + "  ".join(f"{row[k]:6.2f}" for k in list(row)[1:]))
+        print(*tables(table), sep="\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from snap_al.data.configuration import Configuration, Label
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
+WIDE, BELOW = 0.7, 1e-6
+"""Share of the widest gap that counts as wide; of two gaps as near to the cell's end, the lower one is taken."""
 TRIED = 4000
 """Random points among which an interstitial atom takes the one farthest from all atoms."""
 
@@ -58,14 +60,30 @@ def with_interstitials(base: Configuration, counts: Mapping[str, int], rng: np.r
 
 
 def with_surface(base: Configuration, axis: int, vacuum: float) -> Configuration:
-    """A slab: open along one cell vector, which becomes longer by `vacuum` (Å) of empty space at right angles to the others."""
+    """A slab: open along one cell vector, which becomes longer by `vacuum` (Å) of empty space at right angles to the others.
+
+    It is cut where the cell ends, or rather in the wide gap between atoms that is nearest to that end: atoms of one plane, some of which
+    are at 0 and others, by a rounding, at 1, stay together.
+    """
     a, b = (base.cell[k] for k in range(3) if k != axis)
     normal = np.cross(a, b)
     normal /= np.linalg.norm(normal) * np.sign(normal @ base.cell[axis])
     cell = base.cell.copy()
     cell[axis] = normal * (abs(normal @ base.cell[axis]) + vacuum)
     pbc = tuple(bool(base.pbc[k]) and k != axis for k in range(3))
-    return replace(base, cell=cell, pbc=(pbc[0], pbc[1], pbc[2]), label=Label())
+    positions = _cut_in_a_gap(base, axis) if base.pbc[axis] else base.positions
+    return replace(base, cell=cell, positions=positions, pbc=(pbc[0], pbc[1], pbc[2]), label=Label())
+
+
+def _cut_in_a_gap(base: Configuration, axis: int) -> Array:
+    """Positions (n, 3) in one period along a cell vector, which begins in a wide gap between the atoms' heights."""
+    along = base.positions @ np.linalg.inv(base.cell)[:, axis]
+    heights = np.sort(np.mod(along, 1.0))
+    gaps = np.diff(heights, append=heights[0] + 1.0)
+    middles = (heights + gaps / 2)[gaps >= WIDE * gaps.max()]
+    middles -= np.round(middles)
+    cut = middles[np.argmin(np.abs(middles + BELOW))]
+    return np.asarray(base.positions - np.floor(along - cut)[:, None] * base.cell[axis])
 
 
 def _some(base: Configuration, kept: NDArray[np.int64]) -> Configuration:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,10 @@ class DescriptorEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: without the session. A copy opens one of its own when it first computes something."""
+        return {**self.__dict__, "_session": None}
 
     def close(self) -> None:
         if self._session is not None:

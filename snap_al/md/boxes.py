@@ -7,18 +7,27 @@ import numpy as np
 from snap_al.data.configuration import Configuration
 from snap_al.parallel import Communicator
 from snap_al.potential import FittedPotential
-from snap_al.sessions import Box, LammpsSession, box_of
+from snap_al.sessions import Box, LammpsSession, compact_box_of, with_small_tilts
 
 
 def create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> Box:
     """Box, masses, atoms with ids 1…n and their moments, in a session that has none."""
     settings = potential.settings
-    box = box_of(configuration, vacuum=settings.max_cutoff)
+    box = compact_box_of(configuration, vacuum=settings.max_cutoff)
     session.create_box(box, settings.masses, potential.reference.atom_style)
     types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
     session.create_atoms(types, box.centered())
     potential.reference.set_moments(session, configuration, box)
     return box
+
+
+def take_back_tilts(session: LammpsSession, pbc: tuple[bool, bool, bool]) -> None:
+    """Of a box that an earlier stage has sheared far: the same lattice, which `fix npt` takes. Atoms go to their images. Collective."""
+    cell, _ = session.lower_cell()
+    lower = with_small_tilts(cell, pbc)
+    if not np.array_equal(lower, cell):
+        xy, xz, yz = (float(lower[row, column]) for row, column in ((1, 0), (2, 0), (2, 1)))
+        session.command(f"change_box all xy final {xy!r} xz final {xz!r} yz final {yz!r}")
 
 
 def gather_frame(
@@ -35,7 +44,7 @@ def gather_frame(
     cell, origin = session.lower_cell()
     spins = start.spins
     if spins is not None and spins.ndim == 2:
-        spins = box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
+        spins = compact_box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
     return Configuration(
         cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), start.pbc,
         charges=session.charges() if "q" in moments else start.charges,

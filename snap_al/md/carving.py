@@ -8,6 +8,7 @@ stays where it was. Of the label only the core's forces are fitted: `Configurati
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from snap_al.md.boxes import create
 from snap_al.md.settings import CarveSettings
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
-from snap_al.sessions import LammpsSession, LammpsSettings
+from snap_al.sessions import LammpsSession, LammpsSettings, wrapped
 
 Array = NDArray[np.float64]
 STRETCH, LONGEST, STEP = 2.5, 6.0, 0.05
@@ -48,8 +49,8 @@ def carved(frame: Configuration, atom: int, settings: CarveSettings) -> Configur
         p and h < edge + 2 * STRETCH for p, h in zip(frame.pbc, heights, strict=True)
     ):
         return frame
-    around = _around(frame, atom)
-    kinds = np.unique(frame.species, return_inverse=True)[1].reshape(-1)
+    around, numbers = _around(frame, atom, (edge + LONGEST) / 2 + FACE)
+    kinds = np.unique(frame.species, return_inverse=True)[1].reshape(-1)[numbers]
     edges = np.array(
         [
             _best_edge(around, kinds, k, edge, heights[k]) if frame.pbc[k] else np.ptp(around[:, k]) + BIG
@@ -58,12 +59,12 @@ def carved(frame: Configuration, atom: int, settings: CarveSettings) -> Configur
     )
     inside = np.flatnonzero(np.all(np.abs(around + 1e-6) < edges / 2 + np.where(frame.pbc, MARGIN, 0.0), axis=1))
     kept = inside[_apart(around[inside], np.where(frame.pbc, edges, np.inf), _nearest(around))]
-    positions = around[kept] + edges / 2
+    positions, atoms = around[kept] + edges / 2, numbers[kept]
     return replace(
         frame, cell=np.diag(np.where(frame.pbc, edges, np.ptp(around, axis=0) + settings.vacuum)), positions=positions,
-        species=tuple(frame.species[k] for k in kept), label=Label(), name=f"{frame.name}, around atom {atom}",
-        charges=None if frame.charges is None else frame.charges[kept],
-        spins=None if frame.spins is None else frame.spins[kept],
+        species=tuple(frame.species[k] for k in atoms), label=Label(), name=f"{frame.name}, around atom {atom}",
+        charges=None if frame.charges is None else frame.charges[atoms],
+        spins=None if frame.spins is None else frame.spins[atoms],
         core=np.linalg.norm(around[kept], axis=1) <= settings.core,
     )  # fmt: skip
 
@@ -90,11 +91,24 @@ def relaxed_shell(
     return replace(cell, positions=cell.positions + shift)
 
 
-def _around(frame: Configuration, atom: int) -> Array:
-    """(n, 3) from the atom to the nearest image of each."""
+def _around(frame: Configuration, atom: int, reach: float) -> tuple[Array, NDArray[np.int64]]:
+    """(n, 3) Å from the atom to every image of each that is within `reach` along all periodic axes, and (n,) whose images they are.
+
+    In a box that is tilted the corners of a cube are images of atoms nearer to another image of this one.
+    """
     fractional = (frame.positions - frame.positions[atom]) @ np.linalg.inv(frame.cell)
     fractional -= np.where(frame.pbc, np.round(fractional), 0.0)
-    return np.asarray(fractional @ frame.cell)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
+    times = np.where(frame.pbc, np.ceil(np.sqrt(3.0) * reach / heights - 0.5), 0).astype(int)
+    limits = np.where(frame.pbc, reach, np.inf)
+    found, numbers = [], []
+    for shift in product(*(range(-n, n + 1) for n in times)):
+        image = (fractional + shift) @ frame.cell
+        near = np.flatnonzero(np.all(np.abs(image) <= limits, axis=1))
+        found.append(image[near])
+        numbers.append(near)
+    order = np.argsort(np.concatenate(numbers), kind="stable")
+    return np.concatenate(found)[order], np.concatenate(numbers)[order]
 
 
 def _best_edge(around: Array, kinds: NDArray[np.int64], axis: int, wanted: float, room: float) -> float:
@@ -126,7 +140,7 @@ def _apart(positions: Array, edges: Array, nearest: float) -> NDArray[np.int64]:
     distance = np.linalg.norm(positions, axis=1)
     gone = np.zeros(len(positions), dtype=bool)
     finite = np.where(np.isfinite(edges), edges, BIG * 10)
-    tree = cKDTree(np.mod(positions + finite / 2, finite), boxsize=finite)
+    tree = cKDTree(wrapped(positions + finite / 2, finite), boxsize=finite)
     for i, j in sorted(tree.query_pairs(CROWDED * nearest)):
         if not gone[i] and not gone[j]:
             gone[i if distance[i] > distance[j] else j] = True

@@ -35,6 +35,8 @@ class LammpsCalculator(Calculator):
     elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
     the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line, and library, its
     liblammps.so, as in a config's `lammps`. atom_style: of charges and spins, which are then the atoms' initial ones.
+
+    A copy, or a pickle, has all but the LAMMPS session; it opens one of its own when it first computes something.
     Raises CalculatorSetupError for an atom of another element, LammpsError for what LAMMPS refuses.
     """
 
@@ -77,6 +79,10 @@ class LammpsCalculator(Calculator):
             results["stress"] = box.stress_map() @ pressure / ASE_STRESS_TO_ROWS
         return results
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: without the session, which belongs to one object in one process."""
+        return {**self.__dict__, "_session": None}
+
     def close(self) -> None:
         """Ends the LAMMPS session; the next calculation opens another."""
         if self._session is not None:
@@ -97,12 +103,17 @@ class LammpsCalculator(Calculator):
         self._moments.set_moments(session, configuration, box)
         return session
 
+    def _setup(self, session: LammpsSession) -> None:
+        """The lines that define the potential."""
+        session.commands(self._commands)
+
     def _opened(self, box: Box) -> LammpsSession:
         session = LammpsSession(SERIAL, lammps=self._lammps)
         try:
             masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
             session.create_box(box, masses, self._moments.atom_style, sort=False)
-            session.commands([*self._commands, f"thermo_style custom step pe vol {' '.join(PRESSURES)}"])
+            self._setup(session)
+            session.command(f"thermo_style custom step pe vol {' '.join(PRESSURES)}")
         except Exception:
             session.close()
             raise

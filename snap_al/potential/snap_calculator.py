@@ -17,8 +17,8 @@ from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
 from snap_al.fit import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
-from snap_al.potential.output import FittedPotential
-from snap_al.sessions import LammpsSettings
+from snap_al.potential.output import STEM, FittedPotential
+from snap_al.sessions import LammpsSession, LammpsSettings
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -36,6 +36,30 @@ def predicted(posterior: Posterior, rows: ConfigurationRows, n: int) -> dict[str
     }  # fmt: skip
 
 
+class CoefficientsCalculator(LammpsCalculator):
+    """A potential with other coefficients, (n_distinct,), by LAMMPS' pair style and without stds.
+
+    LAMMPS reads the coefficients from files, which are written when a session is opened and are gone when it has read them.
+    """
+
+    def __init__(self, potential: FittedPotential, coefficients: Array, lammps: LammpsSettings) -> None:
+        reference, settings = potential.reference, potential.settings
+        super().__init__(
+            reference.fixes, settings.elements, lammps.arguments, max(settings.max_cutoff, reference.longest_cutoff()) + 1.0,
+            None if lammps.library is None else str(lammps.library), reference.atom_style,
+        )  # fmt: skip
+        self._potential, self._coefficients = potential, coefficients
+
+    def _setup(self, session: LammpsSession) -> None:
+        settings = self._potential.settings
+        with TemporaryDirectory(prefix="snap_al_") as folder:
+            files = Path(folder)
+            (files / f"{STEM}.snapcoeff").write_text(snapcoeff(settings, self._coefficients))
+            (files / f"{STEM}.snapparam").write_text(snapparam(settings))
+            session.commands(self._potential.pair_commands(files))
+        super()._setup(session)
+
+
 class SnapCalculator(Calculator):
     """The potential that `snap-al run` or `snap-al fit` left in a folder. One rank; LAMMPS stays open between calls.
 
@@ -45,6 +69,8 @@ class SnapCalculator(Calculator):
     results: energy (eV), forces (n, 3) eV/Å, energies (n,) eV, stress (6,) eV/Å³ where the cell has a volume; energy_std,
     forces_std, energies_std, stress_std in the same units and shapes: total stds, of a component each. Stds of an energy
     difference, or of whatever else is made of several results, come from `draws`: errors of one potential go together.
+    A copy or a pickle (`copy.deepcopy`, process pools, NEB images of their own) has all but the LAMMPS session, and opens one of its own
+    when it first computes something; its results are the same to the last bit. So are those of copies of draws.
     Raises InputError for a folder without a potential, CalculatorSetupError for an atom of an element that it does not have.
     """
 
@@ -59,16 +85,19 @@ class SnapCalculator(Calculator):
         self.potential = folder if isinstance(folder, FittedPotential) else FittedPotential.read(Path(folder))
         self._lammps = lammps or LammpsSettings()
         self._engine = DescriptorEngine(self.potential.settings, self.potential.reference, self._lammps)
-        self._files = TemporaryDirectory(prefix="snap_al_")
-        self._plain = None if stds else self._with(self.potential.posterior.mean, "mean")
+        self._plain = (
+            None if stds else CoefficientsCalculator(self.potential, self.potential.posterior.mean, self._lammps)
+        )
 
     def draws(self, n: int, rng: np.random.Generator) -> list[LammpsCalculator]:
         """Calculators (n) of coefficients drawn from the posterior, model error and all, without stds of their own.
 
         A derived quantity's std is that of its values over the draws, each computed with one of them from beginning to end.
-        They need this calculator's scratch files: keep it as long. Recalibration, which is by kind of prediction, is not in them.
+        Recalibration, which is by kind of prediction, is not in them.
         """
-        return [self._with(c, f"draw{k}") for k, c in enumerate(self.potential.posterior.sample(n, rng))]
+        return [
+            CoefficientsCalculator(self.potential, c, self._lammps) for c in self.potential.posterior.sample(n, rng)
+        ]
 
     def close(self) -> None:
         """Ends the LAMMPS session; the next calculation opens another."""
@@ -108,14 +137,3 @@ class SnapCalculator(Calculator):
             **found, "free_energy": found["energy"], "energies": atoms @ posterior.mean + reference,
             "energies_std": posterior.atom_energy_std(atoms, elements),
         }  # fmt: skip
-
-    def _with(self, coefficients: Array, stem: str) -> LammpsCalculator:
-        """Other coefficients in this potential."""
-        settings, reference, folder = self.potential.settings, self.potential.reference, Path(self._files.name)
-        (folder / f"{stem}.snapcoeff").write_text(snapcoeff(settings, coefficients))
-        (folder / f"{stem}.snapparam").write_text(snapparam(settings))
-        longest = max(settings.max_cutoff, reference.longest_cutoff())
-        return LammpsCalculator(
-            [*self.potential.pair_commands(folder, stem), *reference.fixes], settings.elements, self._lammps.arguments, longest + 1.0,
-            None if self._lammps.library is None else str(self._lammps.library), reference.atom_style,
-        )  # fmt: skip

@@ -19,7 +19,7 @@ from snap_al.report.layout import Column, Content, TextTable
 from snap_al.report.shown import in_stds, rounded
 
 Validation = dict[str, Any]
-COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws")
+COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
 
 
 def write_validation(folder: Path, found: Validation) -> None:
@@ -29,7 +29,7 @@ def write_validation(folder: Path, found: Validation) -> None:
     (folder / "properties.csv").unlink(missing_ok=True)
     write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
     if "properties" in found:
-        rows = [COLUMNS, *([p[c] for c in COLUMNS] for p in found["properties"])]
+        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in found["properties"])]
         write_atomically(folder / "properties.csv", csv_text(rows))
     matplotlib.use("Agg")
     for name, figure in figures(found).items():
@@ -117,6 +117,8 @@ def validation_screen(found: Validation) -> RenderableType:
     shown: list[RenderableType] = []
     if "properties" in found:
         shown.append(_properties_table(found))
+        notes = [f"{p['name']}: {p['note']}" for p in found["properties"] if p.get("note")]
+        shown += [Text(in_terminal(note)) for note in notes]
         coverage = found["coverage"]
         if coverage["n"]:
             one, two = (rounded(coverage[k], 3) for k in ("within_1std", "within_2std"))

@@ -7,7 +7,7 @@ which the descriptors do not see and which forces and stress follow all the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ from snap_al.data.configuration import Configuration
 
 Array = NDArray[np.float64]
 
-PAIRS_AT_ONCE = 64
-"""Atoms compared with all others in one go."""
+LARGEST_TILT = 0.6
+"""Of the edge along which a box is tilted; from here on LAMMPS flips boxes itself."""
+MOST_DEFECT = 3.0
+"""Of a box for MD; shortest lattice vectors have 2 at most."""
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """ASE's Voigt order, which is also the order of `compute snap`'s virial rows."""
 
@@ -44,17 +46,23 @@ class Box:
         return moved
 
     def coincident(self, distance: float) -> tuple[int, int] | None:
-        """Two atoms closer than `distance` (Å), images counted, if there are any."""
-        fractional = self.positions @ np.linalg.inv(self.lower)
-        for start in range(0, len(fractional), PAIRS_AT_ONCE):
-            apart = fractional[start : start + PAIRS_AT_ONCE, None] - fractional
-            apart -= np.round(apart)
-            near = np.sum((apart @ self.lower) ** 2, axis=2) < distance**2
-            first, second = np.nonzero(near)
-            different = np.flatnonzero(first + start != second)
-            if len(different):
-                return int(first[different[0]] + start), int(second[different[0]])
-        return None
+        """Two atoms closer than `distance` (Å), images counted, if there are any: the first that has such a partner, and the first of
+        its partners. The time is in proportion to the number of atoms."""
+        from scipy.spatial import cKDTree  # late: it is slow to import
+
+        inverse = np.linalg.inv(self.lower)
+        fractional = self.positions @ inverse
+        # No two atoms this near are farther apart than `reach` in fractions of the cell, whatever its shape.
+        reach = distance * float(np.linalg.norm(inverse, 2)) * (1.0 + 1e-9)
+        tree = cKDTree(wrapped(fractional, np.ones(3)), boxsize=1.0)
+        pairs = tree.query_pairs(reach, output_type="ndarray")
+        apart = fractional[pairs[:, 0]] - fractional[pairs[:, 1]]
+        apart -= np.round(apart)
+        near = pairs[np.sum((apart @ self.lower) ** 2, axis=1) < distance**2]
+        if not len(near):
+            return None
+        first, second = min(map(tuple, np.sort(near, axis=1).tolist()))
+        return first, second
 
     def boundary(self) -> str:
         """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this box."""
@@ -118,6 +126,49 @@ def box_of(configuration: Configuration, vacuum: float) -> Box:
             lower[k, :k] = lower[k + 1 :, k] = 0.0
     rotation = (q * signs).T
     return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation, pbc=configuration.pbc)
+
+
+def compact_box_of(configuration: Configuration, vacuum: float) -> Box:
+    """A box that MD can go on from: the lattice and the atoms of `box_of`, in edges that are tilted little.
+
+    LAMMPS' `fix npt` and `fix deform` refuse a box that is tilted far, and scale edge by edge: of a thin, long one that makes
+    a shear. Tilts along periodic edges are taken down to half an edge, which leaves LAMMPS' axes as they were. Where the box
+    still is far from compact, its lattice vectors are replaced by the shortest ones, and with them the axes.
+    """
+    box = _with_small_tilts(box_of(configuration, vacuum))
+    periodic = box.lower[list(box.pbc)]
+    if len(periodic) < 2 or _defect(periodic) <= MOST_DEFECT:
+        return box
+    from ase.geometry import minkowski_reduce  # late: it is slow to import
+
+    cell, _ = minkowski_reduce(configuration.cell, pbc=configuration.pbc)
+    return _with_small_tilts(box_of(replace(configuration, cell=cell), vacuum))
+
+
+def _with_small_tilts(box: Box) -> Box:
+    return replace(box, lower=with_small_tilts(box.lower, box.pbc))
+
+
+def with_small_tilts(cell: Array, pbc: tuple[bool, bool, bool]) -> Array:
+    """The same lattice in a lower-triangular cell (3, 3) of the same edges, with no tilt above LARGEST_TILT along periodic ones."""
+    lower = cell.copy()
+    for row, column in ((2, 1), (2, 0), (1, 0)):
+        times = lower[row, column] / lower[column, column]
+        if pbc[row] and pbc[column] and abs(times) > LARGEST_TILT:
+            lower[row] -= np.round(times) * lower[column]
+    return lower
+
+
+def _defect(vectors: Array) -> float:
+    """The product of the lengths of vectors (2 or 3, 3) over the area or volume that they span: 1 at right angles."""
+    spanned = np.sqrt(np.linalg.det(vectors @ vectors.T))
+    return float(np.prod(np.linalg.norm(vectors, axis=1)) / spanned)
+
+
+def wrapped(coordinates: Array, edges: Array) -> Array:
+    """coordinates (n, 3) modulo edges (3,), each at least 0 and less than the edge: a rounding below 0 becomes 0, not the edge."""
+    inside = np.mod(coordinates, edges)
+    return np.where(inside < edges, inside, 0.0)
 
 
 def padded_cell(configuration: Configuration, vacuum: float) -> Array:

@@ -6,5 +6,6 @@ from snap_al.validation.dynamics import Trajectory, failed_check, npt, nve
 from snap_al.validation.labeler import LabelCalculator
 from snap_al.validation.materials import Materials, Property, measure, names_of
 from snap_al.validation.properties import PROPERTIES, Quantity
+from snap_al.validation.slabs import Slab, slab
 
-__all__ = ["PROPERTIES", "Crystal", "Curve", "LabelCalculator", "Materials", "NotConvergedError", "Property", "Quantity", "Trajectory", "approach", "compression", "crystal_of", "dimers", "element_crystal", "failed_check", "measure", "names_of", "npt", "nve"]  # fmt: skip
+__all__ = ["PROPERTIES", "Crystal", "Curve", "LabelCalculator", "Materials", "NotConvergedError", "Property", "Quantity", "Slab", "Trajectory", "approach", "compression", "crystal_of", "dimers", "element_crystal", "failed_check", "measure", "names_of", "npt", "nve", "slab"]  # fmt: skip

@@ -19,6 +19,8 @@ from snap_al.errors import InputError, RunError
 SYMPREC = 1e-3
 """Å."""
 KNOWN = ("fcc", "bcc", "hcp", "diamond", "sc")
+SHELL, ALIKE = 1.1, 1e-3
+"""In nearest distances: how far the nearest shell reaches, and which components of vectors are equal."""
 IONS, CELL = 2e-3, 1e-3
 """eV/Å and eV at which a relaxation has converged: strains are then right to some 1e-5."""
 MOST_STEPS = 300
@@ -30,11 +32,21 @@ class NotConvergedError(RunError):
 
 @dataclass(frozen=True)
 class Crystal:
-    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I or F."""
+    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I or F.
+
+    unrelaxed: what it was relaxed from, the atoms in the same order; None for a crystal as it was given. Whatever is counted
+    (cells of a supercell, planes of a slab) is counted there, so that it is the same for each calculator.
+    """
 
     atoms: Atoms
     system: Literal["cubic", "hexagonal"]
     centring: Literal["P", "I", "F"]
+    unrelaxed: Crystal | None = None
+
+    @property
+    def given(self) -> Crystal:
+        """The crystal before it was relaxed."""
+        return self.unrelaxed or self
 
     @property
     def is_element(self) -> bool:
@@ -46,20 +58,23 @@ class Crystal:
         return nearest_distance(self.atoms)
 
     def repeats(self, length: float) -> tuple[int, int, int]:
-        """How often, until every edge has `length` Å."""
-        a, b, c = (int(np.ceil(length / edge - 1e-6)) for edge in self.atoms.cell.lengths())
+        """How often, until every edge of the crystal as it was given has `length` Å."""
+        a, b, c = (int(np.ceil(length / edge - 1e-6)) for edge in self.given.atoms.cell.lengths())
         return a, b, c
 
     def supercell(self, length: float) -> Atoms:
-        """Repeated until every edge has `length` Å."""
+        """Repeated until every edge has `length` Å, to within what relaxing changes."""
         return self.atoms * self.repeats(length)
 
     def relaxed(self, calculator: Calculator) -> Crystal:
-        """Its cell and atoms where this calculator has no stress and no forces. Raises NotConvergedError."""
+        """Its cell and atoms where this calculator has no stress and no forces, as symmetric as before.
+
+        Raises NotConvergedError.
+        """
         atoms = with_calculator(self.atoms, calculator)
         cell = FrechetCellFilter(atoms, mask=[1, 1, 1, 0, 0, 0])
         converge(cell, CELL, f"the {self.system} cell of {atoms.get_chemical_formula()}")
-        return replace(self, atoms=atoms.copy())
+        return replace(self, atoms=symmetrised(atoms, self.given.atoms), unrelaxed=self.given)
 
 
 def crystal_of(atoms: Atoms) -> Crystal:
@@ -84,6 +99,42 @@ def element_crystal(element: str) -> Crystal:
     if state.get("symmetry") not in KNOWN:
         raise InputError(f"{element}: ASE knows no cubic or hexagonal crystal of it; give one with --structure")
     return crystal_of(bulk(element))
+
+
+def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
+    """The mean of `atoms` over the symmetry operations of `model`, which has the same atoms, moved and strained a little.
+
+    The cell is turned to a along x and b in the xy plane.
+    """
+    fractions, numbers = model.get_scaled_positions(wrap=False), model.numbers
+    found = spglib.get_symmetry((model.cell.array, fractions, numbers), symprec=SYMPREC)
+    assert found is not None, "the model is a crystal"
+    metric = atoms.cell.array @ atoms.cell.array.T
+    moved = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T - fractions
+    means, metrics = np.zeros_like(moved), np.zeros((3, 3))
+    for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
+        apart = (fractions @ rotation.T + translation)[:, None] - fractions
+        apart -= np.rint(apart)
+        same = np.where(numbers[:, None] == numbers, np.linalg.norm(apart @ model.cell.array, axis=2), np.inf)
+        means[same.argmin(axis=1)] += moved @ rotation.T
+        metrics += rotation.T @ metric @ rotation
+    n = len(found["rotations"])
+    cell = np.linalg.cholesky(metrics / n)
+    return Atoms(numbers, cell=cell, scaled_positions=fractions + means / n, pbc=True)
+
+
+def neighbour_of_first(atoms: Atoms) -> tuple[int, np.ndarray]:
+    """An atom of the first one's nearest shell, and the vector (3,) Å to it. The same one however coordinates are rounded.
+
+    Of atoms in that shell (up to SHELL of the shortest distance) the one with the smallest height difference comes first:
+    in hcp, where neighbours within the basal plane and beside it are nearly as far, one within the plane.
+    """
+    vectors = atoms.get_distances(0, range(1, len(atoms)), mic=True, vector=True)
+    lengths = np.linalg.norm(vectors, axis=1)
+    near = np.flatnonzero(lengths < SHELL * lengths.min())
+    rounded = np.rint(vectors[near] / (ALIKE * lengths.min()))
+    first = near[np.lexsort((rounded[:, 0], rounded[:, 1], abs(rounded[:, 2])))[0]]
+    return int(first) + 1, vectors[first]
 
 
 def nearest_distance(atoms: Atoms) -> float:

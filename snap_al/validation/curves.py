@@ -20,7 +20,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.descriptors import DescriptorEngine, Kind
 from snap_al.fit import row_std
 from snap_al.potential import FittedPotential
-from snap_al.validation.crystal import Crystal, with_calculator
+from snap_al.validation.crystal import Crystal, neighbour_of_first, with_calculator
 
 Array = NDArray[np.float64]
 NEAREST, POINTS = 0.35, 40
@@ -82,8 +82,7 @@ def approach(
 ) -> Curve:
     """One atom of the crystal pushed straight at its nearest neighbour, all others where they are."""
     perfect = crystal.supercell(SUPERCELL)
-    vectors = perfect.get_distances(0, range(1, len(perfect)), mic=True, vector=True)
-    vector = vectors[int(np.argmin(np.linalg.norm(vectors, axis=1)))]
+    _, vector = neighbour_of_first(perfect)
     nearest = float(np.linalg.norm(vector))
     x = np.linspace(NEAREST * nearest, nearest, POINTS)
     frames = []
@@ -150,7 +149,7 @@ def compression(
         atoms.set_cell(atoms.cell * share ** (1 / 3), scale_atoms=True)
         frames.append(atoms)
     value, std = _pressures(potential, engine, frames)
-    falls = [k for k in range(VOLUMES - 1) if x[k] < 1.0 and not value[k] > value[k + 1]]
+    falls = [k for k in range(VOLUMES - 1) if x[k] < 1.0 - 1e-9 and not value[k] > value[k + 1]]
     lowest = float(x[max(falls) + 1]) if falls else COMPRESSED
     finding = f"the pressure rises down to {lowest:.2f} of the volume, where it is {value[int(np.argmin(abs(x - lowest)))]:.0f} GPa"
     reference = None

@@ -30,7 +30,7 @@ Values = dict[str, float]
 @dataclass(frozen=True)
 class Property:
     """value: of the mean coefficients; None, where they give none. std: over `draws` draws that came to a value. reference: the
-    labeler's or the table's, if there is one."""
+    labeler's or the table's, if there is one. note: which of several possible geometries it belongs to."""
 
     name: str
     unit: str
@@ -38,6 +38,7 @@ class Property:
     std: float | None
     draws: int
     reference: float | None = None
+    note: str = ""
 
     @property
     def z(self) -> float | None:
@@ -124,11 +125,13 @@ def _computed(calculator: Calculator, crystal: Crystal, names: Sequence[str]) ->
 
 def _with_stds(found: dict[int, tuple[list[Quantity], list[str]]], references: Values) -> list[Property]:
     units = {q.name: q.unit for quantities, _ in found.values() for q in quantities}
+    notes = {q.name: q.note for quantities, _ in found.values() for q in quantities}
     order = [q.name for q in found[MEAN][0]]
     values = {task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()}
     out = []
     for name in dict.fromkeys([*order, *units]):
         drawn = [values[task][name] for task in sorted(values) if task >= 0 and name in values[task]]
         std = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else None
-        out.append(Property(name, units[name], values[MEAN].get(name), std, len(drawn), references.get(name)))
+        value, reference = values[MEAN].get(name), references.get(name)
+        out.append(Property(name, units[name], value, std, len(drawn), reference, notes[name]))
     return out

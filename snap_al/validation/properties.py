@@ -11,22 +11,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase.build import surface
 from ase.calculators.calculator import Calculator
 from ase.eos import EquationOfState
 from ase.mep import NEB
 from ase.mep.neb import NEBOptimizer
 from ase.units import GPa
 
-from snap_al.validation.crystal import IONS, Crystal, NotConvergedError, converge, with_calculator
+from snap_al.validation.crystal import (
+    ALIKE,
+    IONS,
+    Crystal,
+    NotConvergedError,
+    converge,
+    neighbour_of_first,
+    with_calculator,
+)
+from snap_al.validation.slabs import slab
 
 STRAIN = 3e-3
 """Of elastic constants, to both sides."""
 VOLUMES = np.linspace(0.94, 1.06, 7)
 SUPERCELL = 9.0
 """Å, least edge of cells with a vacancy, and of those for phonons."""
-SLAB, VACUUM = 9.0, 12.0
-"""Å, least thickness, and the gap."""
+SLAB = 9.0
+"""Å, least thickness of slabs."""
+SURFACE_IONS = 5e-4
+"""eV/Å at which a slab has relaxed: its energy is then right to some 1e-6 J/m²."""
+FACES = {
+    "cubic": ((1, 0, 0), (1, 1, 0), (1, 1, 1)),
+    "hexagonal": ((0, 0, 1), (1, 0, 0), (1, 1, 0)),
+}
+"""Miller indices of the surfaces, by crystal system."""
 ATOM_BOX = 15.0
 """Å, of a lone atom."""
 J_PER_M2 = 16.021766
@@ -38,11 +53,12 @@ BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number of a crystal."""
+    """One number of a crystal. note: which of several possible geometries it belongs to, in words."""
 
     name: str
     unit: str
     value: float
+    note: str = ""
 
 
 def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
@@ -100,8 +116,7 @@ def _stress_slope(calculator: Calculator, crystal: Crystal, voigt: int) -> np.nd
 def vacancy(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """Formation energy at constant volume, and the barrier of a neighbour's jump into it, by a climbing band. Of elements."""
     perfect = with_calculator(crystal.supercell(SUPERCELL), calculator)
-    n, distances = len(perfect), perfect.get_distances(0, range(1, len(perfect)), mic=True)
-    neighbour = 1 + int(np.argmin(distances))
+    n, (neighbour, vector) = len(perfect), neighbour_of_first(perfect)
     start, end = (_without_first(atoms, calculator) for atoms in (perfect, _moved(perfect, neighbour)))
     for name, atoms in (("a vacancy", start), ("a vacancy after its jump", end)):
         converge(atoms, IONS, name)
@@ -113,7 +128,11 @@ def vacancy(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     if not NEBOptimizer(band, logfile=None).run(fmax=BAND_FORCES, steps=BAND_STEPS):
         raise NotConvergedError(f"the band of a vacancy's jump: not relaxed in {BAND_STEPS} steps")
     barrier = max(image.get_potential_energy() for image in images) - energy
-    return [Quantity("vacancy", "eV", formation), Quantity("vacancy jump", "eV", barrier)]
+    note = ""
+    if crystal.system == "hexagonal":
+        flat = abs(vector[2]) < ALIKE * np.linalg.norm(vector)
+        note = "within the basal plane" if flat else "out of the basal plane"
+    return [Quantity("vacancy", "eV", formation), Quantity("vacancy jump", "eV", barrier, note)]
 
 
 def _moved(perfect: Atoms, neighbour: int) -> Atoms:
@@ -127,27 +146,23 @@ def _without_first(atoms: Atoms, calculator: Calculator) -> Atoms:
 
 
 def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Energies of relaxed low-index surfaces. Of elements."""
+    """Energies of relaxed low-index surfaces, each with its termination as a note. Of elements.
+
+    Of cubic crystals (100), (110) and (111); of hexagonal ones the basal plane (0001), named 001, and the prisms (10-10), named 100,
+    and (11-20), named 110. See `slab` for where the crystal is cut; a slab is as small along its faces as the lattice allows,
+    so that surfaces relax and do not reconstruct.
+    """
     bulk = with_calculator(crystal.atoms, calculator)
     per_atom = bulk.get_potential_energy() / len(bulk)
     found = []
-    for indices in ((1, 0, 0), (1, 1, 0), (1, 1, 1)) if crystal.system == "cubic" else ((0, 0, 1), (1, 0, 0)):
-        slab = with_calculator(_slab(crystal, indices), calculator)
-        converge(slab, IONS, f"the surface {indices}")
-        area = np.linalg.norm(np.cross(*slab.cell.array[:2]))
-        energy = (slab.get_potential_energy() - len(slab) * per_atom) / (2.0 * area)
-        found.append(Quantity(f"surface {''.join(map(str, indices))}", "J/m²", energy * J_PER_M2))
+    for indices in FACES[crystal.system]:
+        made = slab(crystal, indices, SLAB)
+        atoms = with_calculator(made.atoms, calculator)
+        converge(atoms, SURFACE_IONS, f"the surface {indices}")
+        energy = (atoms.get_potential_energy() - len(atoms) * per_atom) / (2.0 * made.area)
+        name = f"surface {''.join(map(str, indices))}"
+        found.append(Quantity(name, "J/m²", energy * J_PER_M2, made.termination))
     return found
-
-
-def _slab(crystal: Crystal, indices: tuple[int, int, int]) -> Atoms:
-    layers = 1
-    while (
-        np.ptp((slab := surface(crystal.atoms, indices, layers, vacuum=VACUUM / 2, periodic=True)).positions[:, 2])
-        < SLAB
-    ):
-        layers += 1
-    return slab
 
 
 def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, diamond111, fcc111, hcp10m10
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -84,6 +84,35 @@ def test_a_surface_opens_one_direction_and_leaves_the_atoms():
     assert made.pbc == (True, False, True)
     assert np.array_equal(made.positions, CRYSTAL.positions)
     assert np.linalg.norm(made.cell[1]) == pytest.approx(np.linalg.norm(CRYSTAL.cell[1]) + 10.0)
+
+
+ORIENTED = {
+    "Cu 100": bulk("Cu", cubic=True) * (1, 1, 3),
+    "Cu 111": fcc111("Cu", (2, 2, 6), a=3.61, periodic=True),
+    "Si 111": diamond111("Si", (1, 1, 12), a=5.43, periodic=True),
+    "Mg 10-10": hcp10m10("Mg", (1, 2, 8), a=3.2, c=5.2, periodic=True),
+}
+"""Crystals with a lattice plane at right angles to the third axis."""
+
+
+@pytest.mark.parametrize("name", ORIENTED)
+def test_a_surface_is_flat_however_coordinates_are_rounded(name):
+    """Both faces are whole planes, and the gap between the periodic planes that was cut is a wide one."""
+    crystal, heights = ORIENTED[name], []
+    fractions = np.sort(np.mod(crystal.get_scaled_positions()[:, 2] + 0.01, 1.0))
+    planes = fractions[np.diff(fractions, prepend=-1) > 1e-3]
+    widest = np.diff(planes, append=planes[0] + 1).max() * crystal.cell[2, 2]
+    for seed in range(6):
+        moved = crystal.copy()
+        moved.positions += np.random.default_rng(seed).choice([-1e-12, 1e-12], size=moved.positions.shape)
+        moved.wrap(eps=0)
+        made = with_surface(Configuration.from_atoms(moved), 2, 10.0)
+        heights.append(np.sort(made.positions[:, 2]))
+        thickness = np.ptp(heights[-1])
+        assert crystal.cell[2, 2] - thickness == pytest.approx(widest, abs=1e-6)
+        outer = [np.sum(abs(heights[-1] - end) < 1e-6) for end in (heights[-1][0], heights[-1][-1])]
+        assert outer[0] == outer[1] == len(crystal) // len(planes)
+    np.testing.assert_allclose(heights, np.tile(heights[0], (6, 1)), atol=1e-9)
 
 
 def test_what_cannot_be_made_says_so(file):
