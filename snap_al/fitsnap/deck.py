@@ -54,7 +54,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Deck:
-    """A deck, read. eshift: eV added to the energy for each atom of an element. kinds: energy, force, stress rows."""
+    """A deck, read. eshift: added to the energy for each atom of an element, in the energy unit of the files that the deck
+    reads, before they are converted to eV. kinds: energy, force, stress rows."""
 
     path: Path
     settings: SnapSettings

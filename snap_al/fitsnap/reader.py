@@ -50,7 +50,7 @@ class _Reader:
         return Deck(
             path=self._path, settings=self._settings(), reference=self._reference(), eshift=self._eshift(),
             kinds=(flags[0], flags[1], flags[2]), fit=self._fit(),
-            scraper=self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP")),
+            scraper=self._scraper(),
             units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
             skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
             data=self._path.parent / self._get("PATH", "dataPath", "JSON"), groups=groups,
@@ -119,6 +119,9 @@ class _Reader:
             lines.append("pair_coeff * *")
         return tuple(lines)
 
+    def _scraper(self) -> str:
+        return self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP"))
+
     def _units(self) -> dict[str, float]:
         try:
             return property_units(self._get("SCRAPER", "property_array", "None"))
@@ -138,22 +141,30 @@ class _Reader:
         return self._integer("MEMORY", "memory", "0")
 
     def _notes(self) -> tuple[str, ...]:
-        if self._get("SOLVER", "solver", "SVD").upper() != "MERR" or self._get("SOLVER", "merr_method", "abc") != "abc":
-            return ()
-        return (
-            f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
-            "likelihood's first term, and its coefficients then fit nothing",
-        )
+        notes: list[str] = []
+        if self._parser.has_section("TRAINSHIFT") and self._scraper() != "VASP":
+            notes.append(f"{self._path}: [TRAINSHIFT] is not added: FitSNAP does so with scraper = VASP only")
+        if (
+            self._get("SOLVER", "solver", "SVD").upper() == "MERR"
+            and self._get("SOLVER", "merr_method", "abc") == "abc"
+        ):
+            notes.append(
+                f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
+                "likelihood's first term, and its coefficients then fit nothing"
+            )
+        return tuple(notes)
 
     def _eshift(self) -> dict[str, float]:
-        """[ESHIFT] and, for VASP, [TRAINSHIFT]."""
+        """[ESHIFT] and, with the VASP scraper, [TRAINSHIFT]."""
         shifts: dict[str, float] = {}
+        used = ("ESHIFT", "TRAINSHIFT") if self._scraper() == "VASP" else ("ESHIFT",)
         elements = self._get("BISPECTRUM", "type", "H").split()
         for section in ("ESHIFT", "TRAINSHIFT"):
             for k, v in self._parser.items(section) if self._parser.has_section(section) else []:
                 if k not in elements:
                     raise self._error(f"[{section}] {k}", f"is no type here; {did_you_mean(k, elements)}")
-                shifts[k] = shifts.get(k, 0.0) + self._number(f"[{section}] {k}", v)
+                number = self._number(f"[{section}] {k}", v)
+                shifts[k] = shifts.get(k, 0.0) + (number if section in used else 0.0)
         return shifts
 
     def _fit(self) -> FitSettings:

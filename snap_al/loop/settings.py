@@ -120,7 +120,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given."""
     eshift: dict[str, float] = {}
     """eV added to the energy for each atom of an element, of labels, training and test files (not of a deck's, which has its own
-    [ESHIFT]): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
+    [ESHIFT], in the unit of its files): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
     fit: FitSettings = FitSettings()
     start: StartSettings = StartSettings()
     explore: ExploreSettings | None = None

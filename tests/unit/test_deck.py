@@ -284,11 +284,40 @@ def test_units_of_files_that_do_not_say(deck):
     )
     deck.write_text(changed)
     found = scrape(read_deck(deck))[0][0].configuration
-    assert found.label.energy == pytest.approx(truth.label.energy * units.Ry + 1.0)
+    assert found.label.energy == pytest.approx((truth.label.energy + 1.0) * units.Ry)
     np.testing.assert_allclose(found.label.stress, truth.label.stress, rtol=1e-12)
     deck.write_text(changed.replace("Rydberg", "Erg"))
     with pytest.raises(InputError, match="Energy in 'Erg' is not known"):
         read_deck(deck)
+
+
+@pytest.mark.parametrize("scraper", ["JSON", "XYZ"])
+@pytest.mark.parametrize(
+    ("style", "ev"), [("electronvolt", 1.0), ("rydberg", units.Ry), ("hartree", units.Ha), ("kcal/mol", 0.0433641)]
+)
+def test_eshift_is_in_the_unit_of_the_files(deck, scraper, style, ev):
+    """FitSNAP adds [ESHIFT] before it converts: 0.25 per atom is 0.25 Ry in files in Ry."""
+    truth = rattled_copper(0, repeat=1)
+    if scraper == "XYZ":
+        written = f"scraper = XYZ\nproperty_array = Energy energy {style} Metal"
+        deck.write_text(DECK.replace("scraper = JSON", written))
+        frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(8)]
+        ase.io.write(deck.parent / "JSON" / "warm.extxyz", frames)
+    else:
+        for path in (deck.parent / "JSON" / "warm").glob("*.json"):
+            path.write_text(path.read_text().replace("electronvolt", style))
+    found = scrape(read_deck(deck))[0][0].configuration
+    assert found.label.energy == pytest.approx((truth.label.energy + 4 * 0.25) * ev, rel=1e-6)
+
+
+def test_trainshift_is_added_to_vasp_files_only(deck):
+    deck.write_text(DECK + "[TRAINSHIFT]\nCu = 1.0\n")
+    found = read_deck(deck)
+    assert found.eshift == {"Cu": 0.25}
+    assert "[TRAINSHIFT] is not added" in found.notes[0]
+    deck.write_text(DECK.replace("scraper = JSON", "scraper = VASP") + "[TRAINSHIFT]\nCu = 1.0\n")
+    found = read_deck(deck)
+    assert (found.eshift, found.notes) == ({"Cu": 1.25}, ())
 
 
 def test_groups_in_a_file(deck):
