@@ -63,7 +63,7 @@ def select(
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted, config.query.budget)],
+        "selected": [vars(c) for c in found.chosen], "warnings": [*inputs.notes, *found.remarks, *_shortfall(found, wanted, config.query.budget)],
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     rmin0: float = Field(default=0.0, ge=0)
     chemflag: bool = False
     bnormflag: bool | None = None
-    """None: as pair_style snap has it, on with chemflag and off without."""
+    """None: as compute snap has it, on with chemflag and off without."""
     wselfallflag: bool = False
     bzeroflag: bool = False
     """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""

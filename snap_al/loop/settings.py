@@ -117,7 +117,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on."""
     prior_mean: ConfigPath | None = None
-    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given."""
+    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given. It must be of the
+    same descriptor, which the .snapparam beside it tells."""
     eshift: dict[str, float] = {}
     """eV added to the energy for each atom of an element, of labels, training and test files (not of a deck's, which has its own
     [ESHIFT], in the unit of its files): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
