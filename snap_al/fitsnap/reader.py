@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import math
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -114,10 +115,18 @@ class _Reader:
         lines.append(f"atom_style {self._get('REFERENCE', 'atom_style', 'atomic').lower()}")
         lines.append(f"pair_style {self._get('REFERENCE', 'pair_style', 'zero 10.0')}")
         if self._parser.has_section("REFERENCE"):
+            self._check_types()
             lines += [f"pair_coeff {v}" for k, v in self._parser.items("REFERENCE") if k.startswith("pair_coeff")]
         if len(lines) == 3:
             lines.append("pair_coeff * *")
         return tuple(lines)
+
+    def _check_types(self) -> None:
+        """FitSNAP passes pair_coeff on to LAMMPS, which knows numbers alone."""
+        for key, value in self._parser.items("REFERENCE"):
+            wrong = [word for word in value.split()[:2] if not re.fullmatch(r"[\d*]+", word)]
+            if key.startswith("pair_coeff") and wrong:
+                raise self._error(f"[REFERENCE] {key}", f"{wrong[0]} is no type; FitSNAP takes numbers of types, and *")
 
     def _scraper(self) -> str:
         return self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP"))

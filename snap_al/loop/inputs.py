@@ -54,7 +54,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     training = [item for source in config.training for item in _labelled(source, config, problems)]
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
     test = [item for source in sources for item in _labelled(source, config, problems)]
-    reference = ReferencePotential.parse(list(config.reference))
+    reference = ReferencePotential.parse(list(config.reference), elements)
     inputs = RunInputs(
         reference=reference,
         training=(*(item for item in given if not item.testing), *training),

@@ -112,7 +112,9 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config gives no others."""
     descriptor: SnapSettings
     reference: tuple[str, ...] = ()
-    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted."""
+    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of pair_coeff have types, numbered as in
+    descriptor.elements, or names of elements: `pair_coeff Cu Au 29 79`. Lines that are for another element than their type is are
+    refused; charges of zbl may differ from atomic numbers by less than 0.5."""
     training: tuple[TrainingSource, ...] = ()
     test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on."""

@@ -21,6 +21,8 @@ REQUIRED = ("rcutfac", "twojmax")
 PER_ELEMENT = ("sinner", "dinner")
 WITHOUT_MEANING = ("chunksize", "parallelthresh")
 """Keywords that change how LAMMPS computes, and not what."""
+WORDS = {"True": 1.0, "False": 0.0}
+"""FitSNAP writes some flags so."""
 ROUNDED = 1e-5
 """Published files give radii and cutoffs with six digits; a relative difference up to this is rounding."""
 
@@ -77,7 +79,7 @@ def read_snapparam(path: Path) -> dict[str, tuple[float, ...]]:
         for keyword, *values in filter(None, lines):
             if keyword not in known:
                 raise InputError(f"{path}: {keyword} is no keyword of pair_style snap; there are {', '.join(known)}")
-            found[keyword] = tuple(float(value) for value in values)
+            found[keyword] = tuple(float(WORDS.get(value, value)) for value in values)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

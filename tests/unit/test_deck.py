@@ -10,7 +10,7 @@ from ase import units
 from conftest import rattled_copper, written_deck
 from test_engine import orthogonal
 
-from snap_al.config import load_config
+from snap_al.config import load_config, validate_config
 from snap_al.data import Label, voigt
 from snap_al.errors import InputError
 from snap_al.fitsnap import Group, read_deck, read_json, scrape, suspicious_stress, write_json
@@ -103,6 +103,7 @@ def test_a_deck_is_read(deck):
         ("twojmax = 4", "twojmax = 4.5", "no whole number"),
         ("numTypes = 1", "numTypes = one", "'one' is no number"),
         ("Cu = 0.25", "cu = 0.25", r"\[ESHIFT\] cu: is no type here; did you mean 'Cu'"),
+        ("* * zbl 29 29", "Cu Cu zbl 29 29", r"\[REFERENCE\] pair_coeff2: Cu is no type; FitSNAP takes numbers"),
         ("calculator = LAMMPSSNAP", "calculator = LAMMPSPACE", "LAMMPSPACE: not supported"),
         ("solver = SVD", "solver = MERR\nmerr_method = mcmc", "none of iid, abc, full"),
         ("solver = SVD", "solver = MERR\nmerr_cfs = B_1", "B_1 is no number"),
@@ -114,6 +115,12 @@ def test_what_would_be_ignored_is_refused(deck, old, new, message):
     deck.write_text(DECK.replace(old, new))
     with pytest.raises(InputError, match=message):
         read_deck(deck)
+
+
+def test_reference_lines_of_another_element_are_refused(deck):
+    deck.write_text(DECK.replace("zbl 29 29", "zbl 79 79"))
+    with pytest.raises(InputError, match="charges 79 and 79 for types 1 and 1, which are Cu Cu"):
+        read_inputs(validate_config({"fitsnap": deck.name}, deck))
 
 
 def test_groups_that_are_missing_or_empty(deck):

@@ -69,6 +69,8 @@ def test_what_a_file_leaves_to_lammps(tmp_path):
     np.testing.assert_allclose(read_snapcoeff(path, PLAIN), coefficients, rtol=1e-15)
     with pytest.raises(InputError, match="bzeroflag is 1 there and 0 here"):
         read_snapcoeff(path, PLAIN.model_copy(update={"bzeroflag": False}))
+    path.with_suffix(".snapparam").write_text("rcutfac 4.5\ntwojmax 4\nswitchinnerflag False\n")  # FitSNAP's
+    np.testing.assert_allclose(read_snapcoeff(path, PLAIN), coefficients, rtol=1e-15)
     path.with_suffix(".snapparam").write_text("rcutfac 4.5\ntwojmax 4\nrcutfak 2\n")
     with pytest.raises(InputError, match=r"prior.snapparam: rcutfak is no keyword of pair_style snap"):
         read_snapcoeff(path, PLAIN)
