@@ -151,7 +151,11 @@ def test_a_larger_budget_goes_on(tmp_path):
 @pytest.mark.parametrize("rule", ["every", "std", "grade", "flare", "hal"])
 def test_other_rules_for_when_to_label(tmp_path, rule):
     """Each buys labels of its own, and a run that was stopped and goes on is the one that was not."""
-    query = f"query: {{rule: {rule}, force_std: 0.05, every: 100, flare_factor: 0.3, hal_ratio: 0.02, max_grade: 1.2}}"
+    limits = {
+        "every": "every: 100", "std": "force_std: 0.05", "flare": "flare_factor: 0.3", "hal": "hal_ratio: 0.02",
+        "grade": "max_grade: 1.2",
+    }  # fmt: skip
+    query = f"query: {{rule: {rule}, {limits[rule]}}}"
     posterior = "fit: {posterior: " + {"std": "committee", "grade": "embedded"}.get(rule, "bayes") + "}"
     config = small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
     expected = run(config, tmp_path / "whole")

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
-from snap_al.fitsnap.deck import DUMPS, SOLVERS, Deck, Group
+from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 from snap_al.fitsnap.units import property_units
 
@@ -102,7 +102,7 @@ class _Reader:
                 wj=tuple(float(x) for x in get("BISPECTRUM", "wj", "1.0").split()),
                 radelem=tuple(float(x) for x in get("BISPECTRUM", "radelem", "0.5").split()),
                 chemflag=chem, bnormflag=self._flag("BISPECTRUM", "bnormflag", False),
-                wselfallflag=self._flag("BISPECTRUM", "wselfallflag", False),
+                wselfallflag=chem and self._flag("BISPECTRUM", "wselfallflag", False),  # without chem it changes nothing
                 bzeroflag=self._flag("BISPECTRUM", "bzeroflag", False),
                 switchflag=self._flag("BISPECTRUM", "switchflag", True),
                 quadraticflag=self._flag("BISPECTRUM", "quadraticflag", False), sinner=inner[0], dinner=inner[1],
@@ -192,9 +192,9 @@ class _Reader:
         if chosen != ["all"] and wrong:
             raise self._error(f"[SOLVER] merr_cfs = {' '.join(chosen)}", f"{wrong[0]} is no number; numbers, or all")
         embed = "all" if chosen == ["all"] else tuple(int(c) for c in chosen)
-        return SOLVERS["MERR"].model_copy(
-            update={"likelihood": method, "embed": embed, "multiplicative": self._flag("SOLVER", "merr_mult", False)}
-        )
+        given = SOLVERS["MERR"].model_dump(exclude_unset=True) | (MERR_ABC if method == "abc" else {})
+        mult = self._flag("SOLVER", "merr_mult", False)
+        return FitSettings.model_validate({**given, "likelihood": method, "embed": embed, "multiplicative": mult})
 
     def _groups(self) -> tuple[Group, ...]:
         columns = self._get("GROUPS", "group_sections", "name size eweight fweight vweight").split()[1:]
