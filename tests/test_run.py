@@ -376,11 +376,10 @@ def test_one_label_does_for_walkers_alike(tmp_path):
 
 @pytest.mark.parametrize(("stop", "temperature", "reason"), [
     ("nothing_novel_frames: 60", "300", "nothing novel in"),
-    ("stalled_fits: 1, stalled_share: 0.9, max_labels: 6", "[600, 1200]", "label budget"),
+    ("max_labels: 6", "[600, 1200]", "label budget"),
     ("model_limited: true", "[600, 1200]", "model-limited"),
 ])  # fmt: skip
 def test_a_tolerance_of_its_own_and_when_to_stop(tmp_path, stop, temperature, reason):
-    """Without a test set no error can stall."""
     tolerance = "force_std: 0.01, min_gain: 0.9" if "model" in stop else "force_std: auto"
     _, events = run(alike(tmp_path, tolerance, stop, temperature), tmp_path / "run", 2)
     if "model" in stop:
