@@ -120,8 +120,12 @@ def both(request, tmp_path_factory):
         deck_path = made_deck(request.param, tmp_path_factory.mktemp("deck"))
     else:
         (deck_path,) = (request.getfixturevalue("data") / request.param).glob("*.in")
-    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck_path), "theirs.npz"]
-    command += [] if "Quadratic" in request.param else ["--ours"]
+    return compared(deck_path, folder, *([] if "Quadratic" in request.param else ["--ours"]))
+
+
+def compared(deck_path, folder, *options):
+    """Deck, matrix and rows of ours, and FitSNAP's arrays."""
+    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck_path), "theirs.npz", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     with np.load(folder / "theirs.npz") as stored:
@@ -132,6 +136,37 @@ def both(request, tmp_path_factory):
         matrix = DesignMatrix(engine, SERIAL)
         matrix.append(inputs.training)
     return deck, matrix, Rows.joined(matrix.slabs()), theirs
+
+
+def xyz_frame(path):
+    """A FitSNAP JSON file as a frame of FitSNAP's XYZ: stress in bar."""
+    (data,) = json.loads(path.read_text())["Dataset"]["Data"]
+    cell, stress = (" ".join(map(repr, np.ravel(data[k]).tolist())) for k in ("Lattice", "Stress"))
+    atoms = zip(data["AtomTypes"], data["Positions"], data["Forces"], strict=True)
+    lines = [" ".join([s, *map(repr, [*r, *f])]) for s, r, f in atoms]
+    head = f'Lattice="{cell}" Properties=species:S:1:pos:R:3:forces:R:3 energy={data["Energy"]!r} stress="{stress}"'
+    return "\n".join([str(len(lines)), head, *lines]) + "\n"
+
+
+@pytest.mark.parametrize("scraper", ["JSON", "XYZ"])
+def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path):
+    """[ESHIFT] in the unit of the files; FitSNAP's rydberg is 3.6e-7 larger than that of CODATA."""
+    deck_path = made_deck("rydberg", tmp_path / "deck")
+    warm = tmp_path / "deck" / "JSON" / "warm"
+    files = sorted(warm.glob("*.json"))
+    if scraper == "XYZ":
+        warm.with_suffix(".xyz").write_text("".join(map(xyz_frame, files)))
+        said = "scraper = XYZ\nproperty_array = Energy energy rydberg Metal"
+        deck_path.write_text(deck_path.read_text().replace("scraper = JSON", said))
+    for path in files:
+        path.write_text(path.read_text().replace('"EnergyStyle": "electronvolt"', '"EnergyStyle": "rydberg"'))
+    (tmp_path / "fitsnap").mkdir()
+    _, matrix, rows, theirs = compared(deck_path, tmp_path / "fitsnap")
+    b = theirs["b"][in_our_order(matrix, theirs)]
+    energies = rows.index["kind"] == 0
+    np.testing.assert_allclose(rows.targets[energies], b[energies], rtol=1e-6)
+    others = rows.targets[~energies]
+    np.testing.assert_allclose(others, b[~energies], rtol=1e-9, atol=1e-9 * np.abs(others).max())
 
 
 def in_our_order(matrix, theirs):

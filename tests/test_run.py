@@ -151,7 +151,11 @@ def test_a_larger_budget_goes_on(tmp_path):
 @pytest.mark.parametrize("rule", ["every", "std", "grade", "flare", "hal"])
 def test_other_rules_for_when_to_label(tmp_path, rule):
     """Each buys labels of its own, and a run that was stopped and goes on is the one that was not."""
-    query = f"query: {{rule: {rule}, force_std: 0.05, every: 100, flare_factor: 0.3, hal_ratio: 0.02, max_grade: 1.2}}"
+    limits = {
+        "every": "every: 100", "std": "force_std: 0.05", "flare": "flare_factor: 0.3", "hal": "hal_ratio: 0.02",
+        "grade": "max_grade: 1.2",
+    }  # fmt: skip
+    query = f"query: {{rule: {rule}, {limits[rule]}}}"
     posterior = "fit: {posterior: " + {"std": "committee", "grade": "embedded"}.get(rule, "bayes") + "}"
     config = small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
     expected = run(config, tmp_path / "whole")
@@ -372,11 +376,10 @@ def test_one_label_does_for_walkers_alike(tmp_path):
 
 @pytest.mark.parametrize(("stop", "temperature", "reason"), [
     ("nothing_novel_frames: 60", "300", "nothing novel in"),
-    ("stalled_fits: 1, stalled_share: 0.9, max_labels: 6", "[600, 1200]", "label budget"),
+    ("max_labels: 6", "[600, 1200]", "label budget"),
     ("model_limited: true", "[600, 1200]", "model-limited"),
 ])  # fmt: skip
 def test_a_tolerance_of_its_own_and_when_to_stop(tmp_path, stop, temperature, reason):
-    """Without a test set no error can stall."""
     tolerance = "force_std: 0.01, min_gain: 0.9" if "model" in stop else "force_std: auto"
     _, events = run(alike(tmp_path, tolerance, stop, temperature), tmp_path / "run", 2)
     if "model" in stop:

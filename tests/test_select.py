@@ -46,9 +46,8 @@ def test_select_asks_for_what_is_new(folder):
 
 @pytest.mark.parametrize("strategy", ["committee", "D", "maxvol", "V"])
 def test_select_by_other_strategies(folder, strategy):
-    (folder / "fit.yaml").write_text(
-        FIT + "query: {targets: pool.extxyz, diversity: kmeans, cost: 1.0, by_cost: true}\n"
-    )
+    targets = "targets: pool.extxyz, " if strategy == "V" else ""
+    (folder / "fit.yaml").write_text(FIT + f"query: {{{targets}diversity: kmeans, cost: 1.0, by_cost: true}}\n")
     found = json.loads(
         snap_al(
             "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--strategy", strategy, "--json", cwd=folder
@@ -101,7 +100,7 @@ def test_pools_that_cannot_be_used(folder):
     assert "ask for at least one" in refused("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 0, cwd=folder)
     (folder / "bare.yaml").write_text(FIT.splitlines()[0] + "\n")
     assert "nothing is labelled yet" in refused("select", "bare.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder)
-    (folder / "cost.yaml").write_text(FIT + "query: {cost: nowhere.function}\n")
+    (folder / "cost.yaml").write_text(FIT + "query: {cost: nowhere.function, by_cost: true}\n")
     assert "query.cost" in refused("select", "cost.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder)
 
 
@@ -124,7 +123,7 @@ def test_budgets_and_names_that_lead_nowhere(folder):
     (folder / "fit.yaml").write_text(FIT + "query: {cost: 1.0, budget: 1.0}\n")
     done = snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--json", cwd=folder)
     assert "query.budget = 1 is too small" in json.loads(done.stdout)["warnings"][0]
-    (folder / "fit.yaml").write_text(FIT + "query: {cost: builtins.print}\n")
+    (folder / "fit.yaml").write_text(FIT + "query: {cost: builtins.print, by_cost: true}\n")
     assert "query.cost" in refused("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2)
     (folder / "fit.yaml").write_text(FIT)
     assert "none given" in refused("learn", "fit.yaml", "pool.extxyz", "--strategies", ",", cwd=folder)

@@ -53,6 +53,8 @@ def prepared(scenario: str, rule: str, seed: int, out: Path) -> Path:
     content["seed"] = seed
     for section, changes in RULES[rule].items():
         content[section] = {**content.get(section, {}), **changes}
+    if rule not in ("novel", "committee"):  # the others have limits of their own
+        content["query"].pop("force_std", None)
     if rule == "every":
         content["query"]["every"] = spread_out(content, scenario)
     with config.open("w") as file:

@@ -109,7 +109,7 @@ def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) ->
     inputs = read_inputs(config, strict=strict)
     given = None if config.fitsnap is None else read_deck(config.fitsnap)
     memory = (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
-    notes = given.notes if given else ()
+    notes = (given.notes if given else ()) + inputs.notes
     if "sp" in inputs.reference.moments and not inputs.reference.fixes:
         notes += (
             f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all nve/spin lattice moving`",

@@ -29,9 +29,11 @@ from snap_al.query import Strategy
 from snap_al.report.learning import write_learning
 
 
-def config_of(source: Path) -> RunConfig:
-    """Of a config, or of a FitSNAP deck."""
-    return validate_config({"fitsnap": source.name}, source) if source.suffix == ".in" else load_config(source)
+def config_of(source: Path, strategies: Sequence[str] = ()) -> RunConfig:
+    """Of a config, or of a FitSNAP deck. strategies: that are used in place of the config's."""
+    if source.suffix == ".in":
+        return validate_config({"fitsnap": source.name}, source)
+    return load_config(source, strategies=strategies)
 
 
 def select(
@@ -47,7 +49,7 @@ def select(
     comm = comm or world()
 
     def read() -> tuple[RunConfig, RunInputs, list[Configuration]]:
-        config = with_strategy(config_of(Path(source)), strategy)
+        config = with_strategy(config_of(Path(source), [strategy] if strategy else ()), strategy)
         inputs = read_inputs(config, strict=config.fitsnap is None)
         return config, inputs, read_configurations(Path(pool), config.descriptor.elements, labelled=False)
 
@@ -63,7 +65,7 @@ def select(
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted, config.query.budget)],
+        "selected": [vars(c) for c in found.chosen], "warnings": [*inputs.notes, *found.remarks, *_shortfall(found, wanted, config.query.budget)],
     }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def learn(
         raise InputError(f"--strategies: none given; known here: {', '.join(get_args(Strategy))}").on_all_ranks()
 
     def read() -> tuple[list[RunConfig], list[LabelledConfiguration], list[LabelledConfiguration], RunInputs]:
-        configs = [with_strategy(config_of(Path(source)), name) for name in strategies]
+        configs = [with_strategy(config_of(Path(source), strategies), name) for name in strategies]
         inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
         return configs, _pool_items(configs[0], inputs, pool), list(inputs.test), inputs
 

@@ -27,7 +27,11 @@ def fit(
     ],
     out: OutFolder = Path("fit"),
     prior: Annotated[
-        Path | None, typer.Option(help="A .snapcoeff, published or of an earlier fit, that the prior is centered on.")
+        Path | None,
+        typer.Option(
+            help="A .snapcoeff, published or of an earlier fit, that the prior is centered on; of the same descriptor, "
+            "going by the .snapparam beside it."
+        ),
     ] = None,
     strict: Annotated[
         bool | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,9 +16,12 @@ from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 
 
-def load_config(path: Path, beside: Path | None = None) -> RunConfig:
-    """beside: the file that paths are relative to, where it is another. Raises InputError with all problems of the file."""
-    return validate_config(read_yaml(path), beside or path)
+def load_config(path: Path, beside: Path | None = None, strategies: Sequence[str] = ()) -> RunConfig:
+    """beside: the file that paths are relative to, where it is another. strategies: in place of query.strategy.
+
+    Raises InputError with all problems of the file.
+    """
+    return validate_config(read_yaml(path), beside or path, strategies)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -38,11 +42,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
-    """Raises InputError. Paths in the config are taken relative to the folder of `path`."""
+def validate_config(content: dict[str, Any], path: Path, strategies: Sequence[str] = ()) -> RunConfig:
+    """Raises InputError. Paths in the config are taken relative to the folder of `path`.
+
+    strategies: that will be used in place of query.strategy, whose options then have an effect.
+    """
     folder = path.resolve().parent
     try:
-        return RunConfig.model_validate(with_deck(content, folder), context={"folder": folder})
+        return RunConfig.model_validate(with_deck(content, folder), context=_context(content, folder, strategies))
     except ValidationError as error:
         details = error.errors()
         # A list whose items are wrong counts as too short as well; the items say more.
@@ -54,6 +61,13 @@ def validate_config(content: dict[str, Any], path: Path) -> RunConfig:
         ]
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
+
+
+def _context(content: dict[str, Any], folder: Path, strategies: Sequence[str]) -> dict[str, Any]:
+    """What settings cannot know by themselves: options of `fit` have an effect with strategies of `query`."""
+    query = content.get("query")
+    own = [query["strategy"]] if isinstance(query, dict) and isinstance(query.get("strategy"), str) else []
+    return {"folder": folder, "strategies": [*own, *strategies]}
 
 
 UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")

@@ -36,7 +36,12 @@ def shifted(label: Label, species: Sequence[str], eshift: Mapping[str, float]) -
     """With eV added for each atom of an element, as FitSNAP's [ESHIFT] does."""
     if label.energy is None:
         return label
-    return replace(label, energy=label.energy + sum(eshift.get(s, 0.0) for s in species))
+    return replace(label, energy=label.energy + energy_shift(species, eshift))
+
+
+def energy_shift(species: Sequence[str], eshift: Mapping[str, float]) -> float:
+    """What `eshift` adds to the energy of these atoms, in the unit that it is in."""
+    return sum(eshift.get(s, 0.0) for s in species)
 
 
 @dataclass(frozen=True)

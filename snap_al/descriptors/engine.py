@@ -20,7 +20,7 @@ from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
 from snap_al.errors import InputError, LammpsError
 from snap_al.parallel import SERIAL
-from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of
+from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of, make_room, most_neighbours
 from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
@@ -170,7 +170,8 @@ class DescriptorEngine:
 
     def _placed(self, configuration: Configuration) -> tuple[LammpsSession, Box]:
         session = self._session or self._open()
-        box = box_of(configuration, vacuum=max(self.settings.max_cutoff, self._reference.longest_cutoff()) + 1.0)
+        reach = max(self.settings.max_cutoff, self._reference.longest_cutoff())
+        box = box_of(configuration, vacuum=reach + 1.0)
         if pair := box.coincident(COINCIDENT):  # SNAP would pass over them without a word
             raise InputError(f"{configuration.name or 'configuration'}: atoms {pair[0]} and {pair[1]} coincide")
         if session.n_atoms:
@@ -179,6 +180,7 @@ class DescriptorEngine:
         types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions)
         self._reference.set_moments(session, configuration, box)
+        make_room(session, most_neighbours(box, reach + _SKIN))
         return session, box
 
     def _arrange(self, configuration: Configuration, raw: Array, box: Box) -> ConfigurationRows:

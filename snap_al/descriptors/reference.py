@@ -6,6 +6,7 @@ descriptors' and the fitted potential's own styles are added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.descriptors.pair_types import check_elements, numbered
 from snap_al.errors import InputError
 from snap_al.sessions import Box, LammpsSession
 
@@ -34,9 +36,19 @@ class ReferencePotential:
     fixes: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, lines: list[str]) -> ReferencePotential:
-        """From `pair_style`, `pair_coeff`, `atom_style` and `fix … nve/spin` lines. Raises InputError for anything else, and for units not
-        metal."""
+    def parse(cls, lines: list[str], elements: Sequence[str] = ()) -> ReferencePotential:
+        """From `pair_style`, `pair_coeff`, `atom_style` and `fix … nve/spin` lines.
+
+        elements: of types 1, 2, …; lines may then name them in place of types. Raises InputError for anything else, for
+        units not metal, and for a line that is for another element than its type is.
+        """
+        found = cls._parsed(lines, elements)
+        if elements:
+            check_elements(found.coefficients, elements)
+        return found
+
+    @classmethod
+    def _parsed(cls, lines: list[str], elements: Sequence[str]) -> ReferencePotential:
         style_line: list[str] = []
         atom_style, fixes = "atomic", []
         coefficient_lines: list[list[str]] = []
@@ -47,7 +59,8 @@ class ReferencePotential:
             if words[0] == "pair_style" and len(words) > 1 and not style_line:
                 style_line = words[1:]
             elif words[0] == "pair_coeff" and len(words) > 2:
-                coefficient_lines.append(words[1:])
+                style = "".join(words[3:4] if style_line[:1] and style_line[0].startswith("hybrid") else style_line[:1])
+                coefficient_lines.append(numbered(words[1:], style, elements) if elements else words[1:])
             elif words[0] == "units":
                 if words[1:] != ["metal"]:
                     raise InputError(f"reference: `{line}`: only `units metal` is supported")

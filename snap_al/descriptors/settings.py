@@ -7,12 +7,16 @@ from typing import Annotated
 from ase.data import atomic_masses, atomic_numbers
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
+from snap_al.options import Table, refuse_inapplicable
+
 
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float | str) else value
 
 
 MAX_TWOJMAX = 20
+APPLIES_WITH: Table = {"wselfallflag": ({"chemflag": (True,)},)}
+"""Cases in which an option applies; the others always do."""
 PerElement = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]
 
 
@@ -30,7 +34,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     rmin0: float = Field(default=0.0, ge=0)
     chemflag: bool = False
     bnormflag: bool | None = None
-    """None: as pair_style snap has it, on with chemflag and off without."""
+    """None: as compute snap has it, on with chemflag and off without."""
     wselfallflag: bool = False
     bzeroflag: bool = False
     """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""
@@ -71,6 +75,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
             object.__setattr__(self, name, values * n if len(values) == 1 else values)
         if (self.sinner is None) != (self.dinner is None):
             raise ValueError("sinner and dinner belong together; give both or neither")
+        refuse_inapplicable(self, APPLIES_WITH)
         if self.chemflag and self.quadraticflag:
             raise ValueError("chemflag and quadraticflag do not go together")
         return self

@@ -5,10 +5,50 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, model_validator
+from pydantic import BaseModel, Field, PositiveFloat, ValidationInfo, model_validator
+
+from snap_al.options import Case, Table, refuse_inapplicable
 
 CALIBRATING_ALPHA = math.sqrt(math.pi / 2.0)
 """std over mean absolute value of a Gaussian."""
+
+
+_MODEL_ERROR: Case = {"posterior": ("embedded", "mcmc")}
+_ANCHORED: Case = {"posterior": ("embedded",), "mean": ("anchored",)}
+_OF_COEFFICIENTS: Case = {**_MODEL_ERROR, "embedding": ("coefficients",)}
+_OF_VARIANCES: Case = {"posterior": ("embedded",), "embedding": ("whitened", "coefficients")}
+_ABC: Case = {**_MODEL_ERROR, "likelihood": ("abc",)}
+_COMMITTEE: tuple[Case, ...] = ({"posterior": ("committee",)}, {"query.strategy": ("committee",)})
+_BAYES: Case = {"posterior": ("bayes", "variational")}
+
+APPLIES_WITH: Table = {
+    "likelihood": (_MODEL_ERROR,),
+    "embedding": (_MODEL_ERROR,),
+    "embed": (_OF_COEFFICIENTS,),
+    "multiplicative": (_OF_COEFFICIENTS,),
+    "mean": ({"posterior": ("embedded",)},),
+    "prior": (_OF_VARIANCES, {"posterior": ("mcmc",)}),
+    "pseudo_rows": ({**_MODEL_ERROR, "prior": ("inverse-gamma",)},),
+    "balance": (_ANCHORED,),
+    "noise": (_MODEL_ERROR,),
+    "noise_fraction": ({**_MODEL_ERROR, "noise": ("fixed", "inferred")},),
+    "laplace": (_OF_VARIANCES,),
+    "abc_alpha": (_ABC,),
+    "abc_epsilon": (_ABC,),
+    "prior_precision": ({"posterior": ("embedded", "bayes", "variational", "mcmc", "committee")}, *_COMMITTEE[1:]),
+    "noise_std": (_BAYES,),
+    "noise_shape": ({**_BAYES, "noise_std": (None,)},),
+    "noise_scale": ({**_BAYES, "noise_std": (None,)},),
+    "members": _COMMITTEE,
+    "fraction": _COMMITTEE,
+    "recalibrate": (_ANCHORED,),
+    "draws": ({"posterior": ("mcmc",)},),
+    "tune": ({"posterior": ("mcmc",)},),
+    "chains": ({"posterior": ("mcmc",)},),
+    "seed": ({"posterior": ("committee", "mcmc", "pops")}, *_COMMITTEE[1:]),
+    "embed_again": (_ANCHORED,),
+}
+"""Cases in which an option applies; the others always do."""
 
 
 class FitSettings(BaseModel, extra="forbid", frozen=True):
@@ -65,26 +105,18 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     more than the rows that are new."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> FitSettings:
-        plain = self.embedding != "coefficients"
-        if plain and (self.multiplicative or self.embed != "all"):
-            raise ValueError("multiplicative and embed are for `embedding: coefficients`")
+    def _fits_together(self, info: ValidationInfo) -> FitSettings:
+        strategies = (info.context or {}).get("strategies", ())
+        refuse_inapplicable(self, APPLIES_WITH, {"query.strategy": strategies})
         model_error = self.posterior in ("embedded", "mcmc")
-        if self.posterior == "embedded" and self.embedding == "full":
-            if self.likelihood != "iid":
-                raise ValueError(
-                    f"likelihood {self.likelihood} takes `embedding: whitened` or coefficients, full takes iid"
-                )
-            if self.prior != "inverse-gamma" or self.laplace:
-                raise ValueError("prior and laplace are for `embedding: whitened` or coefficients")
+        if self.posterior == "embedded" and self.embedding == "full" and self.likelihood != "iid":
+            raise ValueError(
+                f"likelihood {self.likelihood} takes `embedding: whitened` or coefficients, full takes iid"
+            )
         if self.posterior == "mcmc" and self.likelihood == "full":
             raise ValueError("mcmc samples the iid and the abc likelihood")
         if self.posterior == "mcmc" and self.prior in ("flat", "jeffreys"):
             raise ValueError(f"mcmc takes a proper prior; {self.prior} leaves model errors without a bound")
-        if self.recalibrate and (self.posterior != "embedded" or self.mean == "joint"):
-            raise ValueError(
-                "recalibrate is for `posterior: embedded` with an anchored mean; others: snap-al evaluate --recalibrate"
-            )
         if self.embed == "auto" and not (model_error and self.likelihood == "iid"):
             raise ValueError("embed: auto is for the iid likelihood")
         return self

@@ -23,18 +23,16 @@ SOLVERS: dict[str, FitSettings] = {
     # As FitSNAP has it: σ² that of the residuals, on top of it variances of the coefficients with a flat prior.
     "MERR": FitSettings(
         posterior="embedded",
-        likelihood="abc",
         embedding="coefficients",
         mean="joint",
         prior="flat",
-        balance=False,
         noise_fraction=1.0,
-        abc_alpha=1.0,
-        abc_epsilon=0.1,
         prior_precision=FLAT,
     ),
     "SNAP_AL": FitSettings(),
 }
+MERR_ABC = {"abc_alpha": 1.0, "abc_epsilon": 0.1}
+"""FitSNAP's, for merr_method = abc."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Deck:
-    """A deck, read. eshift: eV added to the energy for each atom of an element. kinds: energy, force, stress rows."""
+    """A deck, read. eshift: added to the energy for each atom of an element, in the energy unit of the files that the deck
+    reads, before they are converted to eV. kinds: energy, force, stress rows."""
 
     path: Path
     settings: SnapSettings

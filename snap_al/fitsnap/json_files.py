@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration, Label, voigt
+from snap_al.data.configuration import Configuration, Label, energy_shift, voigt
 from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
 from snap_al.fitsnap.units import FACTORS, factor
@@ -19,8 +19,14 @@ from snap_al.units import ASE_STRESS_TO_ROWS
 Array = NDArray[np.float64]
 
 
-def read_json(path: Path, units: Mapping[str, float] | None = None) -> Configuration:
-    """units: by quantity, for files that do not say. Raises InputError for a file that is cut off or lacks something."""
+def read_json(
+    path: Path, units: Mapping[str, float] | None = None, eshift: Mapping[str, float] | None = None
+) -> Configuration:
+    """units: by quantity, for files that do not say. eshift: added to the energy for each atom of an element, in the
+    file's own unit of energy, as FitSNAP does.
+
+    Raises InputError for a file that is cut off or lacks something.
+    """
     try:
         text = path.read_text()
         content = json.loads(text[text.index("{") :], parse_constant=_refuse)
@@ -32,7 +38,7 @@ def read_json(path: Path, units: Mapping[str, float] | None = None) -> Configura
         n = len(positions)
         species = tuple(str(s) for s in data["AtomTypes"])
         label = Label(
-            energy=float(data["Energy"]) * scale["Energy"],
+            energy=(float(data["Energy"]) + energy_shift(species, eshift or {})) * scale["Energy"],
             forces=_numbers(data["Forces"], (n, 3)) * scale["Forces"] if "Forces" in data else None,
             stress=_stress(data["Stress"], scale["Stress"]) if "Stress" in data else None,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import math
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
-from snap_al.fitsnap.deck import DUMPS, SOLVERS, Deck, Group
+from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 from snap_al.fitsnap.units import property_units
 
@@ -50,7 +51,7 @@ class _Reader:
         return Deck(
             path=self._path, settings=self._settings(), reference=self._reference(), eshift=self._eshift(),
             kinds=(flags[0], flags[1], flags[2]), fit=self._fit(),
-            scraper=self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP")),
+            scraper=self._scraper(),
             units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
             skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
             data=self._path.parent / self._get("PATH", "dataPath", "JSON"), groups=groups,
@@ -101,7 +102,7 @@ class _Reader:
                 wj=tuple(float(x) for x in get("BISPECTRUM", "wj", "1.0").split()),
                 radelem=tuple(float(x) for x in get("BISPECTRUM", "radelem", "0.5").split()),
                 chemflag=chem, bnormflag=self._flag("BISPECTRUM", "bnormflag", False),
-                wselfallflag=self._flag("BISPECTRUM", "wselfallflag", False),
+                wselfallflag=chem and self._flag("BISPECTRUM", "wselfallflag", False),  # without chem it changes nothing
                 bzeroflag=self._flag("BISPECTRUM", "bzeroflag", False),
                 switchflag=self._flag("BISPECTRUM", "switchflag", True),
                 quadraticflag=self._flag("BISPECTRUM", "quadraticflag", False), sinner=inner[0], dinner=inner[1],
@@ -114,10 +115,21 @@ class _Reader:
         lines.append(f"atom_style {self._get('REFERENCE', 'atom_style', 'atomic').lower()}")
         lines.append(f"pair_style {self._get('REFERENCE', 'pair_style', 'zero 10.0')}")
         if self._parser.has_section("REFERENCE"):
+            self._check_types()
             lines += [f"pair_coeff {v}" for k, v in self._parser.items("REFERENCE") if k.startswith("pair_coeff")]
         if len(lines) == 3:
             lines.append("pair_coeff * *")
         return tuple(lines)
+
+    def _check_types(self) -> None:
+        """FitSNAP passes pair_coeff on to LAMMPS, which knows numbers alone."""
+        for key, value in self._parser.items("REFERENCE"):
+            wrong = [word for word in value.split()[:2] if not re.fullmatch(r"[\d*]+", word)]
+            if key.startswith("pair_coeff") and wrong:
+                raise self._error(f"[REFERENCE] {key}", f"{wrong[0]} is no type; FitSNAP takes numbers of types, and *")
+
+    def _scraper(self) -> str:
+        return self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP"))
 
     def _units(self) -> dict[str, float]:
         try:
@@ -138,22 +150,30 @@ class _Reader:
         return self._integer("MEMORY", "memory", "0")
 
     def _notes(self) -> tuple[str, ...]:
-        if self._get("SOLVER", "solver", "SVD").upper() != "MERR" or self._get("SOLVER", "merr_method", "abc") != "abc":
-            return ()
-        return (
-            f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
-            "likelihood's first term, and its coefficients then fit nothing",
-        )
+        notes: list[str] = []
+        if self._parser.has_section("TRAINSHIFT") and self._scraper() != "VASP":
+            notes.append(f"{self._path}: [TRAINSHIFT] is not added: FitSNAP does so with scraper = VASP only")
+        if (
+            self._get("SOLVER", "solver", "SVD").upper() == "MERR"
+            and self._get("SOLVER", "merr_method", "abc") == "abc"
+        ):
+            notes.append(
+                f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
+                "likelihood's first term, and its coefficients then fit nothing"
+            )
+        return tuple(notes)
 
     def _eshift(self) -> dict[str, float]:
-        """[ESHIFT] and, for VASP, [TRAINSHIFT]."""
+        """[ESHIFT] and, with the VASP scraper, [TRAINSHIFT]."""
         shifts: dict[str, float] = {}
+        used = ("ESHIFT", "TRAINSHIFT") if self._scraper() == "VASP" else ("ESHIFT",)
         elements = self._get("BISPECTRUM", "type", "H").split()
         for section in ("ESHIFT", "TRAINSHIFT"):
             for k, v in self._parser.items(section) if self._parser.has_section(section) else []:
                 if k not in elements:
                     raise self._error(f"[{section}] {k}", f"is no type here; {did_you_mean(k, elements)}")
-                shifts[k] = shifts.get(k, 0.0) + self._number(f"[{section}] {k}", v)
+                number = self._number(f"[{section}] {k}", v)
+                shifts[k] = shifts.get(k, 0.0) + (number if section in used else 0.0)
         return shifts
 
     def _fit(self) -> FitSettings:
@@ -172,9 +192,9 @@ class _Reader:
         if chosen != ["all"] and wrong:
             raise self._error(f"[SOLVER] merr_cfs = {' '.join(chosen)}", f"{wrong[0]} is no number; numbers, or all")
         embed = "all" if chosen == ["all"] else tuple(int(c) for c in chosen)
-        return SOLVERS["MERR"].model_copy(
-            update={"likelihood": method, "embed": embed, "multiplicative": self._flag("SOLVER", "merr_mult", False)}
-        )
+        given = SOLVERS["MERR"].model_dump(exclude_unset=True) | (MERR_ABC if method == "abc" else {})
+        mult = self._flag("SOLVER", "merr_mult", False)
+        return FitSettings.model_validate({**given, "likelihood": method, "embed": embed, "multiplicative": mult})
 
     def _groups(self) -> tuple[Group, ...]:
         columns = self._get("GROUPS", "group_sections", "name size eweight fweight vweight").split()[1:]

@@ -1,7 +1,7 @@
 """A deck's training set, by group, with sizes and weights as FitSNAP has them.
 
-Stress is in bar with LAMMPS' sign, energies are shifted by [ESHIFT] for each atom, and cells stand in LAMMPS' axes, as they
-do in FitSNAP's rows.
+Stress is in bar with LAMMPS' sign, and cells stand in LAMMPS' axes, as they do in FitSNAP's rows. [ESHIFT] is added for each
+atom in the energy unit of the file, before the energy is converted to eV, as FitSNAP does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
+from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, shifted
 from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
 from snap_al.descriptors.reference import spin_vectors
@@ -91,10 +91,10 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         if not files:
             raise InputError(f"{deck.path}: [GROUPS] {group.name}: no JSON files in {folder}")
-        return [partial(read_json, path, deck.units) for path in files]
+        return [partial(read_json, path, deck.units, deck.eshift) for path in files]
     if deck.scraper == "XYZ":
         frames = _xyz_frames(deck, group, None if strict else left_out)
-        return [partial(_stress_from_bar, c, deck.units) for c in frames]
+        return [partial(_in_metal_units, c, deck.units, deck.eshift) for c in frames]
     found = outcars(deck.data / group.name)
     if not found:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}")
@@ -108,7 +108,7 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
             left_out.append(_with_group(error, group))
     if not steps:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR can be used; the first: {left_out[-1]}")
-    return [lambda c=c: c for c in steps]  # type: ignore[misc]
+    return [partial(_shifted, c, deck.eshift) for c in steps]
 
 
 def _xyz_frames(deck: Deck, group: Group, problems: list[str] | None) -> list[Configuration]:
@@ -119,9 +119,15 @@ def _xyz_frames(deck: Deck, group: Group, problems: list[str] | None) -> list[Co
     raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
 
 
-def _stress_from_bar(configuration: Configuration, units: dict[str, float]) -> Configuration:
-    """FitSNAP's XYZ files have stress in bar, or in property_array's unit, where ASE expects eV/Å³."""
-    label = configuration.label
+def _shifted(configuration: Configuration, eshift: dict[str, float]) -> Configuration:
+    """eshift: eV per atom of an element."""
+    return configuration.labelled(shifted(configuration.label, configuration.species, eshift))
+
+
+def _in_metal_units(configuration: Configuration, units: dict[str, float], eshift: dict[str, float]) -> Configuration:
+    """units: by quantity, of the file; FitSNAP's XYZ files have stress in bar unless property_array says otherwise.
+    eshift: per atom of an element, in the file's unit of energy."""
+    label = shifted(configuration.label, configuration.species, eshift)
     energy = None if label.energy is None else label.energy * units.get("Energy", 1.0)
     forces = None if label.forces is None else label.forces * units.get("Forces", 1.0)
     stress = None if label.stress is None else label.stress * units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS
@@ -134,7 +140,7 @@ def _stress_from_bar(configuration: Configuration, units: dict[str, float]) -> C
 
 
 def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configuration:
-    """With the energy shifted, only the kinds that the deck asks for, and LAMMPS' axes. Raises InputError."""
+    """With only the kinds that the deck asks for, and LAMMPS' axes. Raises InputError."""
     where = f"{configuration.name}, group {group.name}"
     configuration = replace(configuration, name=where)
     check_configuration(configuration, deck.settings.elements, where)
@@ -143,10 +149,11 @@ def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configura
     for wanted, kind in zip(deck.kinds, ("energy", "forces", "stress"), strict=True):
         if wanted and getattr(label, kind) is None:
             raise InputError(f"{where}: has no {kind}, which the deck's [CALCULATOR] asks for")
-    shift = sum(deck.eshift.get(s, 0.0) for s in configuration.species)
-    energy = None if label.energy is None or not deck.kinds[0] else label.energy + shift
-    forces, stress = label.forces if deck.kinds[1] else None, label.stress if deck.kinds[2] else None
-    return in_lammps_axes(configuration.labelled(Label(energy, forces, stress)))
+    kept = [
+        getattr(label, kind) if wanted else None
+        for wanted, kind in zip(deck.kinds, ("energy", "forces", "stress"), strict=True)
+    ]
+    return in_lammps_axes(configuration.labelled(Label(*kept)))
 
 
 def in_lammps_axes(configuration: Configuration) -> Configuration:

@@ -7,11 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.weights import Damping, Weights
+from snap_al.options import Table, refuse_inapplicable
 
 JOB_KEYS = ("at_once", "threads", "cores", "timeout", "retries", "max_starts", "prologue", "environment")
 """Of labels that are jobs."""
 OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
-"""Of one backend."""
+"""Of one backend, the first of them needed there."""
+APPLIES_WITH: Table = {
+    **{key: ({"backend": ("local", "cluster", "executor")},) for key in JOB_KEYS},
+    **{key: ({"backend": (backend,)},) for backend, keys in OWN_KEYS.items() for key in keys},
+}
+"""Cases in which an option applies; the others always do."""
 
 
 def _seconds(value: object) -> object:
@@ -109,13 +115,8 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _keys_of_the_backend(self) -> LabelSettings:
-        given = [name for name in JOB_KEYS if name in self.model_fields_set]
-        if self.backend in ("here", "folder") and given:
-            raise ValueError(f"{', '.join(given)}: only with backend: local, cluster or executor")
-        for backend, (needed, *others) in OWN_KEYS.items():
-            given = [name for name in (needed, *others) if name in self.model_fields_set]
-            if self.backend != backend and given:
-                raise ValueError(f"{', '.join(given)}: only with backend: {backend}")
+        refuse_inapplicable(self, APPLIES_WITH)
+        for backend, (needed, *_) in OWN_KEYS.items():
             if self.backend == backend and getattr(self, needed) is None:
                 raise ValueError(f"backend: {backend} needs label.{needed}")
         return self

@@ -77,7 +77,11 @@ class Driver:
             training.add(self._inputs.training, report=self._report)
             test = TestSet(source, self._comm, disk)
             test.add(self._inputs.test, report=self._report)
-            self._record({"event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size})
+            opened: Event = {
+                "event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size,
+                "notes": list(self._inputs.notes),
+            }  # fmt: skip
+            self._record(opened)
             if not self._state.started:
                 self._start()
             reason = self._loop(training, test, source, engine)

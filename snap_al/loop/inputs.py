@@ -20,7 +20,7 @@ from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
 from snap_al.loop.walkers import Walker
 from snap_al.md import StageSettings
-from snap_al.potential import read_snapcoeff
+from snap_al.potential import not_compared, param_file, read_snapcoeff
 from snap_al.sessions import check_script
 
 Array = NDArray[np.float64]
@@ -29,7 +29,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class RunInputs:
     """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. digests: content of each
-    file, by where the config names it; a resumed run must find the same."""
+    file, by where the config names it; a resumed run must find the same. notes: what a user may not expect, and that is no
+    fault."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
@@ -39,6 +40,7 @@ class RunInputs:
     prior_mean: Array | None
     left_out: tuple[str, ...]
     digests: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
@@ -52,7 +54,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     training = [item for source in config.training for item in _labelled(source, config, problems)]
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
     test = [item for source in sources for item in _labelled(source, config, problems)]
-    reference = ReferencePotential.parse(list(config.reference))
+    reference = ReferencePotential.parse(list(config.reference), elements)
     inputs = RunInputs(
         reference=reference,
         training=(*(item for item in given if not item.testing), *training),
@@ -62,6 +64,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
         prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
         left_out=tuple(left_out),
         digests={},
+        notes=() if config.prior_mean is None else tuple(filter(None, [not_compared(config.prior_mean)])),
     )
     if len(inputs.start) > config.stop.max_labels:
         raise InputError(
@@ -135,6 +138,8 @@ def _files(config: RunConfig) -> dict[str, Path]:
         found["fitsnap"] = config.fitsnap
     if config.prior_mean is not None:
         found["prior_mean"] = config.prior_mean
+        if (beside := param_file(config.prior_mean)).is_file():
+            found["prior_mean, its .snapparam"] = beside
     found |= {f"test.{n}": path for n, path in enumerate(config.test)}
     found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
     if config.explore is not None:

@@ -13,8 +13,10 @@ from snap_al.data.weights import Damping, Weights
 from snap_al.descriptors import SnapSettings
 from snap_al.fit import FitSettings
 from snap_al.label import LabelSettings
+from snap_al.loop.stage_options import inapplicable_stage_options
 from snap_al.loop.walkers import WalkerSettings
 from snap_al.md import CarveSettings, Protocol, StageSettings
+from snap_al.options import GIVEN, Table, refuse_inapplicable
 from snap_al.query import QuerySettings
 from snap_al.sessions import LammpsSettings
 
@@ -36,6 +38,11 @@ class TrainingSource(BaseModel, extra="forbid", frozen=True):
     @property
     def weights(self) -> Weights:
         return Weights(self.eweight, self.fweight, self.vweight)
+
+
+EXPLORE_APPLIES_WITH: Table = {"candidates": ({"mode": ("batch",)},)}
+STOP_APPLIES_WITH: Table = {"stalled_share": ({"stalled_fits": (GIVEN,)},)}
+RUN_APPLIES_WITH: Table = {"carve": ({"explore": (GIVEN,)},)}
 
 
 class ExploreSettings(StageSettings, extra="forbid", frozen=True):
@@ -63,6 +70,13 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
             raise ValueError(
                 "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _options_apply(self) -> ExploreSettings:
+        refuse_inapplicable(self, EXPLORE_APPLIES_WITH)
+        if problems := inapplicable_stage_options(self):
+            raise ValueError("; ".join(problems))
         return self
 
     @model_validator(mode="after")
@@ -99,6 +113,11 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     model_limited: bool = False
     """Stop when most of the last 100 or more checked frames without a query were over the tolerance, and no label would help."""
 
+    @model_validator(mode="after")
+    def _options_apply(self) -> StopSettings:
+        refuse_inapplicable(self, STOP_APPLIES_WITH)
+        return self
+
 
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
@@ -112,15 +131,18 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config gives no others."""
     descriptor: SnapSettings
     reference: tuple[str, ...] = ()
-    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted."""
+    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of pair_coeff have types, numbered as in
+    descriptor.elements, or names of elements: `pair_coeff Cu Au 29 79`. Lines that are for another element than their type is are
+    refused; charges of zbl may differ from atomic numbers by less than 0.5."""
     training: tuple[TrainingSource, ...] = ()
     test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on."""
     prior_mean: ConfigPath | None = None
-    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given."""
+    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given. It must be of the
+    same descriptor, which the .snapparam beside it tells."""
     eshift: dict[str, float] = {}
     """eV added to the energy for each atom of an element, of labels, training and test files (not of a deck's, which has its own
-    [ESHIFT]): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
+    [ESHIFT], in the unit of its files): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
     fit: FitSettings = FitSettings()
     start: StartSettings = StartSettings()
     explore: ExploreSettings | None = None
@@ -134,6 +156,18 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """Keep descriptors in the output folder: what was computed once is not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)
     """A design matrix larger than this, on one machine, is kept in files; when not given, larger than what is free."""
+
+    @model_validator(mode="after")
+    def _options_apply(self) -> RunConfig:
+        refuse_inapplicable(self, RUN_APPLIES_WITH)
+        if self.stop.model_limited and self.query.rule != "novel":
+            raise ValueError(
+                f"stop.model_limited does not apply with query.rule: {self.query.rule}: leave it out, or use rule: novel, which "
+                "alone tells whether a label would help"
+            )
+        if self.stop.stalled_fits is not None and not self.test and self.fitsnap is None:
+            raise ValueError("stop.stalled_fits does not apply without a test set: leave it out, or give test")
+        return self
 
     @model_validator(mode="after")
     def _labels_elsewhere(self) -> RunConfig:

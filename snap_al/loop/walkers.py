@@ -31,7 +31,7 @@ class Spread(BaseModel, extra="forbid", frozen=True):
 def _expanded(value: object) -> object:
     if isinstance(value, dict) and "from" in value:
         return Spread.model_validate(value).values()
-    return value if isinstance(value, list) else [value]
+    return value if isinstance(value, list | tuple) else [value]
 
 
 class Vary(BaseModel, extra="forbid", frozen=True):

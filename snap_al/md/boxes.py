@@ -7,7 +7,17 @@ import numpy as np
 from snap_al.data.configuration import Configuration
 from snap_al.parallel import Communicator
 from snap_al.potential import FittedPotential
-from snap_al.sessions import Box, LammpsSession, compact_box_of, with_small_tilts
+from snap_al.sessions import (
+    MD_ROOM,
+    MD_SKIN,
+    Box,
+    LammpsSession,
+    box_of,
+    compact_box_of,
+    make_room,
+    most_neighbours,
+    with_small_tilts,
+)
 
 
 def create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> Box:
@@ -18,6 +28,7 @@ def create(session: LammpsSession, potential: FittedPotential, configuration: Co
     types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
     session.create_atoms(types, box.centered())
     potential.reference.set_moments(session, configuration, box)
+    make_room_for_md(session, potential, configuration)
     return box
 
 
@@ -28,6 +39,12 @@ def take_back_tilts(session: LammpsSession, pbc: tuple[bool, bool, bool]) -> Non
     if not np.array_equal(lower, cell):
         xy, xz, yz = (float(lower[row, column]) for row, column in ((1, 0), (2, 0), (2, 1)))
         session.command(f"change_box all xy final {xy!r} xz final {xz!r} yz final {yz!r}")
+
+
+def make_room_for_md(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
+    """Neighbour lists that are large enough for MD that begins with this configuration. The same on all ranks."""
+    reach = max(potential.settings.max_cutoff, potential.reference.longest_cutoff()) + MD_SKIN
+    make_room(session, MD_ROOM * most_neighbours(box_of(configuration, vacuum=reach), reach))
 
 
 def gather_frame(

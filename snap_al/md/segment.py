@@ -19,7 +19,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.storage import sync_file
 from snap_al.errors import LammpsError, RunError
 from snap_al.md.bias import Bias
-from snap_al.md.boxes import create, gather_frame, take_back_tilts
+from snap_al.md.boxes import create, gather_frame, make_room_for_md, take_back_tilts
 from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.looks import Looks
 from snap_al.md.monitor import StdMonitor
@@ -186,6 +186,7 @@ def _prepare(
         session.command(f'read_restart "{start.restart}"')
         if start.step == place.begin:  # within a stage its own script may count on the tilt
             take_back_tilts(session, start.configuration.pbc)
+        make_room_for_md(session, potential, gather_frame(session, session.comm, potential, start.configuration))
     session.command("neighbor 1.0 bin")
     session.commands(potential.pair_commands(files) if bias is None else bias.pair_commands(potential, files))
     monitor.attach(session)

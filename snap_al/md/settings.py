@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +11,23 @@ from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveI
 
 from snap_al.data.readers import ConfigPath
 from snap_al.errors import InputError
+from snap_al.options import GIVEN, Table
 
 Ensemble = Literal["nve", "nvt", "npt", "langevin", "deform", "shear", "swap", "relax"]
 """lammps_inputs/ENSEMBLE.in"""
+
+APPLIES_WITH: Table = {
+    "ensemble": ({"script": (None,)},),
+    "screen_ratio": ({"screen_every": (GIVEN,)},),
+}
+"""Cases in which an option of a stage applies; the others always do, or go by SCRIPT_VARIABLES."""
+SCRIPT_VARIABLES = {
+    "pressure": ("pressure_start", "pressure_stop"),
+    "coupling": ("coupling",),
+    "temperature_damping": ("temperature_damping",),
+    "pressure_damping": ("pressure_damping",),
+}
+"""Options that only a script which has one of these variables follows. Temperatures also set velocities."""
 
 
 def _ramp(value: object) -> object:
@@ -114,6 +129,14 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
             "coupling": self.coupling,
             **{name: value if isinstance(value, str) else repr(value) for name, value in self.variables.items()},
         }
+
+    def script_takes(self, variables: Sequence[str]) -> bool:
+        """Whether the script has one of the LAMMPS variables. True for one that is not there, which is an error elsewhere."""
+        path = self.script or scripts_folder() / f"{self.ensemble}.in"
+        if not path.is_file():
+            return True
+        lines = [line.split("#")[0] for line in path.read_text(errors="replace").splitlines()]
+        return any(re.search(rf"\$\{{{name}\}}|\bv_{name}\b", line) for name in variables for line in lines)
 
     def temperature_at(self, step: int) -> float:
         """K; the ramp's target."""

@@ -21,7 +21,15 @@ from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import LammpsError
 from snap_al.parallel import SERIAL
-from snap_al.sessions import Box, LammpsSession, LammpsSettings, box_of
+from snap_al.sessions import (
+    MD_SKIN,
+    Box,
+    LammpsSession,
+    LammpsSettings,
+    box_of,
+    make_room,
+    most_neighbours,
+)
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -101,6 +109,7 @@ class LammpsCalculator(Calculator):
         types = np.array([self._elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
         session.create_atoms(types, box.positions if all(box.pbc) else box.centered())
         self._moments.set_moments(session, configuration, box)
+        make_room(session, most_neighbours(box, self._vacuum + MD_SKIN))
         return session
 
     def _setup(self, session: LammpsSession) -> None:

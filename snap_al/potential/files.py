@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
 from snap_al.errors import InputError
+from snap_al.potential.comparison import Header, check_descriptor
 
 Array = NDArray[np.float64]
 
@@ -31,15 +32,20 @@ def snapcoeff(settings: SnapSettings, coefficients: Array) -> str:
 
 
 def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
-    """(n_distinct,) coefficients in eV of a file for these settings. Raises InputError for another element or number."""
+    """(n_distinct,) coefficients in eV of a file for these settings. Elements are matched by name, and there may be more.
+
+    Raises InputError for elements that are missing and for another descriptor, going by the radii and weights in the
+    file and by the `.snapparam` beside it, if there is one.
+    """
     try:
         lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
         (n_elements, width), *rest = ([*words] for words in lines if words)
-        values = _blocks(rest, int(n_elements), int(width), settings.elements)
+        headers, values = _blocks(rest, int(n_elements), int(width), settings.elements)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path}: no .snapcoeff for {', '.join(settings.elements)}: {error}") from error
+    check_descriptor(path, headers, settings)
     columns = Columns.of(settings)
     if values.shape[1] != columns.n_components + 1:
         raise InputError(
@@ -51,16 +57,32 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
         if values[:, 0].any():
             raise InputError(f"{path}: has constants, and with bzeroflag there are none")
         values = values[:, 1:]
+    unused = values.ravel()[columns.distinct_of < 0]
+    if unused.any():
+        raise InputError(
+            f"{path}: has {np.count_nonzero(unused)} coefficients of components that are not fitted here: twojmax of each "
+            f"element is {' '.join(map(str, settings.twojmax))}"
+        )
     return columns.gathered(values.ravel())
 
 
-def _blocks(lines: list[list[str]], n_elements: int, width: int, elements: tuple[str, ...]) -> Array:
-    """(n_elements, width), in the order of `elements`. The file may have more elements."""
+def _blocks(
+    lines: list[list[str]], n_elements: int, width: int, elements: tuple[str, ...]
+) -> tuple[dict[str, Header], Array]:
+    """Radius and weight of each of the file's elements, and coefficients (n_elements, width) in the order of `elements`."""
+    headers: dict[str, Header] = {}
     found = {}
     for k in range(n_elements):
         header, *numbers = lines[k * (width + 1) : (k + 1) * (width + 1)]
-        found[header[0]] = [float(words[0]) for words in numbers]
-    return np.array([found[e] for e in elements]).reshape(len(elements), width)
+        symbol, radius, weight = header
+        if symbol in found:
+            raise ValueError(f"{symbol} is there twice")
+        headers[symbol] = (float(radius), float(weight))
+        found[symbol] = [float(words[0]) for words in numbers]
+    for element in elements:
+        if element not in found:
+            raise ValueError(f"no {element} in it, only {', '.join(found)}")
+    return headers, np.array([found[e] for e in elements]).reshape(len(elements), width)
 
 
 def element_line(settings: SnapSettings, number: int) -> str:

@@ -65,7 +65,10 @@ class FittedPotential:
         folder = Path(folder)
         try:
             description = json.loads((folder / "descriptor.json").read_text())
-            settings = SnapSettings(**description["descriptor"])
+            described = description["descriptor"]
+            if not described.get("chemflag"):  # 0.1.0 kept a flag that changes nothing without
+                described["wselfallflag"] = False
+            settings = SnapSettings(**described)
             stored = description["reference"]
             coefficients = tuple(tuple(c) for c in stored["coefficients"])
             reference = ReferencePotential(

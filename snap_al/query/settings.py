@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationInfo, model_validator
 
 from snap_al.data.readers import ConfigPath
+from snap_al.options import GIVEN, Case, Table, refuse_inapplicable
 
 Strategy = Literal[
     "novel", "uncertainty", "committee", "model-change", "variance-reduction", "fisher-ratio", "error-reduction",
@@ -17,6 +18,35 @@ Strategy = Literal[
 Rule = Literal["novel", "every", "std", "grade", "flare", "hal"]
 
 USUAL_FORCE_STD = 0.1
+
+_NOVEL_RULE: Case = {"rule": ("novel",)}
+_BY_STD: Case = {"strategy": ("uncertainty", "committee", "boltzmann")}
+_BY_TOLERANCES: tuple[Case, ...] = ({"strategy": ("variance-reduction",)}, {**_BY_STD, "of": ("weighted",)})
+
+APPLIES_WITH: Table = {
+    "force_std": ({"rule": ("novel", "std")}, *_BY_TOLERANCES),
+    "every": ({"rule": ("every",)},),
+    "max_grade": ({"rule": ("grade",)},),
+    "flare_factor": ({"rule": ("flare",)},),
+    "hal_ratio": ({"rule": ("hal",)},),
+    "hal_floor": ({"rule": ("hal",)},),
+    "energy_std": _BY_TOLERANCES,
+    "stress_std": _BY_TOLERANCES,
+    "novelty_quantile": (_NOVEL_RULE,),
+    "min_gain": (_NOVEL_RULE,),
+    "novel_rank": ({"strategy": ("novel",)},),
+    "novel_share": ({"strategy": ("novel",), "diversity": ("conditional",)},),
+    "of": (_BY_STD,),
+    "atoms": ({**_BY_STD, "of": ("force", "weighted")},),
+    "part": ({"strategy": ("uncertainty", "boltzmann")},),
+    "grade": ({"strategy": ("maxvol",)},),
+    "temperature": ({"strategy": ("boltzmann",)},),
+    "targets": ({"strategy": ("C", "V")},),
+    "polish": ({"strategy": ("A", "C", "D", "E", "T", "G", "I", "V"), "diversity": ("conditional",)},),
+    "cost": ({"by_cost": (True,)}, {"budget": (GIVEN,)}),
+    "by_cost": ({"cost": (GIVEN,)},),
+}
+"""Cases in which an option applies; the others always do."""
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
@@ -84,11 +114,9 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """Of a batch's costs together."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> QuerySettings:
-        if self.polish and (len(self.strategy) > 1 or self.diversity != "conditional"):
-            raise ValueError(
-                f"polish is for strategies A to V with diversity conditional, not {self.strategy}, {self.diversity}"
-            )
+    def _options_apply(self, info: ValidationInfo) -> QuerySettings:
+        strategies = (info.context or {}).get("strategies", ())
+        refuse_inapplicable(self, APPLIES_WITH, {"strategy": strategies})
         return self
 
     @property

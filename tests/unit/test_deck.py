@@ -10,7 +10,7 @@ from ase import units
 from conftest import rattled_copper, written_deck
 from test_engine import orthogonal
 
-from snap_al.config import load_config
+from snap_al.config import load_config, validate_config
 from snap_al.data import Label, voigt
 from snap_al.errors import InputError
 from snap_al.fitsnap import Group, read_deck, read_json, scrape, suspicious_stress, write_json
@@ -103,6 +103,7 @@ def test_a_deck_is_read(deck):
         ("twojmax = 4", "twojmax = 4.5", "no whole number"),
         ("numTypes = 1", "numTypes = one", "'one' is no number"),
         ("Cu = 0.25", "cu = 0.25", r"\[ESHIFT\] cu: is no type here; did you mean 'Cu'"),
+        ("* * zbl 29 29", "Cu Cu zbl 29 29", r"\[REFERENCE\] pair_coeff2: Cu is no type; FitSNAP takes numbers"),
         ("calculator = LAMMPSSNAP", "calculator = LAMMPSPACE", "LAMMPSPACE: not supported"),
         ("solver = SVD", "solver = MERR\nmerr_method = mcmc", "none of iid, abc, full"),
         ("solver = SVD", "solver = MERR\nmerr_cfs = B_1", "B_1 is no number"),
@@ -114,6 +115,12 @@ def test_what_would_be_ignored_is_refused(deck, old, new, message):
     deck.write_text(DECK.replace(old, new))
     with pytest.raises(InputError, match=message):
         read_deck(deck)
+
+
+def test_reference_lines_of_another_element_are_refused(deck):
+    deck.write_text(DECK.replace("zbl 29 29", "zbl 79 79"))
+    with pytest.raises(InputError, match="charges 79 and 79 for types 1 and 1, which are Cu Cu"):
+        read_inputs(validate_config({"fitsnap": deck.name}, deck))
 
 
 def test_groups_that_are_missing_or_empty(deck):
@@ -284,11 +291,40 @@ def test_units_of_files_that_do_not_say(deck):
     )
     deck.write_text(changed)
     found = scrape(read_deck(deck))[0][0].configuration
-    assert found.label.energy == pytest.approx(truth.label.energy * units.Ry + 1.0)
+    assert found.label.energy == pytest.approx((truth.label.energy + 1.0) * units.Ry)
     np.testing.assert_allclose(found.label.stress, truth.label.stress, rtol=1e-12)
     deck.write_text(changed.replace("Rydberg", "Erg"))
     with pytest.raises(InputError, match="Energy in 'Erg' is not known"):
         read_deck(deck)
+
+
+@pytest.mark.parametrize("scraper", ["JSON", "XYZ"])
+@pytest.mark.parametrize(
+    ("style", "ev"), [("electronvolt", 1.0), ("rydberg", units.Ry), ("hartree", units.Ha), ("kcal/mol", 0.0433641)]
+)
+def test_eshift_is_in_the_unit_of_the_files(deck, scraper, style, ev):
+    """FitSNAP adds [ESHIFT] before it converts: 0.25 per atom is 0.25 Ry in files in Ry."""
+    truth = rattled_copper(0, repeat=1)
+    if scraper == "XYZ":
+        written = f"scraper = XYZ\nproperty_array = Energy energy {style} Metal"
+        deck.write_text(DECK.replace("scraper = JSON", written))
+        frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(8)]
+        ase.io.write(deck.parent / "JSON" / "warm.extxyz", frames)
+    else:
+        for path in (deck.parent / "JSON" / "warm").glob("*.json"):
+            path.write_text(path.read_text().replace("electronvolt", style))
+    found = scrape(read_deck(deck))[0][0].configuration
+    assert found.label.energy == pytest.approx((truth.label.energy + 4 * 0.25) * ev, rel=1e-6)
+
+
+def test_trainshift_is_added_to_vasp_files_only(deck):
+    deck.write_text(DECK + "[TRAINSHIFT]\nCu = 1.0\n")
+    found = read_deck(deck)
+    assert found.eshift == {"Cu": 0.25}
+    assert "[TRAINSHIFT] is not added" in found.notes[0]
+    deck.write_text(DECK.replace("scraper = JSON", "scraper = VASP") + "[TRAINSHIFT]\nCu = 1.0\n")
+    found = read_deck(deck)
+    assert (found.eshift, found.notes) == ({"Cu": 1.25}, ())
 
 
 def test_groups_in_a_file(deck):

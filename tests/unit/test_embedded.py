@@ -147,7 +147,7 @@ def test_fast_and_general_ways_find_the_same():
     rng = np.random.default_rng(0)
     a = rng.standard_normal((400, 5)) * [1, 10, 0.1, 1, 1]
     b = a @ rng.standard_normal(5) + np.sin(3 * a[:, 0]) * a[:, 3]
-    options = {"embedding": "coefficients", "mean": "joint", "balance": False, "prior_precision": 1e-6}
+    options = {"embedding": "coefficients", "mean": "joint", "prior_precision": 1e-6}
     turns = fit_posterior(a, b, **options)
     general = fit_posterior(a, b, **options, laplace=True)
     # by x = log d the inverse-gamma prior of v is the same function

@@ -157,7 +157,7 @@ def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
 
 
 def test_local_keys_need_the_local_backend():
-    with pytest.raises(ValidationError, match="timeout, retries: only with backend: local, cluster or executor"):
+    with pytest.raises(ValidationError, match=r"timeout does not apply with backend: here: .*retries does not apply"):
         LabelSettings(timeout=3, retries=[{}])
 
 

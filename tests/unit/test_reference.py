@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from snap_al.descriptors import ReferencePotential
+from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 
 
@@ -43,3 +44,94 @@ def test_hybrid_with_one_style_for_each_pair_is_an_overlay():
 def test_refused(lines, message):
     with pytest.raises(InputError, match=message):
         ReferencePotential.parse(lines)
+
+
+AU_CU = ("Au", "Cu")
+
+
+def zbl(*pairs):
+    return ["pair_style zbl 2.0 2.5", *(f"pair_coeff {p}" for p in pairs)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        zbl("Cu Cu 29 29", "Cu Au 29 79", "Au Au 79 79"),
+        zbl("Au * 79 79", "Au Cu 79 29", "2 Cu 29 29"),
+        ["pair_style hybrid/overlay zbl 2.0 2.5", "pair_coeff Au Au zbl 79 79", "pair_coeff Cu Au zbl 29 79", "pair_coeff Cu Cu zbl 29 29"],
+        ["pair_style hybrid zbl 2.0 2.5", "pair_coeff Au Au zbl 79 79", "pair_coeff Cu Au zbl 29 79", "pair_coeff Cu Cu zbl 29 29"],
+    ],
+)  # fmt: skip
+def test_lines_may_name_elements(lines):
+    reference = ReferencePotential.parse(lines, AU_CU)
+    found = {types: arguments for types, _, arguments in reference.coefficients}
+    assert (found.get("1 1", "79 79"), found["1 2"], found["2 2"]) == ("79 79", "79 29", "29 29")
+    assert all(style == "zbl" for _, style, _ in reference.coefficients)
+
+
+@pytest.mark.parametrize(
+    ("lines", "elements", "message"),
+    [
+        (zbl("1 1 29 29", "1 2 29 79", "2 2 79 79"), AU_CU, r"charges 29 and 29 for types 1 and 1, which are Au Au.* \[Au, Cu\].* Au Au 79 79"),
+        (zbl("* * 29 29"), AU_CU, "which are Au Au"),
+        (zbl("* * 79 79"), AU_CU, "which are Au Cu.* Expected: pair_coeff Au Cu 79 29"),
+        (zbl("1* 1* 79 79", "1 2 79 29"), AU_CU, "which are Cu Cu"),
+        (zbl("1 1*2 79 79", "2 2 29 29"), AU_CU, "which are Au Cu"),
+        (zbl("Au Au 79 79", "Au Cu 79 28", "Cu Cu 29 29"), AU_CU, "charges 79 and 28"),
+        (zbl("1 1 42.6 42.6"), ("Mo",), "charges 42.6"),
+        (zbl("Fe Au 26 79"), AU_CU, "Fe is neither a type nor one of the elements Au, Cu"),
+        (zbl("cu Au 29 79"), AU_CU, "cu is neither.* did you mean 'Cu'"),
+        (["pair_style hybrid/overlay zbl 2 3 zbl 1 2", "pair_coeff * * zbl 1 42 42", "pair_coeff * * zbl 2 41 41"], ("Mo",), "charges 41"),
+        (["pair_style zbl/omp 2 3", "pair_coeff * * 41 41"], ("Mo",), "charges 41"),
+        (["pair_style eam/alloy", "pair_coeff * * a.eam.alloy Cu Au"], AU_CU, "Cu for type 1, which is Au.* Expected: … Au Cu"),
+        (["pair_style meam", "pair_coeff * * library.meam Cu Au a.meam Cu Au"], AU_CU, "Cu for type 1"),
+        (["pair_style sw/kk", "pair_coeff * * a.sw Ge"], ("Si",), "Ge for type 1, which is Si"),
+        (["pair_style hybrid/overlay tersoff zbl 1 2", "pair_coeff * * tersoff a.tersoff NULL C", "pair_coeff * * zbl 14 14"],
+         ("Si", "Ge"), "C for type 2, which is Ge.* Expected: … NULL Ge"),
+    ],
+)  # fmt: skip
+def test_lines_for_another_element_are_refused(lines, elements, message):
+    with pytest.raises(InputError, match=message):
+        ReferencePotential.parse(lines, elements)
+
+
+@pytest.mark.parametrize(
+    ("lines", "elements"),
+    [
+        (zbl("* * 79 79", "1 2 79 29", "2 2 29 29"), AU_CU),  # the last line of a pair is the one that counts
+        (zbl("1 1 79 79", "1 2 29 79", "2 2 29 29"), AU_CU),  # zbl is the same in both orders
+        (zbl("* * 42.3 41.7"), ("Mo",)),
+        (["pair_style sw", "pair_coeff * * water.sw mW"], ("O",)),  # a name that is no element
+        (["pair_style eam/alloy", "pair_coeff * * a.eam.alloy Au Cu"], AU_CU),
+        (["pair_style hybrid/overlay eam/alloy zbl 1 2", "pair_coeff * * eam/alloy a.eam.alloy NULL Cu", "pair_coeff 1 1 zbl 79 79"], AU_CU),
+        (["pair_style table linear 1000", "pair_coeff * * a.table K"], ("Cu",)),
+        (["pair_style morse 5.0", "pair_coeff Au Cu 0.3 1.0 2.5"], AU_CU),
+        (["pair_style zbl 1 2", "pair_coeff * * 1"], ("Cu",)),  # LAMMPS refuses it
+    ],
+)  # fmt: skip
+def test_lines_that_say_nothing_else_are_taken(lines, elements):
+    ReferencePotential.parse(lines, elements)
+
+
+def test_a_file_of_another_element_is_refused(tmp_path):
+    """The header of plain eam files has the atomic number."""
+    path = tmp_path / "Cu.eam"
+    path.write_text("Cu, made for a test\n29 63.55 3.615 fcc\n")
+    lines = ["pair_style eam", f"pair_coeff 2 2 {path}"]
+    ReferencePotential.parse(lines, AU_CU)
+    with pytest.raises(InputError, match="atomic number 29 for type 2, which is Ag"):
+        ReferencePotential.parse(lines, ("Cu", "Ag"))
+
+
+def test_names_and_types_are_the_same_potential(alloy):
+    """Whatever the order of the elements, energies and forces of LAMMPS are those of the alloy."""
+    found = []
+    for elements, pairs in (
+        (("Cu", "Ag"), ("1 1 29 29", "1 2 29 47", "2 2 47 47")),
+        (("Ag", "Cu"), ("Cu Cu 29 29", "Cu Ag 29 47", "Ag Ag 47 47")),
+    ):
+        settings = SnapSettings(elements=elements, twojmax=2, rcutfac=4.0)
+        with DescriptorEngine(settings, ReferencePotential.parse(zbl(*pairs), elements)) as engine:
+            found.append(engine.rows(alloy).reference)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-10, atol=1e-10)
+    assert np.abs(found[0]).max() > 1e-3
