@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from snap_al.cli import afterwards, without_md
-from snap_al.cli.options import AsJson, OutFolder, show_tables, working
+from snap_al.cli.options import AsJson, OutFolder, show_tables, with_home_folders, working
 
 app = typer.Typer(
     name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -206,6 +206,11 @@ def doctor(as_json: AsJson = False) -> None:
     missing = [f.name for f in findings if f.needed and not f.ok]
     if missing:
         raise InputError(f"needed and missing: {', '.join(missing)}")
+
+
+for registered in app.registered_commands:
+    assert registered.callback is not None
+    registered.callback = with_home_folders(registered.callback)
 
 
 def _console(as_json: bool) -> Any:

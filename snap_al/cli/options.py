@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from snap_al.data.storage import expanded
 from snap_al.errors import InputError
 from snap_al.progress import Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
+
+
+def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with `~` at the beginning of its paths as the home directory, where no shell has seen to it."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        command(**{k: expanded(v) if isinstance(v, Path) else v for k, v in arguments.items()})
+
+    return run
 
 
 def listed(text: str) -> list[str]:

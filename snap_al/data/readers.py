@@ -13,18 +13,20 @@ from ase import Atoms, units
 from pydantic import AfterValidator, BaseModel, ValidationInfo
 
 from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
+from snap_al.data.storage import expanded
 from snap_al.errors import InputError
 
 
 def _beside_config(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
+    path = expanded(path)
     return path if folder is None or path.is_absolute() else Path(folder) / path
 
 
 MOST_COLUMNS = 10_000
 """Of a frame, more than any program writes."""
 ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
-"""A path in a config, relative to the config file."""
+"""A path in a config, relative to the config file; `~` is the home directory."""
 
 
 class LabelUnits(BaseModel, extra="forbid", frozen=True):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label, voigt
+from snap_al.data.storage import require_regular_file
 from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
 from snap_al.fitsnap.units import FACTORS, factor
@@ -22,7 +23,7 @@ Array = NDArray[np.float64]
 def read_json(path: Path, units: Mapping[str, float] | None = None) -> Configuration:
     """units: by quantity, for files that do not say. Raises InputError for a file that is cut off or lacks something."""
     try:
-        text = path.read_text()
+        text = require_regular_file(path).read_text()
         content = json.loads(text[text.index("{") :], parse_constant=_refuse)
         dataset = content["Dataset"]
         (data,) = dataset["Data"]

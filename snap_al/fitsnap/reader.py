@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
@@ -28,7 +29,7 @@ def read_deck(path: Path) -> Deck:
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read(path)
+        parser.read(require_regular_file(path, LARGEST_TEXT))
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a FitSNAP deck: {' '.join(str(error).split())}") from error
     return _Reader(path, parser).deck()
@@ -203,7 +204,10 @@ class _Reader:
         path = self._path.parent / name
         if not path.is_file():
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
-        lines = [line.split("#")[0].split(maxsplit=1) for line in path.read_text().splitlines()]
+        lines = [
+            line.split("#")[0].split(maxsplit=1)
+            for line in require_regular_file(path, LARGEST_TEXT).read_text().splitlines()
+        ]
         return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
     def _group(self, name: str, line: str, kinds: dict[str, str]) -> Group:

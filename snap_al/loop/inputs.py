@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, shifted
 from snap_al.data.readers import read_configurations
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import read_deck, scrape
@@ -68,7 +69,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
             f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
         )
     for where, path in (_files(config) | {f"reference file {p}": p for p in reference.files()}).items():
-        inputs.digests[where] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        inputs.digests[where] = hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest()[:16]
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
@@ -114,7 +115,7 @@ def _check_stage(stage: StageSettings, structures: list[Configuration], referenc
     """Raises InputError for a script that would end Python, or does not go with the structures."""
     path = stage.script_path()
     check_script(path)
-    script = path.read_text().replace("&\n", " ")
+    script = require_regular_file(path, LARGEST_TEXT).read_text().replace("&\n", " ")
     holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
     for c in structures:
         if not all(c.pbc) and holds_pressure:

@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.report.drawing import write_png
 
 Validation = dict[str, Any]
@@ -42,7 +42,7 @@ def write_validation(folder: Path, found: Validation) -> None:
 def read_validation(folder: Path) -> Validation | None:
     """None where there is none, or it is not whole."""
     try:
-        found = json.loads((folder / "validation.json").read_text())
+        found = json.loads(require_regular_file(folder / "validation.json").read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and "structure" in found else None

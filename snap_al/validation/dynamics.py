@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import LammpsError
 from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
 from snap_al.md.boxes import create
@@ -87,7 +87,7 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
     """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
 
     def taken() -> str:
-        reason = record.read_text() if record.exists() else ""
+        reason = require_regular_file(record).read_text() if record.exists() else ""
         record.unlink(missing_ok=True)
         return reason
 
