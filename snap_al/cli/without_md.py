@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, listed, show_found, show_tables, working
+from snap_al.cli.options import (
+    AsJson,
+    Format,
+    Labels,
+    OutFolder,
+    file_options,
+    listed,
+    show_found,
+    show_read,
+    show_tables,
+    working,
+)
 
 
 def fit(
@@ -44,6 +55,8 @@ def fit(
         tables = fit_once(
             source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
         )  # fmt: skip
+    if comm.rank == 0:
+        show_read(tables["read"])
     for text in warnings:
         typer.echo(f"warning: {text}", err=True)
     if comm.rank == 0:
@@ -59,6 +72,8 @@ def evaluate(
             "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
         ),
     ] = False,
+    labels: Labels = None,
+    format: Format = None,
     as_json: AsJson = False,
 ) -> None:
     """Errors and calibration of a potential against labelled configurations.
@@ -68,9 +83,14 @@ def evaluate(
     from snap_al.cli import actions
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(labels, format)
+    said: list[str] = []
     with working(comm.rank) as report:
-        table = actions.evaluate(folder, data, comm, recalibrate=recalibrate, report=report)
+        table = actions.evaluate(
+            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report
+        )  # fmt: skip
+    for text in said:
+        typer.echo(text, err=True)
     if comm.rank == 0:
         if as_json:
             typer.echo(json.dumps(table))
@@ -82,17 +102,24 @@ def predict(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
     data: Annotated[Path, typer.Argument(help="Configurations, any file that ASE reads.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write.")],
+    labels: Labels = None,
+    format: Format = None,
 ) -> None:
     """Energies, forces, stress and their stds, as extended XYZ.
+
+    Frames keep all that they carry. Labels that they have are written under REF_energy, REF_forces and REF_stress.
 
     Example: snap-al predict mo frames.extxyz -o predicted.extxyz
     """
     from snap_al.cli import actions
     from snap_al.parallel import on_root, world
 
-    comm = world()
+    comm, options = world(), file_options(labels, format)
+    said: list[str] = []
     with working(comm.rank) as report:
-        n = on_root(comm, lambda: actions.predict(folder, data, output, report))
+        n = on_root(comm, lambda: actions.predict(folder, data, output, report, options, said.append))
+    for text in said:
+        typer.echo(f"warning: {text}", err=True)
     if comm.rank == 0:
         typer.echo(f"wrote {n} configurations to {output}")
 

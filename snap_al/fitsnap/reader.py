@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from snap_al.data.fitsnap_units import property_units
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
 from snap_al.fitsnap.deck import DUMPS, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
-from snap_al.fitsnap.units import property_units
 
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 

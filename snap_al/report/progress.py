@@ -89,11 +89,15 @@ class Progress:
     def __call__(self, event: Event, state: RunState) -> None:
         line = describe(event)
         if line:
-            self._console.print(escape(line), highlight=False, soft_wrap=True)
-            self._write(logging.INFO, line)
+            self.say(line)
         if self._status is not None:
             self._doing = doing(state)
             self._status.update(self._doing)
+
+    def say(self, line: str) -> None:
+        """A line on the console and in the log."""
+        self._console.print(escape(line), highlight=False, soft_wrap=True)
+        self._write(logging.INFO, line)
 
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""
