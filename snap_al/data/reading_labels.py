@@ -102,12 +102,14 @@ class _Frame:
     def by_family(self) -> FrameLabels:
         families = self._families()
         names = {f: tuple(v.name for v in family.values()) for f, family in families.items()}
-        if not self._required:
-            chosen = next((families[f] for f in ORDER if f in families), {})
-            return FrameLabels(_label(chosen), {})
         kinds = {kind for family in families.values() for kind in family}
-        self._require_agreement(families)
-        unread = self._unread(kinds)
+        try:
+            self._require_agreement(families)
+        except InputError:
+            if self._required:
+                raise
+            return FrameLabels(_label(next(families[f] for f in ORDER if f in families)))
+        unread = self._unread(kinds) if self._required else ()
         union = {k: next(families[f][k] for f in families if k in families[f]) for k in KINDS if k in kinds}
         whole = {f: names[f] for f in families if set(families[f]) == kinds}
         if families and not whole:

@@ -76,8 +76,8 @@ def _outcar(path: Path) -> VaspSteps:
     steps, begun, nelm, last, damage = _scanned(path)
     frames, problem = _read_by_ase(path)
     whole = len(steps) - 1
-    begun = max(begun, whole, len(frames))
-    cut = problem or damage
+    begun, frames = max(begun, whole, len(frames)), frames[:whole]
+    cut = damage or problem
     if begun > len(frames) and not cut:
         cut = f"step {len(frames) + 1} of this OUTCAR is cut off: the file ends in it, at line {last}"
     says = any(s.reached or s.not_reached for s in steps)
@@ -101,7 +101,7 @@ def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
                 step.reached |= _REACHED in line
                 step.not_reached |= _NOT_REACHED in line
                 after = _ENERGY_LINES if _STEP_END in line else max(after - 1, -1)
-                if after == 0:
+                if after == 0 and line.endswith("\n"):
                     steps.append(_Step())
     except DAMAGED as error:
         return steps, begun, nelm, n, f"the file is cut off or damaged after line {n}: {error}"
@@ -122,18 +122,15 @@ class _Outcar(TextIOWrapper):
 
 
 def _read_by_ase(path: Path) -> tuple[list[Atoms], str]:
-    """Steps, and why one after them cannot be read. Raises InputError when it is the first."""
-    import ase.io  # late: it is slow to import
+    """Steps, and why one after them cannot be read."""
+    from ase.io.vasp import iread_vasp_out  # late: it is slow to import
 
     frames: list[Atoms] = []
     try:
         with open_bytes(path) as file, _Outcar(file, "utf-8", "replace") as text:
-            frames.extend(ase.io.iread(text, ":", format="vasp-out"))
-    except Exception as error:
-        problem = f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: {error}"
-        if not frames:
-            raise InputError(f"{path}: {problem}") from error
-        return frames, problem
+            frames.extend(iread_vasp_out(text, index=slice(None)))
+    except Exception as error:  # noqa: BLE001  ASE's readers raise anything
+        return frames, f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: {error}"
     return frames, ""
 
 
@@ -145,7 +142,7 @@ def _vasprun(path: Path) -> VaspSteps:
         cut = cut or f"step {whole + 1} of this vasprun.xml is cut off, or what follows the last step: {error}"
     if error and (last := content.rfind(b"<calculation")) > 0 and loops and loops[-1] is None:
         content = content[:last] + b"</modeling>"
-    frames = _read_xml_by_ase(path, content)[:whole]
+    frames = _read_xml_by_ase(path, content)[:whole] if whole else []
     unconverged = {k for k, loop in enumerate(loops, 1) if loop is not None and _xml_fell_short(loop, nelm, ediff)}
     return _sorted(frames, len(loops), unconverged, cut)
 
