@@ -1,4 +1,5 @@
-"""What commands say about the files they read, and what predict and select keep of them. In one process."""
+"""What commands say about the files they read, and what predict and select keep of them. In one
+process."""
 
 import json
 
@@ -105,7 +106,12 @@ def carrying(frames_of=FRAMES[:3]):
     frames = []
     for n, c in enumerate(frames_of):
         atoms = c.to_atoms()
-        atoms.info |= {"config_type": f"x{n}", "my_id": 100 + n, "dft_energy": c.label.energy, "note": "two words"}
+        atoms.info |= {
+            "config_type": f"x{n}",
+            "my_id": 100 + n,
+            "dft_energy": c.label.energy,
+            "note": "two words",
+        }
         atoms.set_tags([1, 2, 3, 4])
         atoms.set_initial_charges([0.1, -0.1, 0.2, -0.2])
         atoms.set_initial_magnetic_moments([1.0, -1.0, 1.0, -1.0])
@@ -183,7 +189,16 @@ def test_what_extended_xyz_cannot_hold_is_said(folder, tmp_path):
 def test_select_keeps_what_frames_carry(folder, tmp_path):
     pool = carrying([rattled_copper(k, repeat=1) for k in range(20, 23)])
     ase.io.write(tmp_path / "pool.extxyz", pool, format="extxyz")
-    run(folder, "select", "fit.yaml", tmp_path / "pool.extxyz", "-o", tmp_path / "asked.extxyz", "-n", "2")
+    run(
+        folder,
+        "select",
+        "fit.yaml",
+        tmp_path / "pool.extxyz",
+        "-o",
+        tmp_path / "asked.extxyz",
+        "-n",
+        "2",
+    )
     asked = ase.io.read(tmp_path / "asked.extxyz", ":")
     assert len(asked) == 2
     for atoms in asked:

@@ -49,7 +49,7 @@ def run(
     observe = progress or (lambda event, state: None)
     report = progress.report if progress else silent
     with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report) as driver:
-        on_root(comm, lambda: [progress.say(text) for text in driver.read_lines] if progress else None)
+        on_root(comm, lambda: progress.say_all(driver.read_lines) if progress else None)
         try:
             driver.run()
         except SnapALError:

@@ -1,4 +1,5 @@
-"""Frames written as extended XYZ with all that they carried: info, columns, constraints, and labels under names of their own.
+"""Frames written as extended XYZ with all that they carried: info, columns, constraints, and labels
+under names of their own.
 
 ASE's format holds constraints of whole atoms and of Cartesian components, and no other.
 """
@@ -23,7 +24,8 @@ _AS_MATRIX = ("stress", "virial")
 
 
 def with_results(atoms: Atoms) -> Atoms:
-    """A copy with a calculator's results in `info` and `arrays`, where they do not hide what is there."""
+    """A copy with a calculator's results in `info` and `arrays`, where they do not hide what is
+    there."""
     found = atoms.copy()
     if isinstance(atoms.calc, SinglePointCalculator):
         for name, value in atoms.calc.results.items():
@@ -37,8 +39,9 @@ def with_results(atoms: Atoms) -> Atoms:
 
 
 def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
-    """A copy without the bare names of labels (energy, forces, …), which a prediction then takes: the label is under
-    REF_energy, REF_forces, REF_stress. REF_* names that the frame has already stay as they are."""
+    """A copy without the bare names of labels (energy, forces, …), which a prediction then takes:
+    the label is under REF_energy, REF_forces, REF_stress. REF_* names that the frame has already
+    stay as they are."""
     found = with_results(atoms)
     has = {name for name in (*found.info, *found.arrays) if name.startswith(REFERENCE)}
     for place in (found.info, found.arrays):
@@ -61,7 +64,8 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
 
 
 def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
-    """Whether a value says what the label does not: another energy than the free one, or each atom's share."""
+    """Whether a value says what the label does not: another energy than the free one, or each
+    atom's share."""
     if name in ("energy", "free_energy"):
         return label.energy is not None and np.size(value) == 1
     return name in ("energies", "stresses", "virials") and n_atoms > 1 and np.size(value) % n_atoms == 0

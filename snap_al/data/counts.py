@@ -15,9 +15,9 @@ SetName = Literal["training", "test", "pool", "data"]
 class ReadCount:
     """Of one file, or of one group of a FitSNAP deck.
 
-    frames: that the file has. energies and stresses: of how many frames they are used; forces: on how many atoms. Used is
-    what has a label and a weight above zero. weightless: kinds with labels of weight 0. unread: names that look like
-    labels and were not read.
+    frames: that the file has. energies and stresses: of how many frames they are used; forces: on
+    how many atoms. Used is what has a label and a weight above zero. weightless: kinds with labels
+    of weight 0. unread: names that look like labels and were not read.
     """
 
     set: SetName
@@ -48,7 +48,11 @@ class ReadCount:
 
 
 def count(
-    set: SetName, file: str, frames: int, items: Iterable[LabelledConfiguration], unread: Sequence[str] = ()
+    set: SetName,
+    file: str,
+    frames: int,
+    items: Iterable[LabelledConfiguration],
+    unread: Sequence[str] = (),
 ) -> ReadCount:
     """items: the configurations of the file that are used."""
     used, weightless = {"energies": 0, "forces": 0, "stresses": 0}, {}
@@ -68,7 +72,8 @@ def count(
 
 
 def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:
-    """Of configurations that know where they come from, in the order in which the sources appear."""
+    """Of configurations that know where they come from, in the order in which the sources
+    appear."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     for item in items:
         sources.setdefault(item.source, []).append(item)

@@ -1,4 +1,5 @@
-"""Extended XYZ, frame by frame: the file is read to its end, or the error names the frame and the line.
+"""Extended XYZ, frame by frame: the file is read to its end, or the error names the frame and the
+line.
 
 ASE's own reader stops, without a word, at the first empty line between two frames.
 """
@@ -31,8 +32,8 @@ PLAIN = 4
 def iterate_extended_xyz(path: Path, *, labelled: bool = True) -> Iterator[Atoms]:
     """Every frame. Empty lines between frames are passed over.
 
-    labelled: columns that nothing says the meaning of are an error, since they may be labels. Raises InputError naming
-    frame and line.
+    labelled: columns that nothing says the meaning of are an error, since they may be labels.
+    Raises InputError naming frame and line.
     """
     with open_text(path) as file:
         lines = _Lines(file, path)
@@ -135,7 +136,8 @@ def _vectors(lines: _Lines) -> list[str]:
 
 
 def _last_number_is_cut(rows: list[str]) -> bool:
-    """Whether the file ends within a number: the last row has fewer digits at its end than the two rows before it."""
+    """Whether the file ends within a number: the last row has fewer digits at its end than the two
+    rows before it."""
     digits = [len(row.split()[-1].partition(".")[2]) if row.split() else 0 for row in rows[-3:]]
     return len(digits) == 3 and digits[0] == digits[1] > digits[2]
 
@@ -148,7 +150,8 @@ def _parsed(text: str) -> Atoms:
 
 
 def _info(comment: str) -> dict[str, Any]:
-    """ASE's parser, and `stress` or `virial` with 6 components too, in the order xx yy zz yz xz xy."""
+    """ASE's parser, and `stress` or `virial` with 6 components too, in the order xx yy zz yz xz
+    xy."""
     from ase.io.extxyz import key_val_str_to_dict  # late: it is slow to import
 
     found: dict[str, Any] = key_val_str_to_dict(_SIX.sub(_as_nine, comment))

@@ -1,4 +1,5 @@
-"""FitSNAP's JSON: one configuration per file, units said by `…Style`, stress in bar with LAMMPS' sign."""
+"""FitSNAP's JSON: one configuration per file, units said by `…Style`, stress in bar with LAMMPS'
+sign."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ LABELS = ("Energy", "Forces", "Stress")
 
 
 def read_json(path: Path, units: Mapping[str, float] | None = None, group: str = "") -> Configuration:
-    """units: by quantity, for files that do not say. Raises InputError for a file that is cut off or lacks something."""
+    """units: by quantity, for files that do not say. Raises InputError for a file that is cut off
+    or lacks something."""
     try:
         text = require_regular_file(path).read_text()
         content = json.loads(text[text.index("{") :], parse_constant=_refuse)
@@ -46,12 +48,20 @@ def read_json(path: Path, units: Mapping[str, float] | None = None, group: str =
     if len(species) != n:
         raise InputError(f"{path}: {len(species)} AtomTypes for {n} Positions")
     return Configuration(
-        cell, positions, species, label=label, name=str(path), group=group, charges=charges, spins=spins
+        cell,
+        positions,
+        species,
+        label=label,
+        name=str(path),
+        group=group,
+        charges=charges,
+        spins=spins,
     )
 
 
 def is_fitsnap_json(beginning: bytes) -> bool:
-    """Whether a file that begins so may be one: FitSNAP's begin with a comment or a brace, and have a `Dataset`."""
+    """Whether a file that begins so may be one: FitSNAP's begin with a comment or a brace, and have
+    a `Dataset`."""
     return beginning.lstrip()[:1] in (b"#", b"{") and b'"Dataset"' in beginning
 
 

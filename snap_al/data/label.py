@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 class Label:
     """Reference values of one configuration, in ASE's units and signs.
 
-    energy: eV, of the whole cell. forces: (n_atoms, 3) eV/Å. stress: (6,) eV/Å³ in Voigt order xx yy zz yz xz xy,
-    positive under tension. Each is None when it is not known.
+    energy: eV, of the whole cell. forces: (n_atoms, 3) eV/Å. stress: (6,) eV/Å³ in Voigt order xx
+    yy zz yz xz xy, positive under tension. Each is None when it is not known.
     """
 
     energy: float | None = None

@@ -1,7 +1,8 @@
 """Names under which files hold energies, forces, stresses and virials, and what each of them means.
 
-`NAMES` and `PREFIXES` are the one table of them. The reader (reading_labels.py) follows it, `names_read` prints it, and
-the README's table is tested against it. Upper and lower case make no difference.
+`NAMES` and `PREFIXES` are the one table of them. The reader (reading_labels.py) follows it,
+`names_read` prints it, and the README's table is tested against it. Upper and lower case make no
+difference.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ Kind = Literal["energy", "forces", "stress"]
 
 @dataclass(frozen=True)
 class LabelName:
-    """kind: what it is a label of. virial: a stress times minus the cell's volume, in units of energy. order: of names of
-    one kind that mean different things, the one with the lower number is taken."""
+    """kind: what it is a label of. virial: a stress times minus the cell's volume, in units of
+    energy. order: of names of one kind that mean different things, the one with the lower number is
+    taken."""
 
     name: str
     kind: Kind
@@ -47,7 +49,8 @@ PREFIXES = (
     "ref_", "reference_", "dft_", "qm_", "target_", "true_", "vasp_", "castep_", "cp2k_", "aims_", "espresso_", "qe_",
     "gpaw_", "abinit_", "siesta_",
 )  # fmt: skip
-"""Each with the names above is a family of its own, beside the bare names: `REF_energy`, `dft_virial`."""
+"""Each with the names above is a family of its own, beside the bare names: `REF_energy`,
+`dft_virial`."""
 BARE = ""
 """The family of ASE's own names."""
 
@@ -89,11 +92,16 @@ def names_read(kind: Kind) -> str:
 
 def spelling(kind: Kind) -> str:
     """What to call a label of a kind."""
-    return {"energy": "energy or REF_energy", "forces": "forces or REF_forces", "stress": "stress or virial"}[kind]
+    return {
+        "energy": "energy or REF_energy",
+        "forces": "forces or REF_forces",
+        "stress": "stress or virial",
+    }[kind]
 
 
 class LabelKeys(BaseModel, extra="forbid", frozen=True):
-    """Names of the labels to read in a file, exactly as they stand there; kinds that are not given are not read."""
+    """Names of the labels to read in a file, exactly as they stand there; kinds that are not given
+    are not read."""
 
     energy: str | None = None
     forces: str | None = None

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Factors:
-    """What one unit of a file is worth: energy and virial in eV, forces in eV/Å, stress in eV/Å³ with tension positive,
-    length (of positions) and cell in Å."""
+    """What one unit of a file is worth: energy and virial in eV, forces in eV/Å, stress in eV/Å³
+    with tension positive, length (of positions) and cell in Å."""
 
     energy: float = 1.0
     forces: float = 1.0
@@ -23,15 +23,15 @@ class Factors:
 
 
 class LabelUnits(BaseModel, extra="forbid", frozen=True):
-    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in energy per length, and a
-    virial is an energy."""
+    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in
+    energy per length, and a virial is an energy."""
 
     energy: Literal["eV", "Ry", "Ha", "kcal/mol", "kJ/mol"] = "eV"
     length: Literal["Angstrom", "Bohr", "nm"] = "Angstrom"
     stress: Literal["eV/Angstrom^3", "GPa", "kbar", "bar"] = "eV/Angstrom^3"
     stress_sign: Literal["tension", "pressure"] = "tension"
-    """What is positive in a stress: tension, as ASE and the elastic constants have it, or pressure, as LAMMPS and VASP
-    do. A virial is positive under pressure whatever stands here."""
+    """What is positive in a stress: tension, as ASE and the elastic constants have it, or pressure,
+    as LAMMPS and VASP do. A virial is positive under pressure whatever stands here."""
 
     def factors(self) -> Factors:
         """To eV, Å and eV/Å³, tension positive."""

@@ -14,7 +14,11 @@ from typing import IO, Any
 
 from snap_al.data.storage import require_regular_file
 
-_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 """By a file's first bytes."""
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, UnicodeDecodeError)
 """What reading a compressed file raises that was cut off or damaged."""
@@ -22,7 +26,8 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, UnicodeDecode
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """What the file holds, decompressed if need be (gzip, bzip2 or xz, under any name). Raises InputError, OSError."""
+    """What the file holds, decompressed if need be (gzip, bzip2 or xz, under any name). Raises
+    InputError, OSError."""
     with open(require_regular_file(path), "rb") as file:
         first = file.read(6)
     opener = next((o for magic, o in _OPENERS.items() if first.startswith(magic)), open)

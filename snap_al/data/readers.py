@@ -1,28 +1,28 @@
-"""Configurations from files that ASE reads and from FitSNAP's JSON, checked before anything uses them.
+"""Configurations from files that ASE reads and from FitSNAP's JSON, checked before anything uses
+them.
 
 A file is read to its end, or the error names the frame at which reading stopped.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from ase import Atoms
 from pydantic import AfterValidator, ValidationInfo
 
 from snap_al.data.configuration import Configuration, check_configuration, check_label
-from snap_al.data.extended_xyz import iterate_extended_xyz
 from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
+from snap_al.data.frames import frames_marked, iterate_frames
+from snap_al.data.label_families import require_key_somewhere, require_one_family
 from snap_al.data.label_names import LabelKeys
 from snap_al.data.label_units import Factors
 from snap_al.data.label_units import LabelUnits as LabelUnits
-from snap_al.data.open_text import beginning, open_text
-from snap_al.data.reading_labels import candidates, labels_of, require_key_somewhere, require_one_family
+from snap_al.data.open_text import beginning
+from snap_al.data.reading_labels import candidates, labels_of
 from snap_al.data.storage import expanded, require_regular_file
 from snap_al.data.vasp import read_vasp, vasp_format
 from snap_al.errors import InputError, did_you_mean
@@ -50,14 +50,12 @@ def _known_format(name: str) -> str:
 FileFormat = Annotated[str, AfterValidator(_known_format)]
 """ASE's name of a file format, such as extxyz or vasp-out."""
 FITSNAP = "fitsnap-json"
-FRAME_MARKS = {"lammps-dump-text": r"ITEM: TIMESTEP", "vasp-xdatcar": r"Direct configuration"}
-"""How each frame begins in formats whose readers drop a last frame that is cut off."""
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How to read a file. format: ASE's name of it, found out when not given. labels: the names of its labels, the usual
-    ones when not given."""
+    """How to read a file. format: ASE's name of it, found out when not given. labels: the names of
+    its labels, the usual ones when not given."""
 
     format: str | None = None
     labels: LabelKeys | None = None
@@ -68,9 +66,9 @@ class FileOptions:
 class FileContents:
     """What a file, or a folder of FitSNAP JSON files, holds.
 
-    configurations: those that can be used, and atoms: the same as ASE read them, with all that the file says. frames: in
-    the file, those that cannot be used among them. left_out: why, where that is no error. unread: names that look like
-    labels and were not read.
+    configurations: those that can be used, and atoms: the same as ASE read them, with all that the
+    file says. frames: in the file, those that cannot be used among them. left_out: why, where that
+    is no error. unread: names that look like labels and were not read.
     """
 
     path: Path
@@ -94,13 +92,19 @@ def read_configurations(
 
 
 def read_file(
-    path: Path, elements: tuple[str, ...], *, labelled: bool, options: FileOptions | None = None, lenient: bool = False
+    path: Path,
+    elements: tuple[str, ...],
+    *,
+    labelled: bool,
+    options: FileOptions | None = None,
+    lenient: bool = False,
 ) -> FileContents:
-    """Every frame of a file: extended XYZ, an ASE database, VASP's output, FitSNAP JSON, anything that ASE reads; or of
-    all FitSNAP JSON files in a folder.
+    """Every frame of a file: extended XYZ, an ASE database, VASP's output, FitSNAP JSON, anything
+    that ASE reads; or of all FitSNAP JSON files in a folder.
 
-    labelled: labels are wanted, and all of them must be understood. lenient: a frame that cannot be used is left out,
-    and the rest of a file that cannot be read to its end. Raises InputError naming file and frame otherwise.
+    labelled: labels are wanted, and all of them must be understood. lenient: a frame that cannot be
+    used is left out, and the rest of a file that cannot be read to its end. Raises InputError
+    naming file and frame otherwise.
     """
     found = _Reading(path, options or FileOptions(), labelled, lenient).contents()
     usable = FileContents(path, frames=found.frames, left_out=found.left_out, unread=found.unread)
@@ -120,11 +124,16 @@ def read_file(
 
 
 def read_frames(
-    path: Path, format: str | None = None, problems: list[str] | None = None, factors: Factors | None = None
+    path: Path,
+    format: str | None = None,
+    problems: list[str] | None = None,
+    factors: Factors | None = None,
 ) -> list[Configuration]:
-    """Every frame as it is, named by file and number, unchecked. format, factors: see FileOptions and Factors.
+    """Every frame as it is, named by file and number, unchecked. format, factors: see FileOptions
+    and Factors.
 
-    Raises InputError for what cannot be read; with `problems` it is noted there, and what could be read is returned.
+    Raises InputError for what cannot be read; with `problems` it is noted there, and what could be
+    read is returned.
     """
     found = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
     if problems is not None:
@@ -136,7 +145,12 @@ class _Reading:
     """One file on its way in."""
 
     def __init__(
-        self, path: Path, options: FileOptions, labelled: bool, lenient: bool, factors: Factors | None = None
+        self,
+        path: Path,
+        options: FileOptions,
+        labelled: bool,
+        lenient: bool,
+        factors: Factors | None = None,
     ) -> None:
         self._path, self._options, self._labelled, self._lenient = path, options, labelled, lenient
         self._factors = factors or options.units.factors()
@@ -218,16 +232,18 @@ class _Reading:
         return _LeavingOut(self._found.left_out if self._lenient else None)
 
     def _frames(self) -> Iterator[tuple[str, Atoms]]:
-        """Named and counted. Where the file cannot be read further, raises InputError or, if lenient, ends."""
+        """Named and counted. Where the file cannot be read further, raises InputError or, if
+        lenient, ends."""
         format = self._format()
         try:
             if format in ("vasp-out", "vasp-xml"):
                 yield from self._vasp_steps(format)
                 return
-            for number, atoms in enumerate(_iterate(self._path, format, self._labelled)):
+            for number, atoms in enumerate(iterate_frames(self._path, format, self._labelled)):
                 self._found.frames += 1
                 yield f"{self._path}, frame {number}", atoms
-            self._require_all(format)
+            if (count := frames_marked(self._path, format)) > (n := self._found.frames):
+                self._stop(f"{self._path}, frame {n}: is cut off; ASE reads {n} of {count} frames")
         except InputError as error:
             self._stop(str(error))
         except Exception as error:  # noqa: BLE001  ASE's readers raise anything
@@ -248,17 +264,6 @@ class _Reading:
             raise InputError(why)
         self._found.left_out.append(f"{why} (after frame {self._found.frames - 1}; frames before it are used)")
 
-    def _require_all(self, format: str) -> None:
-        """Raises InputError when the file has more frames than ASE found."""
-        if format not in FRAME_MARKS:
-            return
-        mark = re.compile(FRAME_MARKS[format])
-        with open_text(self._path) as file:
-            count = sum(mark.match(line) is not None for line in file)
-        if count > self._found.frames:
-            n = self._found.frames
-            raise InputError(f"{self._path}, frame {n}: is cut off; ASE reads {n} of {count} frames")
-
 
 class _LeavingOut:
     """Notes an InputError and goes on; without a list it passes."""
@@ -274,38 +279,3 @@ class _LeavingOut:
             return False
         self._problems.append(str(error))
         return True
-
-
-def _iterate(path: Path, format: str, labelled: bool) -> Iterator[Atoms]:
-    if format in ("extxyz", "xyz"):
-        yield from iterate_extended_xyz(path, labelled=labelled)
-        return
-    if format in ("db", "json"):
-        yield from _database(path, format)
-        return
-    import ase.io  # late: it is slow to import
-
-    frames = ase.io.iread(path, ":", format, do_not_split_by_at_sign=True)
-    yield from (atoms for atoms in frames if isinstance(atoms, Atoms))
-
-
-def _database(path: Path, format: str) -> Iterator[Atoms]:
-    """Without ASE's lock file: one that a killed writer left is waited for without end."""
-    import ase.db  # late: it is slow to import
-
-    connect: Callable[..., Any] = ase.db.connect
-    kind = "extract_from_name" if path.suffix in (".db", ".json", ".aselmdb") else format
-    with connect(path, type=kind, use_lock_file=False) as database:
-        yield from map(_from_row, database.select())
-
-
-def _from_row(row: Any) -> Atoms:
-    """A row's key-value pairs and data are the Atoms' info; data with three numbers for each atom are arrays."""
-    atoms: Atoms = row.toatoms()
-    for name, value in {**row.key_value_pairs, **row.data}.items():
-        array = np.asarray(value)
-        if array.dtype.kind in "iuf" and array.shape == (len(atoms), 3) and not atoms.has(name):
-            atoms.set_array(name, array)
-        else:
-            atoms.info[name] = value
-    return atoms

@@ -1,4 +1,5 @@
-"""Labels out of ASE Atoms: from a calculator's results, `info` and `arrays`, by the names of label_names.py."""
+"""Labels out of ASE Atoms: from a calculator's results, `info` and `arrays`, by the names of
+label_names.py."""
 
 from __future__ import annotations
 
@@ -23,14 +24,15 @@ from snap_al.data.label_names import (
     spelling,
 )
 from snap_al.data.label_units import Factors
-from snap_al.errors import InputError, did_you_mean
+from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
 KINDS: tuple[Kind, ...] = ("energy", "forces", "stress")
 SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
 """eV/atom, eV/Å, eV/Å³: what files round away. Labels that are farther apart disagree."""
 ORDER = (*PREFIXES, BARE)
-"""Of families that disagree, where no labels are asked for, the first is kept: bare names may be predictions."""
+"""Of families that disagree, where no labels are asked for, the first is kept: bare names may be
+predictions."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """families: those that hold all labels of the frame, with the names that they have in it; several when they agree.
-    unread: names that look like labels and were not read."""
+    """families: those that hold all labels of the frame, with the names that they have in it;
+    several when they agree. unread: names that look like labels and were not read."""
 
     label: Label
     families: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -68,13 +70,19 @@ _Family = dict[Kind, _Value]
 
 
 def labels_of(
-    atoms: Atoms, where: str, keys: LabelKeys | None = None, factors: Factors | None = None, *, required: bool = True
+    atoms: Atoms,
+    where: str,
+    keys: LabelKeys | None = None,
+    factors: Factors | None = None,
+    *,
+    required: bool = True,
 ) -> FrameLabels:
     """Energy, forces and stress of a frame, in eV, eV/Å and eV/Å³.
 
-    keys: names to read instead of those of the table. factors: units of the frame. With `required`, raises InputError for
-    names of one kind that disagree, for labels of two families that cannot be compared, for a name that looks like a
-    label of a kind that is missing, and for what is not made of numbers; without, what is clear is taken.
+    keys: names to read instead of those of the table. factors: units of the frame. With `required`,
+    raises InputError for names of one kind that disagree, for labels of two families that cannot be
+    compared, for a name that looks like a label of a kind that is missing, and for what is not made
+    of numbers; without, what is clear is taken.
     """
     frame = _Frame(atoms, where, factors or Factors(), required)
     return frame.named(keys) if keys is not None else frame.by_family()
@@ -193,7 +201,8 @@ class _Frame:
                 raise InputError(self._disagreement(values[0], other))
 
     def _require_agreement(self, families: dict[str, _Family]) -> None:
-        """Of every pair of families: the same values where both have them, and some that both have unless one has all."""
+        """Of every pair of families: the same values where both have them, and some that both have
+        unless one has all."""
         for a, b in ((a, b) for n, a in enumerate(families) for b in list(families)[n + 1 :]):
             shared = [k for k in KINDS if k in families[a] and k in families[b]]
             for kind in shared:
@@ -230,7 +239,8 @@ class _Frame:
         return known[1].kind if known is not None else kind_that_it_looks_like(c.name)
 
     def _unread(self, kinds: set[Kind]) -> tuple[str, ...]:
-        """Names that look like labels and are not read. Raises InputError when one may be the label that is missing."""
+        """Names that look like labels and are not read. Raises InputError when one may be the label
+        that is missing."""
         unread = []
         for c in self._candidates:
             kind, known = self._looks_like(c), family_of(c.name)
@@ -274,36 +284,6 @@ def candidates(atoms: Atoms) -> Iterator[Candidate]:
                 yield Candidate(name, value, name in ("energies", "stresses"))
     yield from (Candidate(str(k), v, False) for k, v in atoms.info.items() if v is not None)
     yield from (Candidate(k, v, True) for k, v in atoms.arrays.items())
-
-
-def require_one_family(
-    before: dict[str, tuple[str, ...]] | None, found: FrameLabels, where: str
-) -> dict[str, tuple[str, ...]] | None:
-    """The families that hold the labels of this frame and of all before it; `before` is None at the first.
-
-    Raises InputError, naming the frame, when there is none.
-    """
-    if not found.families:
-        return before
-    if before is None:
-        return found.families
-    common = {f: names for f, names in before.items() if f in found.families}
-    if not common:
-        here, there = (", ".join(next(iter(families.values()))) for families in (found.families, before))
-        raise InputError(
-            f"{where}: has {here}, and the frames before it {there}; all frames of a file must use the same names. "
-            "Say which with `labels:` in a config, `--labels` on the command line, or make two files of it"
-        )
-    return common
-
-
-def require_key_somewhere(keys: LabelKeys, names: set[str], path: object) -> None:
-    """Raises InputError when no frame of a file has a name that `labels:` gives."""
-    for key, entry in keys.entries().items():
-        if key not in names:
-            raise InputError(
-                f"{path}: no frame has {key!r}, which `labels:` names for {entry.kind}; {did_you_mean(key, sorted(names))}"
-            )
 
 
 def _how_to_choose(*values: _Value) -> str:

@@ -1,4 +1,5 @@
-"""Files that are either whole or not there: written beside, synced, then moved into place; and which may be read."""
+"""Files that are either whole or not there: written beside, synced, then moved into place; and
+which may be read."""
 
 from __future__ import annotations
 
@@ -21,10 +22,11 @@ _KINDS = {
 
 
 def require_regular_file(path: Path, largest: int | None = None) -> Path:
-    """Returns `path`, which is a file that can be read to its end, or is not there: opening it says so then.
+    """Returns `path`, which is a file that can be read to its end, or is not there: opening it says
+    so then.
 
-    largest: bytes, for files that are read into memory at once. Raises InputError for a pipe, device, socket or
-    directory, which could block or never end, and for a larger file.
+    largest: bytes, for files that are read into memory at once. Raises InputError for a pipe,
+    device, socket or directory, which could block or never end, and for a larger file.
     """
     try:
         found = os.stat(path)
@@ -44,15 +46,16 @@ def expanded(path: Path | str) -> Path:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replaces `path` at once and durably: file and folder are synced. Creates missing folders. Raises OSError."""
+    """Replaces `path` at once and durably: file and folder are synced. Creates missing folders.
+    Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, content.encode() if isinstance(content, str) else content, durable=True)
     sync_folder(path.parent)
 
 
 def replace_file(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:
-    """Replaces `path` at once: a reader sees the old file or the new one. Not durable: a crash of the machine may lose
-    it, which is what a cache can afford. Raises OSError."""
+    """Replaces `path` at once: a reader sees the old file or the new one. Not durable: a crash of
+    the machine may lose it, which is what a cache can afford. Raises OSError."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(scratch, "wb") as file:

@@ -1,7 +1,9 @@
-"""VASP's OUTCAR and vasprun.xml, under any name, compressed or not: which ionic steps are whole and converged.
+"""VASP's OUTCAR and vasprun.xml, under any name, compressed or not: which ionic steps are whole and
+converged.
 
-ASE reads the numbers. It passes over a last step that is cut off, and does not ask whether electrons converged; both are
-found out here. https://www.vasp.at/wiki/index.php/OUTCAR, https://www.vasp.at/wiki/index.php/Vasprun.xml
+ASE reads the numbers. It passes over a last step that is cut off, and does not ask whether
+electrons converged; both are found out here. https://www.vasp.at/wiki/index.php/OUTCAR,
+https://www.vasp.at/wiki/index.php/Vasprun.xml
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ _ENERGY_LINES = 4
 
 @dataclass(frozen=True)
 class VaspSteps:
-    """steps: those that can be used, each with its number in the file, from 1. begun: how many the file has, a last one
-    that is cut off among them. unconverged: numbers of those that are left out. cut: where and how the file ends early,
-    "" when it does not."""
+    """steps: those that can be used, each with its number in the file, from 1. begun: how many the
+    file has, a last one that is cut off among them. unconverged: numbers of those that are left
+    out. cut: where and how the file ends early, "" when it does not."""
 
     steps: tuple[tuple[int, Atoms], ...]
     begun: int
@@ -55,7 +57,8 @@ def vasp_format(beginning: bytes) -> VaspFormat | None:
 
 
 def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
-    """Raises InputError, naming the step, for a file of which no step can be read, or one between others cannot."""
+    """Raises InputError, naming the step, for a file of which no step can be read, or one between
+    others cannot."""
     found = _outcar(path) if format == "vasp-out" else _vasprun(path)
     if not found.steps and not found.unconverged:
         kind = "an OUTCAR" if format == "vasp-out" else "a vasprun.xml"
@@ -86,8 +89,8 @@ def _outcar(path: Path) -> VaspSteps:
 
 
 def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
-    """Whole steps and what follows the last of them; the number of the last that was begun; NELM; lines; why the file
-    cannot be read further."""
+    """Whole steps and what follows the last of them; the number of the last that was begun; NELM;
+    lines; why the file cannot be read further."""
     steps, begun, nelm, after, n = [_Step()], 0, 0, 0, 0
     try:
         with open_text(path) as file:
@@ -109,14 +112,16 @@ def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
 
 
 def _fell_short(step: _Step, says: bool, nelm: int) -> bool:
-    """says: whether this VASP writes when EDIFF was reached; versions before 6 write nothing when it was not."""
+    """says: whether this VASP writes when EDIFF was reached; versions before 6 write nothing when
+    it was not."""
     if step.reached or step.not_reached:
         return step.not_reached and not step.reached
     return says or bool(nelm and step.iterations >= nelm)
 
 
 class _Outcar(TextIOWrapper):
-    """ASE looks for a CONTCAR beside the file, for constraints, of which labels have no need: here it finds none."""
+    """ASE looks for a CONTCAR beside the file, for constraints, of which labels have no need: here
+    it finds none."""
 
     name = "/dev/null/OUTCAR"
 
@@ -130,7 +135,10 @@ def _read_by_ase(path: Path) -> tuple[list[Atoms], str]:
         with open_bytes(path) as file, _Outcar(file, "utf-8", "replace") as text:
             frames.extend(iread_vasp_out(text, index=slice(None)))
     except Exception as error:  # noqa: BLE001  ASE's readers raise anything
-        return frames, f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: {error}"
+        return (
+            frames,
+            f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: {error}",
+        )
     return frames, ""
 
 
@@ -158,8 +166,8 @@ def _content(path: Path) -> tuple[bytes, str]:
 
 
 def _electronic_loops(content: bytes) -> tuple[list[list[float] | None], int, float, str]:
-    """Of each step the free energies of its electronic iterations, None for one that is cut off; NELM; EDIFF; why the XML
-    ends early."""
+    """Of each step the free energies of its electronic iterations, None for one that is cut off;
+    NELM; EDIFF; why the XML ends early."""
     loops: list[list[float] | None] = []
     nelm, ediff = 0, 0.0
     try:
@@ -181,7 +189,8 @@ def _electronic_loops(content: bytes) -> tuple[list[list[float] | None], int, fl
 
 
 def _xml_fell_short(energies: list[float], nelm: int, ediff: float) -> bool:
-    """Whether the loop ended since it had made all its iterations, and the last still changed the energy."""
+    """Whether the loop ended since it had made all its iterations, and the last still changed the
+    energy."""
     if not nelm or len(energies) < nelm:
         return False
     return len(energies) < 2 or abs(energies[-1] - energies[-2]) > ediff

@@ -1,4 +1,5 @@
-"""Trees of VASP's OUTCAR files, as FitSNAP's VASP scraper takes them. data/vasp.py says which steps can be used."""
+"""Trees of VASP's OUTCAR files, as FitSNAP's VASP scraper takes them. data/vasp.py says which steps
+can be used."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ def read_outcar(
 ) -> list[Configuration]:
     """Every ionic step that is whole and converged; the others are told to `remarks`.
 
-    Raises InputError for a file without one, and for a step that is cut off unless it is skipped. total_energy: the free
-    energy TOTEN, with electronic entropy; otherwise the energy without entropy, E₀, which is 2 E(σ→0) - TOTEN. Forces
-    belong to TOTEN.
+    Raises InputError for a file without one, and for a step that is cut off unless it is skipped.
+    total_energy: the free energy TOTEN, with electronic entropy; otherwise the energy without
+    entropy, E₀, which is 2 E(σ→0) - TOTEN. Forces belong to TOTEN.
     """
     found = read_vasp(path, "vasp-out")
     if found.cut and not skip_incomplete:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -98,6 +99,10 @@ class Progress:
         """A line on the console and in the log."""
         self._console.print(escape(line), highlight=False, soft_wrap=True)
         self._write(logging.INFO, line)
+
+    def say_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""

@@ -1,4 +1,5 @@
-"""Every name under which a file may hold a label: read with the right meaning and sign, or refused by that name."""
+"""Every name under which a file may hold a label: read with the right meaning and sign, or refused
+by that name."""
 
 import ase.db
 import ase.io
@@ -93,7 +94,12 @@ def spellings():
     for name, entry in NAMES.items():
         for prefix in ("", *PREFIXES):
             for spelled in dict.fromkeys(
-                [prefix + name, (prefix + name).upper(), prefix.upper() + name, (prefix + name).title()]
+                [
+                    prefix + name,
+                    (prefix + name).upper(),
+                    prefix.upper() + name,
+                    (prefix + name).title(),
+                ]
             ):
                 yield spelled, entry
 
@@ -104,7 +110,8 @@ def places_of(entry):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_spelling_in_every_place_of_every_format(tmp_path, format):
-    """One frame in one file each would take minutes: the names are read from Atoms, and the formats with a few of them."""
+    """One frame in one file each would take minutes: the names are read from Atoms, and the formats
+    with a few of them."""
     for spelled, entry in spellings():
         for place in places_of(entry):
             atoms = put(bare(), spelled, "virial" if entry.virial else entry.kind, place)
@@ -133,7 +140,9 @@ def test_every_spelling_in_every_place_of_every_format(tmp_path, format):
 def test_families_in_files(tmp_path, format, names, place):
     atoms = bare()
     for name, kind in zip(
-        names, ("energy", "forces", "virial" if "vir" in names[2].lower() else "stress"), strict=True
+        names,
+        ("energy", "forces", "virial" if "vir" in names[2].lower() else "stress"),
+        strict=True,
     ):
         put(atoms, name, kind, "arrays" if kind == "forces" else place)
     found = read(written(tmp_path, [atoms, atoms], format))
@@ -144,7 +153,8 @@ def test_families_in_files(tmp_path, format, names, place):
 
 
 def test_a_calculators_results(tmp_path):
-    """The free energy, of which forces are derivatives, comes first; each atom's share is no label."""
+    """The free energy, of which forces are derivatives, comes first; each atom's share is no
+    label."""
     atoms = bare()
     results = {
         "energy": LABEL.energy + 0.1,
@@ -190,7 +200,15 @@ def test_names_that_are_not_known_are_refused_by_name(tmp_path, name, kind, form
 
 
 @pytest.mark.parametrize(
-    "name", ["energy_weight", "config_energy_weight", "energy_sigma", "forces_std", "kinetic_energy", "energy_unit"]
+    "name",
+    [
+        "energy_weight",
+        "config_energy_weight",
+        "energy_sigma",
+        "forces_std",
+        "kinetic_energy",
+        "energy_unit",
+    ],
 )
 def test_names_that_only_speak_of_labels(name):
     atoms = put(bare(), "forces", place="arrays")
@@ -217,7 +235,8 @@ def test_families_that_disagree(tmp_path):
     atoms = put(put(bare(), "dft_energy", "energy"), "dft_force", "forces", "arrays")
     atoms.info["energy"] = LABEL.energy - 1.0
     with pytest.raises(
-        InputError, match=r"frame 0: energy and dft_energy disagree .*energy: dft_energy, forces: dft_force"
+        InputError,
+        match=r"frame 0: energy and dft_energy disagree .*energy: dft_energy, forces: dft_force",
     ):
         read(written(tmp_path, [atoms], "extxyz"))
     keys = LabelKeys(energy="dft_energy", forces="dft_force")

@@ -1,4 +1,5 @@
-"""Files are read to their end, or the error says where reading stopped; and how much of them is used."""
+"""Files are read to their end, or the error says where reading stopped; and how much of them is
+used."""
 
 import bz2
 import gzip
@@ -38,7 +39,8 @@ def read(path, text, *, lenient=False, **options):
 
 
 def test_cut_at_every_line(tmp_path, text):
-    """Never fewer frames without an error that names frame and line, but between two frames, where nothing is missing."""
+    """Never fewer frames without an error that names frame and line, but between two frames, where
+    nothing is missing."""
     lines = text.splitlines(keepends=True)
     for n in range(1, len(lines)):
         cut = "".join(lines[:n])
@@ -233,7 +235,13 @@ def test_counts_of_a_config(tmp_path):
     training, test = read_inputs(config, strict=False).read
     assert (training.frames, training.energies, training.forces, training.stresses) == (3, 3, 12, 0)
     assert training.weightless == ("stresses",)
-    assert (test.set, test.frames, test.energies, test.forces, test.stresses) == ("test", 3, 2, 8, 1)
+    assert (test.set, test.frames, test.energies, test.forces, test.stresses) == (
+        "test",
+        3,
+        2,
+        8,
+        1,
+    )
     assert test.weightless == ()
 
 

@@ -1,4 +1,5 @@
-"""What is refused before it is opened, because reading it could block or never end; and `~` in paths."""
+"""What is refused before it is opened, because reading it could block or never end; and `~` in
+paths."""
 
 import os
 import socket
