@@ -247,8 +247,8 @@ class _Reading:
         except InputError as error:
             self._stop(str(error))
         except Exception as error:  # noqa: BLE001  ASE's readers raise anything
-            n = self._found.frames
-            self._stop(f"{self._path}, frame {n}: ASE cannot read it: {type(error).__name__}: {error}")
+            after = f", after frame {self._found.frames - 1}" if self._found.frames else ""
+            self._stop(f"{self._path}{after}: ASE cannot read it: {type(error).__name__}: {error}")
 
     def _vasp_steps(self, format: Any) -> Iterator[tuple[str, Atoms]]:
         steps = read_vasp(self._path, format)
@@ -262,7 +262,8 @@ class _Reading:
     def _stop(self, why: str) -> None:
         if not (self._lenient and self._found.configurations):
             raise InputError(why)
-        self._found.left_out.append(f"{why} (after frame {self._found.frames - 1}; frames before it are used)")
+        read = len(self._found.configurations)
+        self._found.left_out.append(f"{why} (after frame {read - 1}; the {read} before it are used)")
 
 
 class _LeavingOut:

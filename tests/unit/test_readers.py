@@ -148,7 +148,7 @@ def test_other_formats_that_are_cut_off(tmp_path):
     assert read(tmp_path / "a.dump", dump, format="lammps-dump-text").frames == 3
     lines = dump.splitlines(keepends=True)
     for n in range(21, 30):
-        with pytest.raises(InputError, match="dump, frame 2"):
+        with pytest.raises(InputError, match=r"dump(, frame 2)?: "):
             read(tmp_path / "a.dump", "".join(lines[:n]), format="lammps-dump-text")
 
 
