@@ -44,6 +44,9 @@ def fit(
 ) -> None:
     """Fit once to labelled configurations and write the potential files.
 
+    In the config's training and test entries, `labels:` names the labels of a file that have other names than ASE, GPUMD,
+    QUIP, MACE, dpdata or VASP give them, and `format:` and `units:` say how it is written.
+
     Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
     """
     from snap_al.cli.fitting import fit as fit_once

@@ -253,8 +253,9 @@ class _Reading:
     def _vasp_steps(self, format: Any) -> Iterator[tuple[str, Atoms]]:
         steps = read_vasp(self._path, format)
         self._found.frames = steps.begun
-        self._found.left_out += steps.remarks(self._path)
-        for number, atoms in steps.steps:
+        if self._labelled:
+            self._found.left_out += steps.remarks(self._path)
+        for number, atoms in steps.converged if self._labelled else steps.without_wrong_labels:
             yield f"{self._path}, step {number}", atoms
         if steps.cut:
             self._stop(f"{self._path}: {steps.cut}")

@@ -32,14 +32,24 @@ _ENERGY_LINES = 4
 
 @dataclass(frozen=True)
 class VaspSteps:
-    """steps: those that can be used, each with its number in the file, from 1. begun: how many the
-    file has, a last one that is cut off among them. unconverged: numbers of those that are left
-    out. cut: where and how the file ends early, "" when it does not."""
+    """frames: the whole steps, the first of which is number 1. begun: how many the file has, a last one that is cut off
+    among them. unconverged: numbers of steps whose electronic loop did not reach EDIFF. cut: where and how the file ends
+    early, "" when it does not."""
 
-    steps: tuple[tuple[int, Atoms], ...]
+    frames: tuple[Atoms, ...]
     begun: int
     unconverged: tuple[int, ...]
     cut: str = ""
+
+    @property
+    def converged(self) -> list[tuple[int, Atoms]]:
+        """Steps whose labels can be used, each with its number."""
+        return [(n, a) for n, a in enumerate(self.frames, 1) if n not in self.unconverged]
+
+    @property
+    def without_wrong_labels(self) -> list[tuple[int, Atoms]]:
+        """All steps, each with its number; those that did not converge have no labels."""
+        return [(n, a.copy() if n in self.unconverged else a) for n, a in enumerate(self.frames, 1)]
 
     def remarks(self, path: Path) -> list[str]:
         """One for each step that is left out since its electrons did not converge."""
@@ -60,7 +70,7 @@ def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
     """Raises InputError, naming the step, for a file of which no step can be read, or one between
     others cannot."""
     found = _outcar(path) if format == "vasp-out" else _vasprun(path)
-    if not found.steps and not found.unconverged:
+    if not found.frames:
         kind = "an OUTCAR" if format == "vasp-out" else "a vasprun.xml"
         raise InputError(f"{path}: {kind} without a finished ionic step{f': {found.cut}' if found.cut else ''}")
     return found
@@ -85,7 +95,7 @@ def _outcar(path: Path) -> VaspSteps:
         cut = f"step {len(frames) + 1} of this OUTCAR is cut off: the file ends in it, at line {last}"
     says = any(s.reached or s.not_reached for s in steps)
     unconverged = {k for k, s in enumerate(steps[:whole], 1) if _fell_short(s, says, nelm)}
-    return _sorted(frames, begun, unconverged, cut)
+    return VaspSteps(tuple(frames), begun, tuple(sorted(unconverged)), cut)
 
 
 def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
@@ -152,7 +162,7 @@ def _vasprun(path: Path) -> VaspSteps:
         content = content[:last] + b"</modeling>"
     frames = _read_xml_by_ase(path, content)[:whole] if whole else []
     unconverged = {k for k, loop in enumerate(loops, 1) if loop is not None and _xml_fell_short(loop, nelm, ediff)}
-    return _sorted(frames, len(loops), unconverged, cut)
+    return VaspSteps(tuple(frames), len(loops), tuple(sorted(unconverged)), cut)
 
 
 def _content(path: Path) -> tuple[bytes, str]:
@@ -203,8 +213,3 @@ def _read_xml_by_ase(path: Path, content: bytes) -> list[Atoms]:
         return [a for a in ase.io.iread(BytesIO(content), ":", format="vasp-xml") if a.calc is not None]
     except Exception as error:
         raise InputError(f"{path}: this vasprun.xml cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _sorted(frames: list[Atoms], begun: int, unconverged: set[int], cut: str) -> VaspSteps:
-    steps = tuple((n, a) for n, a in enumerate(frames, 1) if n not in unconverged)
-    return VaspSteps(steps, begun, tuple(sorted(unconverged)), cut)

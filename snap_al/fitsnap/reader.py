@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from snap_al.data.fitsnap_units import property_units
-from snap_al.data.storage import LARGEST_TEXT, require_regular_file
+from snap_al.data.storage import LARGEST_TEXT, expanded, require_regular_file
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
@@ -24,12 +24,12 @@ BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no
 
 def read_deck(path: Path) -> Deck:
     """Raises InputError naming section and key for what is unknown, malformed, or would be ignored."""
-    if not path.is_file():
+    if not require_regular_file(path, LARGEST_TEXT).is_file():
         raise InputError(f"{path}: no such deck")
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read(require_regular_file(path, LARGEST_TEXT))
+        parser.read(path)
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a FitSNAP deck: {' '.join(str(error).split())}") from error
     return _Reader(path, parser).deck()
@@ -54,7 +54,7 @@ class _Reader:
             scraper=self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP")),
             units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
             skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
-            data=self._path.parent / self._get("PATH", "dataPath", "JSON"), groups=groups,
+            data=self._path.parent / expanded(self._get("PATH", "dataPath", "JSON")), groups=groups,
             smartweights=self._flag("GROUPS", "smartweights", False), random_seed=seed,
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
@@ -201,7 +201,7 @@ class _Reader:
         name = self._get("PATH", "groupFile", "None")
         if name == "None":
             return []
-        path = self._path.parent / name
+        path = self._path.parent / expanded(name)
         if not path.is_file():
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
         lines = [

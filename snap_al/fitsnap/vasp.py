@@ -32,7 +32,7 @@ def read_outcar(
         raise InputError(f"{path}: {found.cut}")
     if remarks is not None:
         remarks += found.remarks(path) + ([f"{path}: {found.cut}"] if found.cut else [])
-    return [_configuration(a, f"{path}, step {n}", total_energy) for n, a in found.steps]
+    return [_configuration(a, f"{path}, step {n}", total_energy) for n, a in found.converged]
 
 
 def _configuration(atoms: Atoms, name: str, total_energy: bool) -> Configuration:

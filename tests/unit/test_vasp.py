@@ -185,6 +185,8 @@ def test_steps_that_did_not_converge(tmp_path, text):
     (tmp_path / "c.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: run1, vweight: 1}]\n"
     )
+    structures = read_file(tmp_path / "run1", ("Cu",), labelled=False)
+    assert [c.label.energy is None for c in structures.configurations] == [False, True, False]
     inputs = read_inputs(load_config(tmp_path / "c.yaml"))
     assert "run1, step 2 of 3" in inputs.left_out[0]
     assert (inputs.read[0].frames, inputs.read[0].energies, inputs.read[0].stresses) == (3, 2, 2)
