@@ -282,7 +282,11 @@ def candidates(atoms: Atoms) -> Iterator[Candidate]:
         for name, value in atoms.calc.results.items():
             if value is not None:
                 yield Candidate(name, value, name in ("energies", "stresses"))
-    yield from (Candidate(str(k), v, False) for k, v in atoms.info.items() if v is not None)
+    for name, value in atoms.info.items():
+        if isinstance(value, dict):  # as a database's row leaves them: its names are `outer.inner`
+            yield from (Candidate(f"{name}.{k}", v, False) for k, v in value.items())
+        elif value is not None:
+            yield Candidate(str(name), value, False)
     yield from (Candidate(k, v, True) for k, v in atoms.arrays.items())
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.config.load import load_config
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.data.label_names import NAMES, PREFIXES, LabelKeys
 from snap_al.data.label_units import LabelUnits
 from snap_al.data.readers import FileOptions, read_file
@@ -319,6 +319,39 @@ def test_labels_of_configs(tmp_path):
         config.write_text(FIT.format(wrong, "[]"))
         with pytest.raises(InputError, match=said):
             load_config(config)
+
+
+def test_a_tuned_config_reads_the_same_labels(tmp_path):
+    """Its paths are absolute, and the rest of an entry stays."""
+    from snap_al.config.tuned import tuned_text
+
+    entry = "{path: frames.extxyz, labels: {energy: my_energy}}"
+    (tmp_path / "fit.yaml").write_text(FIT.format(", labels: {energy: my_energy}", f"[frames.extxyz, {entry}]"))
+    before = load_config(tmp_path / "fit.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "elsewhere" / "tuned.yaml"
+    path.write_text(tuned_text(tmp_path / "fit.yaml", before, before.descriptor, {}))
+    after = load_config(path)
+    assert after.training == before.training
+    assert after.test == before.test
+    assert after.test[1].labels == LabelKeys(energy="my_energy")
+
+
+def test_labels_within_a_dictionary():
+    atoms = bare()
+    atoms.info["dft"] = {"energy": LABEL.energy, "note": "a"}
+    with pytest.raises(InputError, match=r"here: dft.energy looks like an energy"):
+        labels_of(atoms, "here")
+    assert_label(labels_of(atoms, "here", LabelKeys(energy="dft.energy")).label, "energy")
+
+
+def test_structures_for_a_calculator_have_no_labels():
+    """Whatever their info holds, as Atoms with a calculator often do."""
+    atoms = put(put(bare(), "energy"), "REF_energy", "energy")
+    atoms.info["energy"] += 1.0
+    assert Configuration.from_atoms(atoms, label=Label()).label == Label()
+    with pytest.raises(InputError, match="these atoms: energy and REF_energy disagree"):
+        Configuration.from_atoms(atoms)
 
 
 def test_labels_of_the_command_line():
