@@ -17,12 +17,13 @@ from pydantic import AfterValidator, ValidationInfo
 from snap_al.data.configuration import Configuration, check_configuration, check_label
 from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
 from snap_al.data.frames import frames_marked, iterate_frames
+from snap_al.data.label_candidates import candidates
 from snap_al.data.label_families import require_key_somewhere, require_one_family
 from snap_al.data.label_names import LabelKeys
 from snap_al.data.label_units import Factors
 from snap_al.data.label_units import LabelUnits as LabelUnits
 from snap_al.data.open_text import beginning
-from snap_al.data.reading_labels import candidates, labels_of
+from snap_al.data.reading_labels import labels_of
 from snap_al.data.storage import expanded, require_regular_file
 from snap_al.data.vasp import read_vasp, vasp_format
 from snap_al.errors import InputError, did_you_mean

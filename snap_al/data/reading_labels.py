@@ -3,16 +3,15 @@ label_names.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from numpy.typing import NDArray
 
 from snap_al.data.label import Label, voigt
+from snap_al.data.label_candidates import Candidate, candidates
 from snap_al.data.label_names import (
     BARE,
     PREFIXES,
@@ -33,15 +32,6 @@ SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
 ORDER = (*PREFIXES, BARE)
 """Of families that disagree, where no labels are asked for, the first is kept: bare names may be
 predictions."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A number or array of a frame, with its name. per_atom: it stands in a column of its own."""
-
-    name: str
-    value: Any
-    per_atom: bool
 
 
 @dataclass(frozen=True)
@@ -274,20 +264,6 @@ class _Frame:
 
 
 _ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or virial"}
-
-
-def candidates(atoms: Atoms) -> Iterator[Candidate]:
-    """What a calculator left, then `info`, then `arrays`."""
-    if isinstance(atoms.calc, SinglePointCalculator):
-        for name, value in atoms.calc.results.items():
-            if value is not None:
-                yield Candidate(name, value, name in ("energies", "stresses"))
-    for name, value in atoms.info.items():
-        if isinstance(value, dict):  # as a database's row leaves them: its names are `outer.inner`
-            yield from (Candidate(f"{name}.{k}", v, False) for k, v in value.items())
-        elif value is not None:
-            yield Candidate(str(name), value, False)
-    yield from (Candidate(k, v, True) for k, v in atoms.arrays.items())
 
 
 def _how_to_choose(*values: _Value) -> str:

@@ -32,9 +32,9 @@ _ENERGY_LINES = 4
 
 @dataclass(frozen=True)
 class VaspSteps:
-    """frames: the whole steps, the first of which is number 1. begun: how many the file has, a last one that is cut off
-    among them. unconverged: numbers of steps whose electronic loop did not reach EDIFF. cut: where and how the file ends
-    early, "" when it does not."""
+    """frames: the whole steps, the first of which is number 1. begun: how many the file has, a last
+    one that is cut off among them. unconverged: numbers of steps whose electronic loop did not
+    reach EDIFF. cut: where and how the file ends early, "" when it does not."""
 
     frames: tuple[Atoms, ...]
     begun: int

@@ -1,5 +1,5 @@
-"""OUTCAR and vasprun.xml, in trees of a deck and as files of a config. The text is written here in VASP's layout; ASE reads
-the numbers."""
+"""OUTCAR and vasprun.xml, in trees of a deck and as files of a config. The text is written here in
+VASP's layout; ASE reads the numbers."""
 
 import gzip
 
@@ -26,12 +26,13 @@ LOOPS = {
     "not reached": "----------- aborting loop EDIFF was not reached (unconverged)  ------------------",
     "silent": "",
 }
-"""How VASP ends the electronic loop; versions before 6 are silent when NELM iterations were not enough."""
+"""How VASP ends the electronic loop; versions before 6 are silent when NELM iterations were not
+enough."""
 
 
 def outcar(configurations, entropy=0.1, loops=None, nelm=60, iterations=1):
-    """energy(sigma->0) is the configuration's energy; TOTEN lies `entropy` below, the energy without entropy above it.
-    loops: how each step's electronic loop ended, of LOOPS."""
+    """energy(sigma->0) is the configuration's energy; TOTEN lies `entropy` below, the energy
+    without entropy above it. loops: how each step's electronic loop ended, of LOOPS."""
     c = configurations[0]
     lines = [
         " vasp.6.4.2 20Jul23 (build) complex",
@@ -117,7 +118,8 @@ def rows(name, values):
 
 
 def vasprun(configurations, iterations=None, nelm=4, change=1.0):
-    """iterations: of each step's electronic loop, the last of which changes the energy by `change` eV."""
+    """iterations: of each step's electronic loop, the last of which changes the energy by `change`
+    eV."""
     c = configurations[0]
     atoms = "".join("<rc><c>Cu</c><c>1</c></rc>\n" for _ in c.species)
     structure = f"<crystal>{rows('basis', c.cell)}</crystal>" + rows("positions", c.positions @ np.linalg.inv(c.cell))
@@ -219,7 +221,8 @@ def test_unconverged_steps_of_a_deck(tree):
 @pytest.mark.parametrize("format", list(WRITERS))
 @pytest.mark.parametrize("packed", [False, True])
 def test_cut_anywhere(tmp_path, format, packed):
-    """Never fewer steps without an error, wherever something of a step is missing; lenient, the whole ones are used."""
+    """Never fewer steps without an error, wherever something of a step is missing; lenient, the
+    whole ones are used."""
     text = WRITERS[format]()
     ends = [n for n in range(len(text)) if text.startswith(("energy(sigma->0)", "</calculation>"), n)]
     path = tmp_path / "run"
