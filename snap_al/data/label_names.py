@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
+from snap_al.errors import did_you_mean
+
 Kind = Literal["energy", "forces", "stress"]
 
 
@@ -131,4 +133,7 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
             raise ValueError(
                 f"{text!r}: expected KIND=NAME pairs with commas, such as energy=dft_energy,forces=dft_forces"
             )
-        return cls(**{kind.strip(): key.strip() for kind, _, key in pairs})
+        names = {kind.strip(): key.strip() for kind, _, key in pairs}
+        if unknown := [kind for kind in names if kind not in cls.model_fields]:
+            raise ValueError(f"{text!r}: no kind of label {unknown[0]!r}; {did_you_mean(unknown[0], cls.model_fields)}")
+        return cls(**names)

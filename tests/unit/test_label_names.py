@@ -356,6 +356,8 @@ def test_structures_for_a_calculator_have_no_labels():
 
 def test_labels_of_the_command_line():
     assert LabelKeys.parsed("energy=a, virial=b") == LabelKeys(energy="a", virial="b")
+    with pytest.raises(ValueError, match=r"no kind of label 'nergy'; did you mean 'energy'"):
+        LabelKeys.parsed("nergy=a")
     for wrong in ("energy", "energy=", "", "mass=a", "stress=a,virial=b"):
         with pytest.raises(ValueError):  # noqa: PT011  pydantic's own is one
             LabelKeys.parsed(wrong)
