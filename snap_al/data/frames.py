@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
 from snap_al.data.extended_xyz import iterate_extended_xyz
+from snap_al.data.label_candidates import as_array
 from snap_al.data.open_text import open_text
 
 FRAME_MARKS = {"lammps-dump-text": r"ITEM: TIMESTEP", "vasp-xdatcar": r"Direct configuration"}
@@ -56,7 +56,7 @@ def _from_row(row: Any) -> Atoms:
     are arrays."""
     atoms: Atoms = row.toatoms()
     for name, value in {**row.key_value_pairs, **row.data}.items():
-        array = np.asarray(value)
+        array = as_array(value)
         if array.dtype.kind in "iuf" and array.shape == (len(atoms), 3) and not atoms.has(name):
             atoms.set_array(name, array)
         else:

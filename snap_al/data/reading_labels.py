@@ -163,11 +163,11 @@ class _Frame:
         return voigt(value) * (-f.virial / self._volume)
 
     def _numbers(self, c: Candidate) -> Array:
-        array = np.asarray(c.value)
+        array = c.value
         if array.dtype.kind not in "iuf":
             try:
-                if array.dtype.kind == "b":
-                    raise ValueError("it is true or false")
+                if array.dtype.kind in "bc":
+                    raise ValueError("it is true or false" if array.dtype.kind == "b" else "it is complex")
                 array = np.array(c.value, dtype=float)
             except (TypeError, ValueError) as error:
                 raise InputError(f"{self._where}: {c.name} is not made of numbers: {error}") from error
@@ -177,7 +177,7 @@ class _Frame:
         """Whether it holds each atom's share of an energy or stress."""
         if entry.kind == "forces":
             return False
-        size = np.size(c.value)
+        size = c.value.size
         return c.per_atom or (
             self._n > 1
             and entry.name in ("energies", "stresses", "virials")
@@ -223,7 +223,7 @@ class _Frame:
 
     def _looks_like(self, c: Candidate) -> Kind | None:
         """The kind that a candidate may be a label of, by its name and type."""
-        if np.asarray(c.value).dtype.kind not in "iuf":
+        if c.value.dtype.kind not in "iuf":
             return None
         known = family_of(c.name)
         return known[1].kind if known is not None else kind_that_it_looks_like(c.name)
@@ -257,7 +257,7 @@ class _Frame:
         )
 
     def _may_be(self, kind: Kind, c: Candidate) -> bool:
-        size, n = np.size(c.value), self._n
+        size, n = c.value.size, self._n
         if kind == "energy":
             return size in (1, n)
         return size == 3 * n or (size == n and len(c.name) <= 2) if kind == "forces" else size in (6, 9, 6 * n, 9 * n)

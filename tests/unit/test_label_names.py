@@ -223,7 +223,7 @@ def test_energies_of_atoms_alone_are_refused(tmp_path):
         read(written(tmp_path, [atoms], "extxyz"))
 
 
-@pytest.mark.parametrize("value", ["abc", True, np.ones(3)])
+@pytest.mark.parametrize("value", ["abc", True, np.ones(3), [[1, 2], [3]], 1j, object()])
 def test_what_is_no_energy(value):
     atoms = bare()
     atoms.info["REF_energy"] = value
