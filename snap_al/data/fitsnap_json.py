@@ -26,7 +26,7 @@ def read_json(path: Path, units: Mapping[str, float] | None = None, group: str =
     """units: by quantity, for files that do not say. Raises InputError for a file that is cut off
     or lacks something."""
     try:
-        text = require_regular_file(path).read_text()
+        text = require_regular_file(path).read_text(encoding="utf-8")
         content = json.loads(text[text.index("{") :], parse_constant=_refuse)
         dataset = content["Dataset"]
         (data,) = dataset["Data"]
