@@ -38,7 +38,7 @@ class ReadCount:
             lines.append(f"{self.file}: has {kind}, which are not used: their weight, {weight}, is 0")
         if self.unread:
             lines.append(
-                f"{self.file}: not read, though they look like labels: {', '.join(self.unread)}; "
+                f"{self.file}: not read, though they look like labels: {', '.join(map(_shown, self.unread))}; "
                 "`labels:` in a config, `--labels` on the command line name what to read"
             )
         return lines
@@ -90,6 +90,11 @@ def without_left_out(
         now = count(c.set, c.file, c.frames, (i for i in items[c.set] if i.source == c.file), c.unread)
         found.append(replace(now, weightless=c.weightless))
     return tuple(found)
+
+
+def _shown(name: str) -> str:
+    """A name of a file's own, without what a terminal would take for a command."""
+    return name if name.isprintable() else repr(name)
 
 
 def _counted(number: int, word: str) -> str:

@@ -217,6 +217,8 @@ def test_counts():
     assert "stresses" in second
     assert "vweight, is 0" in second
     assert "MACE_energy" in third
+    hostile = ReadCount("test", "a", 1, unread=("\x1b[2J_energy",)).described()
+    assert all(line.isprintable() for line in hostile)
     (fewer,) = without_left_out([found], {"training": items[:2], "test": []})
     assert (fewer.energies, fewer.forces, fewer.frames) == (2, 8, 5)
 
