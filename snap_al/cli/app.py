@@ -12,7 +12,16 @@ import typer
 from snap_al import __version__
 from snap_al.cli import afterwards, without_md
 from snap_al.cli.help import PlainHelpCommand
-from snap_al.cli.options import AllColumns, AsJson, OutFolder, say, show, show_tables, working
+from snap_al.cli.options import (
+    AllColumns,
+    AsJson,
+    OutFolder,
+    say,
+    show,
+    show_tables,
+    with_home_folders,
+    working,
+)
 from snap_al.names import in_terminal
 
 app = typer.Typer(
@@ -237,6 +246,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 for registered in app.registered_commands:
     registered.cls = PlainHelpCommand
+    assert registered.callback is not None
+    registered.callback = with_home_folders(registered.callback)
 
 
 def _console(as_json: bool) -> Any:

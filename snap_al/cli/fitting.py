@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, validate_config
+from snap_al.data import LabelledConfiguration
+from snap_al.data.counts import SetName, without_left_out
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError
@@ -32,7 +34,6 @@ from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import STEM, FittedPotential
 from snap_al.progress import Report, silent
-from snap_al.uncertainty import Table
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
 Warn = Callable[[str], None]
@@ -54,7 +55,7 @@ class _Task:
 def fit(
     source: Path | str, out: Path | str, comm: Communicator | None = None, *, strict: bool | None = None,
     prior: Path | str | None = None, cache: bool = True, warn: Warn = lambda text: None, report: Report = silent,
-) -> dict[str, Table]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
 
     With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
@@ -62,7 +63,7 @@ def fit(
     InputError; without, it is left out, told to `warn` (on rank 0) and written into metrics.json. Not given: the first
     with a config and the second with a deck, and warnings are no errors. prior: a .snapcoeff that the prior is centered on. cache: keep
     descriptors in `out`, and use those that are there. Returns the tables of errors and calibration,
-    {"training": …, "test": …}. Raises InputError on all ranks.
+    {"training": …, "test": …}, and under "read" what was found in each file (ReadCount). Raises InputError on all ranks.
     """
     comm = comm or world()
     fatal = strict if strict is not None else Path(source).suffix != ".in"
@@ -91,7 +92,11 @@ def fit(
     if test:
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
     names = {"training": groups, "test": test.matrix.groups}
-    tables = {name: e.table(names[name]) for name, e in evaluated.items()}
+    used: dict[SetName, Iterable[LabelledConfiguration]] = {
+        "training": training.matrix.items.values(), "test": test.matrix.items.values(),
+    }  # fmt: skip
+    tables: dict[str, Any] = {name: e.table(names[name]) for name, e in evaluated.items()}
+    tables["read"] = [c.as_json() for c in without_left_out(inputs.read, used)]
     last = "test" if test else "training"
     predictions = evaluated[last].to_bytes(names[last])
     on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {}), predictions))

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from snap_al.data.storage import expanded
 from snap_al.errors import InputError
 from snap_al.names import in_message
 from snap_al.progress import Report
 
+if TYPE_CHECKING:
+    from snap_al.data.readers import FileOptions
+
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        help="Names of the labels in the file: energy=dft_energy,forces=dft_forces,virial=dft_virial (or stress=…). "
+        "[the usual names of ASE, GPUMD, QUIP, MACE, dpdata and VASP]",
+    ),
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="ASE's name of the file's format. [found out from name and content]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 AllColumns = Annotated[
     bool,
@@ -23,6 +39,37 @@ AllColumns = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
+
+
+def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with `~` at the beginning of its paths as the home directory, where no shell has seen to it."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        command(**{k: expanded(v) if isinstance(v, Path) else v for k, v in arguments.items()})
+
+    return run
+
+
+def file_options(labels: str | None, format: str | None) -> FileOptions:
+    """Of the command line's --labels and --format. Raises InputError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from snap_al.data.label_names import LabelKeys
+    from snap_al.data.readers import FileFormat, FileOptions
+
+    option = f"--labels {labels}"
+    try:
+        keys = None if labels is None else LabelKeys.parsed(labels)
+        option = f"--format {format}"
+        known = None if format is None else TypeAdapter(FileFormat).validate_python(format)
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{option}: {where} {first['msg'].removeprefix('Value error, ')}").on_all_ranks() from error
+    except ValueError as error:
+        raise InputError(f"--labels {error}").on_all_ranks() from error
+    return FileOptions(known, keys)
 
 
 def listed(text: str) -> list[str]:
@@ -49,6 +96,7 @@ def show(screen: Any) -> None:
 
 def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
     """Its warnings on stderr; as JSON, or on a screen with a line after it."""
+    show_read(found.get("read", ()))
     for text in found.get("warnings", ()):
         warn(text)
     if as_json:
@@ -56,6 +104,15 @@ def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], a
         return
     show(screen(found))
     say(after)
+
+
+def show_read(counts: Iterable[dict[str, Any]]) -> None:
+    """What was found in each file and how much of it is used, on stderr."""
+    from snap_al.data.counts import ReadCount
+
+    for content in counts:
+        for line in ReadCount(**content).described():
+            say(line, err=True)
 
 
 def numbers(option: str, text: str) -> list[float]:
@@ -84,5 +141,7 @@ def show_tables(tables: dict[str, Any], as_json: bool, everything: bool = False)
         typer.echo(json.dumps(tables))
         return
     for name, table in tables.items():
+        if name == "read":
+            continue
         title = f"on the {name} set" if name in ("training", "test") else name
         show(errors_table(table, title, everything=everything))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snap_al.config import load_config, make_labeler, read_run
+from snap_al.data.counts import ReadCount
 from snap_al.loop import Event, RunDirectory, initial_state, labels_left, read_inputs
 from snap_al.md import StageSettings
 
@@ -32,7 +33,7 @@ def plan(config_path: Path, out: Path, ranks: int) -> Plan:
         "stages": [_stage(stage) for stage in config.explore.protocol().stages],
         "cycles": config.explore.cycles,
         "ranks": ranks, "groups": groups, "ranks_of_a_group": [ranks // groups, -(-ranks // groups)],
-        "training": len(inputs.training), "test": len(inputs.test),
+        "training": len(inputs.training), "test": len(inputs.test), "read": [c.as_json() for c in inputs.read],
         "starting_labels": 0 if state.started else len(inputs.start),
         "labels": len(state.labelled), "labels_left": left, "core_seconds_of_a_label": each,
         "core_seconds_at_most": None if each is None else each * left,
@@ -62,6 +63,7 @@ def described(found: Plan) -> list[str]:
     ]
     if found["cycles"] > 1:
         lines.append(f"  all of it {found['cycles']} times")
+    lines += [line for read in found["read"] for line in ReadCount(**read).described()]
     lines.append(f"fitted first: {found['training']} configurations; tested on {found['test'] or 'the training set'}")
     where = {"here": "in the run's own processes", "folder": "by whoever answers in labels/answers"}
     jobs = where.get(

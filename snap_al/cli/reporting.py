@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snap_al.config import read_run
+from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
 from snap_al.potential import FittedPotential, stem_in
@@ -54,7 +55,7 @@ def _tables(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any] | None:
     """None for a file that is not there, or is not whole."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(require_regular_file(path).read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import Configuration
-from snap_al.data.readers import read_configurations
+from snap_al.data.carried import as_extended_xyz, with_results
+from snap_al.data.counts import ReadCount, count
+from snap_al.data.readers import FileContents, read_file
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
 from snap_al.errors import InputError, did_you_mean
@@ -44,16 +45,17 @@ def select(
 
     source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given. strategy: in place of the
     config's. Their info has pool_index, rank, score, energy_std (eV/atom) and force_std (eV/Å, the largest over atoms);
-    labels that the pool had are kept. Returns what --json prints. Raises InputError on all ranks.
+    all that the pool's frames carry is kept. Returns what --json prints. Raises InputError on all ranks.
     """
     comm = comm or world()
 
-    def read() -> tuple[RunConfig, RunInputs, list[Configuration]]:
+    def read() -> tuple[RunConfig, RunInputs, FileContents]:
         config = with_strategy(config_of(Path(source), [strategy] if strategy else ()), strategy)
         inputs = read_inputs(config, strict=config.fitsnap is None)
-        return config, inputs, read_configurations(Path(pool), config.descriptor.elements, labelled=False)
+        return config, inputs, read_file(Path(pool), config.descriptor.elements, labelled=False)
 
-    config, inputs, configurations = on_root(comm, read)
+    config, inputs, contents = on_root(comm, read)
+    configurations = contents.configurations
     wanted = config.query.batch if n is None else n
     if wanted < 1:
         raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
@@ -62,10 +64,14 @@ def select(
         found = select_from_pool(
             config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
         )
-    on_root(comm, lambda: _write(Path(out), configurations, found))
+    remarks = on_root(comm, lambda: _write(Path(out), contents, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "warnings": [*inputs.notes, *found.remarks, *_shortfall(found, wanted, config.query.budget)],
+        "selected": [vars(c) for c in found.chosen], "read": [c.as_json() for c in inputs.read],
+        "warnings": [
+            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)), *inputs.notes,
+            *found.remarks, *_shortfall(found, wanted, config.query.budget), *remarks,
+        ],
     }  # fmt: skip
 
 
@@ -86,12 +92,13 @@ def learn(
     if not strategies:
         raise InputError(f"--strategies: none given; known here: {', '.join(get_args(Strategy))}").on_all_ranks()
 
-    def read() -> tuple[list[RunConfig], list[LabelledConfiguration], list[LabelledConfiguration], RunInputs]:
+    def read() -> tuple[list[RunConfig], _Pool, list[LabelledConfiguration], RunInputs]:
         configs = [with_strategy(config_of(Path(source), strategies), name) for name in strategies]
         inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
         return configs, _pool_items(configs[0], inputs, pool), list(inputs.test), inputs
 
-    configs, items, test, inputs = on_root(comm, read)
+    configs, given, test, inputs = on_root(comm, read)
+    items, counts, left_out = given
     config = configs[0]
     study = Study(initial, config.query.batch, most)
     record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out))
@@ -110,19 +117,30 @@ def learn(
                 on_root(comm, record.write)
                 say(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
     chosen = [c.query.strategy for c in configs]
-    result = record.summary(chosen, range(seeds))
+    result = record.summary(chosen, range(seeds)) | {
+        "read": [c.as_json() for c in (*inputs.read, *counts)],
+        "warnings": [f"left out: {text}" for text in (*inputs.left_out, *left_out)],
+    }
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result
 
 
-def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> list[LabelledConfiguration]:
+_Pool = tuple[list[LabelledConfiguration], list[ReadCount], list[str]]
+"""Configurations, what was found in their file, and what of it was left out."""
+
+
+def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> _Pool:
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
-        return list(inputs.training)
+        return list(inputs.training), [], []
     like = config.training[0] if config.training else TrainingSource(path=Path(pool))
-    found = read_configurations(Path(pool), config.descriptor.elements, labelled=True, units=like.units)
-    return [LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping) for c in found]
+    found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=like.options)
+    items = [
+        LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping, str(pool))
+        for c in found.configurations
+    ]
+    return items, [count("pool", str(pool), found.frames, items, found.unread)], found.left_out
 
 
 def _learner(
@@ -173,14 +191,11 @@ def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[
     return [f"{wanted} asked for, {len(found.chosen)} selected: {why}"]
 
 
-def _write(out: Path, configurations: list[Configuration], found: PoolSelection) -> None:
-    from io import StringIO
-
-    import ase.io  # late: it is slow to import
-
+def _write(out: Path, contents: FileContents, found: PoolSelection) -> list[str]:
+    """Returns what extended XYZ cannot hold."""
     frames = []
     for rank, choice in enumerate(found.chosen):
-        atoms = configurations[choice.number].to_atoms()
+        atoms = with_results(contents.atoms[choice.number])
         atoms.info.update(
             pool_index=choice.number,
             rank=rank,
@@ -188,11 +203,9 @@ def _write(out: Path, configurations: list[Configuration], found: PoolSelection)
             energy_std=choice.energy_std,
             force_std=choice.force_std,
         )
-        if configurations[choice.number].group:
-            atoms.info["group"] = configurations[choice.number].group
+        if contents.configurations[choice.number].group:
+            atoms.info["group"] = contents.configurations[choice.number].group
         frames.append(atoms)
-    text = StringIO()
-    if frames:
-        ase.io.write(text, frames, format="extxyz")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, text.getvalue())
+    text, remarks = as_extended_xyz(frames)
+    write_atomically(out, text)
+    return remarks

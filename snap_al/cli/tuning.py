@@ -85,8 +85,8 @@ def tune(
     now = next((s for s in grid if s.settings == base), None)
     found = {
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
-        "tried": [_plain(s) for s in (*grid, *elements, *weights)],
-        "warnings": [*tuner.remarks, *_unwritable(config, items, chosen)],
+        "tried": [_plain(s) for s in (*grid, *elements, *weights)], "read": [c.as_json() for c in inputs.read],
+        "warnings": [*(f"left out: {text}" for text in inputs.left_out), *tuner.remarks, *_unwritable(config, items, chosen)],
     }  # fmt: skip
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found

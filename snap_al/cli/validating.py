@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, make_labeler, read_run
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import InputError, SnapALError, did_you_mean
 from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
@@ -176,7 +177,7 @@ def _crystal(potential: FittedPotential, config: RunConfig | None, structure: Pa
 
 def _read(path: Path, elements: tuple[str, ...]) -> Atoms:
     try:
-        atoms: Atoms = ase.io.read(path)  # type: ignore[assignment]  # one frame, without an index
+        atoms: Atoms = ase.io.read(require_regular_file(path))  # type: ignore[assignment]  # one frame, without an index
     except Exception as error:
         raise InputError(f"{path}: ASE cannot read a structure: {type(error).__name__}: {error}") from error
     if unknown := sorted(set(atoms.symbols) - set(elements)):
@@ -215,7 +216,7 @@ def _backend(settings: LabelSettings, folder: Path) -> LabelBackend:
 
 def _table(path: Path) -> dict[str, float]:
     try:
-        found = YAML(typ="safe", pure=True).load(path.read_text())
+        found = YAML(typ="safe", pure=True).load(require_regular_file(path, LARGEST_TEXT).read_text())
     except (OSError, YAMLError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):

@@ -11,10 +11,14 @@ import typer
 from snap_al.cli.options import (
     AllColumns,
     AsJson,
+    Format,
+    Labels,
     OutFolder,
+    file_options,
     listed,
     say,
     show_found,
+    show_read,
     show_tables,
     warn,
     working,
@@ -49,6 +53,9 @@ def fit(
 ) -> None:
     """Fit once to labelled configurations and write the potential files.
 
+    In the config's training and test entries, `labels:` names the labels of a file that have other names than ASE, GPUMD,
+    QUIP, MACE, dpdata or VASP give them, and `format:` and `units:` say how it is written.
+
     Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
     """
     from snap_al.cli.fitting import fit as fit_once
@@ -60,6 +67,8 @@ def fit(
         tables = fit_once(
             source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
         )  # fmt: skip
+    if comm.rank == 0:
+        show_read(tables["read"])
     for text in warnings:
         warn(text)
     if comm.rank == 0:
@@ -75,6 +84,8 @@ def evaluate(
             "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
         ),
     ] = False,
+    labels: Labels = None,
+    format: Format = None,
     as_json: AsJson = False,
     everything: AllColumns = False,
 ) -> None:
@@ -85,9 +96,14 @@ def evaluate(
     from snap_al.cli import actions
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(labels, format)
+    said: list[str] = []
     with working(comm.rank) as report:
-        table = actions.evaluate(folder, data, comm, recalibrate=recalibrate, report=report)
+        table = actions.evaluate(
+            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report
+        )  # fmt: skip
+    for text in said:
+        say(text, err=True)
     if comm.rank == 0:
         if as_json:
             typer.echo(json.dumps(table))
@@ -99,17 +115,24 @@ def predict(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with a fitted potential.")],
     data: Annotated[Path, typer.Argument(help="Configurations, any file that ASE reads.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write.")],
+    labels: Labels = None,
+    format: Format = None,
 ) -> None:
     """Energies, forces, stress and their stds, as extended XYZ.
+
+    Frames keep all that they carry. Labels that they have are written under REF_energy, REF_forces and REF_stress.
 
     Example: snap-al predict mo frames.extxyz -o predicted.extxyz
     """
     from snap_al.cli import actions
     from snap_al.parallel import on_root, world
 
-    comm = world()
+    comm, options = world(), file_options(labels, format)
+    said: list[str] = []
     with working(comm.rank) as report:
-        n = on_root(comm, lambda: actions.predict(folder, data, output, report))
+        n = on_root(comm, lambda: actions.predict(folder, data, output, report, options, said.append))
+    for text in said:
+        warn(text)
     if comm.rank == 0:
         say(f"wrote {n} configurations to {output}")
 

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from snap_al.config.deck import with_deck
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 
@@ -27,7 +28,7 @@ def load_config(path: Path, beside: Path | None = None, strategies: Sequence[str
 def read_yaml(path: Path) -> dict[str, Any]:
     """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it is executed."""
     try:
-        text = path.read_text()
+        text = require_regular_file(path, LARGEST_TEXT).read_text()
     except (OSError, UnicodeDecodeError) as error:
         hint = "`snap-al init -o FILE` writes one" if not path.exists() else "is it a text file?"
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}") from error

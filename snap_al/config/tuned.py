@@ -67,4 +67,9 @@ def _absolute(content: Any, config: RunConfig) -> None:
         if name in where and path is not None:
             where[name] = str(path.resolve())
     if "test" in content:
-        content["test"] = [str(path.resolve()) for path in config.test]
+        given = content["test"] if isinstance(content["test"], list) else [content["test"]]
+        paths = [str(test.path.resolve()) for test in config.test]
+        content["test"] = [
+            {**entry, "path": path} if isinstance(entry, dict) else path
+            for entry, path in zip(given, paths, strict=True)
+        ]

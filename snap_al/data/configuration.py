@@ -12,24 +12,15 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from snap_al.data.label import Label as Label
+from snap_al.data.label import voigt as voigt
+from snap_al.data.label_names import PREFIXES, names_read
+from snap_al.data.reading_labels import labels_of
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
 FLAT = 1e-10
 """A cell whose volume is this small next to its edges' lengths has none."""
-
-
-@dataclass(frozen=True)
-class Label:
-    """Reference values of one configuration, in ASE's units and signs.
-
-    energy: eV, of the whole cell. forces: (n_atoms, 3) eV/Å. stress: (6,) eV/Å³ in Voigt order xx yy zz yz xz xy,
-    positive under tension. Each is None when it is not known.
-    """
-
-    energy: float | None = None
-    forces: Array | None = None
-    stress: Array | None = None
 
 
 def shifted(label: Label, species: Sequence[str], eshift: Mapping[str, float]) -> Label:
@@ -101,40 +92,22 @@ class Configuration:
         return atoms
 
     @classmethod
-    def from_atoms(cls, atoms: Atoms, name: str = "") -> Configuration:
-        """From ASE Atoms; labels from its single-point results, or from `REF_energy`, `REF_forces`, `REF_stress`.
+    def from_atoms(cls, atoms: Atoms, name: str = "", label: Label | None = None) -> Configuration:
+        """From ASE Atoms. label: the one to give it; not given, what the Atoms carry (reading_labels.py).
 
-        The energy is the force-consistent free energy when the calculator has one.
+        The energy is the force-consistent free energy where there is one. Raises InputError for labels that disagree.
         """
-        results = dict(atoms.calc.results) if isinstance(atoms.calc, SinglePointCalculator) else {}
-        energy = results.get("free_energy", results.get("energy", atoms.info.get("REF_energy")))
-        forces = results.get("forces", atoms.arrays.get("REF_forces"))
-        stress = results.get("stress", atoms.info.get("REF_stress"))
         return cls(
             cell=np.array(atoms.cell.array, dtype=float),
             positions=np.array(atoms.positions, dtype=float),
             species=tuple(atoms.get_chemical_symbols()),
             pbc=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
-            label=Label(
-                energy=None if energy is None else float(energy),
-                forces=None if forces is None else np.array(forces, dtype=float),
-                stress=None if stress is None else voigt(np.array(stress, dtype=float), name),
-            ),
+            label=labels_of(atoms, name or "these atoms").label if label is None else label,
             name=name,
             group=str(atoms.info.get("group", atoms.info.get("config_type", ""))),
             charges=atoms.get_initial_charges() if atoms.has("initial_charges") else None,
             spins=atoms.get_initial_magnetic_moments() if atoms.has("initial_magmoms") else None,
         )
-
-
-def voigt(stress: Array, name: str = "") -> Array:
-    """A stress of 6 (Voigt), 9 or (3, 3) components as the 6 of ASE's Voigt order."""
-    if stress.size == 6:
-        return stress.ravel()
-    if stress.size == 9:
-        s = stress.reshape(3, 3)
-        return np.array([s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]])
-    raise InputError(f"{name or 'configuration'}: stress has {stress.size} components; give 6 (Voigt) or 9")
 
 
 def check_configuration(configuration: Configuration, elements: tuple[str, ...], where: str) -> None:
@@ -166,8 +139,9 @@ def check_label(configuration: Configuration, where: str) -> None:
     label = configuration.label
     if label.energy is None and label.forces is None and label.stress is None:
         raise InputError(
-            f"{where}: no energy, forces or stress found; snap_al reads ASE's own keys "
-            "(energy, forces, stress) and REF_energy, REF_forces, REF_stress"
+            f"{where}: no energy, forces or stress found; names that are read: {names_read('energy')}; "
+            f"{names_read('forces')}; {names_read('stress')}; the same with {', '.join(p.upper() for p in PREFIXES)} "
+            "in front, upper or lower case; and what `labels:` names"
         )
     shapes = {"energy": (), "forces": (len(configuration), 3), "stress": (6,)}
     for kind, value in vars(label).items():

@@ -23,6 +23,8 @@ class LabelledConfiguration:
     weights: Weights
     group: str = ""
     damping: Damping | None = None
+    source: str = ""
+    """The file that it was read from."""
 
 
 class Weighting:

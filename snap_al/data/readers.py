@@ -1,176 +1,284 @@
-"""Configurations from files that ASE reads, checked before anything uses them."""
+"""Configurations from files that ASE reads and from FitSNAP's JSON, checked before anything uses
+them.
+
+A file is read to its end, or the error names the frame at which reading stopped.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
-from ase import Atoms, units
-from pydantic import AfterValidator, BaseModel, ValidationInfo
+from ase import Atoms
+from pydantic import AfterValidator, ValidationInfo
 
-from snap_al.data.configuration import Configuration, Label, check_configuration, check_label
-from snap_al.errors import InputError
+from snap_al.data.configuration import Configuration, check_configuration, check_label
+from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
+from snap_al.data.frames import frames_marked, iterate_frames
+from snap_al.data.label_candidates import candidates
+from snap_al.data.label_families import require_key_somewhere, require_one_family
+from snap_al.data.label_names import LabelKeys
+from snap_al.data.label_units import Factors
+from snap_al.data.label_units import LabelUnits as LabelUnits
+from snap_al.data.open_text import beginning
+from snap_al.data.reading_labels import labels_of
+from snap_al.data.storage import expanded, require_regular_file
+from snap_al.data.vasp import read_vasp, vasp_format
+from snap_al.errors import InputError, did_you_mean
 
 
 def _beside_config(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
+    path = expanded(path)
     return path if folder is None or path.is_absolute() else Path(folder) / path
 
 
-MOST_COLUMNS = 10_000
-"""Of a frame, more than any program writes."""
 ConfigPath = Annotated[Path, AfterValidator(_beside_config)]
-"""A path in a config, relative to the config file."""
+"""A path in a config, relative to the config file; `~` is the home directory."""
 
 
-class LabelUnits(BaseModel, extra="forbid", frozen=True):
-    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in energy per length."""
+def _known_format(name: str) -> str:
+    from ase.io.formats import ioformats  # late: it is slow to import
 
-    energy: Literal["eV", "Ry", "Ha", "kcal/mol", "kJ/mol"] = "eV"
-    length: Literal["Angstrom", "Bohr", "nm"] = "Angstrom"
-    stress: Literal["eV/Angstrom^3", "GPa", "kbar", "bar"] = "eV/Angstrom^3"
-    stress_sign: Literal["tension", "pressure"] = "tension"
-    """What is positive: tension, as ASE and the elastic constants have it, or pressure, as LAMMPS and VASP do."""
-
-    def converted(self, configuration: Configuration) -> Configuration:
-        """In eV, Å and eV/Å³, tension positive."""
-        if self == LabelUnits():
-            return configuration
-        energy, length = _ENERGY[self.energy], _LENGTH[self.length]
-        stress = _STRESS[self.stress] * (1.0 if self.stress_sign == "tension" else -1.0)
-        label = configuration.label
-        return replace(
-            configuration, cell=configuration.cell * length, positions=configuration.positions * length,
-            label=Label(
-                None if label.energy is None else label.energy * energy,
-                None if label.forces is None else label.forces * (energy / length),
-                None if label.stress is None else label.stress * stress,
-            ),
-        )  # fmt: skip
+    readable = sorted(n for n, f in ioformats.items() if f.can_read)
+    if name not in readable:
+        raise ValueError(f"{name!r} is no format that ASE reads; {did_you_mean(name, readable)}")
+    return name
 
 
-_ENERGY = {
-    "eV": 1.0,
-    "Ry": units.Ry,
-    "Ha": units.Ha,
-    "kcal/mol": units.kcal / units.mol,
-    "kJ/mol": units.kJ / units.mol,
-}
-_LENGTH = {"Angstrom": 1.0, "Bohr": units.Bohr, "nm": 10.0}
-_STRESS = {"eV/Angstrom^3": 1.0, "GPa": units.GPa, "kbar": 0.1 * units.GPa, "bar": 1e-4 * units.GPa}
+FileFormat = Annotated[str, AfterValidator(_known_format)]
+"""ASE's name of a file format, such as extxyz or vasp-out."""
+FITSNAP = "fitsnap-json"
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How to read a file. format: ASE's name of it, found out when not given. labels: the names of
+    its labels, the usual ones when not given."""
+
+    format: str | None = None
+    labels: LabelKeys | None = None
+    units: LabelUnits = field(default_factory=LabelUnits)
+
+
+@dataclass
+class FileContents:
+    """What a file, or a folder of FitSNAP JSON files, holds.
+
+    configurations: those that can be used, and atoms: the same as ASE read them, with all that the
+    file says. frames: in the file, those that cannot be used among them. left_out: why, where that
+    is no error. unread: names that look like labels and were not read.
+    """
+
+    path: Path
+    configurations: list[Configuration] = field(default_factory=list)
+    atoms: list[Atoms] = field(default_factory=list)
+    frames: int = 0
+    left_out: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 def read_configurations(
     path: Path, elements: tuple[str, ...], *, labelled: bool, units: LabelUnits | None = None,
     problems: list[str] | None = None,
 ) -> list[Configuration]:  # fmt: skip
-    """Every frame of a file: extended XYZ, an ASE database, anything that ASE reads.
+    """The configurations of `read_file`."""
+    options = FileOptions(units=units or LabelUnits())
+    found = read_file(path, elements, labelled=labelled, options=options, lenient=problems is not None)
+    if problems is not None:
+        problems += found.left_out
+    return found.configurations
 
-    Raises InputError naming file and frame for what cannot be used; with `problems` it is left out and noted there.
+
+def read_file(
+    path: Path,
+    elements: tuple[str, ...],
+    *,
+    labelled: bool,
+    options: FileOptions | None = None,
+    lenient: bool = False,
+) -> FileContents:
+    """Every frame of a file: extended XYZ, an ASE database, VASP's output, FitSNAP JSON, anything
+    that ASE reads; or of all FitSNAP JSON files in a folder.
+
+    labelled: labels are wanted, and all of them must be understood. lenient: a frame that cannot be
+    used is left out, and the rest of a file that cannot be read to its end. Raises InputError
+    naming file and frame otherwise.
     """
-    found: list[Configuration] = []
-    for configuration in read_frames(path, problems=problems):
+    found = _Reading(path, options or FileOptions(), labelled, lenient).contents()
+    usable = FileContents(path, frames=found.frames, left_out=found.left_out, unread=found.unread)
+    for configuration, atoms in zip(found.configurations, found.atoms, strict=True):
         try:
             check_configuration(configuration, elements, configuration.name)
             if labelled:
                 check_label(configuration, configuration.name)
         except InputError as error:
-            if problems is None:
+            if not lenient:
                 raise
-            problems.append(str(error))
+            usable.left_out.append(str(error))
             continue
-        found.append(configuration if units is None else units.converted(configuration))
-    return found
+        usable.configurations.append(configuration)
+        usable.atoms.append(atoms)
+    return usable
 
 
-def read_frames(path: Path, format: str | None = None, problems: list[str] | None = None) -> list[Configuration]:
-    """Every frame as it is, named by file and number. format: ASE's name of it, found out when not given.
+def read_frames(
+    path: Path,
+    format: str | None = None,
+    problems: list[str] | None = None,
+    factors: Factors | None = None,
+) -> list[Configuration]:
+    """Every frame as it is, named by file and number, unchecked. format, factors: see FileOptions
+    and Factors.
 
-    Raises InputError for what cannot be read; with `problems` it is noted there, and what could be read is returned.
+    Raises InputError for what cannot be read; with `problems` it is noted there, and what could be
+    read is returned.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    frames: list[Atoms] = []
-    found: list[Configuration] = []
-    try:
-        for atoms in _iterate(path, format):
-            frames.append(atoms)
-    except Exception as error:
-        message = f"{path}: ASE cannot read it: {type(error).__name__}: {error}"
-        if problems is None or not frames:
-            raise InputError(message) from error
-        problems.append(f"{message} (after frame {len(frames) - 1})")
-    for number, atoms in enumerate(frames):
+    found = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
+    if problems is not None:
+        problems += found.left_out
+    return found.configurations
+
+
+class _Reading:
+    """One file on its way in."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: FileOptions,
+        labelled: bool,
+        lenient: bool,
+        factors: Factors | None = None,
+    ) -> None:
+        self._path, self._options, self._labelled, self._lenient = path, options, labelled, lenient
+        self._factors = factors or options.units.factors()
+        self._found = FileContents(path)
+
+    def contents(self) -> FileContents:
+        """Raises InputError."""
+        if not self._path.exists():
+            raise InputError(f"{self._path}: no such file")
+        if self._path.is_dir():
+            self._take_folder()
+        elif self._format() == FITSNAP:
+            self._take_json(self._path, "")
+        else:
+            self._take_frames()
+        if not self._found.configurations:
+            first = f"; the first: {self._found.left_out[0]}" if self._found.left_out else ""
+            raise InputError(f"{self._path}: no configurations in it that can be read{first}")
+        return self._found
+
+    def _format(self) -> str:
+        require_regular_file(self._path)
+        if self._options.format is not None:
+            return self._options.format
+        first = beginning(self._path)
+        if is_fitsnap_json(first):
+            return FITSNAP
+        if (vasp := vasp_format(first)) is not None:
+            return vasp
+        from ase.io.formats import UnknownFileTypeError, filetype  # late: it is slow to import
+
         try:
-            found.append(_configuration(atoms, f"{path}, frame {number}"))
+            return filetype(str(self._path))
+        except UnknownFileTypeError as error:
+            raise InputError(
+                f"{self._path}: ASE cannot read it: {error}; name its format with `format:`, such as extxyz or vasp-out"
+            ) from error
+        except Exception as error:
+            raise InputError(f"{self._path}: ASE cannot read it: {type(error).__name__}: {error}") from error
+
+    def _take_folder(self) -> None:
+        files = sorted(p for p in self._path.rglob("*.json") if is_fitsnap_json(beginning(p)))
+        if not files:
+            raise InputError(f"{self._path}: is a folder without FitSNAP JSON files; name a file, or a folder of them")
+        for path in files:
+            self._take_json(path, "" if path.parent == self._path else path.parent.name)
+
+    def _take_json(self, path: Path, group: str) -> None:
+        if self._options.labels is not None or self._options.units != LabelUnits():
+            raise InputError(f"{path}: FitSNAP JSON names its labels and units itself; take `labels:` and `units:` out")
+        self._found.frames += 1
+        with self._leaving_out():
+            configuration = read_json(path, group=group)
+            self._found.configurations.append(configuration)
+            self._found.atoms.append(configuration.to_atoms())
+
+    def _take_frames(self) -> None:
+        """Of any file but FitSNAP's."""
+        families: dict[str, tuple[str, ...]] | None = None
+        names: set[str] = set()
+        keys, unread = self._options.labels, dict.fromkeys(self._found.unread)
+        for where, atoms in self._frames():
+            names |= {c.name for c in candidates(atoms)}
+            with self._leaving_out():
+                labels = labels_of(atoms, where, keys, self._factors, required=self._labelled)
+                atoms.set_cell(atoms.cell.array * self._factors.cell)
+                atoms.set_positions(atoms.positions * self._factors.length, apply_constraint=False)
+                configuration = Configuration.from_atoms(atoms, where, labels.label)
+                if self._labelled:
+                    families = require_one_family(families, labels, where)
+                self._found.configurations.append(configuration)
+                self._found.atoms.append(atoms)
+                unread |= dict.fromkeys(labels.unread)
+        self._found.unread = list(unread)
+        if keys is not None and names and self._labelled:
+            require_key_somewhere(keys, names, self._path)
+
+    def _leaving_out(self) -> _LeavingOut:
+        return _LeavingOut(self._found.left_out if self._lenient else None)
+
+    def _frames(self) -> Iterator[tuple[str, Atoms]]:
+        """Named and counted. Where the file cannot be read further, raises InputError or, if
+        lenient, ends."""
+        format = self._format()
+        try:
+            if format in ("vasp-out", "vasp-xml"):
+                yield from self._vasp_steps(format)
+                return
+            for number, atoms in enumerate(iterate_frames(self._path, format, self._labelled)):
+                self._found.frames += 1
+                yield f"{self._path}, frame {number}", atoms
+            if (count := frames_marked(self._path, format)) > (n := self._found.frames):
+                self._stop(f"{self._path}, frame {n}: is cut off; ASE reads {n} of {count} frames")
         except InputError as error:
-            if problems is None:
-                raise
-            problems.append(str(error))
-    if not found:
-        raise InputError(f"{path}: no configurations in it")
-    return found
+            self._stop(str(error))
+        except Exception as error:  # noqa: BLE001  ASE's readers raise anything
+            after = f", after frame {self._found.frames - 1}" if self._found.frames else ""
+            self._stop(f"{self._path}{after}: ASE cannot read it: {type(error).__name__}: {error}")
+
+    def _vasp_steps(self, format: Any) -> Iterator[tuple[str, Atoms]]:
+        steps = read_vasp(self._path, format)
+        self._found.frames = steps.begun
+        if self._labelled:
+            self._found.left_out += steps.remarks(self._path)
+        for number, atoms in steps.converged if self._labelled else steps.without_wrong_labels:
+            yield f"{self._path}, step {number}", atoms
+        if steps.cut:
+            self._stop(f"{self._path}: {steps.cut}")
+
+    def _stop(self, why: str) -> None:
+        if not (self._lenient and self._found.configurations):
+            raise InputError(why)
+        read = len(self._found.configurations)
+        self._found.left_out.append(f"{why} (after frame {read - 1}; the {read} before it are used)")
 
 
-def _iterate(path: Path, format: str | None) -> Iterator[Atoms]:
-    import ase.io  # late: it is slow to import
+class _LeavingOut:
+    """Notes an InputError and goes on; without a list it passes."""
 
-    if format is None and path.suffix == ".db":
-        yield from _database(path)
-    else:
-        if path.suffix in (".xyz", ".extxyz"):
-            _require_possible(path)
-        yield from (atoms for atoms in ase.io.iread(path, ":", format) if isinstance(atoms, Atoms))
+    def __init__(self, problems: list[str] | None) -> None:
+        self._problems = problems
 
+    def __enter__(self) -> None:
+        """Nothing to do."""
 
-def _require_possible(path: Path) -> None:
-    """Raises ValueError for a frame of more atoms, or columns, than the file can hold: ASE would count up to them, for hours."""
-    with open(path, errors="replace") as file:
-        lines = sum(1 for _ in file)
-        file.seek(0)
-        while (count := _whole(file.readline())) is not None:
-            if count > lines:
-                raise ValueError(f"a frame of {count} atoms in a file of {lines} lines")
-            columns = sum(int(n) for n in re.findall(r":[SRIL]:(\d+)", file.readline()))
-            if columns > MOST_COLUMNS:
-                raise ValueError(f"a frame of {columns} columns")
-            for _ in range(count):
-                file.readline()
-
-
-def _whole(line: str) -> int | None:
-    """What ASE would take for a number of atoms; None where it would stop."""
-    try:
-        return int(line)
-    except ValueError:
-        return None
-
-
-def _database(path: Path) -> list[Atoms]:
-    """Without ASE's lock file: one that a killed writer left is waited for without end."""
-    import ase.db  # late: it is slow to import
-
-    with ase.db.connect(path, use_lock_file=False) as database:
-        return [_from_row(row) for row in database.select()]
-
-
-def _from_row(row: Any) -> Atoms:
-    """`REF_energy` and `REF_stress` may stand among a row's key-value pairs, and all `REF_*` in its data."""
-    atoms: Atoms = row.toatoms()
-    for name, value in {**row.key_value_pairs, **row.data}.items():
-        if name == "REF_forces":
-            atoms.arrays[name] = np.array(value, dtype=float)
-        elif name.startswith("REF_"):
-            atoms.info[name] = value
-    return atoms
-
-
-def _configuration(atoms: Atoms, where: str) -> Configuration:
-    try:
-        return Configuration.from_atoms(atoms, name=where)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: a label is not made of numbers: {error}") from error
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if self._problems is None or not isinstance(error, InputError):
+            return False
+        self._problems.append(str(error))
+        return True

@@ -29,7 +29,7 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
         from ase.build import make_supercell  # late: it is slow to import
 
         repeat = np.diag(self.supercell)
-        return [Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), name=f.name) for f in frames]
+        return [Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), f.name, Label()) for f in frames]
 
 
 class RattledStructures(StructureSource, extra="forbid", frozen=True):

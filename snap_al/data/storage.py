@@ -1,22 +1,61 @@
-"""Files that are either whole or not there: written beside, synced, then moved into place."""
+"""Files that are either whole or not there: written beside, synced, then moved into place; and
+which may be read."""
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
+from snap_al.errors import InputError
+
+LARGEST_TEXT = 256 * 2**20
+"""Bytes of a config, deck, script or coefficient file: more is none of these."""
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def require_regular_file(path: Path, largest: int | None = None) -> Path:
+    """Returns `path`, which is a file that can be read to its end, or is not there: opening it says
+    so then.
+
+    largest: bytes, for files that are read into memory at once. Raises InputError for a pipe,
+    device, socket or directory, which could block or never end, and for a larger file.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return path
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise InputError(f"{path}: is {kind}, not a regular file; copy what it holds into a file and name that one")
+    if largest is not None and found.st_size > largest:
+        raise InputError(f"{path}: has {found.st_size} bytes, and a file of its kind at most {largest}")
+    return path
+
+
+def expanded(path: Path | str) -> Path:
+    """With `~` or `~user` at its beginning as the home directory; as it is where there is none."""
+    return Path(os.path.expanduser(path))
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replaces `path` at once and durably: file and folder are synced. Creates missing folders. Raises OSError."""
+    """Replaces `path` at once and durably: file and folder are synced. Creates missing folders.
+    Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, content.encode() if isinstance(content, str) else content, durable=True)
     sync_folder(path.parent)
 
 
 def replace_file(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:
-    """Replaces `path` at once: a reader sees the old file or the new one. Not durable: a crash of the machine may lose
-    it, which is what a cache can afford. Raises OSError."""
+    """Replaces `path` at once: a reader sees the old file or the new one. Not durable: a crash of
+    the machine may lose it, which is what a cache can afford. Raises OSError."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(scratch, "wb") as file:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import replace_file
+from snap_al.data.storage import replace_file, require_regular_file
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.design_matrix import RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
@@ -46,7 +46,7 @@ class CachedEngine:
         """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""
         path = self._folder / f"{configuration.key}.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(require_regular_file(path), allow_pickle=False) as stored:
                 return ConfigurationRows(stored["values"], stored["reference"], stored["vanishing"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             rows = self._engine.rows(configuration)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, check_configuration
+from snap_al.data.storage import require_regular_file
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
@@ -132,7 +133,9 @@ class DescriptorEngine:
     def fingerprint(self) -> str:
         """Everything but the configuration that rows depend on, the version of LAMMPS among it."""
         session = self._session or self._open()
-        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self._reference.files()]
+        files = [
+            hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest() for path in self._reference.files()
+        ]
         parts = (FORMAT, self.settings.model_dump_json(), self._reference, files, self._pressure_unit, session.version)
         return repr(parts)
 

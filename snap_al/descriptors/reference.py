@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.storage import expanded
 from snap_al.descriptors.pair_types import check_elements, numbered
 from snap_al.errors import InputError
 from snap_al.sessions import Box, LammpsSession
@@ -53,7 +54,7 @@ class ReferencePotential:
         atom_style, fixes = "atomic", []
         coefficient_lines: list[list[str]] = []
         for line in lines:
-            words = line.split("#")[0].split()
+            words = [str(expanded(w)) if w[0] == "~" else w for w in line.split("#")[0].split()]
             if not words:
                 continue
             if words[0] == "pair_style" and len(words) > 1 and not style_line:

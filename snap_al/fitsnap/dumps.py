@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.storage import require_regular_file
 from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck
@@ -37,7 +38,7 @@ def write_dumps(deck: Deck, folder: Path, matrix: DesignMatrix, comm: Communicat
                 if name in deck.dumps:
                     write_array(folder / deck.dumps[name], column)
             if "dataframe" in deck.dumps:
-                rows = np.load(descriptors, mmap_mode="r")
+                rows = np.load(require_regular_file(descriptors), mmap_mode="r")
                 _write_dataframe(folder / deck.dumps["dataframe"], rows, truth, weights, index, matrix)
             if "descriptors" not in deck.dumps:
                 descriptors.unlink(missing_ok=True)

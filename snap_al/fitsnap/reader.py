@@ -12,19 +12,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from snap_al.data.fitsnap_units import property_units
+from snap_al.data.storage import LARGEST_TEXT, expanded, require_regular_file
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
 from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
-from snap_al.fitsnap.units import property_units
 
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
 
 def read_deck(path: Path) -> Deck:
     """Raises InputError naming section and key for what is unknown, malformed, or would be ignored."""
-    if not path.is_file():
+    if not require_regular_file(path, LARGEST_TEXT).is_file():
         raise InputError(f"{path}: no such deck")
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -54,7 +55,7 @@ class _Reader:
             scraper=self._scraper(),
             units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
             skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
-            data=self._path.parent / self._get("PATH", "dataPath", "JSON"), groups=groups,
+            data=self._path.parent / expanded(self._get("PATH", "dataPath", "JSON")), groups=groups,
             smartweights=self._flag("GROUPS", "smartweights", False), random_seed=seed,
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
@@ -220,10 +221,13 @@ class _Reader:
         name = self._get("PATH", "groupFile", "None")
         if name == "None":
             return []
-        path = self._path.parent / name
+        path = self._path.parent / expanded(name)
         if not path.is_file():
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
-        lines = [line.split("#")[0].split(maxsplit=1) for line in path.read_text().splitlines()]
+        lines = [
+            line.split("#")[0].split(maxsplit=1)
+            for line in require_regular_file(path, LARGEST_TEXT).read_text().splitlines()
+        ]
         return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
     def _group(self, name: str, line: str, kinds: dict[str, str]) -> Group:

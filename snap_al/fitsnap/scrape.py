@@ -15,6 +15,7 @@ import numpy as np
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, shifted
+from snap_al.data.label_units import Factors
 from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
 from snap_al.descriptors.reference import spin_vectors
@@ -58,7 +59,8 @@ def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]
                 left_out.append(_with_group(error, group))
                 continue
             weights = _weights(deck, group, len(configuration), n_testing if testing else n_training)
-            found.append(Scraped(configuration, weights, group.name, testing=testing))
+            source = str(deck.data / group.name)
+            found.append(Scraped(configuration, weights, group.name, source=source, testing=testing))
     if not found:
         first = f"; the first: {left_out[0]}" if left_out else ": the groups' sizes are all zero"
         raise InputError(f"{deck.path}: none of its configurations can be used{first}")
@@ -91,21 +93,27 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         if not files:
             raise InputError(f"{deck.path}: [GROUPS] {group.name}: no JSON files in {folder}")
-        return [partial(read_json, path, deck.units, deck.eshift) for path in files]
+        return [partial(read_json, path, deck.units, eshift=deck.eshift) for path in files]
     if deck.scraper == "XYZ":
         frames = _xyz_frames(deck, group, None if strict else left_out)
-        return [partial(_in_metal_units, c, deck.units, deck.eshift) for c in frames]
+        ev = deck.units.get("Energy", 1.0)
+        eshift = {element: shift * ev for element, shift in deck.eshift.items()}
+        return [partial(_shifted, c, eshift) for c in frames]
     found = outcars(deck.data / group.name)
     if not found:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}")
     steps: list[Configuration] = []
+    remarks: list[str] = []
     for path in found:
         try:
-            steps += read_outcar(path, total_energy=deck.total_energy, skip_incomplete=deck.skip_incomplete)
+            steps += read_outcar(
+                path, total_energy=deck.total_energy, skip_incomplete=deck.skip_incomplete, remarks=remarks
+            )
         except InputError as error:
             if strict:
                 raise
             left_out.append(_with_group(error, group))
+    left_out += [f"{text} (group {group.name})" for text in remarks]
     if not steps:
         raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR can be used; the first: {left_out[-1]}")
     return [partial(_shifted, c, deck.eshift) for c in steps]
@@ -115,7 +123,7 @@ def _xyz_frames(deck: Deck, group: Group, problems: list[str] | None) -> list[Co
     for ending in (".extxyz", ".xyz"):
         path = deck.data / f"{group.name}{ending}"
         if path.is_file():
-            return read_frames(path, "extxyz", problems)
+            return read_frames(path, "extxyz", problems, _factors(deck.units))
     raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
 
 
@@ -124,19 +132,13 @@ def _shifted(configuration: Configuration, eshift: dict[str, float]) -> Configur
     return configuration.labelled(shifted(configuration.label, configuration.species, eshift))
 
 
-def _in_metal_units(configuration: Configuration, units: dict[str, float], eshift: dict[str, float]) -> Configuration:
-    """units: by quantity, of the file; FitSNAP's XYZ files have stress in bar unless property_array says otherwise.
-    eshift: per atom of an element, in the file's unit of energy."""
-    label = shifted(configuration.label, configuration.species, eshift)
-    energy = None if label.energy is None else label.energy * units.get("Energy", 1.0)
-    forces = None if label.forces is None else label.forces * units.get("Forces", 1.0)
-    stress = None if label.stress is None else label.stress * units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS
-    length = units.get("Positions", 1.0)
-    moved = replace(
-        configuration, positions=configuration.positions * length,
-        cell=configuration.cell * units.get("Lattice", length),
+def _factors(units: dict[str, float]) -> Factors:
+    """FitSNAP's XYZ files have stress in bar, or in property_array's unit, where ASE expects eV/Å³."""
+    energy, length = units.get("Energy", 1.0), units.get("Positions", 1.0)
+    return Factors(
+        energy=energy, forces=units.get("Forces", 1.0), stress=units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS,
+        virial=energy, length=length, cell=units.get("Lattice", length),
     )  # fmt: skip
-    return moved.labelled(replace(label, energy=energy, forces=forces, stress=stress))
 
 
 def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configuration:

@@ -62,7 +62,7 @@ class AseLabeler:
             raise LabelError(f"{self._name} raised {type(error).__name__}: {error}") from error
         if self._magmoms and configuration.spins is None:
             del atoms.arrays["initial_magmoms"]
-        asked, answered = configuration, Configuration.from_atoms(atoms)
+        asked, answered = configuration, Configuration.from_atoms(atoms, label=Label())
         if answered.key != asked.key:
             raise LabelError(f"{self._name} changed the structure it was asked to label")
         return check_result(configuration, label)

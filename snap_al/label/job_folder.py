@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.label.backend import encode_structure, result_paths
 from snap_al.label.settings import LabelSettings
 
@@ -64,7 +64,7 @@ class JobFolder:
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.home / "job.json").read_text())
+        found: dict[str, Any] = json.loads(require_regular_file(self.home / "job.json").read_text())
         return found
 
     def begin(self) -> None:
@@ -74,7 +74,7 @@ class JobFolder:
 
     def starts(self) -> int:
         path = self.home / "starts"
-        return len(path.read_bytes().splitlines()) if path.exists() else 0
+        return len(require_regular_file(path).read_bytes().splitlines()) if path.exists() else 0
 
     def forget(self) -> None:
         """It was given up, and is asked for anew."""
@@ -82,7 +82,7 @@ class JobFolder:
 
     def said(self) -> str:
         """The last lines of its output."""
-        text = self.output.read_text(errors="replace") if self.output.exists() else ""
+        text = require_regular_file(self.output).read_text(errors="replace") if self.output.exists() else ""
         return " | ".join(text.strip().splitlines()[-LINES:]) or "it said nothing"
 
     @contextmanager
@@ -102,7 +102,7 @@ class JobFolder:
         path = self.home / "lock"
         if not path.exists():
             return 0
-        with open(path) as file:
+        with open(require_regular_file(path)) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -122,7 +122,7 @@ class JobFolder:
         if not path.exists():
             return "", 0
         try:
-            found = json.loads(path.read_text())
+            found = json.loads(require_regular_file(path).read_text())
             return str(found["token"]), int(found["starts"])
         except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
             return "", 0

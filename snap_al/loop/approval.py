@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import RunError
 
 POLL_SECONDS = 0.5
@@ -32,7 +32,7 @@ class Approval:
     def waiting(self) -> dict[str, list[dict[str, Any]]]:
         """Batches without an answer."""
         asked = sorted(self.folder.glob("*.json"))
-        return {p.stem: json.loads(p.read_text()) for p in asked if self.answer(p.stem) is None}
+        return {p.stem: json.loads(require_regular_file(p).read_text()) for p in asked if self.answer(p.stem) is None}
 
     def answer(self, batch: str) -> bool | None:
         """None while there is none."""

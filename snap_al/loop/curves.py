@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from snap_al.data import LabelledConfiguration
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.loop.learning import Curve, Study, summary
 from snap_al.loop.settings import RunConfig
 
@@ -36,7 +36,7 @@ class CurveFile:
         """With the curves that the file on disk has, if they are of the same inputs."""
         digest = _digest(items, test, config, study, hold_out)
         try:
-            stored = json.loads(self.path.read_text())
+            stored = json.loads(require_regular_file(self.path).read_text())
             if stored["format"] != FORMAT or stored["digest"] != digest:
                 raise ValueError("of other inputs")
             curves = tuple(_curve(c) for c in stored["curves"])

@@ -55,6 +55,8 @@ class Driver:
     ) -> None:  # fmt: skip
         self._state = initial_state(config)
         self._config, self._inputs, self._directory = config, inputs, directory
+        self.read = inputs.read
+        self.read_lines = [*(line for c in inputs.read for line in c.described()), *inputs.left_out]
         self._journal, self._comm, self._observe, self._report = journal, comm, observe, report
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)

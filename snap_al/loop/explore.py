@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import RunError
 from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
@@ -161,7 +161,7 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
     """A segment that ended the job before is not walked into again: it counts as failed."""
     reason = None
     if comm.rank == 0 and record.exists():
-        reason = record.read_text()
+        reason = require_regular_file(record).read_text()
     reason = comm.bcast(reason)
     return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
 

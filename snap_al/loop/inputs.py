@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, shifted
-from snap_al.data.readers import read_configurations
+from snap_al.data.counts import ReadCount, SetName, by_source, count
+from snap_al.data.readers import read_file
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fitsnap import read_deck, scrape
-from snap_al.loop.settings import RunConfig, TrainingSource
+from snap_al.loop.settings import LabelledFile, RunConfig, TrainingSource
 from snap_al.loop.walkers import Walker
 from snap_al.md import StageSettings
 from snap_al.potential import not_compared, param_file, read_snapcoeff
@@ -28,9 +30,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RunInputs:
-    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. digests: content of each
-    file, by where the config names it; a resumed run must find the same. notes: what a user may not expect, and that is no
-    fault."""
+    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. read: what
+    was found in each labelled file. digests: content of each file, by where the config names it; a resumed run must find the same.
+    notes: what a user may not expect, and that is no fault."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
@@ -39,6 +41,7 @@ class RunInputs:
     walkers: tuple[Walker, ...]
     prior_mean: Array | None
     left_out: tuple[str, ...]
+    read: tuple[ReadCount, ...]
     digests: dict[str, str]
     notes: tuple[str, ...] = ()
 
@@ -50,19 +53,24 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     """
     elements = config.descriptor.elements
     given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
-    problems = None if strict else left_out
-    training = [item for source in config.training for item in _labelled(source, config, problems)]
-    sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
-    test = [item for source in sources for item in _labelled(source, config, problems)]
+    files = _Files(config, strict, left_out)
+    training = [item for source in config.training for item in files.items("training", source, source)]
+    weighted = TrainingSource(path=Path(), eweight=1, fweight=1, vweight=1)
+    test = [item for source in config.test for item in files.items("test", source, weighted)]
+    sets: dict[SetName, list[LabelledConfiguration]] = {
+        "training": [item for item in given if not item.testing],
+        "test": [item for item in given if item.testing],
+    }
     reference = ReferencePotential.parse(list(config.reference), elements)
     inputs = RunInputs(
         reference=reference,
-        training=(*(item for item in given if not item.testing), *training),
-        test=(*(item for item in given if item.testing), *test),
+        training=(*sets["training"], *training),
+        test=(*sets["test"], *test),
         start=tuple(config.start.configurations(elements, config.seed)),
         walkers=tuple(_walkers(config, reference)),
         prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
         left_out=tuple(left_out),
+        read=(*by_source("training", sets["training"]), *by_source("test", sets["test"]), *files.counts),
         digests={},
         notes=() if config.prior_mean is None else tuple(filter(None, [not_compared(config.prior_mean)])),
     )
@@ -71,7 +79,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
             f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
         )
     for where, path in (_files(config) | {f"reference file {p}": p for p in reference.files()}).items():
-        inputs.digests[where] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        inputs.digests[where] = _digest_of_file(path)
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
@@ -87,16 +95,35 @@ def _digest(items: Sequence[LabelledConfiguration]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _labelled(source: TrainingSource, config: RunConfig, problems: list[str] | None) -> list[LabelledConfiguration]:
-    elements = config.descriptor.elements
-    found = read_configurations(source.path, elements, labelled=True, units=source.units, problems=problems)
-    return [
-        LabelledConfiguration(
-            c.labelled(shifted(c.label, c.species, config.eshift)), source.weights, source.group or c.group or source.path.stem,
-            source.damping,
-        )
-        for c in found
-    ]  # fmt: skip
+class _Files:
+    """Labelled files of a config. counts: what was found in each so far."""
+
+    def __init__(self, config: RunConfig, strict: bool, left_out: list[str]) -> None:
+        self._config, self._strict, self._left_out = config, strict, left_out
+        self.counts: list[ReadCount] = []
+
+    def items(self, set: SetName, source: LabelledFile, weighted: TrainingSource) -> list[LabelledConfiguration]:
+        """With the weights and damping of `weighted`. Raises InputError."""
+        elements = self._config.descriptor.elements
+        found = read_file(source.path, elements, labelled=True, options=source.options, lenient=not self._strict)
+        self._left_out += found.left_out
+        items = [
+            LabelledConfiguration(
+                c.labelled(shifted(c.label, c.species, self._config.eshift)), weighted.weights,
+                source.group or c.group or source.path.stem, weighted.damping, str(source.path),
+            )
+            for c in found.configurations
+        ]  # fmt: skip
+        self.counts.append(count(set, str(source.path), found.frames, items, found.unread))
+        return items
+
+
+def _digest_of_file(path: Path) -> str:
+    """Of a file's content, or of that of all FitSNAP JSON files in a folder."""
+    digest = hashlib.sha256()
+    for part in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
+        digest.update(require_regular_file(part).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:
@@ -117,7 +144,7 @@ def _check_stage(stage: StageSettings, structures: list[Configuration], referenc
     """Raises InputError for a script that would end Python, or does not go with the structures."""
     path = stage.script_path()
     check_script(path)
-    script = path.read_text().replace("&\n", " ")
+    script = require_regular_file(path, LARGEST_TEXT).read_text().replace("&\n", " ")
     holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
     for c in structures:
         if not all(c.pbc) and holds_pressure:
@@ -140,7 +167,7 @@ def _files(config: RunConfig) -> dict[str, Path]:
         found["prior_mean"] = config.prior_mean
         if (beside := param_file(config.prior_mean)).is_file():
             found["prior_mean, its .snapparam"] = beside
-    found |= {f"test.{n}": path for n, path in enumerate(config.test)}
+    found |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
     found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
     if config.explore is not None:
         found |= {f"explore.walkers.{n}.structure": s.structure for n, s in enumerate(config.explore.walkers)}

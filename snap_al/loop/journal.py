@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from snap_al.data.storage import sync_folder
+from snap_al.data.storage import require_regular_file, sync_folder
 from snap_al.errors import InputError
 
 FORMAT = 2
@@ -30,7 +30,7 @@ def read_events(path: Path) -> list[Event]:
 def _parse(path: Path) -> tuple[list[Event], int]:
     """Events, and how many bytes of the file are whole."""
     events: list[Event] = []
-    data = path.read_bytes()
+    data = require_regular_file(path).read_bytes()
     position = 0
     for line in data.splitlines(keepends=True):
         event = _decode(line)
@@ -52,7 +52,7 @@ class Journal:
         """Raises InputError when another living run writes to it, or the journal is damaged."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
+            self._file = open(require_regular_file(path), "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
         except OSError as error:
             raise InputError(f"{path.parent}: cannot be written to: {error.strerror}; give another --out") from error
         try:
@@ -115,7 +115,7 @@ def is_running(path: Path) -> bool:
     """Whether a living process holds the journal's lock."""
     if not path.exists():
         return False
-    with open(path, "rb") as file:
+    with open(require_regular_file(path), "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import RunError
 from snap_al.label.backend import decode_structure, encode_structure
 from snap_al.md import Check
@@ -89,7 +89,7 @@ class RunDirectory:
         """Raises RunError for a file that holds something else."""
         path = self.checks(walker, segment)
         try:
-            stored = json.loads(path.read_text()) if path.exists() else []
+            stored = json.loads(require_regular_file(path).read_text()) if path.exists() else []
             if any(not isinstance(v, int | float | None) for c in stored for v in c.values()):
                 raise ValueError("what should be a number is none")
             return [Check(**c) for c in stored]
@@ -107,7 +107,7 @@ class RunDirectory:
         """Raises RunError when the file is gone or is another structure."""
         path = self._query(key)
         try:
-            configuration = decode_structure(json.loads(path.read_text()))
+            configuration = decode_structure(json.loads(require_regular_file(path).read_text()))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: the structure of a query cannot be read: {error}") from error
         if configuration.key != key:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, model_validator
 
-from snap_al.data.readers import ConfigPath, LabelUnits
+from snap_al.data.label_names import LabelKeys
+from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, LabelUnits
 from snap_al.data.starting_set import StartSettings
 from snap_al.data.weights import Damping, Weights
 from snap_al.descriptors import SnapSettings
@@ -21,17 +23,32 @@ from snap_al.query import QuerySettings
 from snap_al.sessions import LammpsSettings
 
 
-class TrainingSource(BaseModel, extra="forbid", frozen=True):
-    """Labelled configurations of the user's own."""
+class LabelledFile(BaseModel, extra="forbid", frozen=True):
+    """Labelled configurations of the user's own, and how to read them."""
 
     path: ConfigPath
+    """A file that ASE reads, a FitSNAP JSON file, or a folder of these."""
     group: str = ""
     """What the file says (`group` or `config_type`), or the file's name, when not given."""
+    labels: LabelKeys | None = None
+    """Names of the labels in the file, such as {energy: dft_energy, forces: dft_forces, virial: dft_virial}; when not
+    given, the usual ones (data/label_names.py)."""
+    format: FileFormat | None = None
+    """ASE's name of the file's format; found out from name and content when not given."""
+    units: LabelUnits = LabelUnits()
+    """Those of the file; ASE's when not given."""
+
+    @property
+    def options(self) -> FileOptions:
+        return FileOptions(self.format, self.labels, self.units)
+
+
+class TrainingSource(LabelledFile, extra="forbid", frozen=True):
+    """The same with weights."""
+
     eweight: float = Field(default=100.0, ge=0)
     fweight: float = Field(default=1.0, ge=0)
     vweight: float = Field(default=0.0, ge=0)
-    units: LabelUnits = LabelUnits()
-    """Those of the file; ASE's when not given."""
     damping: Damping | None = None
     """Less weight for labels far outside the range of use; off unless given."""
 
@@ -119,8 +136,10 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
         return self
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _as_files(value: object) -> object:
+    """One or several, each a path alone or with how to read it."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return [{"path": entry} if isinstance(entry, str | Path) else entry for entry in listed]
 
 
 class RunConfig(BaseModel, extra="forbid", frozen=True):
@@ -135,8 +154,9 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     descriptor.elements, or names of elements: `pair_coeff Cu Au 29 79`. Lines that are for another element than their type is are
     refused; charges of zbl may differ from atomic numbers by less than 0.5."""
     training: tuple[TrainingSource, ...] = ()
-    test: Annotated[tuple[ConfigPath, ...], BeforeValidator(_listed)] = ()
-    """Labelled configurations that are never fitted, to measure errors and calibration on."""
+    test: Annotated[tuple[LabelledFile, ...], BeforeValidator(_as_files)] = ()
+    """Labelled configurations that are never fitted, to measure errors and calibration on: paths, or entries as in
+    `training` with path, group, labels, format and units."""
     prior_mean: ConfigPath | None = None
     """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given. It must be of the
     same descriptor, which the .snapparam beside it tells."""

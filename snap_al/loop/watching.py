@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix
 from snap_al.fit import Posterior
 from snap_al.loop.pool import as_labelled, with_atoms
@@ -30,7 +30,9 @@ def rule_of(config: RunConfig, state: RunState, posterior: Posterior, directory:
     if query.rule == "std":
         return WhenUncertain(state.tolerance)
     if query.rule == "grade":
-        return WhenExtrapolating(np.load(directory.active_set(state.fits), allow_pickle=False), query.max_grade)
+        return WhenExtrapolating(
+            np.load(require_regular_file(directory.active_set(state.fits)), allow_pickle=False), query.max_grade
+        )
     if query.rule == "flare":
         return WhenAboveNoise(float(posterior.noise_by_kind[FORCE]), query.flare_factor)
     if query.rule == "hal":

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import sync_file
+from snap_al.data.storage import require_regular_file, sync_file
 from snap_al.errors import LammpsError, RunError
 from snap_al.md.bias import Bias
 from snap_al.md.boxes import create, gather_frame, make_room_for_md, take_back_tilts
@@ -167,7 +167,7 @@ def _leave_restart(session: LammpsSession, path: Path) -> None:
 
 def _require_whole(restart: Path) -> None:
     """Raises RunError: LAMMPS does not notice when a disk does not take what it writes, but puts the same bytes at both ends."""
-    with open(restart, "rb") as file:
+    with open(require_regular_file(restart), "rb") as file:
         begin = file.read(len(ENDS))
         file.seek(-min(len(ENDS), restart.stat().st_size), os.SEEK_END)
         if (begin, file.read()) != (ENDS, ENDS):

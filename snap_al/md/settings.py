@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from snap_al.data.readers import ConfigPath
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.errors import InputError
 from snap_al.options import GIVEN, Table
 
@@ -148,7 +149,7 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             raise InputError(f"explore.script: no LAMMPS script at {path}")
-        text = path.read_text()
+        text = require_regular_file(path, LARGEST_TEXT).read_text()
         for name in self.variables:
             if not re.search(rf"\bv_{name}\b|\$\{{{name}\}}", text):
                 raise InputError(f"explore.variables: {path} has no variable {name!r}")

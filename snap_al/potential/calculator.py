@@ -17,7 +17,7 @@ from ase.calculators.calculator import Calculator, CalculatorSetupError, all_cha
 from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import LammpsError
 from snap_al.parallel import SERIAL
@@ -65,7 +65,7 @@ class LammpsCalculator(Calculator):
         self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
     ) -> None:  # fmt: skip
         super().calculate(atoms, properties, system_changes)
-        configuration = Configuration.from_atoms(self.atoms)
+        configuration = Configuration.from_atoms(self.atoms, label=Label())
         if unknown := sorted(set(configuration.species) - set(self._elements)):
             raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(self._elements)}")
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
 from snap_al.errors import InputError
 from snap_al.potential.comparison import Header, check_descriptor
@@ -38,7 +39,9 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
     file and by the `.snapparam` beside it, if there is one.
     """
     try:
-        lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
+        lines = [
+            line.split("#")[0].split() for line in require_regular_file(path, LARGEST_TEXT).read_text().splitlines()
+        ]
         (n_elements, width), *rest = ([*words] for words in lines if words)
         headers, values = _blocks(rest, int(n_elements), int(width), settings.elements)
     except OSError as error:

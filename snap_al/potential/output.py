@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file, write_atomically
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fit import Posterior
@@ -64,7 +64,8 @@ class FittedPotential:
         """Raises InputError when the folder does not hold what `write` leaves."""
         folder = Path(folder)
         try:
-            description = json.loads((folder / "descriptor.json").read_text())
+            described_by = require_regular_file(folder / "descriptor.json", LARGEST_TEXT)
+            description = json.loads(described_by.read_text())
             described = description["descriptor"]
             if not described.get("chemflag"):  # 0.1.0 kept a flag that changes nothing without
                 described["wselfallflag"] = False
@@ -74,7 +75,7 @@ class FittedPotential:
             reference = ReferencePotential(
                 tuple(stored["styles"]), coefficients, stored["atom_style"], tuple(stored["fixes"])
             )
-            posterior = Posterior.from_bytes((folder / "posterior.npz").read_bytes())
+            posterior = Posterior.from_bytes(require_regular_file(folder / "posterior.npz").read_bytes())
         except FileNotFoundError as error:
             raise InputError(f"{folder}: no fitted potential here: {error.filename} is missing") from error
         except (ValueError, KeyError, TypeError, ValidationError) as error:

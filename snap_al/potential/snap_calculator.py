@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, all_changes
 from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
 from snap_al.fit import Posterior
 from snap_al.potential.calculator import LammpsCalculator
@@ -113,7 +113,7 @@ class SnapCalculator(Calculator):
             self._plain.calculate(self.atoms, properties, all_changes)
             self.results = self._plain.results
             return
-        configuration, elements = Configuration.from_atoms(self.atoms), self.potential.settings.elements
+        configuration, elements = Configuration.from_atoms(self.atoms, label=Label()), self.potential.settings.elements
         if unknown := sorted(set(configuration.species) - set(elements)):
             raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(elements)}")
         numbers = np.array([elements.index(symbol) for symbol in configuration.species])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -103,11 +104,19 @@ class Progress:
     def __call__(self, event: Event, state: RunState) -> None:
         line = describe(event)
         if line:
-            self._console.print(Text(in_message(line)), soft_wrap=True)
-            self._write(logging.INFO, line)
+            self.say(line)
         if self._status is not None:
             self._doing = doing(state)
             self._status.update(self._doing)
+
+    def say(self, line: str) -> None:
+        """A line on the console and in the log."""
+        self._console.print(Text(in_message(line)), soft_wrap=True)
+        self._write(logging.INFO, line)
+
+    def say_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""

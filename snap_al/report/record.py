@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.storage import require_regular_file
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.potential import FittedPotential
 from snap_al.report.summary import segments
@@ -37,7 +38,7 @@ class Predictions:
     def read(cls, path: Path) -> Predictions | None:
         """None for a file that is not there, is cut off, or is of an earlier version."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(require_regular_file(path), allow_pickle=False) as stored:
                 found = {name: stored[name] for name in stored.files}
             variance = sum(found[name] ** 2 for name in ("epistemic_std", "model_error_std", "noise_std"))
             names = tuple(str(name) for name in found["names"])

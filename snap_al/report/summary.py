@@ -74,7 +74,10 @@ def metrics(summary: Summary) -> dict[str, Any]:
     return found if last is None else {**found, last["on"]: last["table"]}
 
 
-def write_metrics(directory: RunDirectory, events: list[Event], state: RunState) -> dict[str, Any]:
-    content = metrics(summarise(events, state))
+def write_metrics(
+    directory: RunDirectory, events: list[Event], state: RunState, read: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """read: what was found in each labelled file."""
+    content = metrics(summarise(events, state)) | {"read": read}
     write_atomically(directory.metrics, json.dumps(content, indent=1) + "\n")
     return content

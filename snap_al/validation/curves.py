@@ -16,7 +16,7 @@ from ase.calculators.calculator import Calculator
 from ase.units import GPa, kB
 from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.descriptors import DescriptorEngine, Kind
 from snap_al.fit import row_std
 from snap_al.potential import FittedPotential
@@ -171,7 +171,7 @@ def compression(
 
 def _energies(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
     """eV next to the last frame, and the std of that difference."""
-    rows = [engine.rows(Configuration.from_atoms(atoms)) for atoms in frames]
+    rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     n = np.array([len(atoms) for atoms in frames])
     values, reference = np.array([r.values[0] for r in rows]) * n[:, None], np.array([r.reference[0] for r in rows]) * n
     posterior, differences = potential.posterior, values - values[-1]
@@ -181,7 +181,7 @@ def _energies(potential: FittedPotential, engine: DescriptorEngine, frames: list
 
 def _pressures(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
     """GPa, and its std."""
-    rows = [engine.rows(Configuration.from_atoms(atoms)) for atoms in frames]
+    rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA
     reference = np.array([r.reference[-6:-3].mean() for r in rows]) / BAR_PER_GPA
     posterior = potential.posterior

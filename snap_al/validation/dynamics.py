@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.configuration import Configuration
-from snap_al.data.storage import write_atomically
+from snap_al.data.configuration import Configuration, Label
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import LammpsError
 from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
 from snap_al.md.boxes import create
@@ -65,7 +65,7 @@ def nve(
     try:
         with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
             session.where = "validation, NVE: "
-            create(session, potential, Configuration.from_atoms(atoms, "crystal"))
+            create(session, potential, Configuration.from_atoms(atoms, "crystal", Label()))
             session.commands(["neighbor 1.0 bin", *potential.pair_commands(files)])
             session.command(f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian")
             session.commands(
@@ -87,7 +87,7 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
     """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
 
     def taken() -> str:
-        reason = record.read_text() if record.exists() else ""
+        reason = require_regular_file(record).read_text() if record.exists() else ""
         record.unlink(missing_ok=True)
         return reason
 
@@ -122,7 +122,7 @@ def npt(
         return Verdict(not SMALLEST <= share <= LARGEST, f"{share:.2f} times the crystal's volume")
 
     result = run_segment(
-        comm, potential, files, Protocol.of([stage]), SegmentStart(Configuration.from_atoms(atoms, "crystal"), None, 0, seed, stage.check_every, name="validation, NPT"),
+        comm, potential, files, Protocol.of([stage]), SegmentStart(Configuration.from_atoms(atoms, "crystal", Label()), None, 0, seed, stage.check_every, name="validation, NPT"),
         look, restart_out=scratch, log=files / "npt.log", lammps=lammps, on_abort=lambda text: write_atomically(aborted, text),
     )  # fmt: skip
     on_root(comm, lambda: scratch.unlink(missing_ok=True))

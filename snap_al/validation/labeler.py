@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from snap_al.data.configuration import Configuration
+from snap_al.data.configuration import Configuration, Label
 from snap_al.errors import LabelError
 from snap_al.label import LabelBackend
 
@@ -28,7 +28,7 @@ class LabelCalculator(Calculator):
         self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
     ) -> None:  # fmt: skip
         super().calculate(atoms, properties, system_changes)
-        configuration = Configuration.from_atoms(self.atoms)
+        configuration = Configuration.from_atoms(self.atoms, label=Label())
         job = self._backend.submit(configuration)
         while (result := self._backend.poll(job, configuration)) is None:
             time.sleep(POLL_SECONDS)

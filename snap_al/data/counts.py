@@ -1,0 +1,101 @@
+"""How much of each file was read, and how many of its labels are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from snap_al.data.labelled import LabelledConfiguration
+
+SetName = Literal["training", "test", "pool", "data"]
+
+
+@dataclass(frozen=True)
+class ReadCount:
+    """Of one file, or of one group of a FitSNAP deck.
+
+    frames: that the file has. energies and stresses: of how many frames they are used; forces: on
+    how many atoms. Used is what has a label and a weight above zero. weightless: kinds with labels
+    of weight 0. unread: names that look like labels and were not read.
+    """
+
+    set: SetName
+    file: str
+    frames: int
+    energies: int = 0
+    forces: int = 0
+    stresses: int = 0
+    weightless: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def described(self) -> list[str]:
+        """The same as sentences."""
+        used = f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses of {self.stresses}"
+        lines = [f"read {self.file} ({self.set}): {_counted(self.frames, 'frame')}; used: {used}"]
+        for kind in self.weightless:
+            weight = {"energies": "eweight", "forces": "fweight", "stresses": "vweight"}[kind]
+            lines.append(f"{self.file}: has {kind}, which are not used: their weight, {weight}, is 0")
+        if self.unread:
+            lines.append(
+                f"{self.file}: not read, though they look like labels: {', '.join(map(_shown, self.unread))}; "
+                "`labels:` in a config, `--labels` on the command line name what to read"
+            )
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def count(
+    set: SetName,
+    file: str,
+    frames: int,
+    items: Iterable[LabelledConfiguration],
+    unread: Sequence[str] = (),
+) -> ReadCount:
+    """items: the configurations of the file that are used."""
+    used, weightless = {"energies": 0, "forces": 0, "stresses": 0}, {}
+    for item in items:
+        label, weights, core = item.configuration.label, item.weights, item.configuration.core
+        atoms = len(item.configuration) if core is None else int(core.sum())
+        for kind, value, weight, number in (
+            ("energies", label.energy, weights.energy, 1),
+            ("forces", label.forces, weights.force, atoms),
+            ("stresses", label.stress, weights.stress, 1),
+        ):
+            if value is not None and weight > 0:
+                used[kind] += number
+            elif value is not None:
+                weightless[kind] = True
+    return ReadCount(set, file, frames, **used, weightless=tuple(weightless), unread=tuple(unread))
+
+
+def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:
+    """Of configurations that know where they come from, in the order in which the sources
+    appear."""
+    sources: dict[str, list[LabelledConfiguration]] = {}
+    for item in items:
+        sources.setdefault(item.source, []).append(item)
+    return [count(set, source, len(found), found) for source, found in sources.items()]
+
+
+def without_left_out(
+    counts: Iterable[ReadCount], kept: dict[SetName, Iterable[LabelledConfiguration]]
+) -> tuple[ReadCount, ...]:
+    """The same when some of what was read could not be computed. kept: what could, by set."""
+    found = []
+    items = {name: list(content) for name, content in kept.items()}
+    for c in counts:
+        now = count(c.set, c.file, c.frames, (i for i in items[c.set] if i.source == c.file), c.unread)
+        found.append(replace(now, weightless=c.weightless))
+    return tuple(found)
+
+
+def _shown(name: str) -> str:
+    """A name of a file's own, without what a terminal would take for a command."""
+    return name if name.isprintable() else repr(name)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,45 @@
+"""What a frame holds that may be a label, wherever ASE's readers put it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A number or array of a frame, with its name. per_atom: it stands in a column of its own."""
+
+    name: str
+    value: NDArray[Any]
+    per_atom: bool
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """Also of what cannot be one, such as lists of different lengths, which then is its only element."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        found = np.empty((), dtype=object)
+        found[()] = value
+        return found
+
+
+def candidates(atoms: Atoms) -> Iterator[Candidate]:
+    """What a calculator left, then `info`, then `arrays`."""
+    if isinstance(atoms.calc, SinglePointCalculator):
+        for name, value in atoms.calc.results.items():
+            if value is not None:
+                yield Candidate(name, as_array(value), name in ("energies", "stresses"))
+    for name, value in atoms.info.items():
+        if isinstance(value, dict):  # as a database's row leaves them: its names are `outer.inner`
+            yield from (Candidate(f"{name}.{k}", as_array(v), False) for k, v in value.items())
+        elif value is not None:
+            yield Candidate(str(name), as_array(value), False)
+    yield from (Candidate(k, v, True) for k, v in atoms.arrays.items())

@@ -1,0 +1,139 @@
+"""Names under which files hold energies, forces, stresses and virials, and what each of them means.
+
+`NAMES` and `PREFIXES` are the one table of them. The reader (reading_labels.py) follows it,
+`names_read` prints it, and the README's table is tested against it. Upper and lower case make no
+difference.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, model_validator
+
+from snap_al.errors import did_you_mean
+
+Kind = Literal["energy", "forces", "stress"]
+
+
+@dataclass(frozen=True)
+class LabelName:
+    """kind: what it is a label of. virial: a stress times minus the cell's volume, in units of
+    energy. order: of names of one kind that mean different things, the one with the lower number is
+    taken."""
+
+    name: str
+    kind: Kind
+    virial: bool = False
+    order: int = 1
+
+
+NAMES = {
+    entry.name: entry
+    for entry in (
+        LabelName("free_energy", "energy", order=0),  # what forces are derivatives of; VASP's TOTEN
+        LabelName("e_fr_energy", "energy", order=0),
+        LabelName("energy", "energy"),
+        LabelName("energies", "energy"),  # one number; an array with a number per atom is no label
+        LabelName("potential_energy", "energy"),
+        LabelName("forces", "forces"),
+        LabelName("force", "forces"),
+        LabelName("stress", "stress"),
+        LabelName("stresses", "stress"),
+        LabelName("virial", "stress", virial=True),
+        LabelName("virials", "stress", virial=True),
+    )
+}
+
+PREFIXES = (
+    "ref_", "reference_", "dft_", "qm_", "target_", "true_", "vasp_", "castep_", "cp2k_", "aims_", "espresso_", "qe_",
+    "gpaw_", "abinit_", "siesta_",
+)  # fmt: skip
+"""Each with the names above is a family of its own, beside the bare names: `REF_energy`,
+`dft_virial`."""
+BARE = ""
+"""The family of ASE's own names."""
+
+_LOOKS: dict[Kind, re.Pattern[str]] = {
+    "energy": re.compile(r"energ|enthalp|toten|^e_?(0|tot|pot|wo_entrp|zero)(_|$)|^(e|pe|poteng|etotal)$"),
+    "forces": re.compile(r"force|gradient|^(f|frc|grad|fx|fy|fz)$"),
+    "stress": re.compile(r"stress|virial|pressure|^(press|sigma)$"),
+}
+_NO_LABEL = re.compile(
+    r"(^|_)(std|stds|stdev|sigma|weights?|errors?|err|units?|mask|variance|var|rmse|mae|tol|tolerance|converged"
+    r"|convergence|method|source|cutoff|encut|kinetic|path|file)(_|$)"
+)
+"""Of names that speak of a label without being one."""
+
+
+def family_of(name: str) -> tuple[str, LabelName] | None:
+    """The family and the meaning of a name that the reader knows."""
+    lower = name.lower()
+    if lower in NAMES:
+        return BARE, NAMES[lower]
+    for prefix in PREFIXES:
+        if lower.startswith(prefix) and lower[len(prefix) :] in NAMES:
+            return prefix, NAMES[lower[len(prefix) :]]
+    return None
+
+
+def kind_that_it_looks_like(name: str) -> Kind | None:
+    """Of a name that the reader does not know; None when it does not look like a label."""
+    lower = name.lower()
+    if lower in ("sigma", "e_wo_entrp") or not _NO_LABEL.search(lower):
+        return next((kind for kind, pattern in _LOOKS.items() if pattern.search(lower)), None)
+    return None
+
+
+def names_read(kind: Kind) -> str:
+    """For messages: `energy, free_energy, …`."""
+    return ", ".join(entry.name for entry in NAMES.values() if entry.kind == kind)
+
+
+def spelling(kind: Kind) -> str:
+    """What to call a label of a kind."""
+    return {
+        "energy": "energy or REF_energy",
+        "forces": "forces or REF_forces",
+        "stress": "stress or virial",
+    }[kind]
+
+
+class LabelKeys(BaseModel, extra="forbid", frozen=True):
+    """Names of the labels to read in a file, exactly as they stand there; kinds that are not given
+    are not read."""
+
+    energy: str | None = None
+    forces: str | None = None
+    stress: str | None = None
+    virial: str | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> LabelKeys:
+        if not self.model_fields_set or not any(vars(self).values()):
+            raise ValueError("name at least one of energy, forces, stress, virial, such as {energy: dft_energy}")
+        if self.stress and self.virial:
+            raise ValueError("name stress or virial, not both: one is computed from the other")
+        return self
+
+    def entries(self) -> dict[str, LabelName]:
+        """By name in the file, what each is."""
+        found = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
+        found |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
+        found |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
+        return found | ({} if self.virial is None else {self.virial: LabelName(self.virial, "stress", virial=True)})
+
+    @classmethod
+    def parsed(cls, text: str) -> LabelKeys:
+        """Of the command line's `energy=dft_energy,forces=dft_forces`. Raises ValueError."""
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if not pairs or not all(sign and key.strip() for _, sign, key in pairs):
+            raise ValueError(
+                f"{text!r}: expected KIND=NAME pairs with commas, such as energy=dft_energy,forces=dft_forces"
+            )
+        names = {kind.strip(): key.strip() for kind, _, key in pairs}
+        if unknown := [kind for kind in names if kind not in cls.model_fields]:
+            raise ValueError(f"{text!r}: no kind of label {unknown[0]!r}; {did_you_mean(unknown[0], cls.model_fields)}")
+        return cls(**names)

@@ -1,0 +1,51 @@
+"""Units of the labels in a file, as factors to eV, Å, eV/Å and eV/Å³."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ase import units
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What one unit of a file is worth: energy and virial in eV, forces in eV/Å, stress in eV/Å³
+    with tension positive, length (of positions) and cell in Å."""
+
+    energy: float = 1.0
+    forces: float = 1.0
+    stress: float = 1.0
+    virial: float = 1.0
+    length: float = 1.0
+    cell: float = 1.0
+
+
+class LabelUnits(BaseModel, extra="forbid", frozen=True):
+    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in
+    energy per length, and a virial is an energy."""
+
+    energy: Literal["eV", "Ry", "Ha", "kcal/mol", "kJ/mol"] = "eV"
+    length: Literal["Angstrom", "Bohr", "nm"] = "Angstrom"
+    stress: Literal["eV/Angstrom^3", "GPa", "kbar", "bar"] = "eV/Angstrom^3"
+    stress_sign: Literal["tension", "pressure"] = "tension"
+    """What is positive in a stress: tension, as ASE and the elastic constants have it, or pressure,
+    as LAMMPS and VASP do. A virial is positive under pressure whatever stands here."""
+
+    def factors(self) -> Factors:
+        """To eV, Å and eV/Å³, tension positive."""
+        energy, length = _ENERGY[self.energy], _LENGTH[self.length]
+        sign = 1.0 if self.stress_sign == "tension" else -1.0
+        return Factors(energy, energy / length, sign * _STRESS[self.stress], energy, length, length)
+
+
+_ENERGY = {
+    "eV": 1.0,
+    "Ry": units.Ry,
+    "Ha": units.Ha,
+    "kcal/mol": units.kcal / units.mol,
+    "kJ/mol": units.kJ / units.mol,
+}
+_LENGTH = {"Angstrom": 1.0, "Bohr": units.Bohr, "nm": 10.0}
+_STRESS = {"eV/Angstrom^3": 1.0, "GPa": units.GPa, "kbar": 0.1 * units.GPa, "bar": 1e-4 * units.GPa}

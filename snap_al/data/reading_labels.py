@@ -1,0 +1,285 @@
+"""Labels out of ASE Atoms: from a calculator's results, `info` and `arrays`, by the names of
+label_names.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from snap_al.data.label import Label, voigt
+from snap_al.data.label_candidates import Candidate, candidates
+from snap_al.data.label_names import (
+    BARE,
+    PREFIXES,
+    Kind,
+    LabelKeys,
+    LabelName,
+    family_of,
+    kind_that_it_looks_like,
+    spelling,
+)
+from snap_al.data.label_units import Factors
+from snap_al.errors import InputError
+
+Array = NDArray[np.float64]
+KINDS: tuple[Kind, ...] = ("energy", "forces", "stress")
+SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
+"""eV/atom, eV/Å, eV/Å³: what files round away. Labels that are farther apart disagree."""
+ORDER = (*PREFIXES, BARE)
+"""Of families that disagree, where no labels are asked for, the first is kept: bare names may be
+predictions."""
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """families: those that hold all labels of the frame, with the names that they have in it;
+    several when they agree. unread: names that look like labels and were not read."""
+
+    label: Label
+    families: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Value:
+    name: str
+    entry: LabelName
+    value: Array
+
+    @property
+    def key(self) -> str:
+        """What `labels:` calls it."""
+        return "virial" if self.entry.virial else self.entry.kind
+
+
+_Family = dict[Kind, _Value]
+
+
+def labels_of(
+    atoms: Atoms,
+    where: str,
+    keys: LabelKeys | None = None,
+    factors: Factors | None = None,
+    *,
+    required: bool = True,
+) -> FrameLabels:
+    """Energy, forces and stress of a frame, in eV, eV/Å and eV/Å³.
+
+    keys: names to read instead of those of the table. factors: units of the frame. With `required`,
+    raises InputError for names of one kind that disagree, for labels of two families that cannot be
+    compared, for a name that looks like a label of a kind that is missing, and for what is not made
+    of numbers; without, what is clear is taken.
+    """
+    frame = _Frame(atoms, where, factors or Factors(), required)
+    return frame.named(keys) if keys is not None else frame.by_family()
+
+
+class _Frame:
+    def __init__(self, atoms: Atoms, where: str, factors: Factors, required: bool) -> None:
+        self._n, self._where, self._factors, self._required = len(atoms), where, factors, required
+        self._candidates = list(candidates(atoms))
+        self._volume = abs(float(np.linalg.det(atoms.cell.array))) * factors.cell**3
+
+    def named(self, keys: LabelKeys) -> FrameLabels:
+        found: _Family = {}
+        for key, entry in keys.entries().items():
+            values = [self._parsed(c, entry) for c in self._candidates if c.name == key]
+            if present := [v for v in values if v is not None]:
+                if self._required:
+                    self._require_same(present)
+                found[entry.kind] = present[0]
+        covered = {entry.kind for entry in keys.entries().values()}
+        others = [c.name for c in self._candidates if self._looks_like(c) not in (None, *covered)]
+        names = tuple(v.name for v in found.values())
+        return FrameLabels(_label(found), {"labels:": names} if found else {}, tuple(others))
+
+    def by_family(self) -> FrameLabels:
+        families = self._families()
+        names = {f: tuple(v.name for v in family.values()) for f, family in families.items()}
+        kinds = {kind for family in families.values() for kind in family}
+        try:
+            self._require_agreement(families)
+        except InputError:
+            if self._required:
+                raise
+            return FrameLabels(_label(next(families[f] for f in ORDER if f in families)))
+        unread = self._unread(kinds) if self._required else ()
+        union = {k: next(families[f][k] for f in families if k in families[f]) for k in KINDS if k in kinds}
+        whole = {f: names[f] for f in families if set(families[f]) == kinds}
+        if families and not whole:
+            whole = {"+".join(sorted(families)): tuple(v.name for v in union.values())}
+        return FrameLabels(_label(union), whole, unread)
+
+    def _families(self) -> dict[str, _Family]:
+        several: dict[str, dict[Kind, list[_Value]]] = {}
+        for c in self._candidates:
+            known = family_of(c.name)
+            if known is None or self._is_per_atom(c, known[1]):
+                continue
+            if (value := self._parsed(c, known[1])) is not None:
+                several.setdefault(known[0], {}).setdefault(known[1].kind, []).append(value)
+        return {f: {k: self._one(values) for k, values in kinds.items()} for f, kinds in several.items()}
+
+    def _one(self, values: Sequence[_Value]) -> _Value:
+        """The one with the lowest order, of names that all mean the same and agree."""
+        lowest = min(v.entry.order for v in values)
+        same = [v for v in values if v.entry.order == lowest]
+        if self._required:
+            self._require_same(same)
+        return same[0]
+
+    def _parsed(self, c: Candidate, entry: LabelName) -> _Value | None:
+        """None, where labels are not required, for what is no such label."""
+        try:
+            return _Value(c.name, entry, self._converted(c, entry))
+        except InputError:
+            if self._required:
+                raise
+            return None
+
+    def _converted(self, c: Candidate, entry: LabelName) -> Array:
+        """In eV, eV/Å or eV/Å³: energy (), forces (n_atoms, 3), stress (6,). Raises InputError."""
+        value, n, f = self._numbers(c), self._n, self._factors
+        if entry.kind == "energy":
+            if value.size != 1:
+                raise InputError(
+                    f"{self._where}: {c.name} has {value.size} numbers; an energy is one, of the whole cell"
+                )
+            return np.asarray(value.reshape(()) * f.energy)
+        if entry.kind == "forces":
+            if value.size != 3 * n:
+                raise InputError(f"{self._where}: {c.name} has shape {value.shape}, expected {(n, 3)}")
+            return np.asarray(value.reshape(n, 3) * f.forces)
+        if value.size not in (6, 9):
+            raise InputError(f"{self._where}: {c.name} has {value.size} components; give 6 (xx yy zz yz xz xy) or 9")
+        if not entry.virial:
+            return voigt(value) * f.stress
+        if self._volume == 0:
+            raise InputError(f"{self._where}: {c.name} is a stress times the volume, and the cell has no volume")
+        return voigt(value) * (-f.virial / self._volume)
+
+    def _numbers(self, c: Candidate) -> Array:
+        array = c.value
+        if array.dtype.kind not in "iuf":
+            try:
+                if array.dtype.kind in "bc":
+                    raise ValueError("it is true or false" if array.dtype.kind == "b" else "it is complex")
+                array = np.array(c.value, dtype=float)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{self._where}: {c.name} is not made of numbers: {error}") from error
+        return np.asarray(array, dtype=float)
+
+    def _is_per_atom(self, c: Candidate, entry: LabelName) -> bool:
+        """Whether it holds each atom's share of an energy or stress."""
+        if entry.kind == "forces":
+            return False
+        size = c.value.size
+        return c.per_atom or (
+            self._n > 1
+            and entry.name in ("energies", "stresses", "virials")
+            and size % self._n == 0
+            and size not in ((1,) if entry.kind == "energy" else (6, 9))
+        )
+
+    def _require_same(self, values: Sequence[_Value]) -> None:
+        for other in values[1:]:
+            if not self._agree(values[0], other):
+                raise InputError(self._disagreement(values[0], other))
+
+    def _require_agreement(self, families: dict[str, _Family]) -> None:
+        """Of every pair of families: the same values where both have them, and some that both have
+        unless one has all."""
+        for a, b in ((a, b) for n, a in enumerate(families) for b in list(families)[n + 1 :]):
+            shared = [k for k in KINDS if k in families[a] and k in families[b]]
+            for kind in shared:
+                if not self._agree(families[a][kind], families[b][kind]):
+                    both = (*families[b].values(), *families[a].values())
+                    raise InputError(self._disagreement(families[a][kind], families[b][kind], both))
+            if not shared:
+                first, second = (", ".join(v.name for v in families[f].values()) for f in (a, b))
+                raise InputError(
+                    f"{self._where}: labels of two kinds of names, {first} and {second}, of which nothing says that they "
+                    f"belong together; {_how_to_choose(*families[a].values(), *families[b].values())}"
+                )
+
+    def _agree(self, a: _Value, b: _Value) -> bool:
+        if a.value.ndim == 0:
+            limit, relative = SAME_ENERGY * self._n, 1e-9
+        else:
+            limit, relative = (SAME_FORCES if a.value.ndim == 2 else SAME_STRESS), 1e-4
+        return bool(np.allclose(a.value, b.value, rtol=relative, atol=limit, equal_nan=True))
+
+    def _disagreement(self, a: _Value, b: _Value, choice: Sequence[_Value] = ()) -> str:
+        if a.value.ndim == 0:
+            how = f"{float(a.value):.8g} and {float(b.value):.8g} eV"
+        else:
+            unit = "eV/Å" if a.value.ndim == 2 else "eV/Å³ as stress"
+            how = f"up to {np.nanmax(np.abs(a.value - b.value)):.3g} {unit} apart"
+        return f"{self._where}: {a.name} and {b.name} disagree ({how}); {_how_to_choose(*(choice or (b, a)))}"
+
+    def _looks_like(self, c: Candidate) -> Kind | None:
+        """The kind that a candidate may be a label of, by its name and type."""
+        if c.value.dtype.kind not in "iuf":
+            return None
+        known = family_of(c.name)
+        return known[1].kind if known is not None else kind_that_it_looks_like(c.name)
+
+    def _unread(self, kinds: set[Kind]) -> tuple[str, ...]:
+        """Names that look like labels and are not read. Raises InputError when one may be the label
+        that is missing."""
+        unread = []
+        for c in self._candidates:
+            kind, known = self._looks_like(c), family_of(c.name)
+            per_atom = known is not None and self._is_per_atom(c, known[1])
+            if kind is None or (known is not None and not per_atom):
+                continue
+            if kind not in kinds and self._may_be(kind, c):
+                raise InputError(self._unknown(c, kind, per_atom))
+            if not per_atom:
+                unread.append(c.name)
+        return tuple(unread)
+
+    def _unknown(self, c: Candidate, kind: Kind, per_atom: bool) -> str:
+        key = "virial" if "virial" in c.name.lower() and "stress" not in c.name.lower() else kind
+        if per_atom:
+            return (
+                f"{self._where}: {c.name} has a value for each atom, and there is none of the whole cell; "
+                f"give that as {spelling(kind)}"
+            )
+        return (
+            f"{self._where}: {c.name} looks like {_ARTICLE[kind]}, and is no name that is read; call it "
+            f"{spelling(kind)}, or name the labels to read: `labels: {{{key}: {c.name}}}` in a config, "
+            f"`--labels {key}={c.name}` on the command line"
+        )
+
+    def _may_be(self, kind: Kind, c: Candidate) -> bool:
+        size, n = c.value.size, self._n
+        if kind == "energy":
+            return size in (1, n)
+        return size == 3 * n or (size == n and len(c.name) <= 2) if kind == "forces" else size in (6, 9, 6 * n, 9 * n)
+
+
+_ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or virial"}
+
+
+def _how_to_choose(*values: _Value) -> str:
+    """With the first of each kind as the example."""
+    first: dict[Kind, _Value] = {}
+    for v in values:
+        first.setdefault(v.entry.kind, v)
+    pairs = ", ".join(f"{v.key}: {v.name}" for v in first.values())
+    flat = ",".join(f"{v.key}={v.name}" for v in first.values())
+    return f"say which to read, for example `labels: {{{pairs}}}` in a config, or `--labels {flat}` on the command line"
+
+
+def _label(found: _Family) -> Label:
+    energy, forces, stress = (found.get(kind) for kind in KINDS)
+    return Label(
+        None if energy is None else float(energy.value),
+        None if forces is None else forces.value,
+        None if stress is None else stress.value,
+    )
