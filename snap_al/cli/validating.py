@@ -151,10 +151,11 @@ def _task(
     names = names_of(properties, crystal) if properties or not wanted else []
     stages = () if config is None or config.explore is None else config.explore.protocol().stages
     hottest = max((t for s in stages for t in s.temperature), default=USUAL_TEMPERATURE)
+    # LAMMPS is the environment's own: a folder can be somebody else's, and its config names a library.
     return Task(
         potential, crystal, tuple(names), tuple(c for c in STABILITY if c in wanted or not wanted), _labeler(labeler, config),
         {} if table is None else _table(Path(table)), hottest if temperature is None else temperature,
-        min((s.timestep for s in stages), default=USUAL_TIMESTEP) if timestep is None else timestep, ps, LammpsSettings() if config is None else config.lammps,
+        min((s.timestep for s in stages), default=USUAL_TIMESTEP) if timestep is None else timestep, ps, LammpsSettings(),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
 from snap_al.errors import InputError
+from snap_al.sessions import NameOf
 
 Array = NDArray[np.float64]
 
@@ -87,9 +88,12 @@ def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
     return "# SNAP hyper-parameters written by snap_al\n" + "".join(f"{k} {v}\n" for k, v in values.items())
 
 
-def pair_commands(settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str) -> list[str]:
-    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names."""
-    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)))
+def pair_commands(
+    settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str, name_of: NameOf | None = None
+) -> list[str]:
+    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names, name_of is for
+    the reference potential's."""
+    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)), name_of=name_of)
 
 
 def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:

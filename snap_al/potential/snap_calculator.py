@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
 from snap_al.fit import Posterior, row_std
 from snap_al.potential.calculator import LammpsCalculator
-from snap_al.potential.files import snapcoeff, snapparam
+from snap_al.potential.files import pair_commands, snapcoeff, snapparam
 from snap_al.potential.output import FittedPotential
-from snap_al.sessions import LammpsSettings
+from snap_al.sessions import LammpsSettings, plain_scratch_folder
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -59,7 +60,7 @@ class SnapCalculator(Calculator):
         self.potential = folder if isinstance(folder, FittedPotential) else FittedPotential.read(Path(folder))
         self._lammps = lammps or LammpsSettings()
         self._engine = DescriptorEngine(self.potential.settings, self.potential.reference, self._lammps)
-        self._files = TemporaryDirectory(prefix="snap_al_")
+        self._files = plain_scratch_folder()
         self._plain = None if stds else self._with(self.potential.posterior.mean, "mean")
 
     def draws(self, n: int, rng: np.random.Generator) -> list[LammpsCalculator]:
@@ -104,11 +105,15 @@ class SnapCalculator(Calculator):
 
     def _with(self, coefficients: Array, stem: str) -> LammpsCalculator:
         """Other coefficients in this potential."""
-        settings, reference, folder = self.potential.settings, self.potential.reference, Path(self._files.name)
-        (folder / f"{stem}.snapcoeff").write_text(snapcoeff(settings, coefficients))
-        (folder / f"{stem}.snapparam").write_text(snapparam(settings))
+        settings, given, folder = self.potential.settings, self.potential.reference, Path(self._files.name)
+        coeff, param = (folder / f"{stem}.{ending}" for ending in ("snapcoeff", "snapparam"))
+        coeff.write_text(snapcoeff(settings, coefficients), encoding="utf-8")
+        param.write_text(snapparam(settings), encoding="utf-8")
+        for path in given.files():
+            shutil.copyfile(path, folder / path.name)
+        reference = replace(given.beside(), folder=folder)
         longest = max(settings.max_cutoff, reference.longest_cutoff())
         return LammpsCalculator(
-            [*self.potential.pair_commands(folder, stem), *reference.fixes], settings.elements, self._lammps.arguments, longest + 1.0,
+            [*pair_commands(settings, reference, str(coeff), str(param), str), *reference.fixes], settings.elements, self._lammps.arguments, longest + 1.0,
             None if self._lammps.library is None else str(self._lammps.library), reference.atom_style,
         )  # fmt: skip

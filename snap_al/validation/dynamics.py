@@ -66,7 +66,7 @@ def nve(
         with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
             session.where = "validation, NVE: "
             create(session, potential, Configuration.from_atoms(atoms, "crystal"))
-            session.commands(["neighbor 1.0 bin", *potential.pair_commands(files)])
+            session.commands(["neighbor 1.0 bin", *potential.pair_commands(files, session.name_of)])
             session.command(f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian")
             session.commands(
                 [f"timestep {timestep!r}", "fix move all nve", "thermo 0", "thermo_style custom step temp vol etotal"]
