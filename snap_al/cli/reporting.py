@@ -54,7 +54,7 @@ def _tables(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any] | None:
     """None for a file that is not there, or is not whole."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -131,7 +131,7 @@ def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict
     write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
     path = RunDirectory(source).config if source.is_dir() else source
     text = tuned_text(path, config, best.settings, best.groups)
-    write_atomically(out / "tuned.yaml", f"# By `snap-al tune {source}`.\n{text}")
+    write_atomically(out / "tuned.yaml", f"# By snap-al tune, from {json.dumps(str(source))}.\n{text}")
 
 
 def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Scored) -> list[str]:

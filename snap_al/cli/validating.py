@@ -216,7 +216,7 @@ def _backend(settings: LabelSettings, folder: Path) -> LabelBackend:
 
 def _table(path: Path) -> dict[str, float]:
     try:
-        found = YAML(typ="safe", pure=True).load(path.read_text())
+        found = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, YAMLError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):

@@ -23,7 +23,7 @@ def load_config(path: Path, beside: Path | None = None) -> RunConfig:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it is executed."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         hint = "`snap-al init -o FILE` writes one" if not path.exists() else "is it a text file?"
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}") from error

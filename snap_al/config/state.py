@@ -16,8 +16,7 @@ def read_run(folder: Path) -> tuple[RunConfig, list[Event], RunState]:
         raise InputError(
             f"{folder}: no run here (config.yaml and journal.jsonl); `snap-al run CONFIG --out {folder}` makes one"
         )
-    origin = Path(directory.origin.read_text().strip()) if directory.origin.exists() else directory.config
-    config, events = load_config(directory.config, origin), read_events(directory.journal)
+    config, events = load_config(directory.config, directory.read_origin()), read_events(directory.journal)
     state = initial_state(config)
     for event in events:
         state = state.apply(event)

@@ -56,7 +56,7 @@ def export(
         for number, item in enumerate(group.items):
             path = folder / "JSON" / group.name / f"{number:05d}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(write_json(_right_handed(item.configuration)))
+            path.write_text(write_json(_right_handed(item.configuration)), encoding="utf-8")
     stress = all(item.configuration.label.stress is not None for item in items)
     write_atomically(deck, _deck(groups, settings, reference, stress, eshift or {}))
     return deck

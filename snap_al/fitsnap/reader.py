@@ -28,7 +28,7 @@ def read_deck(path: Path) -> Deck:
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read(path)
+        parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a FitSNAP deck: {' '.join(str(error).split())}") from error
     return _Reader(path, parser).deck()
@@ -203,7 +203,7 @@ class _Reader:
         path = self._path.parent / name
         if not path.is_file():
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
-        lines = [line.split("#")[0].split(maxsplit=1) for line in path.read_text().splitlines()]
+        lines = [line.split("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines()]
         return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
     def _group(self, name: str, line: str, kinds: dict[str, str]) -> Group:

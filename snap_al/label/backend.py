@@ -115,7 +115,7 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
     if path is None:
         return None
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         if decode_structure(stored["structure"]).key != configuration.key:
             raise ValueError("it is of another structure")
         label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
@@ -128,7 +128,7 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
 def refuse_result(folder: Path, job: str, reason: str) -> None:
     """Makes a label a failure, with the reason; what it was stays in the file."""
     path, failed = result_paths(folder, job)
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     stored |= {"reason": reason, "label": None, "refused": stored["label"]}
     write_atomically(failed, json.dumps(stored))
     path.unlink()

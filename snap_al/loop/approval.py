@@ -32,7 +32,7 @@ class Approval:
     def waiting(self) -> dict[str, list[dict[str, Any]]]:
         """Batches without an answer."""
         asked = sorted(self.folder.glob("*.json"))
-        return {p.stem: json.loads(p.read_text()) for p in asked if self.answer(p.stem) is None}
+        return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in asked if self.answer(p.stem) is None}
 
     def answer(self, batch: str) -> bool | None:
         """None while there is none."""

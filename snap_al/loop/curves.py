@@ -36,7 +36,7 @@ class CurveFile:
         """With the curves that the file on disk has, if they are of the same inputs."""
         digest = _digest(items, test, config, study, hold_out)
         try:
-            stored = json.loads(self.path.read_text())
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
             if stored["format"] != FORMAT or stored["digest"] != digest:
                 raise ValueError("of other inputs")
             curves = tuple(_curve(c) for c in stored["curves"])
@@ -83,7 +83,9 @@ def _digest(
     settings = [config.descriptor.model_dump_json(), config.fit.model_dump_json(), list(config.reference), query]
     digest.update(json.dumps([settings, asdict(study), hold_out, len(items), str(config.prior_mean)]).encode())
     for item in (*items, *test):
-        digest.update(f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode())
+        digest.update(
+            f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode("utf-8", "surrogateescape")
+        )
         for value in vars(item.configuration.label).values():
             digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())
     return digest.hexdigest()[:20]

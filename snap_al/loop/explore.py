@@ -161,7 +161,7 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
     """A segment that ended the job before is not walked into again: it counts as failed."""
     reason = None
     if comm.rank == 0 and record.exists():
-        reason = record.read_text()
+        reason = record.read_text(encoding="utf-8", errors="replace")
     reason = comm.bcast(reason)
     return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
 

@@ -114,7 +114,7 @@ def _check_stage(stage: StageSettings, structures: list[Configuration], referenc
     """Raises InputError for a script that would end Python, or does not go with the structures."""
     path = stage.script_path()
     check_script(path)
-    script = path.read_text().replace("&\n", " ")
+    script = path.read_text(encoding="utf-8", errors="replace").replace("&\n", " ")
     holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
     for c in structures:
         if not all(c.pbc) and holds_pressure:

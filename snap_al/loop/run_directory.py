@@ -9,6 +9,7 @@ figures/     PNG                       descriptors/  rows of configurations, a c
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ class RunDirectory:
     def origin(self) -> Path:
         """Names the file that `config` is a copy of: its paths are relative to that one."""
         return self.root / "config.origin"
+
+    def write_origin(self, config: Path) -> None:
+        """As bytes: a path need not be text in any encoding."""
+        write_atomically(self.origin, os.fsencode(config.resolve()) + b"\n")
+
+    def read_origin(self) -> Path:
+        """The copy itself where nothing is said."""
+        stored = self.origin.read_bytes() if self.origin.exists() else b""
+        return Path(os.fsdecode(stored.removesuffix(b"\n"))) if stored.strip() and b"\0" not in stored else self.config
 
     @property
     def labels(self) -> Path:
@@ -89,7 +99,7 @@ class RunDirectory:
         """Raises RunError for a file that holds something else."""
         path = self.checks(walker, segment)
         try:
-            stored = json.loads(path.read_text()) if path.exists() else []
+            stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
             if any(not isinstance(v, int | float | None) for c in stored for v in c.values()):
                 raise ValueError("what should be a number is none")
             return [Check(**c) for c in stored]
@@ -107,7 +117,7 @@ class RunDirectory:
         """Raises RunError when the file is gone or is another structure."""
         path = self._query(key)
         try:
-            configuration = decode_structure(json.loads(path.read_text()))
+            configuration = decode_structure(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: the structure of a query cannot be read: {error}") from error
         if configuration.key != key:

@@ -34,7 +34,7 @@ def snapcoeff(settings: SnapSettings, coefficients: Array) -> str:
 def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
     """(n_distinct,) coefficients in eV of a file for these settings. Raises InputError for another element or number."""
     try:
-        lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
+        lines = [line.split("#")[0].split() for line in path.read_text(encoding="utf-8").splitlines()]
         (n_elements, width), *rest = ([*words] for words in lines if words)
         values = _blocks(rest, int(n_elements), int(width), settings.elements)
     except OSError as error:

@@ -42,7 +42,7 @@ def write_validation(folder: Path, found: Validation) -> None:
 def read_validation(folder: Path) -> Validation | None:
     """None where there is none, or it is not whole."""
     try:
-        found = json.loads((folder / "validation.json").read_text())
+        found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and "structure" in found else None

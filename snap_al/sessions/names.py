@@ -17,6 +17,8 @@ from snap_al.errors import InputError
 NameOf = Callable[[Path], str]
 """A path to a name that LAMMPS can read."""
 PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+=,@:-]*")
+OTHER_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
+"""For links where TMPDIR itself is not plain."""
 LONGEST = 240
 """Characters: LAMMPS has buffers of 256 for some names."""
 
@@ -68,11 +70,11 @@ def is_plain(path: Path) -> bool:
 
 def plain_scratch_folder() -> TemporaryDirectory[str]:
     """A temporary folder whose name LAMMPS can read. Raises InputError when no place for one is known."""
-    places = [tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"]
-    for place in places:
+    given = tempfile.gettempdir()
+    for place in (given, *OTHER_PLACES):
         if is_plain(Path(place)) and Path(place).is_dir():
             return TemporaryDirectory(prefix="snap_al_", dir=place)
     raise InputError(
-        f"TMPDIR={places[0]!r}: LAMMPS cannot read files there; set TMPDIR to a folder whose path has no characters but letters, "
+        f"TMPDIR={given!r}: LAMMPS cannot read files there; set TMPDIR to a folder whose path has no characters but letters, "
         "digits and ._/+=,@:-"
     )

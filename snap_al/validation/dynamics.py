@@ -87,7 +87,7 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
     """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
 
     def taken() -> str:
-        reason = record.read_text() if record.exists() else ""
+        reason = record.read_text(encoding="utf-8", errors="replace") if record.exists() else ""
         record.unlink(missing_ok=True)
         return reason
 
