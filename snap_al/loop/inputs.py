@@ -20,7 +20,7 @@ from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import RunConfig, TrainingSource
 from snap_al.loop.walkers import Walker
 from snap_al.md import StageSettings
-from snap_al.potential import read_snapcoeff
+from snap_al.potential import check_beside, read_snapcoeff
 from snap_al.sessions import check_script
 
 Array = NDArray[np.float64]
@@ -53,6 +53,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
     test = [item for source in sources for item in _labelled(source, config, problems)]
     reference = ReferencePotential.parse(list(config.reference))
+    check_beside(reference)
     inputs = RunInputs(
         reference=reference,
         training=(*(item for item in given if not item.testing), *training),

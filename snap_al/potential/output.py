@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from snap_al.data.json_text import read_json
+from snap_al.data.output_names import OWN_FILES, OWN_FOLDERS
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
@@ -18,6 +19,10 @@ from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapco
 from snap_al.sessions import NameOf
 
 STEM = "potential"
+FILES_OF_A_POTENTIAL = (
+    "{stem}.snapcoeff", "{stem}.snapparam", "{stem}.mod", "{stem}_variance.snapcoeff", "{stem}_variance.snapparam", "{stem}_std.mod",
+)  # fmt: skip
+"""What `FittedPotential.write` leaves under its name, beside posterior.npz and descriptor.json."""
 
 
 def stem_in(folder: Path) -> str:
@@ -50,8 +55,9 @@ class FittedPotential:
             write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
             if Columns.of(self.settings).n_components <= MOST_COMPONENTS:
                 write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, covariance))
+        check_beside(self.reference, stem)
         for path in self.reference.files():
-            _copied(path, folder, stem)
+            _copied(path, folder)
         description = {"descriptor": self.settings.model_dump(mode="json"), "reference": self.reference.stored()}
         write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
         write_atomically(folder / "posterior.npz", self.posterior.to_bytes())
@@ -99,10 +105,20 @@ def _described(path: Path) -> tuple[SnapSettings, ReferencePotential]:
         raise InputError(f"{path}: not written by snap_al: {error}") from error
 
 
-def _copied(path: Path, folder: Path, stem: str) -> None:
-    """A reference potential's file beside the potential. Raises InputError when it has the name of one of the potential's own."""
+def check_beside(reference: ReferencePotential, stem: str = STEM) -> None:
+    """Raises InputError when a file of the reference potential cannot lie beside the fitted potential: its name is one of those that
+    are written there."""
+    reference.beside()
+    taken = {name.format(stem=stem).lower() for name in FILES_OF_A_POTENTIAL} | OWN_FILES | OWN_FOLDERS
+    for path in reference.files():
+        if path.name.lower() in taken:
+            raise InputError(
+                f"reference: {path}: is copied beside the fitted potential, where this name is one of its own; rename the file"
+            )
+
+
+def _copied(path: Path, folder: Path) -> None:
+    """A reference potential's file beside the potential."""
     target = folder / path.name
-    if path.name.startswith((f"{stem}.", f"{stem}_")) or path.name in ("descriptor.json", "posterior.npz"):
-        raise InputError(f"reference: {path}: this name is one of the fitted potential's own; rename the file")
     if not (target.exists() and target.samefile(path)):
         write_atomically(target, path.read_bytes())
