@@ -21,6 +21,12 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,@-]*")
 LONGEST = 200
 
 
+def files_of_a_potential(stem: str) -> tuple[str, ...]:
+    """What a fitted potential has under its name, beside posterior.npz and descriptor.json."""
+    endings = (".snapcoeff", ".snapparam", ".mod", "_variance.snapcoeff", "_variance.snapparam", "_std.mod")
+    return tuple(f"{stem}{ending}" for ending in endings)
+
+
 def check_output_name(name: str, what: str) -> None:
     """Raises InputError, which begins with `what`, for a name that is a path, hidden, not plain, or one of snap_al's own."""
     last = re.sub(r"[^A-Za-z0-9_.+=,@-]+", "_", name.replace("\\", "/").rstrip("/").split("/")[-1]).lstrip(".-+=,@")

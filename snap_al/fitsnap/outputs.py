@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snap_al.data.output_names import check_all_different, check_output_name
+from snap_al.data.output_names import check_all_different, check_output_name, files_of_a_potential
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import Deck
-from snap_al.potential import FILES_OF_A_POTENTIAL
 
 
 def check_outputs(deck: Deck, folder: Path) -> None:
@@ -20,7 +19,7 @@ def check_outputs(deck: Deck, folder: Path) -> None:
     if deck.potential.lower().endswith("_variance"):
         raise InputError(f"{where}: ends like the variance that is written beside a potential; take another name")
     files = [(name, _where(deck, key, name)) for key, name in asked[:-1]]
-    files += [(name.format(stem=deck.potential), where) for name in FILES_OF_A_POTENTIAL]
+    files += [(name, where) for name in files_of_a_potential(deck.potential)]
     check_all_different(files)
     for name, what in files:
         path = folder / name

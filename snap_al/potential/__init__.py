@@ -1,10 +1,10 @@
 """Files that LAMMPS and FitSNAP read, and the uncertainty beside them."""
 
 from snap_al.potential.files import pair_commands, read_snapcoeff, snapcoeff, snapparam
-from snap_al.potential.output import FILES_OF_A_POTENTIAL, STEM, FittedPotential, check_beside, stem_in
+from snap_al.potential.output import STEM, FittedPotential, check_beside, stem_in
 from snap_al.potential.variance import element_covariance, variance_snapcoeff
 
 __all__ = [
-    "FILES_OF_A_POTENTIAL", "STEM", "FittedPotential", "check_beside", "element_covariance", "pair_commands", "read_snapcoeff", "snapcoeff", "snapparam",
+    "STEM", "FittedPotential", "check_beside", "element_covariance", "pair_commands", "read_snapcoeff", "snapcoeff", "snapparam",
     "stem_in", "variance_snapcoeff",
 ]  # fmt: skip

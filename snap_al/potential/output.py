@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from snap_al.data.json_text import read_json
-from snap_al.data.output_names import OWN_FILES, OWN_FOLDERS
+from snap_al.data.output_names import OWN_FILES, OWN_FOLDERS, files_of_a_potential
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
@@ -19,10 +19,6 @@ from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapco
 from snap_al.sessions import NameOf
 
 STEM = "potential"
-FILES_OF_A_POTENTIAL = (
-    "{stem}.snapcoeff", "{stem}.snapparam", "{stem}.mod", "{stem}_variance.snapcoeff", "{stem}_variance.snapparam", "{stem}_std.mod",
-)  # fmt: skip
-"""What `FittedPotential.write` leaves under its name, beside posterior.npz and descriptor.json."""
 
 
 def stem_in(folder: Path) -> str:
@@ -109,7 +105,7 @@ def check_beside(reference: ReferencePotential, stem: str = STEM) -> None:
     """Raises InputError when a file of the reference potential cannot lie beside the fitted potential: its name is one of those that
     are written there."""
     reference.beside()
-    taken = {name.format(stem=stem).lower() for name in FILES_OF_A_POTENTIAL} | OWN_FILES | OWN_FOLDERS
+    taken = {name.lower() for name in files_of_a_potential(stem)} | OWN_FILES | OWN_FOLDERS
     for path in reference.files():
         if path.name.lower() in taken:
             raise InputError(
