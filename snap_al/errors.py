@@ -38,6 +38,9 @@ class UnexpectedError(SnapALError):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        return f"{super().__str__()}this is a fault of snap_al; please report it"
+
 
 class InputError(SnapALError):
     """What the user gave is wrong: a config, a file, a configuration, an installation. Exit code 2."""

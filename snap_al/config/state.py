@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snap_al.config.load import load_config
 from snap_al.errors import InputError
-from snap_al.loop import Event, RunConfig, RunDirectory, RunState, initial_state, read_events
+from snap_al.loop import Event, RunConfig, RunDirectory, RunState, initial_state, read_events, replayed
 
 
 def read_run(folder: Path) -> tuple[RunConfig, list[Event], RunState]:
@@ -17,7 +17,4 @@ def read_run(folder: Path) -> tuple[RunConfig, list[Event], RunState]:
             f"{folder}: no run here (config.yaml and journal.jsonl); `snap-al run CONFIG --out {folder}` makes one"
         )
     config, events = load_config(directory.config, directory.read_origin()), read_events(directory.journal)
-    state = initial_state(config)
-    for event in events:
-        state = state.apply(event)
-    return config, events, state
+    return config, events, replayed(initial_state(config), events)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from snap_al.data import LabelledConfiguration
+from snap_al.data.json_text import listed, named, number, numbers, part, read_json
 from snap_al.data.storage import write_atomically
 from snap_al.loop.learning import Curve, Study, summary
 from snap_al.loop.settings import RunConfig
@@ -36,12 +37,12 @@ class CurveFile:
         """With the curves that the file on disk has, if they are of the same inputs."""
         digest = _digest(items, test, config, study, hold_out)
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
-            if stored["format"] != FORMAT or stored["digest"] != digest:
+            stored = read_json(self.path.read_bytes())
+            if part(stored, "format") != FORMAT or part(stored, "digest") != digest:
                 raise ValueError("of other inputs")
-            curves = tuple(_curve(c) for c in stored["curves"])
-            full = {int(seed): errors for seed, errors in stored["full"].items()}
-        except (OSError, ValueError, KeyError, TypeError):
+            curves = tuple(_curve(c) for c in listed(stored, "curves"))
+            full = {int(seed): _errors(errors) for seed, errors in named(stored, "full").items()}
+        except (OSError, ValueError):
             return replace(self, digest=digest)
         return replace(self, digest=digest, found=curves, full=full)
 
@@ -66,9 +67,16 @@ class CurveFile:
         return {"full": full, "strategies": summary(self.curves(strategies, seeds), self.full)}
 
 
-def _curve(stored: dict[str, Any]) -> Curve:
-    errors = {str(k): tuple(float(x) for x in v) for k, v in stored["errors"].items()}
-    return Curve(str(stored["strategy"]), int(stored["seed"]), tuple(int(n) for n in stored["labels"]), errors)
+def _curve(stored: Any) -> Curve:
+    """Raises ValueError."""
+    errors = {name: tuple(numbers(part(stored, "errors"), name, (-1,)).tolist()) for name in named(stored, "errors")}
+    labels = tuple(int(n) for n in numbers(stored, "labels", (-1,)))
+    return Curve(str(part(stored, "strategy")), int(number(stored, "seed")), labels, errors)
+
+
+def _errors(stored: Any) -> dict[str, float]:
+    """Raises ValueError."""
+    return {name: number(stored, name) for name in named({"errors": stored}, "errors")}
 
 
 def _digest(

@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import write_atomically
 from snap_al.report.drawing import write_png
 
@@ -42,7 +43,7 @@ def write_validation(folder: Path, found: Validation) -> None:
 def read_validation(folder: Path) -> Validation | None:
     """None where there is none, or it is not whole."""
     try:
-        found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+        found = read_json((folder / "validation.json").read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and "structure" in found else None

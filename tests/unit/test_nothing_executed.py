@@ -119,7 +119,7 @@ def test_a_file_with_a_name_of_our_own_is_refused(copper_potential, tmp_path):
     (tmp_path / "potential.snapcoeff").write_text("1 1\n")
     lines = ["pair_style snap", f"pair_coeff 1 1 {tmp_path}/potential.snapcoeff Cu"]
     potential = FittedPotential(COPPER, ReferencePotential.parse(lines), copper_potential.posterior)
-    with pytest.raises(InputError, match="one of the fitted potential's own; rename"):
+    with pytest.raises(InputError, match="one of its own; rename the file"):
         potential.write(tmp_path / "p")
 
 
