@@ -62,7 +62,11 @@ FILE_SYSTEM = frozenset(
 
 
 def of_the_disk(error: BaseException) -> "RunError | None":
-    """The same as an error that a user can act on; None when it is not a disk's or the system's."""
+    """The same as an error that a user can act on; None when it is not a disk's, or of memory that the machine does not have."""
+    if isinstance(error, MemoryError):
+        return RunError(
+            f"not enough memory: {error or 'it is all taken'}. Give smaller numbers (members, draws, counts, twojmax), or take a larger machine"
+        )
     if not isinstance(error, OSError) or error.errno not in FILE_SYSTEM:
         return None
     where = f"{error.filename2 or error.filename}: " if error.filename else ""

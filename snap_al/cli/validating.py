@@ -10,11 +10,9 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import load_config, make_labeler, read_run
+from snap_al.config import load_config, make_labeler, parse_yaml, read_run
 from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import InputError, SnapALError, did_you_mean
 from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
@@ -216,9 +214,10 @@ def _backend(settings: LabelSettings, folder: Path) -> LabelBackend:
 
 def _table(path: Path) -> dict[str, float]:
     try:
-        found = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError, ValueError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    found = parse_yaml(text, path)
     if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):
         raise InputError(f"{path}: expected lines `C11: 176.2`, names as `snap-al validate` prints them")
     return {str(name): float(value) for name, value in found.items()}

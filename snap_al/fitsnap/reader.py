@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from snap_al.data.weights import check_weight
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
@@ -18,6 +19,7 @@ from snap_al.fitsnap.deck import DUMPS, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 from snap_al.fitsnap.units import property_units
 
+MOST_SAMPLES = 1_000_000
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
 
@@ -58,7 +60,7 @@ class _Reader:
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
             metrics_style=self._choice("OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")),
-            dumps=self._dumps(), samples=self._integer("SOLVER", "nsam", "0"),
+            dumps=self._dumps(), samples=self._samples(),
             memory=self._memory(), notes=self._notes(),
         )  # fmt: skip
 
@@ -131,6 +133,12 @@ class _Reader:
             for name, file in DUMPS.items()
             if self._flag("EXTRAS", f"dump_{name}", False)
         }
+
+    def _samples(self) -> int:
+        n = self._integer("SOLVER", "nsam", "0")
+        if not 0 <= n <= MOST_SAMPLES:
+            raise self._error(f"[SOLVER] nsam = {n}", f"expected a number from 0 to {MOST_SAMPLES:,}")
+        return n
 
     def _memory(self) -> int | None:
         if self._flag("MEMORY", "override", False) or not self._parser.has_option("MEMORY", "memory"):
@@ -214,6 +222,10 @@ class _Reader:
         for column, value in values.items():
             if value < 0:
                 raise self._error(f"[GROUPS] {name}, {column}", f"is {value:g}, and may not be negative")
+            try:
+                check_weight(value if column.endswith("weight") else 0.0)
+            except ValueError as error:
+                raise self._error(f"[GROUPS] {name}, {column}", str(error)) from error
         bare = "size" in values
         if bare == ("training_size" in values):
             raise self._error("[GROUPS] group_sections", "give either size or training_size")
