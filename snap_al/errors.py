@@ -44,6 +44,9 @@ class UnexpectedError(SnapALError):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        return f"{super().__str__()}this is a fault of snap_al; please report it"
+
 
 class InputError(SnapALError):
     """What the user gave is wrong: a config, a file, a configuration, an installation. Exit code 2."""
@@ -65,7 +68,11 @@ FILE_SYSTEM = frozenset(
 
 
 def of_the_disk(error: BaseException) -> "RunError | None":
-    """The same as an error that a user can act on; None when it is not a disk's or the system's."""
+    """The same as an error that a user can act on; None when it is not a disk's, or of memory that the machine does not have."""
+    if isinstance(error, MemoryError):
+        return RunError(
+            f"not enough memory: {error or 'it is all taken'}. Give smaller numbers (members, draws, counts, twojmax), or take a larger machine"
+        )
     if not isinstance(error, OSError) or error.errno not in FILE_SYSTEM:
         return None
     where = f"{error.filename2 or error.filename}: " if error.filename else ""

@@ -20,6 +20,7 @@ from snap_al.fit import Posterior
 from snap_al.fitsnap import (
     Deck,
     Metrics,
+    check_outputs,
     metrics_of,
     read_deck,
     suspicious_stress,
@@ -32,7 +33,7 @@ from snap_al.loop.evaluation import TestSet
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root, world
-from snap_al.potential import STEM, FittedPotential
+from snap_al.potential import STEM, FittedPotential, check_beside
 from snap_al.progress import Report, silent
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
@@ -108,10 +109,13 @@ def fit(
 
 def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) -> _Task:
     deck = read_deck(source) if source.suffix == ".in" else None
+    if deck is not None:
+        check_outputs(deck, folder)
     config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
     if prior is not None:
         config = config.model_copy(update={"prior_mean": Path(prior)})
     inputs = read_inputs(config, strict=strict)
+    check_beside(inputs.reference, STEM if deck is None else deck.potential)
     given = None if config.fitsnap is None else read_deck(config.fitsnap)
     memory = (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
     notes = (given.notes if given else ()) + inputs.notes

@@ -6,6 +6,9 @@ others would wait for it.
 
 from __future__ import annotations
 
+import codecs
+import io
+import locale
 import os
 import sys
 import traceback
@@ -18,6 +21,7 @@ def main() -> None:
     """`snap-al` and `python -m snap_al`."""
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"
+    _in_utf8()
     from snap_al.cli.app import app
     from snap_al.errors import SnapALError, of_the_disk
 
@@ -31,6 +35,19 @@ def main() -> None:
         if (failure := of_the_disk(error)) is not None:
             _leave(f"error: {failure}", failure.exit_code, everywhere=False)
         _leave(traceback.format_exc() + "this is a fault of snap_al; please report it", 1, everywhere=False)
+
+
+def _in_utf8() -> None:
+    """Starts the program again in Python's UTF-8 mode where the locale has another encoding: files are UTF-8, whoever reads or
+    writes them. The terminal keeps its encoding; what that lacks is written as its code."""
+    if sys.flags.utf8_mode or codecs.lookup(locale.getencoding()).name == "utf-8":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+        return
+    terminal = sys.stdout.encoding if sys.stdout is not None else "utf-8"
+    os.environ.update(PYTHONUTF8="1", PYTHONIOENCODING=f"{terminal}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from snap_al.config import read_run
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
@@ -55,7 +55,7 @@ def _tables(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any] | None:
     """None for a file that is not there, or is not whole."""
     try:
-        found = json.loads(require_regular_file(path).read_text())
+        found = read_json(require_regular_file(path).read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -21,7 +21,6 @@ from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, RunState, read_inputs
 from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
-from snap_al.names import in_terminal
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
 
@@ -132,7 +131,7 @@ def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict
     write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
     path = RunDirectory(source).config if source.is_dir() else source
     text = tuned_text(path, config, best.settings, best.groups)
-    write_atomically(out / "tuned.yaml", f"# By `snap-al tune {in_terminal(str(source))}`.\n{text}")
+    write_atomically(out / "tuned.yaml", f"# By snap-al tune, from {json.dumps(str(source))}.\n{text}")
 
 
 def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Scored) -> list[str]:

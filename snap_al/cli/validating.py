@@ -10,11 +10,9 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import load_config, make_labeler, read_run
+from snap_al.config import load_config, make_labeler, parse_yaml, read_run
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import InputError, SnapALError, did_you_mean
@@ -152,10 +150,11 @@ def _task(
     names = names_of(properties, crystal) if properties or not wanted else []
     stages = () if config is None or config.explore is None else config.explore.protocol().stages
     hottest = max((t for s in stages for t in s.temperature), default=USUAL_TEMPERATURE)
+    # LAMMPS is the environment's own: a folder can be somebody else's, and its config names a library.
     return Task(
         potential, crystal, tuple(names), tuple(c for c in STABILITY if c in wanted or not wanted), _labeler(labeler, config),
         {} if table is None else _table(Path(table)), hottest if temperature is None else temperature,
-        min((s.timestep for s in stages), default=USUAL_TIMESTEP) if timestep is None else timestep, ps, LammpsSettings() if config is None else config.lammps,
+        min((s.timestep for s in stages), default=USUAL_TIMESTEP) if timestep is None else timestep, ps, LammpsSettings(),
     )  # fmt: skip
 
 
@@ -216,9 +215,10 @@ def _backend(settings: LabelSettings, folder: Path) -> LabelBackend:
 
 def _table(path: Path) -> dict[str, float]:
     try:
-        found = YAML(typ="safe", pure=True).load(require_regular_file(path, LARGEST_TEXT).read_text())
-    except (OSError, YAMLError, ValueError) as error:
+        text = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    found = parse_yaml(text, path)
     if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):
         raise InputError(f"{path}: expected lines `C11: 176.2`, names as `snap-al validate` prints them")
     return {str(name): float(value) for name, value in found.items()}

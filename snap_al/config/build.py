@@ -126,8 +126,8 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
             journal.clear()
     elif journal.events:
         raise InputError(f"{directory.root} has a journal but no config.yaml; restore it, or give another --out")
-    write_atomically(directory.origin, f"{path.resolve()}\n")
-    write_atomically(directory.config, path.read_text())
+    directory.write_origin(path)
+    write_atomically(directory.config, path.read_bytes())
 
 
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:

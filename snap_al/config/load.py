@@ -8,10 +8,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from snap_al.config.deck import with_deck
+from snap_al.config.yaml_text import parse_yaml
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
@@ -28,16 +27,11 @@ def load_config(path: Path, beside: Path | None = None, strategies: Sequence[str
 def read_yaml(path: Path) -> dict[str, Any]:
     """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it is executed."""
     try:
-        text = require_regular_file(path, LARGEST_TEXT).read_text()
+        text = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         hint = "`snap-al init -o FILE` writes one" if not path.exists() else "is it a text file?"
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}") from error
-    try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: a value cannot be read: {error}") from error
+    content = parse_yaml(text, path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values, such as `descriptor: ...`; found {type(content).__name__}")
     return content
@@ -71,6 +65,16 @@ def _context(content: dict[str, Any], folder: Path, strategies: Sequence[str]) -
     return {"folder": folder, "strategies": [*own, *strategies]}
 
 
+MOST_SHOWN = 200
+"""Characters of a value in a message."""
+
+
+def shown(value: Any) -> str:
+    """A value as a message has it."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+
+
 UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")
 """Parts of pydantic's locations that name an alternative of a type and not a key."""
 
@@ -83,7 +87,7 @@ def _describe(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{dotted}: required, and not given"
     message = detail["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(detail["input"], dict) else f" (given: {detail['input']!r})"
+    given = "" if isinstance(detail["input"], dict) else f" (given: {shown(detail['input'])})"
     return f"{dotted}: {message[:1].lower()}{message[1:]}{given}"
 
 

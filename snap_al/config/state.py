@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from snap_al.config.load import load_config
-from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
-from snap_al.loop import Event, RunConfig, RunDirectory, RunState, initial_state, read_events
+from snap_al.loop import Event, RunConfig, RunDirectory, RunState, initial_state, read_events, replayed
 
 
 def read_run(folder: Path) -> tuple[RunConfig, list[Event], RunState]:
@@ -17,13 +16,5 @@ def read_run(folder: Path) -> tuple[RunConfig, list[Event], RunState]:
         raise InputError(
             f"{folder}: no run here (config.yaml and journal.jsonl); `snap-al run CONFIG --out {folder}` makes one"
         )
-    origin = (
-        Path(require_regular_file(directory.origin).read_text().strip())
-        if directory.origin.exists()
-        else directory.config
-    )
-    config, events = load_config(directory.config, origin), read_events(directory.journal)
-    state = initial_state(config)
-    for event in events:
-        state = state.apply(event)
-    return config, events, state
+    config, events = load_config(directory.config, directory.read_origin()), read_events(directory.journal)
+    return config, events, replayed(initial_state(config), events)

@@ -33,7 +33,7 @@ def template(name: str) -> str:
     """The text of a ready config. Raises InputError for an unknown name."""
     if name not in template_names():
         raise InputError(f"no template {name!r}; there are: {', '.join(template_names())}")
-    return (resources.files("snap_al.config") / "templates" / f"{name}.yaml").read_text()
+    return (resources.files("snap_al.config") / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def config_for_structure(path: Path, *, dimers: bool, relative_to: Path) -> str:
             else f"  # dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, count: 4}}"
         ),
     }
-    text = (resources.files("snap_al.config") / "templates" / "structure.txt").read_text()
+    text = (resources.files("snap_al.config") / "templates" / "structure.txt").read_text(encoding="utf-8")
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text

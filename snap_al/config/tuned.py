@@ -16,7 +16,11 @@ from snap_al.loop import RunConfig
 def tuned_text(source: Path, config: RunConfig, descriptor: SnapSettings, factors: Mapping[str, float]) -> str:
     """source: the config's file, or a FitSNAP deck; config: what it says. factors: on the weights of training entries, by the group
     that all of an entry is in."""
-    content: Any = {"fitsnap": str(source.resolve())} if source.suffix == ".in" else YAML().load(source.read_text())
+    content: Any = (
+        {"fitsnap": str(source.resolve())}
+        if source.suffix == ".in"
+        else YAML().load(source.read_text(encoding="utf-8"))
+    )
     content.setdefault("descriptor", {}).update(_keys(descriptor))
     for entry, given in zip(content.get("training", []), config.training, strict=True):
         factor = factors.get(group_of(given.group, given.path), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations_with_replacement
 
@@ -13,6 +14,9 @@ from snap_al.data.readers import ConfigPath, read_configurations
 from snap_al.errors import InputError
 
 Range = tuple[float, float]
+MOST_COPIES = 100_000
+MOST_ATOMS = 10_000_000
+"""Of one structure."""
 
 
 class StructureSource(BaseModel, extra="forbid", frozen=True):
@@ -26,6 +30,10 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
         if min(self.supercell) < 1:
             raise InputError(f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers from 1")
         frames = read_configurations(self.structure, elements, labelled=False)
+        if (atoms := max(map(len, frames)) * math.prod(self.supercell)) > MOST_ATOMS:
+            raise InputError(
+                f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; {MOST_ATOMS:,} at most"
+            )
         from ase.build import make_supercell  # late: it is slow to import
 
         repeat = np.diag(self.supercell)
@@ -35,7 +43,7 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
 class RattledStructures(StructureSource, extra="forbid", frozen=True):
     """Copies with random homogeneous strain and displacements. With count 1, displacement 0 and strain 0: as it is."""
 
-    count: int = Field(default=4, ge=1)
+    count: int = Field(default=4, ge=1, le=MOST_COPIES)
     displacement: Range = (0.05, 0.1)
     """Å, standard deviation of each Cartesian component; drawn uniformly from this range for each copy."""
     strain: float = Field(default=0.02, ge=0, lt=0.5)
@@ -54,7 +62,7 @@ class Dimers(BaseModel, extra="forbid", frozen=True):
 
     shortest: float = Field(gt=0)
     longest: float = Field(gt=0)
-    count: int = Field(default=5, ge=1)
+    count: int = Field(default=5, ge=1, le=MOST_COPIES)
     """Distances per pair of elements."""
 
     def pairs(self, elements: tuple[str, ...]) -> list[Configuration]:

@@ -49,8 +49,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Replaces `path` at once and durably: file and folder are synced. Creates missing folders.
     Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content.encode() if isinstance(content, str) else content, durable=True)
+    replace_file(path, encoded(content) if isinstance(content, str) else content, durable=True)
     sync_folder(path.parent)
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8, whatever the locale is; names of files that are not UTF-8 come out as the bytes that they are."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def replace_file(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:

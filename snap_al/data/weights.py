@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 Array = NDArray[np.float64]
+LIGHTEST, HEAVIEST = 1e-20, 1e20
+"""Weights between which rows can count next to each other in double precision; and 0."""
+
+
+def check_weight(weight: float) -> float:
+    """The same. Raises ValueError for one that arithmetic would lose, or that would lose all others."""
+    if weight == 0 or LIGHTEST <= weight <= HEAVIEST:
+        return weight
+    raise ValueError(f"a weight of {weight:g} is neither 0 nor between {LIGHTEST:g} and {HEAVIEST:g}")
+
+
+Weight = Annotated[float, Field(ge=0), AfterValidator(check_weight)]
+"""Of rows of one kind."""
 
 
 @dataclass(frozen=True)

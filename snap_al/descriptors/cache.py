@@ -6,13 +6,13 @@ import hashlib
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.arrays import read_arrays
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import replace_file, require_regular_file
+from snap_al.data.storage import replace_file
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.design_matrix import RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
@@ -45,16 +45,27 @@ class CachedEngine:
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""
         path = self._folder / f"{configuration.key}.npz"
-        try:
-            with np.load(require_regular_file(path), allow_pickle=False) as stored:
-                return ConfigurationRows(stored["values"], stored["reference"], stored["vanishing"])
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            rows = self._engine.rows(configuration)
+        if (kept := self._kept(path, configuration)) is not None:
+            return kept
+        rows = self._engine.rows(configuration)
         buffer = BytesIO()
         np.savez(buffer, values=rows.values, reference=rows.reference, vanishing=rows.vanishing)
         with suppress(OSError):  # a full or read-only disk costs the cache, not the fit
             replace_file(path, buffer.getbuffer())
         return rows
+
+    def _kept(self, path: Path, configuration: Configuration) -> ConfigurationRows | None:
+        """None for a file that is not there, or is not whole."""
+        try:
+            stored = read_arrays(path)
+        except (OSError, ValueError):
+            return None
+        m = 7 + 3 * len(configuration)
+        shapes = {"values": (m, self.columns.n_distinct), "reference": (m,), "vanishing": (m,)}
+        if {name: array.shape for name, array in stored.items()} != shapes:
+            return None
+        values, reference = (np.asarray(stored[name], dtype=float) for name in ("values", "reference"))
+        return ConfigurationRows(values, reference, np.asarray(stored["vanishing"], dtype=bool))
 
 
 def row_source(engine: DescriptorEngine, folder: Path | None, comm: Communicator) -> RowSource:

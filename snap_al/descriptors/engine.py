@@ -223,7 +223,7 @@ class DescriptorEngine:
                     "box tilt large", "region unit prism 0 10 0 10 0 10 0 0 0", f"create_box {n_types} unit",
                     *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
                     f"neighbor {_SKIN} bin",
-                    *self._reference.with_zero(self.settings.max_cutoff), *self._reference.fixes,
+                    *self._reference.with_zero(self.settings.max_cutoff, session.name_of), *self._reference.fixes,
                 ]
             )  # fmt: skip
         except LammpsError as error:

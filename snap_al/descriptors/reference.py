@@ -6,21 +6,27 @@ descriptors' and the fitted potential's own styles are added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import expanded
+from snap_al.descriptors.allowed import (
+    check_atom_style,
+    check_fix,
+    check_pair_style,
+    check_stays_inside,
+    check_words,
+    may_name_a_file,
+)
 from snap_al.descriptors.pair_types import check_elements, numbered
 from snap_al.errors import InputError
-from snap_al.sessions import Box, LammpsSession
-
-ATOM_STYLES = ("atomic", "charge", "full", "spin", "hybrid")
-"""Those whose atoms a configuration describes wholly."""
+from snap_al.sessions import Box, LammpsSession, NameOf
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,63 @@ class ReferencePotential:
     """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each pair_coeff.
 
     fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no forces on atoms; for
-    descriptors only, since an MD script has its own.
+    descriptors only, since an MD script has its own. folder: where files that pair_coeff names lie, or None for the working
+    directory and LAMMPS' own. Whatever it holds has passed the checks of allowed.py. Raises InputError.
     """
 
     styles: tuple[str, ...] = ()
     coefficients: tuple[tuple[str, str, str], ...] = ()
     atom_style: str = "atomic"
     fixes: tuple[str, ...] = ()
+    folder: Path | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for style in self.styles:
+            check_pair_style(style)
+        for types, style, arguments in self.coefficients:
+            line = f"pair_coeff {types} {style} {arguments}"
+            if style not in {s.split()[0] for s in self.styles} or len(types.split()) != 2:
+                raise InputError(f"reference: `{line}`: two types, and {style!r} must be one of the pair styles")
+            check_words([*types.split(), *arguments.split()], line)
+        check_atom_style(self.atom_style)
+        for fix in self.fixes:
+            check_fix(fix)
+
+    @classmethod
+    def restored(cls, stored: Mapping[str, Any], folder: Path) -> ReferencePotential:
+        """From what `stored` gave, of a potential in `folder`, which may be somebody else's. Raises InputError for anything but
+        a reference potential whose files, if any, lie in the folder or are LAMMPS' own."""
+        texts = [*_texts(stored.get("styles")), *_texts(stored.get("fixes")), *_texts([stored.get("atom_style")])]
+        rows = stored.get("coefficients")
+        if not isinstance(rows, list) or any(len(_texts(row)) != 3 for row in rows):
+            raise InputError("reference: coefficients: expected [types, style, arguments] each")
+        for text in (*texts, *(text for row in rows for text in row)):
+            if text != " ".join(text.split()):
+                raise InputError(f"reference: {text!r}: expected words with single spaces between them")
+        coefficients = tuple((row[0], row[1], row[2]) for row in rows)
+        found = cls(tuple(stored["styles"]), coefficients, stored["atom_style"], tuple(stored["fixes"]), folder)
+        for style in found.styles:
+            check_stays_inside(style.split()[1:], f"pair_style {style}")
+        for types, style, arguments in coefficients:
+            check_stays_inside(arguments.split(), f"pair_coeff {types} {style} {arguments}")
+        return found
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON can have it, with files named alone, as they are beside a potential."""
+        beside = self.beside()
+        names = ("styles", "coefficients", "atom_style", "fixes")
+        return {name: getattr(beside, name) for name in names}
+
+    def beside(self) -> ReferencePotential:
+        """The same with files named alone: a potential's folder has copies of them. Raises InputError when two have one name."""
+        files = self.files()
+        if len({path.name for path in files}) < len(files):
+            raise InputError(f"reference: two files have one name: {', '.join(map(str, files))}; rename one")
+        coefficients = tuple(
+            (t, s, " ".join(w if (p := self._file(w)) is None else p.name for w in a.split()))
+            for t, s, a in self.coefficients
+        )
+        return replace(self, coefficients=coefficients)
 
     @classmethod
     def parse(cls, lines: list[str], elements: Sequence[str] = ()) -> ReferencePotential:
@@ -67,8 +123,6 @@ class ReferencePotential:
                     raise InputError(f"reference: `{line}`: only `units metal` is supported")
             elif words[0] == "atom_style":
                 atom_style = " ".join(words[1:])
-                if not words[1:] or not set(words[1:]) <= set(ATOM_STYLES):
-                    raise InputError(f"reference: `{line}`: not supported; there are {', '.join(ATOM_STYLES)}")
             elif words[0] == "fix" and words[3:4] == ["nve/spin"]:
                 fixes.append(" ".join(words))
             else:
@@ -112,8 +166,13 @@ class ReferencePotential:
 
     def files(self) -> list[Path]:
         """The files that pair_coeff lines name: tabulated, EAM and other parameters."""
-        words = [w for _, _, arguments in self.coefficients for w in arguments.split()]
-        return [path for path in map(Path, dict.fromkeys(words)) if path.is_file()]
+        words = dict.fromkeys(w for _, _, arguments in self.coefficients for w in arguments.split())
+        return [path for word in words if (path := self._file(word)) is not None]
+
+    def _file(self, word: str) -> Path | None:
+        """The file that an argument of pair_coeff names, unless that is one of LAMMPS' own."""
+        path = Path(word) if self.folder is None else self.folder / word
+        return path if may_name_a_file(word) and path.is_file() else None
 
     def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
         """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
@@ -142,26 +201,42 @@ class ReferencePotential:
         numbers = [float(w) for w in words if w.replace(".", "", 1).isdigit()]
         return max([15.0, *(x for x in numbers if x < 50.0)]) if self.styles else 0.0
 
-    def commands(self, *extra: tuple[str, tuple[str, ...]]) -> list[str]:
+    def commands(self, *extra: tuple[str, tuple[str, ...]], name_of: NameOf | None = None) -> list[str]:
         """LAMMPS lines for this potential and `extra` sub-styles, each (style with arguments, its pair_coeff tails).
 
-        A tail is what follows `pair_coeff * * STYLE`.
+        A tail is what follows `pair_coeff * * STYLE`. name_of: for the files that lines name; as they are given without.
         """
         styles = [*self.styles, *(style for style, _ in extra)]
-        lines = [f"pair_style hybrid/overlay {' '.join(styles)}"]
-        lines += [f"pair_coeff {types} {style} {args}".rstrip() for types, style, args in self.coefficients]
+        lines = [f"pair_style hybrid/overlay {' '.join(styles)}", *self.coefficient_lines(name_of)]
         for style, tails in extra:
             lines += [f"pair_coeff * * {style.split()[0]} {tail}".rstrip() for tail in tails]
         return lines
 
-    def with_zero(self, cutoff: float) -> list[str]:
+    def coefficient_lines(self, name_of: NameOf | None = None) -> list[str]:
+        """The pair_coeff lines."""
+
+        def named(word: str) -> str:
+            path = None if name_of is None else self._file(word)
+            return word if path is None or name_of is None else name_of(path)
+
+        return [f"pair_coeff {t} {s} {' '.join(map(named, a.split()))}".rstrip() for t, s, a in self.coefficients]
+
+    def with_zero(self, cutoff: float, name_of: NameOf | None = None) -> list[str]:
         """LAMMPS lines for this potential alone, with neighbours kept out to `cutoff` (Å) for the descriptors."""
         others = ReferencePotential(
             tuple(s for s in self.styles if s.split()[0] != "zero"),
             tuple(c for c in self.coefficients if c[1] != "zero"),
             self.atom_style,
+            folder=self.folder,
         )
-        return others.commands((f"zero {cutoff!r}", ("",)))
+        return others.commands((f"zero {cutoff!r}", ("",)), name_of=name_of)
+
+
+def _texts(values: Any) -> list[str]:
+    """Raises InputError for what is not a list of texts."""
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        raise InputError(f"reference: {values!r}: expected a list of texts")
+    return values
 
 
 def _each_pair_once(pairs: list[list[str]]) -> bool:

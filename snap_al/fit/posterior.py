@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.arrays import read_arrays
+from snap_al.data.json_text import read_json
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
@@ -163,16 +165,35 @@ class Posterior:
     def from_bytes(cls, data: bytes) -> Posterior:
         """Raises InputError for anything that `to_bytes` of this format did not write."""
         try:
-            with np.load(BytesIO(data), allow_pickle=False) as stored:
-                arrays = {k: stored[k] for k in stored.files if k != "header"}
-                header = json.loads(str(stored["header"]))
-            if header.pop("format") != FORMAT:
-                raise ValueError("another format version")
-            header["objective"] = tuple(header["objective"])
-            header["remarks"] = tuple(header["remarks"])
-            return cls(**header, **arrays)
-        except Exception as error:
+            arrays: dict[str, Any] = dict(read_arrays(data))
+            header = read_json(str(arrays.pop("header", "{}")))
+            _check_stored(header, arrays)
+        except ValueError as error:
             raise InputError(f"no posterior of snap_al, format {FORMAT}: {error}") from error
+        tuples = {name: tuple(header[name]) for name in ("objective", "remarks")}
+        return cls(**{k: v for k, v in header.items() if k != "format"} | tuples, **arrays)
+
+
+def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
+    """Raises ValueError unless these are what a Posterior has, and of one number of coefficients."""
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError("another format version")
+    names = {f.name for f in fields(Posterior)}
+    if wrong := names ^ ((header.keys() - {"format"}) | arrays.keys()):
+        raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")
+    kinds = {
+        "name": str, "noise": float, "ridge": float, "n_rows": int, "embedded_rows": int, "objective": list, "diagnostics": dict,
+        "remarks": list,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        if not isinstance(header.get(name), (float, int) if kind is float else kind):
+            raise ValueError(f"{name} is {header.get(name)!r}")
+    n = arrays["mean"].size
+    shapes: dict[str, tuple[int, ...]] = {"mean": (n,), "norms": (n,), "noise_by_kind": (3,), "recalibration": (3,)}
+    shapes |= dict.fromkeys(("epistemic", "model_error", "whitening", "inner", "middle"), (n, n))
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fi" or array.shape != shapes.get(name, array.shape):
+            raise ValueError(f"{name} is not made of numbers, or has another shape: {array.dtype}, {array.shape}")
 
 
 LEAST_INFORMATION = 1e-12

@@ -90,14 +90,14 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     noise_shape: float = Field(default=0.0, ge=0)
     noise_scale: float = Field(default=0.0, ge=0)
     """bayes: inverse-gamma prior on σ²; both zero leave it to the data."""
-    members: int = Field(default=20, ge=2)
+    members: int = Field(default=20, ge=2, le=10_000)
     fraction: float = Field(default=0.8, gt=0)
     """committee: each member sees this share of the rows, drawn with replacement."""
     recalibrate: bool = False
     """embedded: factors on the stds of each kind, from the training configurations with each left out."""
-    draws: int = Field(default=500, ge=10)
-    tune: int = Field(default=500, ge=10)
-    chains: int = Field(default=2, ge=2)
+    draws: int = Field(default=500, ge=10, le=1_000_000)
+    tune: int = Field(default=500, ge=10, le=1_000_000)
+    chains: int = Field(default=2, ge=2, le=1000)
     seed: int = Field(default=0, ge=0)
     """Of committee, mcmc and pops."""
     embed_again: float = Field(default=0.1, ge=0)

@@ -20,6 +20,9 @@ from snap_al.fitsnap.scrape import in_lammps_axes
 DAMPED = 0.5
 """FitSNAP has one weight per group: configurations whose weights are damped below this stand in a group of their own."""
 
+LONGEST = 60
+"""Characters of a group's folder: file systems take 255 bytes."""
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -49,14 +52,14 @@ def export(
     groups = _groups(items)
     deck = folder / "export.in"
     if (folder / "JSON").exists():
-        if not deck.exists():
+        if not deck.exists() or (folder / "JSON").is_symlink() or not (folder / "JSON").is_dir():
             raise InputError(f"{folder / 'JSON'} is there already, and not from an export; give another --out")
         shutil.rmtree(folder / "JSON")
     for group in groups:
         for number, item in enumerate(group.items):
             path = folder / "JSON" / group.name / f"{number:05d}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(write_json(_right_handed(item.configuration)))
+            path.write_text(write_json(_right_handed(item.configuration)), encoding="utf-8")
     stress = all(item.configuration.label.stress is not None for item in items)
     write_atomically(deck, _deck(groups, settings, reference, stress, eshift or {}))
     return deck
@@ -69,15 +72,28 @@ def _right_handed(c: Configuration) -> Configuration:
 
 def _groups(items: Sequence[LabelledConfiguration]) -> list[_Group]:
     weighting = Weighting(items)
-    sorted_in: dict[str, list[LabelledConfiguration]] = {}
+    sorted_in: dict[tuple[str, bool], list[LabelledConfiguration]] = {}
     for item in items:
         rows = weighting.of(item)
-        name = re.sub(r"\W+", "_", item.group or "training")
         full = replace(item, damping=None)
-        if rows[1:-6].sum() < DAMPED * weighting.of(full)[1:-6].sum() or rows[0] < DAMPED * item.weights.energy:
-            name += "_damped"
-        sorted_in.setdefault(name, []).append(item)
-    return [_Group(name, members, _mean_weights(members, weighting)) for name, members in sorted_in.items()]
+        fitted_less = (
+            rows[1:-6].sum() < DAMPED * weighting.of(full)[1:-6].sum() or rows[0] < DAMPED * item.weights.energy
+        )
+        sorted_in.setdefault((item.group or "training", bool(fitted_less)), []).append(item)
+    names: list[str] = []
+    for group, damped in sorted_in:
+        names.append(_folder_name(f"{group}_damped" if damped else group, names))
+    return [_Group(n, m, _mean_weights(m, weighting)) for n, m in zip(names, sorted_in.values(), strict=True)]
+
+
+def _folder_name(group: str, taken: Sequence[str]) -> str:
+    """Of letters, digits and _, no longer than file systems take, and another than those before whatever their case is."""
+    name = re.sub(r"\W+", "_", group)[:LONGEST]
+    lower, number = [t.lower() for t in taken], 2
+    found = name
+    while found.lower() in lower:
+        found, number = f"{name}_{number}", number + 1
+    return found
 
 
 def _mean_weights(items: list[LabelledConfiguration], weighting: Weighting) -> tuple[float, float, float]:

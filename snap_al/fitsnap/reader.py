@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from snap_al.data.fitsnap_units import property_units
 from snap_al.data.storage import LARGEST_TEXT, expanded, require_regular_file
+from snap_al.data.weights import check_weight
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.fit import FitSettings
 from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 
+MOST_SAMPLES = 1_000_000
 BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
 
@@ -30,7 +32,7 @@ def read_deck(path: Path) -> Deck:
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read(path)
+        parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a FitSNAP deck: {' '.join(str(error).split())}") from error
     return _Reader(path, parser).deck()
@@ -60,7 +62,7 @@ class _Reader:
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
             metrics_style=self._choice("OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")),
-            dumps=self._dumps(), samples=self._integer("SOLVER", "nsam", "0"),
+            dumps=self._dumps(), samples=self._samples(),
             memory=self._memory(), notes=self._notes(),
         )  # fmt: skip
 
@@ -145,6 +147,12 @@ class _Reader:
             if self._flag("EXTRAS", f"dump_{name}", False)
         }
 
+    def _samples(self) -> int:
+        n = self._integer("SOLVER", "nsam", "0")
+        if not 0 <= n <= MOST_SAMPLES:
+            raise self._error(f"[SOLVER] nsam = {n}", f"expected a number from 0 to {MOST_SAMPLES:,}")
+        return n
+
     def _memory(self) -> int | None:
         if self._flag("MEMORY", "override", False) or not self._parser.has_option("MEMORY", "memory"):
             return None
@@ -226,7 +234,7 @@ class _Reader:
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
         lines = [
             line.split("#")[0].split(maxsplit=1)
-            for line in require_regular_file(path, LARGEST_TEXT).read_text().splitlines()
+            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
         ]
         return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
@@ -238,6 +246,10 @@ class _Reader:
         for column, value in values.items():
             if value < 0:
                 raise self._error(f"[GROUPS] {name}, {column}", f"is {value:g}, and may not be negative")
+            try:
+                check_weight(value if column.endswith("weight") else 0.0)
+            except ValueError as error:
+                raise self._error(f"[GROUPS] {name}, {column}", str(error)) from error
         bare = "size" in values
         if bare == ("training_size" in values):
             raise self._error("[GROUPS] group_sections", "give either size or training_size")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from snap_al.data.configuration import Configuration, Label
+from snap_al.data.json_text import number, numbers, part, read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import LabelError
 from snap_al.label.labeler import Labeler, check_result
@@ -115,20 +116,26 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
     if path is None:
         return None
     try:
-        stored = json.loads(require_regular_file(path).read_text())
-        if decode_structure(stored["structure"]).key != configuration.key:
-            raise ValueError("it is of another structure")
-        label = None if stored["label"] is None else check_result(configuration, decode_label(stored["label"]))
-        seconds = float(stored["seconds"])
-        return LabelResult(job, label, str(stored["reason"]), seconds, float(stored.get("core_seconds", seconds)))
-    except (ValueError, KeyError, TypeError, LabelError) as error:
+        stored = read_json(require_regular_file(path).read_bytes())
+        structure, label = decode_structure(part(stored, "structure")), decode_label(part(stored, "label"))
+        seconds = number(stored, "seconds")
+        core_seconds = number(stored, "core_seconds") if "core_seconds" in stored else seconds
+        reason = str(part(stored, "reason"))
+    except ValueError as error:
         raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+    if structure.key != configuration.key:
+        raise LabelError(f"{path} is no label file: it is of another structure; delete it to have it computed again")
+    try:
+        checked = None if label is None else check_result(configuration, label)
+    except LabelError as error:
+        raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+    return LabelResult(job, checked, reason, seconds, core_seconds)
 
 
 def refuse_result(folder: Path, job: str, reason: str) -> None:
     """Makes a label a failure, with the reason; what it was stays in the file."""
     path, failed = result_paths(folder, job)
-    stored = json.loads(require_regular_file(path).read_text())
+    stored = read_json(require_regular_file(path).read_bytes())
     stored |= {"reason": reason, "label": None, "refused": stored["label"]}
     write_atomically(failed, json.dumps(stored))
     path.unlink()
@@ -139,10 +146,15 @@ def encode_label(label: Label) -> dict[str, Any]:
     return {k: np.asarray(v).tolist() for k, v in vars(label).items() if v is not None}
 
 
-def decode_label(stored: dict[str, Any]) -> Label:
-    energy = stored.get("energy")
-    arrays = {k: np.array(stored[k], dtype=float) for k in ("forces", "stress") if k in stored}
-    return Label(energy=None if energy is None else float(energy), **arrays)
+def decode_label(stored: Any) -> Label | None:
+    """None for null. Raises ValueError for what `encode_label` did not make."""
+    if stored is None:
+        return None
+    if not isinstance(stored, dict):
+        raise ValueError("label: expected energy, forces and stress")
+    energy = None if stored.get("energy") is None else number(stored, "energy")
+    arrays = {k: numbers(stored, k, s) for k, s in (("forces", (-1, 3)), ("stress", (6,))) if k in stored}
+    return Label(energy=energy, **arrays)
 
 
 def encode_structure(configuration: Configuration) -> dict[str, Any]:
@@ -161,19 +173,19 @@ def _extras(configuration: Configuration) -> dict[str, np.ndarray]:
     return {name: value for name in names if (value := getattr(configuration, name)) is not None}
 
 
-def decode_structure(stored: dict[str, Any]) -> Configuration:
-    pbc = tuple(bool(x) for x in stored["pbc"])
+def decode_structure(stored: Any) -> Configuration:
+    """Raises ValueError for what `encode_structure` did not make."""
+    species, pbc = part(stored, "species"), part(stored, "pbc")
+    if not isinstance(species, list) or not all(isinstance(s, str) for s in species):
+        raise ValueError("species: expected a list of symbols")
+    if not isinstance(pbc, list) or [type(x) for x in pbc] != [bool] * 3:
+        raise ValueError("pbc: expected three of true and false")
+    n = len(species)
+    spins = (n, 3) if np.ndim(stored.get("spins")) == 2 else (n,)
     return Configuration(
-        cell=np.array(stored["cell"], dtype=float).reshape(3, 3),
-        positions=np.array(stored["positions"], dtype=float).reshape(-1, 3),
-        species=tuple(str(s) for s in stored["species"]),
-        pbc=(pbc[0], pbc[1], pbc[2]),
-        name=str(stored["name"]),
-        charges=_array(stored, "charges"),
-        spins=_array(stored, "spins"),
-        core=None if "core" not in stored else np.array(stored["core"], dtype=bool),
-    )
-
-
-def _array(stored: dict[str, Any], name: str) -> np.ndarray | None:
-    return np.array(stored[name], dtype=float) if name in stored else None
+        cell=numbers(stored, "cell", (3, 3)), positions=numbers(stored, "positions", (n, 3)), species=tuple(species),
+        pbc=(pbc[0], pbc[1], pbc[2]), name=str(part(stored, "name")),
+        charges=numbers(stored, "charges", (n,)) if "charges" in stored else None,
+        spins=numbers(stored, "spins", spins) if "spins" in stored else None,
+        core=None if "core" not in stored else numbers(stored, "core", (n,)).astype(bool),
+    )  # fmt: skip

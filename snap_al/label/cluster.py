@@ -6,6 +6,7 @@ PSI/J writes the batch script, submits it, and asks the queue whether a job is s
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import time
@@ -50,8 +51,11 @@ class Scheduler:
             raise InputError(
                 f"label.cluster.scheduler: {settings.scheduler}: no {command} here; start on a machine that submits jobs"
             )
-        if any(c.isspace() for c in str(folder)):
-            raise InputError(f"label.backend: cluster: {folder}: no spaces in the path, please: batch scripts name it")
+        if not re.fullmatch(r"[\w./+,=@:~-]+", str(folder)):
+            raise InputError(
+                f"label.backend: cluster: {folder}: no spaces in the path, please, and nothing but letters, digits and "
+                "./+,=@:~_-: batch scripts name it; give another --out"
+            )
         self._executor = _executor(settings, folder / "batch")
 
     def start(self, script: Path) -> Handle:

@@ -11,7 +11,7 @@ import numpy as np
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.readers import read_frames
 from snap_al.data.storage import write_atomically
-from snap_al.errors import LabelError
+from snap_al.errors import LabelError, SnapALError
 from snap_al.label.backend import LabelResult, encode_result, job_name, read_result, result_paths
 from snap_al.label.labeler import check_result
 
@@ -48,10 +48,10 @@ class FolderBackend:
             return None
         try:
             label, reason = _label_in(answer, configuration), ""
-        except Exception as error:  # noqa: BLE001  ASE's readers raise anything
+        except SnapALError as error:  # of what cannot be read too
             if time.time() - answer.stat().st_mtime < SETTLED:
                 return None
-            label, reason = None, f"{answer.name}: {type(error).__name__}: {error}"
+            label, reason = None, f"{answer.name}: {error}"
             answer.replace(answer.with_name(f"refused-{answer.name}"))
         path = result_paths(self._folder, job)[label is None]
         write_atomically(path, encode_result(configuration, label, reason, 0.0))

@@ -64,7 +64,7 @@ class JobFolder:
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(require_regular_file(self.home / "job.json").read_text())
+        found: dict[str, Any] = json.loads(require_regular_file(self.home / "job.json").read_text(encoding="utf-8"))
         return found
 
     def begin(self) -> None:
@@ -82,13 +82,17 @@ class JobFolder:
 
     def said(self) -> str:
         """The last lines of its output."""
-        text = require_regular_file(self.output).read_text(errors="replace") if self.output.exists() else ""
+        text = (
+            require_regular_file(self.output).read_text(encoding="utf-8", errors="replace")
+            if self.output.exists()
+            else ""
+        )
         return " | ".join(text.strip().splitlines()[-LINES:]) or "it said nothing"
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
         """Whether this process is the one that works on it. Where the file system has no locks, it is."""
-        with open(self.home / "lock", "a+") as lock:
+        with open(self.home / "lock", "a+", encoding="utf-8") as lock:
             if not _taken(lock):
                 yield False
                 return
@@ -102,7 +106,7 @@ class JobFolder:
         path = self.home / "lock"
         if not path.exists():
             return 0
-        with open(require_regular_file(path)) as file:
+        with open(require_regular_file(path), encoding="utf-8", errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -122,7 +126,7 @@ class JobFolder:
         if not path.exists():
             return "", 0
         try:
-            found = json.loads(require_regular_file(path).read_text())
+            found = json.loads(require_regular_file(path).read_text(encoding="utf-8"))
             return str(found["token"]), int(found["starts"])
         except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
             return "", 0

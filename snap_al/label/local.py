@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -41,7 +42,7 @@ class LocalProcesses:
         if spare is None or spare.stdin is None or spare.poll() is not None:
             return None
         with suppress(BrokenPipeError), spare.stdin as pipe:
-            pipe.write(f"{home}\n".encode())
+            pipe.write(f"{json.dumps(str(home))}\n".encode())
         return spare
 
     def find(self, job: JobFolder) -> Handle | None:

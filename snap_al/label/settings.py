@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from snap_al.data.weights import Damping, Weights
+from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.options import Table, refuse_inapplicable
 
 JOB_KEYS = ("at_once", "threads", "cores", "timeout", "retries", "max_starts", "prologue", "environment")
@@ -75,11 +75,11 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Keyword arguments for it."""
     magmoms: dict[str, float] = {}
     """μB, of each atom of an element to begin with, in structures without magnetic moments of their own."""
-    eweight: float = Field(default=100.0, ge=0)
+    eweight: Weight = 100.0
     """Weight of the energy per atom, 1/eV."""
-    fweight: float = Field(default=1.0, ge=0)
+    fweight: Weight = 1.0
     """Weight of force components, Å/eV."""
-    vweight: float = Field(default=3e-5, ge=0)
+    vweight: Weight = 3e-5
     """Weight of stress components, 1/bar."""
     damping: Damping | None = Damping()
     """Less weight for labels far outside the range of use; null for none."""

@@ -6,6 +6,7 @@ Holds a job's lock while it works on it, so that whoever asks knows, also after 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -43,8 +44,8 @@ def wait_for_one(calculator: str) -> None:
     """Imports, and then does the job whose folder comes on standard input; none when the driver that started this is gone."""
     with suppress(InputError):  # the job says what is wrong with it
         calculator_named(calculator)
-    if home := sys.stdin.readline().strip():
-        job = JobFolder(Path(home))
+    if line := sys.stdin.readline().strip():
+        job = JobFolder(Path(json.loads(line)))
         with open(job.output, "ab") as output, open(os.devnull) as nothing:
             for number, file in ((0, nothing), (1, output), (2, output)):
                 os.dup2(file.fileno(), number)

@@ -6,10 +6,10 @@ from snap_al.loop.inputs import RunInputs, read_inputs
 from snap_al.loop.journal import Event, Journal, is_running, read_events
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import RunState, WalkerState, WalkerStatus, initial_state
+from snap_al.loop.state import RunState, WalkerState, WalkerStatus, initial_state, replayed
 from snap_al.loop.stopping import labels_left, model_limited
 
 __all__ = [
     "Approval", "Driver", "Event", "Journal", "Observer", "RunConfig", "RunDirectory", "RunInputs", "RunState", "WalkerState",
-    "WalkerStatus", "initial_state", "is_running", "labels_left", "model_limited", "read_events", "read_inputs",
+    "WalkerStatus", "initial_state", "is_running", "labels_left", "model_limited", "read_events", "read_inputs", "replayed",
 ]  # fmt: skip

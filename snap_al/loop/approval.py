@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snap_al.data.json_text import number, part, read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import RunError
 
@@ -30,9 +31,9 @@ class Approval:
         return batch
 
     def waiting(self) -> dict[str, list[dict[str, Any]]]:
-        """Batches without an answer."""
+        """Batches without an answer. Raises RunError for a file that `ask` did not leave."""
         asked = sorted(self.folder.glob("*.json"))
-        return {p.stem: json.loads(require_regular_file(p).read_text()) for p in asked if self.answer(p.stem) is None}
+        return {p.stem: _asked(p) for p in asked if self.answer(p.stem) is None}
 
     def answer(self, batch: str) -> bool | None:
         """None while there is none."""
@@ -54,3 +55,17 @@ class Approval:
 
     def _path(self, batch: str, end: str) -> Path:
         return self.folder / f"{batch}.{end}"
+
+
+def _asked(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = read_json(require_regular_file(path).read_bytes())
+        if not isinstance(found, list):
+            raise ValueError("expected a list")
+        for query in found:
+            part(query, "name")
+            for name in ("atoms", "walker", "step"):
+                number(query, name)
+    except ValueError as error:
+        raise RunError(f"{path}: is not what a run asked: {error}; remove it, and start the run again") from error
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from snap_al.data import LabelledConfiguration
+from snap_al.data.json_text import listed, named, number, numbers, part, read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.loop.learning import Curve, Study, summary
 from snap_al.loop.settings import RunConfig
@@ -36,12 +37,12 @@ class CurveFile:
         """With the curves that the file on disk has, if they are of the same inputs."""
         digest = _digest(items, test, config, study, hold_out)
         try:
-            stored = json.loads(require_regular_file(self.path).read_text())
-            if stored["format"] != FORMAT or stored["digest"] != digest:
+            stored = read_json(require_regular_file(self.path).read_bytes())
+            if part(stored, "format") != FORMAT or part(stored, "digest") != digest:
                 raise ValueError("of other inputs")
-            curves = tuple(_curve(c) for c in stored["curves"])
-            full = {int(seed): errors for seed, errors in stored["full"].items()}
-        except (OSError, ValueError, KeyError, TypeError):
+            curves = tuple(_curve(c) for c in listed(stored, "curves"))
+            full = {int(seed): _errors(errors) for seed, errors in named(stored, "full").items()}
+        except (OSError, ValueError):
             return replace(self, digest=digest)
         return replace(self, digest=digest, found=curves, full=full)
 
@@ -66,9 +67,16 @@ class CurveFile:
         return {"full": full, "strategies": summary(self.curves(strategies, seeds), self.full)}
 
 
-def _curve(stored: dict[str, Any]) -> Curve:
-    errors = {str(k): tuple(float(x) for x in v) for k, v in stored["errors"].items()}
-    return Curve(str(stored["strategy"]), int(stored["seed"]), tuple(int(n) for n in stored["labels"]), errors)
+def _curve(stored: Any) -> Curve:
+    """Raises ValueError."""
+    errors = {name: tuple(numbers(part(stored, "errors"), name, (-1,)).tolist()) for name in named(stored, "errors")}
+    labels = tuple(int(n) for n in numbers(stored, "labels", (-1,)))
+    return Curve(str(part(stored, "strategy")), int(number(stored, "seed")), labels, errors)
+
+
+def _errors(stored: Any) -> dict[str, float]:
+    """Raises ValueError."""
+    return {name: number(stored, name) for name in named({"errors": stored}, "errors")}
 
 
 def _digest(
@@ -83,7 +91,9 @@ def _digest(
     settings = [config.descriptor.model_dump_json(), config.fit.model_dump_json(), list(config.reference), query]
     digest.update(json.dumps([settings, asdict(study), hold_out, len(items), str(config.prior_mean)]).encode())
     for item in (*items, *test):
-        digest.update(f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode())
+        digest.update(
+            f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode("utf-8", "surrogateescape")
+        )
         for value in vars(item.configuration.label).values():
             digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())
     return digest.hexdigest()[:20]

@@ -29,7 +29,7 @@ from snap_al.loop.labelling import Labelling
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import Query, RunState, WalkerStatus, initial_state
+from snap_al.loop.state import Query, RunState, WalkerStatus, initial_state, replayed
 from snap_al.loop.stopping import failed_run, labels_left, stop_reason
 from snap_al.loop.training import TrainingSet
 from snap_al.loop.watching import keep_active_set
@@ -65,8 +65,8 @@ class Driver:
 
     def run(self) -> RunState:
         """Goes on where the directory stopped. Raises InputError or RunError; what was finished is on disk."""
-        for event in self._comm.bcast(self._journal.events if self._journal is not None else []):
-            self._state = self._state.apply(event)
+        events = self._comm.bcast(self._journal.events if self._journal is not None else [])
+        self._state = replayed(self._state, events)
         self._same_inputs()
         settings, lammps = self._config.descriptor, self._config.lammps
         with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, lammps) as engine:
@@ -141,7 +141,12 @@ class Driver:
         self._record({"event": "started", "queries": keys, "walkers": names, "digests": self._inputs.digests})
 
     def _same_inputs(self) -> None:
-        """Raises InputError when a file that the run began with has changed since."""
+        """Raises InputError when a file that the run began with has changed since, or the journal is of other walkers."""
+        walkers, planned = len(self._state.walkers), len(self._inputs.walkers)
+        if self._state.started and walkers != planned:
+            raise InputError(
+                f"the journal in {self._directory.root} is of {walkers} walkers, and the config has {planned}; give another --out"
+            ).on_all_ranks()
         changed = [where for where, digest in self._state.digests.items() if self._inputs.digests.get(where) != digest]
         if changed:
             raise InputError(

@@ -12,7 +12,6 @@ import numpy as np
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import require_regular_file, write_atomically
-from snap_al.errors import RunError
 from snap_al.loop.journal import Event
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
@@ -80,7 +79,7 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
         yield
     except Exception as error:
         if comm.size > 1:
-            abandon(comm, RunError(f"{type(error).__name__}: {error}"), on_abort=None)
+            abandon(comm, error, on_abort=None)
         raise
 
 
@@ -161,7 +160,7 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
     """A segment that ended the job before is not walked into again: it counts as failed."""
     reason = None
     if comm.rank == 0 and record.exists():
-        reason = require_regular_file(record).read_text()
+        reason = require_regular_file(record).read_text(encoding="utf-8", errors="replace")
     reason = comm.bcast(reason)
     return None if reason is None else SegmentResult(Outcome.FAILED, step, (), None, reason, 0.0)
 

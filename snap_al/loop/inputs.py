@@ -22,7 +22,7 @@ from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop.settings import LabelledFile, RunConfig, TrainingSource
 from snap_al.loop.walkers import Walker
 from snap_al.md import StageSettings
-from snap_al.potential import not_compared, param_file, read_snapcoeff
+from snap_al.potential import check_beside, not_compared, param_file, read_snapcoeff
 from snap_al.sessions import check_script
 
 Array = NDArray[np.float64]
@@ -62,6 +62,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
         "test": [item for item in given if item.testing],
     }
     reference = ReferencePotential.parse(list(config.reference), elements)
+    check_beside(reference)
     inputs = RunInputs(
         reference=reference,
         training=(*sets["training"], *training),
@@ -144,7 +145,7 @@ def _check_stage(stage: StageSettings, structures: list[Configuration], referenc
     """Raises InputError for a script that would end Python, or does not go with the structures."""
     path = stage.script_path()
     check_script(path)
-    script = require_regular_file(path, LARGEST_TEXT).read_text().replace("&\n", " ")
+    script = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace").replace("&\n", " ")
     holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
     for c in structures:
         if not all(c.pbc) and holds_pressure:

@@ -15,15 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, sync_folder
 from snap_al.errors import InputError
+from snap_al.loop.events import check_event
 
 FORMAT = 2
 Event = dict[str, Any]
 
 
 def read_events(path: Path) -> list[Event]:
-    """All whole events. Raises InputError for a damaged line before the last, or another format."""
+    """All whole events, each with all that its kind has. Raises InputError for a damaged line before the last, or another format."""
     return _parse(path)[0] if path.exists() else []
 
 
@@ -33,14 +35,12 @@ def _parse(path: Path) -> tuple[list[Event], int]:
     data = require_regular_file(path).read_bytes()
     position = 0
     for line in data.splitlines(keepends=True):
-        event = _decode(line)
-        if event is None:
+        body = _body(line)
+        if body is None:
             if position + len(line) < len(data):
                 raise InputError(f"{path}, line {len(events) + 1}: damaged; restore the file, or begin in a new folder")
             break
-        if event.get("format", FORMAT) != FORMAT:
-            raise InputError(f"{path}: journal format {event['format']}, this version reads {FORMAT}")
-        events.append(event)
+        events.append(_decoded(body, f"{path}, line {len(events) + 1}"))
         position += len(line)
     return events, position
 
@@ -103,12 +103,25 @@ def _encode(event: Event) -> bytes:
     return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
 
 
-def _decode(line: bytes) -> Event | None:
+def _body(line: bytes) -> bytes | None:
+    """None for a line that is not whole."""
     checksum, _, body = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or f"{zlib.crc32(body):08x}".encode() != checksum:
-        return None
-    event = json.loads(body)
-    return event if isinstance(event, dict) else None
+    whole = line.endswith(b"\n") and f"{zlib.crc32(body):08x}".encode() == checksum
+    return body if whole else None
+
+
+def _decoded(body: bytes, where: str) -> Event:
+    """Raises InputError for a line that is whole and is no event of this version."""
+    try:
+        event = read_json(body)
+        if not isinstance(event, dict):
+            raise ValueError("no event")
+        if (found := event.get("format", FORMAT)) != FORMAT:
+            raise InputError(f"{where}: journal format {found}, this version reads {FORMAT}")
+        check_event(event)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; restore the file, or begin in a new folder") from error
+    return event
 
 
 def is_running(path: Path) -> bool:

@@ -9,10 +9,13 @@ figures/     PNG                       descriptors/  rows of configurations, a c
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import RunError
 from snap_al.label.backend import decode_structure, encode_structure
@@ -37,6 +40,15 @@ class RunDirectory:
     def origin(self) -> Path:
         """Names the file that `config` is a copy of: its paths are relative to that one."""
         return self.root / "config.origin"
+
+    def write_origin(self, config: Path) -> None:
+        """As bytes: a path need not be text in any encoding."""
+        write_atomically(self.origin, os.fsencode(config.resolve()) + b"\n")
+
+    def read_origin(self) -> Path:
+        """The copy itself where nothing is said."""
+        stored = self.origin.read_bytes() if self.origin.exists() else b""
+        return Path(os.fsdecode(stored.removesuffix(b"\n"))) if stored.strip() and b"\0" not in stored else self.config
 
     @property
     def labels(self) -> Path:
@@ -89,12 +101,14 @@ class RunDirectory:
         """Raises RunError for a file that holds something else."""
         path = self.checks(walker, segment)
         try:
-            stored = json.loads(require_regular_file(path).read_text()) if path.exists() else []
-            if any(not isinstance(v, int | float | None) for c in stored for v in c.values()):
-                raise ValueError("what should be a number is none")
-            return [Check(**c) for c in stored]
-        except (ValueError, TypeError, AttributeError) as error:
+            stored = read_json(require_regular_file(path).read_bytes()) if path.exists() else []
+            if not isinstance(stored, list):
+                raise ValueError("expected a list")
+            for check in stored:
+                _require_check(check)
+        except ValueError as error:
             raise RunError(f"{path}: is not what a walker left: {error}; remove it: only a figure needs it") from error
+        return [Check(**check) for check in stored]
 
     def write_query(self, configuration: Configuration) -> str:
         """Returns the key by which the journal names it."""
@@ -107,8 +121,8 @@ class RunDirectory:
         """Raises RunError when the file is gone or is another structure."""
         path = self._query(key)
         try:
-            configuration = decode_structure(json.loads(require_regular_file(path).read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            configuration = decode_structure(read_json(require_regular_file(path).read_bytes()))
+        except (OSError, ValueError) as error:
             raise RunError(f"{path}: the structure of a query cannot be read: {error}") from error
         if configuration.key != key:
             raise RunError(f"{path}: the file holds another structure than its name says; restore it")
@@ -116,3 +130,17 @@ class RunDirectory:
 
     def _query(self, key: str) -> Path:
         return self.root / "queries" / f"{key}.json"
+
+
+def _require_check(stored: Any) -> None:
+    """Raises ValueError for what is not a Check of numbers."""
+    if not isinstance(stored, dict):
+        raise ValueError("expected the numbers of a look")
+    known = {f.name for f in fields(Check)}
+    needed = {f.name for f in fields(Check) if f.default is MISSING}
+    if wrong := (needed - stored.keys()) | (stored.keys() - known):
+        raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")
+    may_lack = ("pressure", "energy_std")
+    for name, value in stored.items():
+        if not isinstance(value, int | float) and not (value is None and name in may_lack):
+            raise ValueError(f"what should be a number is none: {name}: {value!r}")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, model_valid
 from snap_al.data.label_names import LabelKeys
 from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, LabelUnits
 from snap_al.data.starting_set import StartSettings
-from snap_al.data.weights import Damping, Weights
+from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.descriptors import SnapSettings
 from snap_al.fit import FitSettings
 from snap_al.label import LabelSettings
@@ -46,9 +46,9 @@ class LabelledFile(BaseModel, extra="forbid", frozen=True):
 class TrainingSource(LabelledFile, extra="forbid", frozen=True):
     """The same with weights."""
 
-    eweight: float = Field(default=100.0, ge=0)
-    fweight: float = Field(default=1.0, ge=0)
-    vweight: float = Field(default=0.0, ge=0)
+    eweight: Weight = 100.0
+    fweight: Weight = 1.0
+    vweight: Weight = 0.0
     damping: Damping | None = None
     """Less weight for labels far outside the range of use; off unless given."""
 
@@ -74,9 +74,9 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
     stage; then query.batch of the frames that they met are labelled together."""
     wait_for_labels: bool = True
     """false: on-the-fly, walkers that do not stand at a frame to label go on with the potential that there is while labels are computed."""
-    candidates: PositiveInt = 20
+    candidates: int = Field(default=20, ge=1, le=10_000)
     """batch: frames kept of one walker's segment, at most."""
-    repeat: int = Field(default=1, ge=1)
+    repeat: int = Field(default=1, ge=1, le=10_000)
     """How often the stages follow each other, each time from where the last ended."""
     cycles: int = Field(default=1, ge=1)
     """How often each walker goes through all of that, each time from its structure with new velocities."""
@@ -160,7 +160,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     prior_mean: ConfigPath | None = None
     """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given. It must be of the
     same descriptor, which the .snapparam beside it tells."""
-    eshift: dict[str, float] = {}
+    eshift: dict[str, Annotated[float, Field(ge=-1e9, le=1e9)]] = {}
     """eV added to the energy for each atom of an element, of labels, training and test files (not of a deck's, which has its own
     [ESHIFT], in the unit of its files): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
     fit: FitSettings = FitSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -9,6 +10,11 @@ from snap_al.errors import InputError
 from snap_al.loop.journal import Event
 from snap_al.loop.settings import RunConfig
 from snap_al.md import Outcome
+
+
+class EventOrderError(Exception):
+    """An event that cannot be, after those before it. In a journal that was read lines are gone or there twice (`replayed`); of an
+    event that has just been made it is a fault of snap_al's, and no error of the user's."""
 
 
 class WalkerStatus(StrEnum):
@@ -121,16 +127,7 @@ class RunState:
     digests: dict[str, str] = field(default_factory=dict)
 
     def apply(self, event: Event) -> RunState:
-        """Raises InputError for an event that this version does not know, or that cannot follow what was before."""
-        try:
-            return self._applied(event)
-        except (KeyError, IndexError, TypeError, ValueError, StopIteration, AttributeError) as error:
-            raise InputError(
-                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow those before it ({type(error).__name__}: {error}): "
-                "lines of journal.jsonl are gone or there twice; restore it, or begin in a new --out"
-            ) from error
-
-    def _applied(self, event: Event) -> RunState:
+        """Raises EventOrderError for an event that what was before does not allow."""
         kind = event["event"]
         if kind == "opened":
             return self
@@ -162,11 +159,11 @@ class RunState:
             return replace(self, stopped=event["reason"])
         if kind == "halted":
             return self._halted(event["reason"])
-        raise InputError(f"the journal has an event {kind!r} that this version of snap_al does not know")
+        raise EventOrderError(f"{kind!r} is no event that this version of snap_al knows")
 
     def _fitted(self, event: Event) -> RunState:
         if (event["fit"], event["labels"]) != (self.fits + 1, len(self.labelled)):
-            raise ValueError(
+            raise EventOrderError(
                 f"fit {event['fit']} to {event['labels']} labels after {self.fits} fits and {len(self.labelled)} labels"
             )
         tested = event["measured_on"] == "test" and "forces" in event["table"]
@@ -193,7 +190,9 @@ class RunState:
         return tuple(n for n in self.exploring if n not in standing)
 
     def _take(self, key: str) -> tuple[Query, tuple[Query, ...]]:
-        at = next(n for n, q in enumerate(self.pending) if q.key == key)
+        at = next((n for n, q in enumerate(self.pending) if q.key == key), None)
+        if at is None:
+            raise EventOrderError(f"nobody has asked for {key}")
         return self.pending[at], self.pending[:at] + self.pending[at + 1 :]
 
     def _rejected(self, event: Event) -> RunState:
@@ -215,8 +214,10 @@ class RunState:
         ps, checks, limited = self.ps_since_query, self.checks_since_query, self.limited_since_query
         for each in event["walkers"]:
             n = each["walker"]
+            if n >= len(walkers):
+                raise EventOrderError(f"walker {n} of {len(walkers)}")
             if each["segment"] != walkers[n].segments:
-                raise ValueError(f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments")
+                raise EventOrderError(f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments")
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
             ps += each["ps"]
             checks, limited = checks + each["checks"], limited + each["model_limited"]
@@ -228,6 +229,19 @@ class RunState:
             limited_since_query=limited, checks=self.checks + sum(e["checks"] for e in event["walkers"]),
             model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]), stopped="",
         )  # fmt: skip
+
+
+def replayed(state: RunState, events: Iterable[Event]) -> RunState:
+    """The state after the events of a journal. Raises InputError when they cannot be all that there were."""
+    for event in events:
+        try:
+            state = state.apply(event)
+        except EventOrderError as error:
+            raise InputError(
+                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow those before it ({error}): "
+                "lines of journal.jsonl are gone or there twice; restore it, or begin in a new --out"
+            ) from error
+    return state
 
 
 def initial_state(config: RunConfig) -> RunState:

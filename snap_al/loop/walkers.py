@@ -22,7 +22,7 @@ class Spread(BaseModel, extra="forbid", frozen=True):
 
     start: float = Field(alias="from")
     stop: float = Field(alias="to")
-    count: int = Field(ge=2)
+    count: int = Field(ge=2, le=10_000)
 
     def values(self) -> list[float]:
         return [float(v) for v in np.linspace(self.start, self.stop, self.count)]
@@ -45,7 +45,7 @@ class Vary(BaseModel, extra="forbid", frozen=True):
     """Of all lengths of the structure."""
     composition: tuple[dict[str, float], ...] = ()
     """Fractions of elements, dealt out at random over the structure's sites."""
-    seeds: int = Field(default=1, ge=1)
+    seeds: int = Field(default=1, ge=1, le=10_000)
     """Walkers that differ in nothing but their random numbers."""
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import require_regular_file, write_atomically
+from snap_al.data.arrays import read_arrays
+from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix
+from snap_al.errors import RunError
 from snap_al.fit import Posterior
 from snap_al.loop.pool import as_labelled, with_atoms
 from snap_al.loop.run_directory import RunDirectory
@@ -30,14 +33,23 @@ def rule_of(config: RunConfig, state: RunState, posterior: Posterior, directory:
     if query.rule == "std":
         return WhenUncertain(state.tolerance)
     if query.rule == "grade":
-        return WhenExtrapolating(
-            np.load(require_regular_file(directory.active_set(state.fits)), allow_pickle=False), query.max_grade
-        )
+        return WhenExtrapolating(_active_set(directory.active_set(state.fits)), query.max_grade)
     if query.rule == "flare":
         return WhenAboveNoise(float(posterior.noise_by_kind[FORCE]), query.flare_factor)
     if query.rule == "hal":
         return WhenRelative(query.hal_ratio, query.hal_floor)
     return WhenNovel(state.tolerance, state.novelty, query.min_gain, config.label.fweight)
+
+
+def _active_set(path: Path) -> Array:
+    """Raises RunError for a file that is gone or is not what `keep_active_set` left."""
+    try:
+        found = read_arrays(path).get("", np.zeros(0))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}; restore it, or begin in a new --out") from error
+    if found.ndim != 2 or found.dtype.kind != "f":
+        raise RunError(f"{path}: is no matrix of numbers; restore it, or begin in a new --out")
+    return np.asarray(found, dtype=float)
 
 
 def keep_active_set(

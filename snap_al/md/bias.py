@@ -18,7 +18,7 @@ from snap_al.md.monitor import StdMonitor
 from snap_al.md.settings import BiasSettings
 from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential
-from snap_al.sessions import LammpsSession
+from snap_al.sessions import LammpsSession, NameOf
 
 MOST_GROWTH = 2.0
 """Of λ from one look to the next; it falls as far as it has to at once."""
@@ -31,20 +31,25 @@ class Bias:
     settings: BiasSettings
     strength: float = 0.0
 
-    def pair_commands(self, potential: FittedPotential, files: Path) -> list[str]:
-        """LAMMPS lines for the potential, its reference potential, and the bias. Raises InputError without a variance file."""
+    def pair_commands(self, potential: FittedPotential, files: Path, name_of: NameOf = str) -> list[str]:
+        """LAMMPS lines for the potential, its reference potential, and the bias. name_of: for files. Raises InputError without a
+        variance file."""
         reference, elements = potential.reference, " ".join(potential.settings.elements)
         if potential.settings.quadraticflag:
             raise InputError("explore.bias: quadratic SNAP has no variance that LAMMPS could compute; take linear SNAP")
-        styles = [*reference.styles, "snap"]
+        styles, variance = [*reference.styles, "snap"], f"{STEM}_variance"
+
+        def name(stem: str, ending: str) -> str:
+            return name_of(files / f"{stem}.{ending}")
+
         per_sum = "*(f_snap_al_sum>0)/sqrt(f_snap_al_sum+(f_snap_al_sum<=0))"
         factor = f"-0.5*v_snap_al_strength{per_sum}" if self.settings.of == "std" else "-v_snap_al_strength"
         return [
             "variable snap_al_one equal 1.0", "variable snap_al_strength equal 0.0", f"variable snap_al_bias equal {factor}",
             f"pair_style hybrid/scaled {' '.join(f'v_snap_al_one {style}' for style in styles)} v_snap_al_bias snap",
-            *(f"pair_coeff {types} {style} {args}".rstrip() for types, style, args in reference.coefficients),
-            f'pair_coeff * * snap 1 "{files / STEM}.snapcoeff" "{files / STEM}.snapparam" {elements}',
-            f'pair_coeff * * snap 2 "{files / STEM}_variance.snapcoeff" "{files / STEM}_variance.snapparam" {elements}',
+            *reference.coefficient_lines(name_of),
+            f"pair_coeff * * snap 1 {name(STEM, 'snapcoeff')} {name(STEM, 'snapparam')} {elements}",
+            f"pair_coeff * * snap 2 {name(variance, 'snapcoeff')} {name(variance, 'snapparam')} {elements}",
             "compute snap_al_variance all pair snap 2",
             "fix snap_al_sum all ave/time 1 1 1 c_snap_al_variance",
         ]  # fmt: skip

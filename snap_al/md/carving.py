@@ -80,7 +80,7 @@ def relaxed_shell(
         box = create(session, potential, cell)
         session.commands(
             [
-                *potential.pair_commands(files), f"group core id {core}",
+                *potential.pair_commands(files, session.name_of), f"group core id {core}",
                 "fix hold core setforce 0 0 0", "minimize 0 0.01 300 3000",
             ]
         )  # fmt: skip

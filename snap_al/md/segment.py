@@ -160,7 +160,7 @@ def run_segment(
 def _leave_restart(session: LammpsSession, path: Path) -> None:
     """Raises RunError: a disk that is full is not the walker's failure."""
     try:
-        session.command(f'write_restart "{path}"')
+        session.command(f"write_restart {session.name_of(path)}")
     except LammpsError as error:
         raise RunError(f"{error}. What was finished is on disk; the same command goes on") from error
 
@@ -183,12 +183,16 @@ def _prepare(
     if start.restart is None:
         create(session, potential, start.configuration)
     else:
-        session.command(f'read_restart "{start.restart}"')
+        session.command(f"read_restart {session.name_of(start.restart)}")
         if start.step == place.begin:  # within a stage its own script may count on the tilt
             take_back_tilts(session, start.configuration.pbc)
         make_room_for_md(session, potential, gather_frame(session, session.comm, potential, start.configuration))
     session.command("neighbor 1.0 bin")
-    session.commands(potential.pair_commands(files) if bias is None else bias.pair_commands(potential, files))
+    session.commands(
+        potential.pair_commands(files, session.name_of)
+        if bias is None
+        else bias.pair_commands(potential, files, session.name_of)
+    )
     monitor.attach(session)
     if start.velocity_seed is not None:
         temperature = place.temperature_at(start.step)

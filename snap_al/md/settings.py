@@ -149,7 +149,7 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             raise InputError(f"explore.script: no LAMMPS script at {path}")
-        text = require_regular_file(path, LARGEST_TEXT).read_text()
+        text = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace")
         for name in self.variables:
             if not re.search(rf"\bv_{name}\b|\$\{{{name}\}}", text):
                 raise InputError(f"explore.variables: {path} has no variable {name!r}")

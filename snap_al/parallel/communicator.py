@@ -164,8 +164,10 @@ def on_root(comm: Communicator, work: Callable[[], T]) -> T:
     return comm.bcast(result)  # type: ignore[return-value]
 
 
-def abandon(comm: Communicator, failure: SnapALError, on_abort: Callable[[str], None] | None) -> None:
-    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr."""
+def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None] | None) -> None:
+    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr. A fault of
+    snap_al's has its traceback."""
+    failure = _portable(error)
     if on_abort is not None:
         on_abort(str(failure))
     print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import LARGEST_TEXT, require_regular_file
+from snap_al.data.storage import require_regular_file
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
 from snap_al.errors import InputError
 from snap_al.potential.comparison import Header, check_descriptor
+from snap_al.sessions import NameOf
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
     """
     try:
         lines = [
-            line.split("#")[0].split() for line in require_regular_file(path, LARGEST_TEXT).read_text().splitlines()
+            line.split("#")[0].split() for line in require_regular_file(path).read_text(encoding="utf-8").splitlines()
         ]
         (n_elements, width), *rest = ([*words] for words in lines if words)
         headers, values = _blocks(rest, int(n_elements), int(width), settings.elements)
@@ -112,9 +113,12 @@ def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
     return "# SNAP hyper-parameters written by snap_al\n" + "".join(f"{k} {v}\n" for k, v in values.items())
 
 
-def pair_commands(settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str) -> list[str]:
-    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names."""
-    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)))
+def pair_commands(
+    settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str, name_of: NameOf | None = None
+) -> list[str]:
+    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names, name_of is for
+    the reference potential's."""
+    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)), name_of=name_of)
 
 
 def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:

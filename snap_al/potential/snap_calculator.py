@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from snap_al.fit import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
 from snap_al.potential.output import STEM, FittedPotential
-from snap_al.sessions import LammpsSession, LammpsSettings
+from snap_al.sessions import LammpsSession, LammpsSettings, plain_scratch_folder
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -52,11 +51,11 @@ class CoefficientsCalculator(LammpsCalculator):
 
     def _setup(self, session: LammpsSession) -> None:
         settings = self._potential.settings
-        with TemporaryDirectory(prefix="snap_al_") as folder:
+        with plain_scratch_folder() as folder:
             files = Path(folder)
-            (files / f"{STEM}.snapcoeff").write_text(snapcoeff(settings, self._coefficients))
-            (files / f"{STEM}.snapparam").write_text(snapparam(settings))
-            session.commands(self._potential.pair_commands(files))
+            (files / f"{STEM}.snapcoeff").write_text(snapcoeff(settings, self._coefficients), encoding="utf-8")
+            (files / f"{STEM}.snapparam").write_text(snapparam(settings), encoding="utf-8")
+            session.commands(self._potential.pair_commands(files, session.name_of))
         super()._setup(session)
 
 

@@ -36,8 +36,7 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
 def _frame(record: Record, segment: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
     configuration = record.directory.read_query(query["key"])
     potential = FittedPotential.read(record.directory.fit(segment["fit"]))
-    lammps = None if record.config is None else record.config.lammps
-    with DescriptorEngine(potential.settings, potential.reference, lammps) as engine:
+    with DescriptorEngine(potential.settings, potential.reference) as engine:  # not by what the folder says of LAMMPS
         rows = engine.rows(configuration)
     root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
     std = atom_force_std(rows.forces, root)

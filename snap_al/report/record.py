@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import require_regular_file
+from snap_al.data.arrays import read_arrays
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.potential import FittedPotential
 from snap_al.report.summary import segments
@@ -38,13 +37,25 @@ class Predictions:
     def read(cls, path: Path) -> Predictions | None:
         """None for a file that is not there, is cut off, or is of an earlier version."""
         try:
-            with np.load(require_regular_file(path), allow_pickle=False) as stored:
-                found = {name: stored[name] for name in stored.files}
-            variance = sum(found[name] ** 2 for name in ("epistemic_std", "model_error_std", "noise_std"))
-            names = tuple(str(name) for name in found["names"])
-            columns = (found["kinds"], found["groups"], found["targets"], found["mean"], np.sqrt(variance))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            found = read_arrays(path)
+        except (OSError, ValueError):
             return None
+        stds = ("epistemic_std", "model_error_std", "noise_std")
+        numbers = ("kinds", "groups", "targets", "mean", *stds)
+        if "names" not in found or any(name not in found or found[name].dtype.kind not in "fi" for name in numbers):
+            return None
+        values = {name: np.asarray(found[name], dtype=float) for name in ("targets", "mean", *stds)}
+        if len({values[name].shape for name in values}) > 1:
+            return None
+        names = tuple(str(name) for name in np.atleast_1d(found["names"]))
+        std = np.sqrt(sum((values[name] ** 2 for name in stds), np.zeros(())))
+        columns = (
+            found["kinds"].astype(np.int8),
+            found["groups"].astype(np.int32),
+            values["targets"],
+            values["mean"],
+            std,
+        )
         if {c.shape for c in columns} != {(len(columns[0]),)} or not (columns[1] < len(names)).all():
             return None
         kinds, groups, targets, mean, std = columns

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.names import csv_text, in_figure, in_terminal
 from snap_al.report.drawing import write_png
@@ -39,7 +40,7 @@ def write_validation(folder: Path, found: Validation) -> None:
 def read_validation(folder: Path) -> Validation | None:
     """None where there is none, or it is not whole."""
     try:
-        found = json.loads(require_regular_file(folder / "validation.json").read_text())
+        found = read_json(require_regular_file(folder / "validation.json").read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and "structure" in found else None

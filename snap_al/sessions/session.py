@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +24,12 @@ from snap_al.errors import InputError, LammpsError, RunError
 from snap_al.parallel import Communicator, abandon
 from snap_al.sessions.box import Box
 from snap_al.sessions.library import chosen_library, load_lammps, own_library
-from snap_al.sessions.scripts import line_of
+from snap_al.sessions.names import PlainNames
+from snap_al.sessions.scripts import line_of, message_of
 from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 Array = NDArray[np.float64]
-_GLOBAL, _ATOM, _ARRAY = 0, 1, 2
-_SCALAR, _VECTOR = 0, 1
+_GLOBAL, _ATOM, _ARRAY, _SCALAR, _VECTOR = 0, 1, 2, 0, 1
 USUAL_ROOM = 10_000
 """Neighbours of one atom that every session has room for, as FitSNAP's have; LAMMPS' own default is 2000."""
 
@@ -58,8 +57,10 @@ class LammpsSession:
         self._raised: Exception | None = None
         self._interrupted = False
         self._module = load_lammps()
+        self._names = PlainNames()
         settings = lammps or LammpsSettings()
-        args = ["-screen", "none", "-nocite", "-log", str(log) if log else "none", *settings.arguments]
+        log_name = self.name_of(log) if log else "none"
+        args = ["-screen", "none", "-nocite", "-log", log_name, *settings.arguments]
         library = chosen_library(settings)
         try:
             with own_library(self._module, library):
@@ -70,11 +71,12 @@ class LammpsSession:
                 "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the Python module `lammps`"
             ) from error
         except Exception as error:
-            failure = RunError(f"LAMMPS did not start with arguments {args}: {_message(error)}")
+            said = f"LAMMPS did not start with arguments {args}: {message_of(error)}"
+            failure = RunError(self._names.real(said))
             if comm.size > 1:
                 abandon(comm, failure, on_abort=None)  # whether the other ranks failed as well cannot be known here
             raise failure from error
-        if library:  # two in one process corrupt each other: sessions that name none take this one, too
+        if library:  # two in one process corrupt each other: sessions that name none take it, too
             os.environ[LIBRARY_VARIABLE] = str(library)
         if "ML-SNAP" not in self._lammps.installed_packages:
             version = self._lammps.version()
@@ -100,6 +102,11 @@ class LammpsSession:
             self._lammps.opened = False
         else:
             self._lammps.close()
+        self._names.close()
+
+    def name_of(self, path: Path) -> str:
+        """A file's name for a LAMMPS line, for any path, as long as this session is open."""
+        return self._names.of(path)
 
     def command(self, line: str) -> None:
         """One input line. Raises LammpsError with LAMMPS' message and the line."""
@@ -115,7 +122,7 @@ class LammpsSession:
             self.command(f"variable {name} delete")
             self.command(f"variable {name} string {value}")
         try:
-            self._guarded(lambda: self._lammps.file(str(script)), f"script {script}")
+            self._guarded(lambda: self._lammps.file(self.name_of(script)), f"script {script}")
         except LammpsError as error:
             raise LammpsError(f"{error}{line_of(script, str(error))}") from error
 
@@ -289,12 +296,7 @@ class LammpsSession:
 
     def _failed(self, error: Exception, what: str) -> LammpsError:
         """LAMMPS' message as our error; ends the job when it is not certain that all ranks of the session have it."""
-        failure = LammpsError(f"{what}: {_message(error)}")
+        failure = LammpsError(self._names.real(f"{what}: {message_of(error)}"))
         if self.comm.size > 1 and isinstance(error, self._module.MPIAbortException):
             abandon(self.comm, LammpsError(f"{self.where}{failure}"), self._on_abort)
         return failure
-
-
-def _message(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return re.sub(r"\s*\(src/[^)]*\)|\s*\(\.\./src/[^)]*\)", "", text) or type(error).__name__

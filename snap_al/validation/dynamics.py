@@ -66,7 +66,7 @@ def nve(
         with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
             session.where = "validation, NVE: "
             create(session, potential, Configuration.from_atoms(atoms, "crystal", Label()))
-            session.commands(["neighbor 1.0 bin", *potential.pair_commands(files)])
+            session.commands(["neighbor 1.0 bin", *potential.pair_commands(files, session.name_of)])
             session.command(f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian")
             session.commands(
                 [f"timestep {timestep!r}", "fix move all nve", "thermo 0", "thermo_style custom step temp vol etotal"]
@@ -87,7 +87,7 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
     """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
 
     def taken() -> str:
-        reason = require_regular_file(record).read_text() if record.exists() else ""
+        reason = require_regular_file(record).read_text(encoding="utf-8", errors="replace") if record.exists() else ""
         record.unlink(missing_ok=True)
         return reason
 

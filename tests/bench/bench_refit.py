@@ -22,7 +22,7 @@ def main() -> None:
     refits, atoms, columns = (int(x) for x in (sys.argv[1:] + ["500", "108", "56"][len(sys.argv) - 1 :]))
     rng = np.random.default_rng(0)
     mixing, truth = rng.standard_normal((columns, columns)), rng.standard_normal(columns)
-    settings, weights = FitSettings(), np.ones(3)
+    settings = FitSettings()
 
     def configuration() -> Block:
         a = rng.standard_normal((3 * atoms + 7, columns)) @ mixing
@@ -33,7 +33,7 @@ def main() -> None:
 
     blocks = [configuration()]
     triangle = triangle_of(blocks)
-    posterior, _ = fit_blocks(copies(blocks), weights, settings)
+    posterior, _ = fit_blocks(copies(blocks), settings)
     kept: list[float] = []
     anew: list[tuple[int, float]] = []
     whole: list[tuple[int, float]] = []
@@ -44,14 +44,14 @@ def main() -> None:
         triangle = triangle_of([added], triangle)
         rows = number * len(added.rows)
         if rows <= posterior.embedded_rows * (1 + settings.embed_again):
-            posterior = refit(posterior, triangle, rows, copies([added]), weights, settings)
+            posterior = refit(posterior, triangle, rows, copies([added]), settings)
             kept.append(1e3 * (time.perf_counter() - started))
         else:
-            posterior, _ = fit_blocks(copies(blocks), weights, settings, triangle=triangle, previous=posterior)
+            posterior, _ = fit_blocks(copies(blocks), settings, triangle=triangle, previous=posterior)
             anew.append((number, 1e3 * (time.perf_counter() - started)))
         if number % (refits // 5) == 1:
             started = time.perf_counter()
-            fresh, _ = fit_blocks(copies(blocks), weights, settings)
+            fresh, _ = fit_blocks(copies(blocks), settings)
             whole.append((number, 1e3 * (time.perf_counter() - started)))
             apart = np.abs(fresh.mean - posterior.mean).max() / np.abs(fresh.mean).max()
             print(f"{number:4d} configurations: whole fit {whole[-1][1]:8.1f} ms; coefficients differ by {apart:.1e}")

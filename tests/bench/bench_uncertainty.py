@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, row_source
-from snap_al.fit import Block, FitSettings, fit_blocks, fit_posterior, reference_weights, refit, triangle_of
+from snap_al.fit import Block, FitSettings, fit_blocks, fit_posterior, refit, triangle_of
 from snap_al.loop import RunConfig, read_inputs
 from snap_al.parallel import SERIAL, combined_triangle, world
 
@@ -81,19 +81,22 @@ def merr(cases: list[str]) -> None:
     for case in cases:
         method, multiplicative = ("abc" if case == "abc" else "iid"), case == "mult"
         options = {**JOINT, "likelihood": method, "multiplicative": multiplicative, **(ABC if method == "abc" else {})}
-        fit_posterior(a[:2000], b[:2000], w[:2000], **options)  # imports
-        seconds, p = median_time(lambda o=options: fit_posterior(a, b, w, **o))
-        ours = minus_log(p.mean, np.sqrt(np.diag(p.model_error)), aw, bw, p.noise**2, method)
+        fit_posterior(aw[:2000], bw[:2000], **options)  # imports
+        seconds, p = median_time(
+            lambda o=options: fit_posterior(aw, bw, **o)
+        )  # one noise in weighted units, as FitSNAP has it
+        noise = float(p.noise_by_kind[0]) ** 2
+        ours = minus_log(p.mean, np.sqrt(np.diag(p.model_error)), aw, bw, noise, method)
         print(f"{case}: snap_al {seconds:8.3f} s   -log {ours:14.3f}", flush=True)
         for name, function in [("FitSNAP", corrected)] + [("FitSNAP as released", released)] * (case == "abc"):
             lreg.logpost_emb = function
             np.random.seed(0)
-            solver = lreg.lreg_merr(datavar=p.noise**2, multiplicative=multiplicative, merr_method=method)
+            solver = lreg.lreg_merr(datavar=noise, multiplicative=multiplicative, merr_method=method)
             started = time.perf_counter()
             solver.fit(aw, bw)
             theirs = time.perf_counter() - started
             d = np.sqrt(np.diag(solver.cf_cov))
-            value = minus_log(solver.cf, d, aw, bw, p.noise**2, method)
+            value = minus_log(solver.cf, d, aw, bw, noise, method)
             print(
                 f"{case}: {name} {theirs:8.1f} s   -log {value:14.3f}   {theirs / seconds:.0f} times ours", flush=True
             )
@@ -128,10 +131,11 @@ def deck(path: Path, cache: Path) -> None:
     rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
     targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
     index, settings = rows.index, FitSettings()
-    weights = reference_weights(rows.weights[rows.mask], index["kind"][rows.mask], comm)
 
     def blocks(part: slice = slice(None)) -> list[Block]:
-        return [Block(rows.values[part].copy(), targets[part], rows.mask[part], index["kind"][part])]
+        weights = np.where(rows.labelled, rows.weights, 0.0)[part]
+        kinds = index["kind"][part]
+        return [Block(rows.values[part].copy(), targets[part], rows.mask[part], kinds, weights=weights)]
 
     def timed(work: Any) -> tuple[float, Any]:
         comm.allgather(0)
@@ -143,7 +147,7 @@ def deck(path: Path, cache: Path) -> None:
     with threadpool_limits(1):
         held = [blocks()]
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        cold, (posterior, _) = timed(lambda: fit_blocks(held.pop(), weights, settings, comm=comm))
+        cold, (posterior, _) = timed(lambda: fit_blocks(held.pop(), settings, comm=comm))
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         # one configuration more: the last of each rank's is added again
         kept = triangle_of(blocks())
@@ -154,7 +158,7 @@ def deck(path: Path, cache: Path) -> None:
         def again() -> Any:
             added = blocks(part)
             triangle = combined_triangle(comm, triangle_of(added, kept))
-            return refit(posterior, triangle, n_rows, added, weights, settings, comm=comm)
+            return refit(posterior, triangle, n_rows, added, settings, comm=comm)
 
         warm, _ = timed(again)
     if comm.rank == 0:

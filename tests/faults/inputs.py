@@ -1,6 +1,7 @@
 """Inputs that were tampered with: refused with a message, or read; no traceback, no hang, and nothing of them executed."""
 
 import difflib
+import json
 import pickle
 import re
 import shutil
@@ -105,12 +106,16 @@ def _run(arguments, folder):
 
 
 def _payload(path, canary):
-    """What would run if the file were unpickled, or read as YAML or Python that may do anything."""
+    """What would run if the file were unpickled, read as YAML or Python that may do anything, or handed to LAMMPS."""
 
     class Touch:
         def __reduce__(self):
             return (Path.touch, (canary,))
 
+    if path.name == "descriptor.json":
+        stored = json.loads(path.read_text())
+        stored["reference"]["fixes"] = [f"shell touch {canary}"]
+        return json.dumps(stored).encode()
     if path.suffix in (".npz", ".npy", ".restart", ".pkl"):
         return pickle.dumps(Touch())
     return (
@@ -177,7 +182,7 @@ def _scenes(case, root):
         scene.mkdir()
         return written_deck(scene, DECK, write_json)
 
-    def json(scene, rng):
+    def fitsnap_json(scene, rng):
         deck(scene, rng)
         return scene / "JSON" / "warm" / "3.json"
 
@@ -214,7 +219,7 @@ def _scenes(case, root):
     return {
         "config": (config, lambda scene: ["run", scene / "config.yaml", "--out", scene / "run", "--dry-run"]),
         "deck": (deck, lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"]),
-        "FitSNAP JSON": (json, lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"]),
+        "FitSNAP JSON": (fitsnap_json, lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"]),
         "extended XYZ": (xyz, lambda scene: ["fit", scene / "fit.yaml", "--out", scene / "out"]),
         ".snapcoeff": (potential("potential.snapcoeff"), predict),
         ".snapparam": (potential("potential.snapparam"), predict),

@@ -2,7 +2,6 @@
 
 import multiprocessing
 from dataclasses import replace
-from functools import reduce
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import InputError
-from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events
+from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events, replayed
+from snap_al.loop.events import check_event
 from snap_al.loop.settings import StopSettings
-from snap_al.loop.state import Query
+from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled
 
 EVENTS = [
@@ -169,12 +169,97 @@ def test_lines_that_are_gone_or_there_twice(lines):
         explored(40, "novel", "key"), {"event": "labelled", "query": "key", "job": "j"}, explored(60, "checkpoint", segment=1),
     ]  # fmt: skip
     with pytest.raises(InputError, match="cannot follow those before it"):
-        reduce(lambda s, n: s.apply(events[n]), (*lines, 0, 1, 2), state())
+        replayed(state(), [events[n] for n in (*lines, 0, 1, 2)])
 
 
 def test_unknown_events_are_refused():
-    with pytest.raises(InputError, match="does not know"):
+    with pytest.raises(ValueError, match="does not know"):
+        check_event({"event": "from the future", "time": 1.0})
+    with pytest.raises(EventOrderError, match="no event"):
         state().apply({"event": "from the future"})
+
+
+WHOLE = [
+    {"event": "opened", "ranks": 1, "format": 2},
+    {"event": "started", "queries": ["a"], "walkers": ["Cu"], "digests": {"start": "f"}},
+    {"event": "chosen", "kept": ["a"], "dropped": []},
+    {"event": "submitted", "jobs": {"a": "j"}},
+    {"event": "checked", "label": 0.1, "derivative": 0.1, "good": True, "verdict": "agree"},
+    {"event": "labelled", "query": "a", "job": "j", "walker": -1, "step": 0, "seconds": 0.1, "max_force": None},
+    {"event": "rejected", "query": "a", "reason": "", "seconds": 0.1},
+    {"event": "fitted", "fit": 1, "labels": 1, "novelty": 0.1, "measured_on": "test", "seconds": 1.0,
+     "table": {"forces": {"rmse": 0.1, "sharpness": 0.1}}},
+    {"event": "explored", "walkers": [{
+        "walker": 0, "segment": 0, "fit": 1, "from_step": 0, "step": 40, "outcome": "novel", "reason": "", "restart": "walkers/0/s.restart",
+        "queries": [{"key": "b", "step": 40}], "checks": 1, "model_limited": 0, "force_std": 0.1, "ps": 0.1, "seconds": 0.1,
+        "std_seconds": 0.0}]},
+    {"event": "halted", "reason": "x"}, {"event": "stopped", "reason": "x"},
+]  # fmt: skip
+
+
+def damaged(event):
+    """Each of its keys is left out, and given a value of another type."""
+    for key in event:
+        if key == "format":
+            continue
+        yield {k: v for k, v in event.items() if k != key}
+        if key != "max_force":
+            yield {**event, key: None}
+        yield {**event, key: [{}]}
+    for key in event:
+        if key == "walkers" and isinstance(event[key][0], dict):
+            yield from ({**event, key: [changed]} for changed in damaged(event[key][0]))
+
+
+def journal_of(path, events):
+    path.unlink(missing_ok=True)
+    with Journal(path) as journal:
+        for event in events:
+            journal.append(event)
+    return path
+
+
+def test_what_is_missing_or_of_another_type_is_the_files(tmp_path):
+    """Lines whose checksum is right, and whose content is not."""
+    read_events(journal_of(tmp_path / "j", WHOLE))
+    for number, event in enumerate(WHOLE):
+        for wrong in damaged(event):
+            journal_of(tmp_path / "j", [*WHOLE[:number], wrong])
+            with pytest.raises(InputError, match=rf"j, line {number + 1}: "):
+                read_events(tmp_path / "j")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "..", "", "a\nb", "a/.hidden", "~/x"])
+def test_names_of_files_in_events_stay_inside(tmp_path, name):
+    segment = WHOLE[8]["walkers"][0]
+    events = [
+        {**WHOLE[8], "walkers": [{**segment, "restart": name}]},
+        {**WHOLE[8], "walkers": [{**segment, "queries": [{"key": name, "step": 1}]}]},
+        {**WHOLE[1], "queries": [name]},
+        {**WHOLE[3], "jobs": {"a": name}},
+        {**WHOLE[5], "job": name},
+    ]
+    for event in events:
+        with pytest.raises(InputError, match="line 1: "):
+            read_events(journal_of(tmp_path / "j", [event]))
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, TypeError, ValueError, IndexError, StopIteration])
+def test_a_fault_of_our_own_is_not_called_damage(monkeypatch, error):
+    """A misspelt attribute, a wrong key: what it is comes out, with its traceback."""
+
+    def faulty(self, *arguments):
+        raise error("a fault of snap_al")
+
+    monkeypatch.setattr(WalkerState, "explored", faulty)
+    with pytest.raises(error, match="a fault of snap_al"):
+        replayed(state(), [explored(40, "checkpoint")])
+
+
+def test_an_event_of_our_own_that_cannot_follow_is_no_damage_either():
+    """While a run goes on, its events are not the user's."""
+    with pytest.raises(EventOrderError):
+        state().apply(explored(40, "checkpoint", segment=3))
 
 
 @pytest.mark.parametrize(("errors", "stops"), [

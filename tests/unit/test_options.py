@@ -184,13 +184,12 @@ def test_what_is_refused_changes_no_fit():
 
 def fitted(a, b, w, kinds, settings):
     """Mean, both covariances and noise. The settings are not checked again."""
-    from snap_al.fit import Block, fit_blocks, reference_weights
-    from snap_al.parallel import SERIAL
+    from snap_al.fit import Block, fit_blocks
 
-    rows = Block(a * w[:, None], b * w, np.ones(len(b), dtype=bool), kinds.astype(np.int8), np.arange(len(b)))
-    references = reference_weights(w, kinds.astype(np.int8), SERIAL)
-    posterior = fit_blocks([rows], references, settings)[0]
-    return np.concatenate([posterior.mean, *posterior.covariance, *posterior.model_error, [posterior.noise]])
+    fitted = np.ones(len(b), dtype=bool)
+    rows = Block(a * w[:, None], b * w, fitted, kinds.astype(np.int8), np.arange(len(b)), weights=w)
+    p = fit_blocks([rows], settings)[0]
+    return np.concatenate([p.mean, *p.covariance, *p.model_error, p.noise_by_kind])
 
 
 @pytest.mark.parametrize("strategy", typing.get_args(QuerySettings.model_fields["strategy"].annotation))

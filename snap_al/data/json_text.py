@@ -1,0 +1,65 @@
+"""JSON from files that may have been damaged or made to do harm."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_json(text: str | bytes) -> Any:
+    """What the text says. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has a key twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def part(stored: Any, name: str) -> Any:
+    """Raises ValueError where it is not."""
+    if not isinstance(stored, dict) or name not in stored:
+        raise ValueError(f"{name} is missing")
+    return stored[name]
+
+
+def named(stored: Any, name: str) -> dict[str, Any]:
+    """Raises ValueError for what has no parts."""
+    value = part(stored, name)
+    if not isinstance(value, dict):
+        raise ValueError(f"{name}: expected names and values")
+    return value
+
+
+def listed(stored: Any, name: str) -> list[Any]:
+    """Raises ValueError for what is no list."""
+    value = part(stored, name)
+    if not isinstance(value, list):
+        raise ValueError(f"{name}: expected a list")
+    return value
+
+
+def number(stored: Any, name: str) -> float:
+    """Raises ValueError for what is none."""
+    value = part(stored, name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name}: {value!r} is no number")
+    return float(value)
+
+
+def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Raises ValueError for what is no array of numbers of this shape."""
+    value = part(stored, name)
+    try:
+        return np.array(value, dtype=float).reshape(shape)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: no numbers of shape {shape}: {error}") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} is there twice")
+    return found
