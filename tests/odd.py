@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ase.calculators.emt import EMT
@@ -86,6 +87,16 @@ def ranks_of(folder):
     """Processes of a run in the folder, without those that started them."""
     rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
     return sorted(int(r.split()[0]) for r in rows if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r)
+
+
+def children(parent):
+    """Processes that a process has started and that are there now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return sorted(found)
 
 
 def gone(text, patience=5):
