@@ -54,9 +54,7 @@ def test_pbs_script(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("sbatch") is None or "SLURM_CONF" not in os.environ, reason="no Slurm here: set SLURM_CONF"
-)
+@pytest.mark.usefixtures("slurm")
 @pytest.mark.parametrize("how", ["srun", "mpirun"])
 def test_slurm_script_submits_itself_until_the_run_ends(folder, how):
     """Killed at its time limit at least once; no process is left."""

@@ -12,6 +12,7 @@ import ase.io
 import pytest
 from ase.build import bulk
 from conftest import BIN, ROOT, snap_al
+from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
 
 EXAMPLES = ROOT / "examples"
 RUN_ELSEWHERE = {
@@ -119,7 +120,7 @@ def test_properties(tmp_path):
     assert (tmp_path / "coverage.png").exists()
 
 
-@pytest.mark.skipif(shutil.which("pw.x") is None, reason="no pw.x here: apt-get install quantum-espresso")
+@needs(espresso_is_here(), QUANTUM_ESPRESSO)
 def test_aluminium(tmp_path):
     """DFT labels, in processes of their own: a handful."""
     folder = short("aluminium", tmp_path, steps=30, max_labels=4, kspacing=0.15)

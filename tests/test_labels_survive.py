@@ -3,15 +3,14 @@
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, small_config, snap_al
+from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
 from test_run import result_of, run
 from test_walkers_survive import killed_until_done
 
-PSEUDO = Path("/usr/share/espresso/pseudo")
 COUNTING = """
 import hashlib, time
 from ase.calculators.emt import EMT
@@ -66,7 +65,7 @@ def test_where_labels_run_may_change(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pw.x") is None or not PSEUDO.is_dir(), reason="no Quantum ESPRESSO here")
+@needs(espresso_is_here(), QUANTUM_ESPRESSO)
 def test_aluminium_with_quantum_espresso(tmp_path):
     """examples/aluminium, shortened: DFT labels in a run on two ranks."""
     for path in (ROOT / "examples" / "aluminium").iterdir():

@@ -10,6 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 from conftest import rattled_copper, small_config, snap_al
+from optional import needs_program
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_without_what_was_lost(run, tmp_path):
     assert "<h2>Validation</h2>" not in page
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here: apt-get install chromium")
+@needs_program("chromium", "apt-get install chromium")
 def test_in_a_browser(run, tmp_path):
     """Light and dark, wide and narrow: four pictures, each of its own background, none empty; nothing wider than the page."""
     from PIL import Image

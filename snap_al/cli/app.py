@@ -181,31 +181,25 @@ def export(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """LAMMPS, MPI, FitSNAP, labelers found: versions, what is missing, what to install.
+    """What is found of MPI, LAMMPS, extras and labelers; what is missing or too old, and what to install.
+
+    Whether ranks that `mpirun` starts know of each other is tried. Exit code 2 when something needed is missing or wrong.
 
     Example: snap-al doctor
     """
     from rich.console import Console
-    from rich.table import Table
 
-    from snap_al.cli.doctor import examine
+    from snap_al.cli.doctor import examine, table_of
     from snap_al.errors import InputError
 
     findings = examine()
     if as_json:
-        typer.echo(
-            json.dumps({f.name: {"found": f.found or None, "needed": f.needed, "advice": f.advice} for f in findings})
-        )
+        typer.echo(json.dumps({f.name: f.as_json() for f in findings}))
     else:
-        table = Table()
-        for column in ("", "found", "to do"):
-            table.add_column(column, overflow="fold")
-        for f in findings:
-            table.add_row(f.name, f.found or ("missing" if f.needed else "not found"), f.advice)
-        Console().print(table)
-    missing = [f.name for f in findings if f.needed and not f.ok]
-    if missing:
-        raise InputError(f"needed and missing: {', '.join(missing)}")
+        Console().print(table_of(findings))
+    wrong = [f.name for f in findings if f.needed and not f.ok]
+    if wrong:
+        raise InputError(f"needed, and missing or wrong: {', '.join(wrong)}")
 
 
 def _console(as_json: bool) -> Any:

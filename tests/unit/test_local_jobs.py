@@ -1,15 +1,13 @@
 """Labels in processes of their own: the contract, and every way in which one can go wrong."""
 
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import rattled_copper
+from conftest import BIN, rattled_copper
 from odd import PATH, driver, gone, until, waited
 from pydantic import ValidationError
 
@@ -146,11 +144,9 @@ def test_one_that_its_own_alarm_does_not_end(tmp_path, monkeypatch):
     assert len(log.read_text().splitlines()) == 1
 
 
-@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun")
 def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
     asked = rattled_copper(1)
-    mpirun = next(p for p in (Path(sys.executable).parent / "mpirun", shutil.which("mpirun")) if p and Path(p).exists())
-    backend = jobs(tmp_path, f"{mpirun} -n 1 sleep 987", timeout=2)
+    backend = jobs(tmp_path, f"{BIN / 'mpirun'} -n 1 sleep 987", timeout=2)
     assert "label.timeout" in waited(backend, backend.submit(asked), asked, 20).reason
     time.sleep(0.5)
     assert gone("sleep 987")
