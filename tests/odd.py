@@ -11,6 +11,8 @@ from pathlib import Path
 from ase.calculators.emt import EMT
 
 HERE = Path(__file__).parent
+PATIENCE = 400
+"""Seconds after which what has not happened will not: long, since a busy machine is no fault."""
 
 
 class Odd(EMT):
@@ -34,18 +36,36 @@ class Odd(EMT):
             time.sleep(1000)
         if self.habit == "slow":
             time.sleep(3)
+        if self.habit == "in threes":
+            self.meet(3)
         if self.habit == "dies":
             print("Killed by the gremlins", flush=True)
             os._exit(1)
         if self.habit == "fails":
             raise RuntimeError("not converged")
         super().calculate(*args, **kwargs)
+        if self.habit == "in threes":
+            self.note("ended")
+
+    def note(self, what):
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()} {what}\n")
+
+    def meet(self, count):
+        """Waits until as many have begun as fill the group that this one is in: all of a group work at the same time."""
+        self.note("begun")
+        own = [line.split()[0] for line in begun(self.log)].index(str(os.getpid()))
+        until(lambda: len(begun(self.log)) >= count * (own // count + 1))
+
+
+def begun(log):
+    return [line for line in Path(log).read_text().splitlines() if line.endswith(" begun")]
 
 
 PATH = os.pathsep.join([str(HERE), str(HERE / "unit"), str(HERE.parent)])
 
 
-def waited(backend, job, configuration, patience=60):
+def waited(backend, job, configuration, patience=PATIENCE):
     deadline = time.monotonic() + patience
     while (result := backend.poll(job, configuration)) is None:
         assert time.monotonic() < deadline
@@ -74,7 +94,7 @@ def driver(module, folder, log):
     return process
 
 
-def until(true, patience=60):
+def until(true, patience=PATIENCE):
     """What it returned."""
     deadline = time.monotonic() + patience
     while not (found := true()):
@@ -99,7 +119,7 @@ def children(parent):
     return sorted(found)
 
 
-def gone(text, patience=5):
+def gone(text, patience=PATIENCE):
     """Whether no process has `text` in its command line, now or soon."""
     deadline = time.monotonic() + patience
     while text in subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True).stdout:
