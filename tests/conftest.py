@@ -139,7 +139,7 @@ def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str
 WEIGHTS = Weights(100.0, 1.0, 3e-5)
 
 
-def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 300, env: dict | None = None):
+def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 500, env: dict | None = None):
     """The command line as a user calls it; on more than one rank through mpirun."""
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
     command = [*launcher, sys.executable, "-m", "snap_al", *map(str, arguments)]

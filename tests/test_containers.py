@@ -25,7 +25,7 @@ if mpi.COMM_WORLD.rank == 0:
 
 
 def run(*command, **environment):
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, env={**os.environ, **environment})
 
 
 def test_the_images_own():

@@ -45,7 +45,7 @@ def test_killed_while_labels_are_computed(tmp_path, ranks, monkeypatch):
     expected = run(config, tmp_path / "whole", ranks)
     assert len(log.read_text().splitlines()) == json.loads((tmp_path / "whole" / "metrics.json").read_text())["labels"]
     log.unlink()
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), 2.2)
+    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole")
     assert kills >= 2
     assert result_of(tmp_path / "killed") == expected
     counts = Counter(log.read_text().split())

@@ -139,7 +139,7 @@ def test_in_a_browser(run, tmp_path):
             subprocess.run(
                 ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *scheme, f"--user-data-dir={tmp_path / 'profile'}",
                  f"--window-size={width},3000", f"--screenshot={path}", (run / "report.html").as_uri()],
-                check=True, capture_output=True, timeout=120,
+                check=True, capture_output=True, timeout=500,
             )  # fmt: skip
             found[width, dark] = np.asarray(Image.open(path).convert("L"), dtype=float)
     for (width, dark), picture in found.items():

@@ -9,13 +9,10 @@ from contextlib import suppress
 
 import pytest
 from conftest import BIN, small_config
-from odd import children, ranks_of, until
+from odd import PATIENCE, children, ranks_of, until
 from test_run import result_of, run
 
 from snap_al.parallel.leaving import unread_bytes
-
-PATIENCE = 120
-"""Seconds after which a driver that has not ended hangs; it needs about one."""
 
 WAITING = """
 import time
