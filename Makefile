@@ -1,16 +1,20 @@
-# make demo: on-the-fly learning of copper, start to finish.   make test: lint and every test.
+# make demo: on-the-fly learning of copper, start to finish.   make test: lint and tests, half an hour.
+# make test-all: every test, also the slow ones, before a release.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow lint docs bench faults clean
+.PHONY: demo test test-all test-slow lint docs bench faults clean
 
 demo: .venv/.installed
 	$(BIN)/snap-al demo
 
 test: lint
 	$(PYTEST)
+
+test-all: lint
+	$(PYTEST) -m ''
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m slow

@@ -21,6 +21,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 GO_ON = 75
 """Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 class SnapALError(Exception):
     """Base of every error that snap_al raises on purpose."""

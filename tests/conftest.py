@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
+from optional import BIN, summary_of_skips
 
 from snap_al.data import Configuration, Label, Weights
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
 
 
 ONLY_WHEN_SLOW = (
@@ -41,12 +41,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not tested here, and what it would need."""
+    lines = summary_of_skips(terminalreporter.stats.get("skipped", []))
+    if lines:
+        terminalreporter.section("skipped here: how many, why, and in which files")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of published training sets: SNAP_AL_DATA, or ../shared/data."""
     folder = Path(os.environ.get("SNAP_AL_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "mlearn").is_dir():
-        pytest.skip(f"no data at {folder}; set SNAP_AL_DATA")
+        pytest.skip(f"needs the published training sets, which are not at {folder}: set SNAP_AL_DATA")
     return folder
 
 
@@ -130,7 +139,7 @@ def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str
 WEIGHTS = Weights(100.0, 1.0, 3e-5)
 
 
-def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 300, env: dict | None = None):
+def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 500, env: dict | None = None):
     """The command line as a user calls it; on more than one rank through mpirun."""
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
     command = [*launcher, sys.executable, "-m", "snap_al", *map(str, arguments)]
@@ -167,19 +176,24 @@ def small_config(folder: Path, **changes: str) -> Path:
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory):
-    """A real Slurm: the one that SLURM_CONF names, or one of two virtual nodes that is started here, as root."""
-    if "SLURM_CONF" in os.environ:
-        yield
-        return
+    """A real Slurm: the one that SNAP_AL_TEST_SLURM names, or one of two virtual nodes that is started here, as root.
+
+    Never the cluster that SLURM_CONF names, if this machine belongs to one: all jobs of the user are cancelled.
+    """
+    given = os.environ.get("SNAP_AL_TEST_SLURM")
     start = ROOT.parent / "shared" / "peers" / "slurm_up.sh"
-    if shutil.which("slurmctld") is None or os.geteuid() != 0 or not start.exists():
-        pytest.skip("no Slurm here: set SLURM_CONF")
+    if not given and (shutil.which("slurmctld") is None or os.geteuid() != 0 or not start.exists()):
+        pytest.skip("needs a Slurm that is there for tests: set SNAP_AL_TEST_SLURM to its slurm.conf")
     folder = tmp_path_factory.mktemp("slurm")
-    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
-    done = subprocess.run(["bash", start, folder, "2"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+    before = os.environ.get("SLURM_CONF")
+    os.environ["SLURM_CONF"] = given or str(folder / "slurm.conf")
+    if not given:
+        done = subprocess.run(["bash", start, folder, "2"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
     yield
     for path in folder.glob("*.pid"):
         with suppress(ProcessLookupError):
             os.kill(int(path.read_text()), signal.SIGTERM)
     del os.environ["SLURM_CONF"]
+    if before is not None:
+        os.environ["SLURM_CONF"] = before

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ase.calculators.emt import EMT
 
 HERE = Path(__file__).parent
+PATIENCE = 400
+"""Seconds after which what has not happened will not: long, since a busy machine is no fault."""
 
 
 class Odd(EMT):
@@ -33,18 +36,36 @@ class Odd(EMT):
             time.sleep(1000)
         if self.habit == "slow":
             time.sleep(3)
+        if self.habit == "in threes":
+            self.meet(3)
         if self.habit == "dies":
             print("Killed by the gremlins", flush=True)
             os._exit(1)
         if self.habit == "fails":
             raise RuntimeError("not converged")
         super().calculate(*args, **kwargs)
+        if self.habit == "in threes":
+            self.note("ended")
+
+    def note(self, what):
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()} {what}\n")
+
+    def meet(self, count):
+        """Waits until as many have begun as fill the group that this one is in: all of a group work at the same time."""
+        self.note("begun")
+        own = [line.split()[0] for line in begun(self.log)].index(str(os.getpid()))
+        until(lambda: len(begun(self.log)) >= count * (own // count + 1))
+
+
+def begun(log):
+    return [line for line in Path(log).read_text().splitlines() if line.endswith(" begun")]
 
 
 PATH = os.pathsep.join([str(HERE), str(HERE / "unit"), str(HERE.parent)])
 
 
-def waited(backend, job, configuration, patience=60):
+def waited(backend, job, configuration, patience=PATIENCE):
     deadline = time.monotonic() + patience
     while (result := backend.poll(job, configuration)) is None:
         assert time.monotonic() < deadline
@@ -73,7 +94,7 @@ def driver(module, folder, log):
     return process
 
 
-def until(true, patience=60):
+def until(true, patience=PATIENCE):
     """What it returned."""
     deadline = time.monotonic() + patience
     while not (found := true()):
@@ -88,7 +109,17 @@ def ranks_of(folder):
     return sorted(int(r.split()[0]) for r in rows if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r)
 
 
-def gone(text, patience=5):
+def children(parent):
+    """Processes that a process has started and that are there now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return sorted(found)
+
+
+def gone(text, patience=PATIENCE):
     """Whether no process has `text` in its command line, now or soon."""
     deadline = time.monotonic() + patience
     while text in subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True).stdout:

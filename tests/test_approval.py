@@ -7,7 +7,7 @@ import time
 
 import pytest
 from conftest import BIN, small_config, snap_al
-from odd import until
+from odd import PATIENCE, until
 from test_run import result_of, run
 
 
@@ -58,15 +58,11 @@ def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
     driver.communicate()
     driver = started()
     assert snap_al("approve", out, "--no").stdout.count("no: 32 atoms, starting set") == 3
-    _, said = driver.communicate(timeout=60)
+    _, said = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 3
     assert "were not approved. Nothing was paid for" in said
     driver = started()
-    deadline = time.monotonic() + 120
-    while driver.poll() is None:
-        assert time.monotonic() < deadline
-        snap_al("approve", out)
-        time.sleep(0.2)
+    until(lambda: snap_al("approve", out) and driver.poll() is not None)
     assert driver.returncode == 0, driver.communicate()
     assert result_of(out)[0] == expected[0]
     assert "nothing is asked for" in snap_al("approve", out).stdout

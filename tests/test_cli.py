@@ -145,7 +145,7 @@ def test_counts_that_no_file_can_hold(tmp_path, change):
     (tmp_path / "fit.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: x.extxyz}]\n"
     )
-    done = snap_al("fit", tmp_path / "fit.yaml", "--out", tmp_path / "fit", timeout=20)
+    done = snap_al("fit", tmp_path / "fit.yaml", "--out", tmp_path / "fit", timeout=500)
     assert done.returncode == 2
     assert "a frame of" in done.stderr
 

@@ -4,14 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import ase.io
 import pytest
 from ase.build import bulk
 from conftest import BIN, snap_al
-from odd import gone
+from odd import gone, until
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "cluster"
 
@@ -48,25 +47,20 @@ def test_scripts_are_bash(script):
 def test_pbs_script(folder):
     (folder / "nodes").write_text("localhost\nlocalhost\n")
     given = environment(PBS_O_WORKDIR=str(folder), PBS_NODEFILE=str(folder / "nodes"), CONFIG="copper.yaml", OUT="run")
-    done = subprocess.run(["bash", folder / "run.pbs"], env=given, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["bash", folder / "run.pbs"], env=given, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     assert stopped(folder / "run") == "every walker is at the end of its protocol"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("sbatch") is None or "SLURM_CONF" not in os.environ, reason="no Slurm here: set SLURM_CONF"
-)
+@pytest.mark.usefixtures("slurm")
 @pytest.mark.parametrize("how", ["srun", "mpirun"])
 def test_slurm_script_submits_itself_until_the_run_ends(folder, how):
     """Killed at its time limit at least once; no process is left."""
     given = environment(MINUTES="0.1", **({"SNAP_AL_MPIRUN": "1"} if how == "mpirun" else {}))
     command = ["sbatch", "--ntasks=2", "--mem-per-cpu=1G", "run.slurm", "copper.yaml", "run"]
     assert subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True).returncode == 0
-    deadline = time.monotonic() + 300
-    while subprocess.run(["squeue", "-h"], capture_output=True, text=True).stdout.strip():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    until(lambda: not subprocess.run(["squeue", "-h"], capture_output=True, text=True).stdout.strip())
     assert len(list(folder.glob("snap-al-*.log"))) > 1
     assert stopped(folder / "run") == "every walker is at the end of its protocol"
     assert gone(str(folder))

@@ -18,7 +18,7 @@ def clean_errors():
 @pytest.mark.parametrize("poison", [False, True])
 def test_demo(tmp_path, clean_errors, seed, poison, ranks):
     flags = ["--poison"] if poison else []
-    done = snap_al("demo", "--seed", seed, "--out", tmp_path / "demo", "--json", *flags, ranks=ranks, timeout=240)
+    done = snap_al("demo", "--seed", seed, "--out", tmp_path / "demo", "--json", *flags, ranks=ranks, timeout=500)
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)
     forces, energy = metrics["test"]["forces"], metrics["test"]["energy"]

@@ -17,7 +17,7 @@ PACKAGES = [f"snap_al.{m.name}" for m in pkgutil.iter_modules(snap_al.__path__) 
 
 def test_reference(tmp_path):
     done = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "docs.py", tmp_path], capture_output=True, text=True, timeout=200
+        [sys.executable, ROOT / ".ci" / "docs.py", tmp_path], capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stderr
     assert not re.search("warn", done.stdout + done.stderr, re.IGNORECASE), done.stderr

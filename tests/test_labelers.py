@@ -1,7 +1,6 @@
 """Each config of examples/labelers: read as a run reads it; and labels where the code is here, its input where it is not."""
 
 import os
-import shutil
 import subprocess
 import sys
 import types
@@ -11,18 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, snap_al
+from optional import GPAW_SETUPS, needs, needs_program
 
 from snap_al.config import load_config
 from snap_al.label import AseLabeler
 from snap_al.label.ase_labeler import calculator_named
 
 EXAMPLES = ROOT / "examples" / "labelers"
-SETUPS = Path(os.environ.get("GPAW_SETUP_PATH", "/usr/share/gpaw-setups"))
-HERE = {
-    "emt": True, "lammps": True, "tblite": find_spec("tblite") is not None, "cp2k": shutil.which("cp2k_shell") is not None,
-    "gpaw": find_spec("gpaw") is not None and SETUPS.is_dir(),
-}  # fmt: skip
+NEEDED = {
+    "tblite": needs(find_spec("tblite"), "tblite: pip install 'snap_al[tblite]'"),
+    "cp2k": needs_program("cp2k_shell", "apt-get install cp2k"),
+    "gpaw": needs(
+        find_spec("gpaw") and GPAW_SETUPS.is_dir(), f"GPAW and its datasets in {GPAW_SETUPS}: pip install gpaw"
+    ),
+}
+"""Of the labelers of EXAMPLES, those whose config cannot be read, or whose labels cannot be computed, without a program."""
+COMPUTED = ("emt", "lammps", *NEEDED)
 SLOW = ("gpaw", "cp2k")
+
+
+def case(name, slow=()):
+    """A labeler with what it needs."""
+    marks = [NEEDED[name]] if name in NEEDED else []
+    return pytest.param(name, marks=[*marks, pytest.mark.slow] if name in slow else marks)
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def surroundings(tmp_path, monkeypatch):
     """ASE's config file, in which it finds ORCA; GPAW's datasets; a folder of the labeler's own."""
     (tmp_path / "ase.ini").write_text("[orca]\ncommand = /opt/orca/orca\n")
     monkeypatch.setenv("ASE_CONFIG_PATH", str(tmp_path / "ase.ini"))
-    monkeypatch.setenv("GPAW_SETUP_PATH", str(SETUPS))
+    monkeypatch.setenv("GPAW_SETUP_PATH", str(GPAW_SETUPS))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -41,19 +51,15 @@ def labeler_of(name):
     return AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms), asked, config
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in EXAMPLES.glob("*.yaml")))
+@pytest.mark.parametrize("name", [case(p.stem) for p in sorted(EXAMPLES.glob("*.yaml"))])
 def test_a_run_would_begin(surroundings, name):
-    if not HERE.get(name, True) and name != "cp2k":
-        pytest.skip(f"no {name} here")
     done = snap_al("run", EXAMPLES / f"{name}.yaml", "--dry-run", "--out", surroundings / "run")
     assert done.returncode == 0, done.stderr
     assert "4 to begin with, 20 at most" in done.stdout
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in HERE])
+@pytest.mark.parametrize("name", [case(name, SLOW) for name in COMPUTED])
 def test_forces_are_the_energies_gradient(surroundings, name):
-    if not HERE[name]:
-        pytest.skip(f"no {name} here")
     labeler, asked, _ = labeler_of(name)
     label = labeler.label(asked)
     direction = np.random.default_rng(0).standard_normal(asked.positions.shape)

@@ -3,15 +3,14 @@
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, small_config, snap_al
+from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
 from test_run import result_of, run
 from test_walkers_survive import killed_until_done
 
-PSEUDO = Path("/usr/share/espresso/pseudo")
 COUNTING = """
 import hashlib, time
 from ase.calculators.emt import EMT
@@ -46,7 +45,7 @@ def test_killed_while_labels_are_computed(tmp_path, ranks, monkeypatch):
     expected = run(config, tmp_path / "whole", ranks)
     assert len(log.read_text().splitlines()) == json.loads((tmp_path / "whole" / "metrics.json").read_text())["labels"]
     log.unlink()
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), 2.2)
+    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole")
     assert kills >= 2
     assert result_of(tmp_path / "killed") == expected
     counts = Counter(log.read_text().split())
@@ -66,7 +65,7 @@ def test_where_labels_run_may_change(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pw.x") is None or not PSEUDO.is_dir(), reason="no Quantum ESPRESSO here")
+@needs(espresso_is_here(), QUANTUM_ESPRESSO)
 def test_aluminium_with_quantum_espresso(tmp_path):
     """examples/aluminium, shortened: DFT labels in a run on two ranks."""
     for path in (ROOT / "examples" / "aluminium").iterdir():

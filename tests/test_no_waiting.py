@@ -70,7 +70,7 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
             assert all(w["fit"] == fit for w in event["walkers"])
     assert set(Counter(log.read_text().split()).values()) == {1}
     log.unlink()
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), 3.0)
+    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "run")
     assert kills >= 2
     _, events, state = read_run(tmp_path / "killed")
     counts = Counter(log.read_text().split())

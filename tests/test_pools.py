@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 
 import pytest
 from conftest import ROOT, rattled_copper, small_config, snap_al
@@ -65,11 +64,9 @@ def test_several_at_once_and_cancelled(tmp_path, pool):
     try:
         asked = [rattled_copper(k, repeat=1) for k in range(4)]
         names = [backend.submit(c) for c in asked]
-        began = time.monotonic()
         backend.cancel(names[3])
         results = [waited(backend, job, c) for job, c in zip(names[:3], asked[:3], strict=True)]
         assert all(r.label for r in results)
-        assert time.monotonic() - began < 30
     finally:
         backend.close()
 

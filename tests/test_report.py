@@ -10,6 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 from conftest import rattled_copper, small_config, snap_al
+from optional import needs_program
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_without_what_was_lost(run, tmp_path):
     assert "<h2>Validation</h2>" not in page
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here: apt-get install chromium")
+@needs_program("chromium", "apt-get install chromium")
 def test_in_a_browser(run, tmp_path):
     """Light and dark, wide and narrow: four pictures, each of its own background, none empty; nothing wider than the page."""
     from PIL import Image
@@ -138,7 +139,7 @@ def test_in_a_browser(run, tmp_path):
             subprocess.run(
                 ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *scheme, f"--user-data-dir={tmp_path / 'profile'}",
                  f"--window-size={width},3000", f"--screenshot={path}", (run / "report.html").as_uri()],
-                check=True, capture_output=True, timeout=120,
+                check=True, capture_output=True, timeout=500,
             )  # fmt: skip
             found[width, dark] = np.asarray(Image.open(path).convert("L"), dtype=float)
     for (width, dark), picture in found.items():

@@ -201,7 +201,7 @@ def test_wherever_the_driver_is(tmp_path, place):
         script = tmp_path / "driver.sh"
         script.write_text(f"#!/bin/bash\nexport OPENBLAS_NUM_THREADS=1\n{' '.join(command)}\n")
         command = ["sbatch", "--wait", f"-n{ranks}", "-N1", "--mem=2G", "-o", str(tmp_path / "driver.out"), str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=tmp_path)
     said = (tmp_path / "driver.out").read_text() if place.startswith("sbatch") else done.stderr
     if "failed to send temp kvs" in said:
         pytest.skip("srun's PMI server did not reach its own nodes")
@@ -214,7 +214,7 @@ def test_ranks_that_know_nothing_of_each_other_are_refused(tmp_path):
     """srun without an MPI plugin starts two runs of one rank each."""
     config = small_config(tmp_path, label=LABEL)
     command = ["srun", "--mpi=none", "-n", "2", "--mem=1G", sys.executable, "-m", "snap_al", "run", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 2
     assert "srun started 2" in done.stderr
     assert "--mpi=pmi2" in done.stderr

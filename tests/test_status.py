@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import small_config, snap_al
+from odd import PATIENCE, until
 
 
 def test_follows_until_the_end(tmp_path):
@@ -15,12 +15,10 @@ def test_follows_until_the_end(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while snap_al("status", tmp_path / "run").returncode != 0:
-        assert time.monotonic() < deadline
-    followed = snap_al("status", tmp_path / "run", "--follow", "--every", 0.3, timeout=200)
+    until(lambda: snap_al("status", tmp_path / "run").returncode == 0)
+    followed = snap_al("status", tmp_path / "run", "--follow", "--every", 0.3)
     assert followed.returncode == 0, followed.stderr
-    assert run.wait(timeout=60) == 0, "it had ended when following did"
+    assert run.wait(timeout=PATIENCE) == 0, "it had ended when following did"
     assert "stopped: " in followed.stdout
     assert "largest force std, eV/Å: the last" in followed.stdout
     assert "forces against labels, training set" in followed.stdout

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from conftest import BIN, small_config, snap_al
+from odd import PATIENCE, ranks_of, until
 from test_run import _wait_for_orphans, result_of, run
 
 from snap_al.config import read_run
@@ -48,19 +49,32 @@ def started(config, folder, ranks):
     )
 
 
-def killed_until_done(config, folder, ranks, rng, longest):
-    """kill -9 of all processes after a random time, again and again, until a start runs to its end. Returns the kills."""
-    for kills in range(100):
-        process = started(config, folder, ranks)
-        try:
-            process.communicate(timeout=float(rng.uniform(0.5, longest)))
-            assert process.returncode == 0
+def events_in(folder):
+    """Events of a run's journal so far, without those of its starts."""
+    journal = folder / "journal.jsonl"
+    return sum('"event":"opened"' not in line for line in journal.read_text().splitlines()) if journal.exists() else 0
+
+
+def killed_until_done(config, folder, ranks, rng, whole, times=3):
+    """kill -9 of all processes at random instants, then a start that runs to its end. Returns the kills.
+
+    The first comes while the run begins, the others after so many events, of those of the uninterrupted run in `whole`, and a
+    random part of the time between two events: the same on a fast machine and on a busy one.
+    """
+    chosen = rng.choice(np.arange(1, int(0.8 * events_in(whole))), times - 1, replace=False)
+    for kills, threshold in enumerate([0, *sorted(map(int, chosen)), None]):
+        process, began, before = started(config, folder, ranks), time.monotonic(), events_in(folder)
+        while process.poll() is None and (threshold is None or events_in(folder) < threshold):
+            assert time.monotonic() - began < PATIENCE
+            time.sleep(0.005)
+        if process.poll() is not None:
+            _, said = process.communicate()
+            assert process.returncode == 0, said
             return kills
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            _wait_for_orphans(folder)
-        longest *= 1.1
+        time.sleep(float(rng.uniform(0.0, (time.monotonic() - began + 1) / (events_in(folder) - before + 1))))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        _wait_for_orphans(folder)
     raise AssertionError("it never ends")
 
 
@@ -78,29 +92,21 @@ def test_killed_again_and_again(tmp_path, mode, ranks, walkers):
     outcomes = [w["outcome"] for e in expected[1] if e["event"] == "explored" for w in e["walkers"]]
     assert "novel" in outcomes or mode == "batch"
     assert expected[1][-1]["reason"] == "every walker is at the end of its protocol", expected[1][-1]
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), 2.2)
+    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole")
     assert kills >= 2
     assert result_of(tmp_path / "killed") == expected
 
 
 @pytest.mark.parametrize("walkers", [1, 3])
 def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
-    """One rank of two gets kill -9 in the middle of MD: non-zero exit within 60 s, and the same command goes on."""
+    """One rank of two gets kill -9 in the middle of MD: non-zero exit, and the same command goes on."""
     config = alloy_config(tmp_path / "in", "on-the-fly", walkers)
     folder = tmp_path / "run"
     process = started(config, folder, 2)
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("walkers/*/*.log")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    ranks = subprocess.run(["pgrep", "-f", f"snap_al run {config} --out {folder}"], capture_output=True, text=True)
-    pids = [
-        int(p) for p in ranks.stdout.split() if os.readlink(f"/proc/{p}/exe").rsplit("/", 1)[-1].startswith("python")
-    ]
-    os.kill(max(pids), signal.SIGKILL)
-    killed = time.monotonic()
-    process.communicate(timeout=60)
+    until(lambda: list(folder.glob("walkers/*/*.log")))
+    os.kill(max(ranks_of(folder)), signal.SIGKILL)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
-    assert time.monotonic() - killed < 60
     run(config, folder, 2)
 
 
@@ -108,7 +114,7 @@ ONE_RANK = "timestep ${timestep}\nfix 1 all nve\nregion left block INF 1.0 INF I
 
 
 def test_an_error_of_one_rank_alone(tmp_path):
-    """Coordinates that are no numbers, on the left half of the box: the job ends within 60 s, says where, and each new start
+    """Coordinates that are no numbers, on the left half of the box: the job ends, says where, and each new start
     goes on, until the walker is given up."""
     (tmp_path / "left.in").write_text(ONE_RANK + "velocity left set 1e308 0 0\ntimestep 1e9\n")
     explore = (
@@ -118,15 +124,13 @@ def test_an_error_of_one_rank_alone(tmp_path):
     config = small_config(tmp_path, explore=explore)
     messages = []
     for _ in range(2):
-        began = time.monotonic()
-        done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=60)
+        done = snap_al("run", config, "--out", tmp_path / "run", ranks=2)
         assert done.returncode not in (0, None)
-        assert time.monotonic() - began < 60
         messages.append(done.stderr)
     assert "walker 0 (" in messages[0]
     assert "stage 0, after step 0" in messages[0]
     assert "Traceback" not in messages[0]
-    done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=60)
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=2)
     assert done.returncode == 3
     assert "every walker was given up" in done.stderr
 

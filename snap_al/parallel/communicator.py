@@ -7,7 +7,6 @@ ranks of one job only; nothing that comes from a file is unpickled.
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 import ase.parallel
 
 from snap_al.errors import GO_ON, InputError, SnapALError, UnexpectedError, of_the_disk
+from snap_al.parallel.leaving import tell_before_abort
 
 T = TypeVar("T")
 REST_SECONDS = 0.005
@@ -170,7 +170,8 @@ def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None
     failure = _portable(error)
     if on_abort is not None:
         on_abort(str(failure))
-    print(f"error: {failure}\nthe job ends; the same command goes on from what is on disk", file=sys.stderr, flush=True)
+    message = f"error: {failure}\nthe job ends; the same command goes on from what is on disk"
+    tell_before_abort(message, comm.rank, shared=False)
     comm.abort(GO_ON)
 
 

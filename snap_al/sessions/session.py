@@ -163,8 +163,11 @@ class LammpsSession:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """An interrupt within LAMMPS would be raised in, and lost with, whatever it calls. Here it ends the run, or, on several ranks,
-        the process, and with it the job."""
+        """An interrupt within LAMMPS would be raised in, and lost with, whatever it calls.
+
+        Here it ends the run. On several ranks it ends the process, and with it the job, unless the program has a handler
+        of its own that does so.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -172,7 +175,11 @@ class LammpsSession:
         def note(number: int, frame: object) -> None:
             self._interrupted = True
 
-        before = signal.signal(signal.SIGINT, note if self.comm.size == 1 else signal.SIG_DFL)
+        before = signal.getsignal(signal.SIGINT)
+        if self.comm.size == 1:
+            signal.signal(signal.SIGINT, note)
+        elif before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
             yield
         finally:

@@ -21,6 +21,8 @@ from bench import Case
 from rich.console import Console
 from rich.table import Table
 
+NOTHING = 77
+"""Exit code when no fault of the kind can be injected on this machine."""
 LOCAL = "label: {backend: local, at_once: 2, timeout: 60}"
 
 
@@ -74,11 +76,12 @@ def main():
     console, table = Console(width=160), Table()
     for column in ("fault", "times", "survived", "labels lost", "repeated", "s"):
         table.add_column(column, justify="left" if column == "fault" else "right")
-    bad = []
+    bad, kinds = [], 0
     with tempfile.TemporaryDirectory(prefix="snap_al_faults_") as folder:
         for kind, inject in rows(Path(folder), chosen.quick, chosen.seed):
             if chosen.only not in kind:
                 continue
+            kinds += 1
             began = time.monotonic()
             row = inject()
             cells = [str(x) for x in (row.injected, row.survived, row.lost, row.repeated)]
@@ -88,6 +91,9 @@ def main():
             for note in row.notes[:3]:
                 console.print(note, markup=False)
     console.print(table)
+    if not kinds:
+        console.print(f"nothing of {chosen.only!r} can be injected here: calls need strace, disks need root and tmpfs")
+        raise SystemExit(NOTHING)
     raise SystemExit(1 if bad else 0)
 
 

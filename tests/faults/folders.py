@@ -6,6 +6,7 @@ import time
 import zlib
 from pathlib import Path
 
+import calls
 from bench import Row, compared, kill, labels, left
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -126,7 +127,7 @@ def _stopped(case, seconds, env=None):
 
 FAULTS = (
     second_driver,
-    *((no_locks,) if shutil.which("strace") else ()),
+    *((no_locks,) if calls.available() else ()),
     moved,
     *((clock_jumps,) if FAKETIME.exists() else ()),
     newer_version,

@@ -492,5 +492,5 @@ def test_an_interrupt_in_md_is_one(fitted):
     """Not lost in LAMMPS' callback, after which nothing would be watched."""
     here = Path(__file__).parent
     command = [sys.executable, "-c", INTERRUPTED, str(fitted[1]), f"{here}:{here.parent}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.stdout.strip() == "interrupted", done.stderr

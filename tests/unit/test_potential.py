@@ -40,7 +40,7 @@ def lmp(folder, alloy, lines, ranks=1):
     command = [str(BIN / "lmp"), "-in", "in.test", "-log", "log.test"]
     if ranks > 1:
         command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     dumped = np.loadtxt(folder / "dump.test", skiprows=9)
     return dumped[np.argsort(dumped[:, 0])], (folder / "log.test").read_text()

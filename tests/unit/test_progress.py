@@ -6,45 +6,46 @@ import time
 
 import pytest
 from conftest import rattled_copper, snap_al
+from odd import until
 from rich.console import Console
 
 from snap_al.report import working
 from snap_al.report.working import Working
 
 
-def shown(monkeypatch, terminal, seconds, *, after=0.3, every=0.5):
+def shown(monkeypatch, terminal, enough, *, after=0.0, every=0.0):
+    """What is shown until `enough`, of the text and of the seconds so far, is true."""
     monkeypatch.setattr(working, "SHOWN_AFTER", after)
     monkeypatch.setattr(working, "LINE_EVERY", every)
-    text = io.StringIO()
+    monkeypatch.setattr(working, "TICK", 0.01)
+    text, began = io.StringIO(), time.monotonic()
     with Working(Console(file=text, force_terminal=terminal, width=100)) as report:
-        for k in range(10):
-            report("descriptors", k, 10)
-            time.sleep(seconds / 10)
-    return text.getvalue()
+        report("descriptors", 0, 10)
+        report("descriptors", 3, 10)
+        until(lambda: enough(text.getvalue(), time.monotonic() - began))
+    return text.getvalue(), time.monotonic() - began
 
 
-def test_soon_done(monkeypatch):
-    assert shown(monkeypatch, False, 0.1) == ""
-    assert not re.search("descriptors", shown(monkeypatch, True, 0.1))
+@pytest.mark.parametrize("terminal", [False, True])
+def test_soon_done(monkeypatch, terminal):
+    assert "descriptors" not in shown(monkeypatch, terminal, lambda text, s: s > 0.2, after=1e4)[0]
 
 
-def test_lines_and_bars(monkeypatch):
-    lines = shown(monkeypatch, False, 1.5)
-    assert re.search(r"descriptors: \d of 10, \d s so far", lines)
-    assert len(lines.splitlines()) <= 3, "now and then"
-    bar = shown(monkeypatch, True, 1.5)
-    assert "descriptors" in bar
-    assert re.search(r"\d of 10", bar)
+def test_lines_now_and_then(monkeypatch):
+    text, _ = shown(monkeypatch, False, lambda text, s: "3 of 10" in text)
+    assert re.search(r"descriptors: 3 of 10, \d+ s so far", text)
+    assert shown(monkeypatch, False, lambda text, s: s > 0.2, every=1e4)[0] == ""
+    text, seconds = shown(monkeypatch, False, lambda text, s: text.count("\n") >= 3, every=0.1)
+    assert len(text.splitlines()) <= seconds / 0.1
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    assert "descriptors" in shown(monkeypatch, True, lambda text, s: "3 of 10" in text)[0]
 
 
 def test_what_does_not_return_has_its_clock_running(monkeypatch):
-    monkeypatch.setattr(working, "SHOWN_AFTER", 0.2)
-    text = io.StringIO()
-    with Working(Console(file=text, force_terminal=True, width=100)) as report:
-        report("fitting", 0, 0)
-        time.sleep(1.9)
-    assert "fitting" in text.getvalue()
-    assert "0:00:01" in text.getvalue()
+    text, _ = shown(monkeypatch, True, lambda text, s: re.search(r"0:00:0[1-9]|0:00:[1-5]\d|0:0[1-9]", text))
+    assert "descriptors" in text
 
 
 def test_counts_of_a_design_matrix(copper_engine):
