@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from snap_al.cli.reporting import record_of
 from snap_al.config import open_run
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
+from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine
@@ -33,9 +35,12 @@ from snap_al.uncertainty import Table
 
 
 def run(
-    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None
-) -> dict[str, Any]:
+    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:  # fmt: skip
     """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
+
+    warn: is told, on rank 0, what looks wrong in the labels that were read.
 
     Raises InputError or RunError on all ranks; everything finished is on disk then.
     """
@@ -44,7 +49,7 @@ def run(
     progress = Progress(directory.root / "run.log", console or Console()) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
     report = progress.report if progress else silent
-    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report) as driver:
+    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report, warn) as driver:
         try:
             driver.run()
         except SnapALError:
@@ -66,21 +71,25 @@ def _leave_report(directory: RunDirectory) -> dict[str, Any]:
 
 def evaluate(
     folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
-    report: Report = silent,
+    report: Report = silent, warn: Callable[[str], None] = lambda text: None,
 ) -> Table:  # fmt: skip
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
     Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
     measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
-    Raises InputError on all ranks.
+    warn: is told, on rank 0, what looks wrong in the labels. Raises InputError on all ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
     elements = potential.settings.elements
     found = on_root(comm, lambda: read_configurations(Path(data), elements, labelled=True))
+    items = [LabelledConfiguration(c, Weights(1.0, 1.0, 1.0), c.group) for c in found]
+    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, Path(data).name) if f.problem != "unknown"]):
+        if comm.rank == 0:
+            warn(text)
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
-        test.add([LabelledConfiguration(c, Weights(1.0, 1.0, 1.0), c.group) for c in found], report=report)
+        test.add(items, report=report)
         posterior = potential.posterior
         if recalibrate:
             posterior = posterior.recalibrated(np.ones(3))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from snap_al.cli import afterwards, without_md
-from snap_al.cli.options import AsJson, OutFolder, show_tables, working
+from snap_al.cli.options import AsJson, OutFolder, say_warning, show_tables, working
 
 app = typer.Typer(
     name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -99,7 +99,7 @@ def run(
         if comm.rank == 0:
             typer.echo(json.dumps(found) if as_json else "\n".join(described(found)))
         return
-    _show_run(actions.run(config, out, comm, _console(as_json)), out, as_json, comm.rank)
+    _show_run(actions.run(config, out, comm, _console(as_json), say_warning), out, as_json, comm.rank)
 
 
 @app.command()

@@ -22,12 +22,17 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def say_warning(text: str) -> None:
+    """On stderr."""
+    typer.echo(f"warning: {text}", err=True)
+
+
 def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
     """Its warnings on stderr; as JSON, or on a screen with a line after it."""
     from rich.console import Console
 
     for text in found.get("warnings", ()):
-        typer.echo(f"warning: {text}", err=True)
+        say_warning(text)
     if as_json:
         typer.echo(json.dumps(found))
         return

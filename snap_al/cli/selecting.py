@@ -63,7 +63,7 @@ def select(
     on_root(comm, lambda: _write(Path(out), configurations, found))
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "warnings": [*found.remarks, *_shortfall(found, wanted, config.query.budget)],
+        "selected": [vars(c) for c in found.chosen], "warnings": [*inputs.suspicious_labels, *found.remarks, *_shortfall(found, wanted, config.query.budget)],
     }  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def learn(
                 on_root(comm, record.write)
                 say(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
     chosen = [c.query.strategy for c in configs]
-    result = record.summary(chosen, range(seeds))
+    result = record.summary(chosen, range(seeds)) | {"warnings": inputs.suspicious_labels}
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result
 

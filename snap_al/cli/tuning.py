@@ -85,7 +85,7 @@ def tune(
     found = {
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
         "tried": [_plain(s) for s in (*grid, *elements, *weights)],
-        "warnings": [*tuner.remarks, *_unwritable(config, items, chosen)],
+        "warnings": [*inputs.suspicious_labels, *tuner.remarks, *_unwritable(config, items, chosen)],
     }  # fmt: skip
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, listed, show_found, show_tables, working
+from snap_al.cli.options import AsJson, OutFolder, listed, say_warning, show_found, show_tables, working
 
 
 def fit(
@@ -45,7 +45,7 @@ def fit(
             source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
         )  # fmt: skip
     for text in warnings:
-        typer.echo(f"warning: {text}", err=True)
+        say_warning(text)
     if comm.rank == 0:
         show_tables(tables, as_json)
 
@@ -70,7 +70,7 @@ def evaluate(
 
     comm = world()
     with working(comm.rank) as report:
-        table = actions.evaluate(folder, data, comm, recalibrate=recalibrate, report=report)
+        table = actions.evaluate(folder, data, comm, recalibrate=recalibrate, report=report, warn=say_warning)
     if comm.rank == 0:
         if as_json:
             typer.echo(json.dumps(table))

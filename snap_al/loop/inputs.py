@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, shifted
+from snap_al.data.label_checks import LabelFinding, check_labels
 from snap_al.data.readers import read_configurations
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
@@ -29,7 +30,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class RunInputs:
     """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. digests: content of each
-    file, by where the config names it; a resumed run must find the same."""
+    file, by where the config names it; a resumed run must find the same. findings: what is wrong with labels, or could not be
+    told."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
@@ -39,19 +41,32 @@ class RunInputs:
     prior_mean: Array | None
     left_out: tuple[str, ...]
     digests: dict[str, str]
+    findings: tuple[LabelFinding, ...] = ()
+
+    @property
+    def suspicious_labels(self) -> list[str]:
+        """A sentence for each thing that is wrong with labels: warnings."""
+        return [str(f) for f in self.findings if f.problem != "unknown"]
+
+    @property
+    def unchecked_labels(self) -> list[str]:
+        """What could not be told: no fault."""
+        return [str(f) for f in self.findings if f.problem == "unknown"]
 
 
-def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
+def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
     """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot be used is left out.
 
-    Run by one rank; the result travels.
+    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run by one rank; the result
+    travels.
     """
     elements = config.descriptor.elements
     given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
     problems = None if strict else left_out
-    training = [item for source in config.training for item in _labelled(source, config, problems)]
+    read = [(s.path, _labelled(s, config, problems)) for s in config.training]
     sources = [TrainingSource(path=path, eweight=1, fweight=1, vweight=1) for path in config.test]
-    test = [item for source in sources for item in _labelled(source, config, problems)]
+    read_tests = [(s.path, _labelled(s, config, problems)) for s in sources]
+    training, test = ([item for _, items in part for item in items] for part in (read, read_tests))
     reference = ReferencePotential.parse(list(config.reference))
     inputs = RunInputs(
         reference=reference,
@@ -62,6 +77,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
         prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
         left_out=tuple(left_out),
         digests={},
+        findings=_findings(config, given, [*read, *read_tests]) if checked else (),
     )
     if len(inputs.start) > config.stop.max_labels:
         raise InputError(
@@ -72,6 +88,14 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
+
+
+def _findings(
+    config: RunConfig, given: Sequence[LabelledConfiguration], files: Sequence[tuple[Path, list[LabelledConfiguration]]]
+) -> tuple[LabelFinding, ...]:
+    """Of the deck, and of each file: units and signs belong to a source."""
+    sources = [(config.fitsnap, given)] if config.fitsnap is not None else []
+    return tuple(f for path, items in (*sources, *files) for f in check_labels(items, path.name))
 
 
 def _digest(items: Sequence[LabelledConfiguration]) -> str:
