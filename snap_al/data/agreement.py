@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from snap_al.data.relatives import Relation
 
 Array = NDArray[np.float64]
-TRUSTED = 5.0
-"""Logarithm of a ratio of likelihoods: 150 to one."""
+TRUSTED = 7.0
+"""Logarithm of a ratio of likelihoods: a thousand to one, about the most that a single relation says."""
 OTHER_UNITS = 3.0
 """The same for each other factor than -1: there are some twenty of them, of which any may fit by chance."""
 ANHARMONIC = np.array([0.15, 0.4, 1.0])

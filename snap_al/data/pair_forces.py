@@ -186,8 +186,8 @@ def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:
     usable = [t for t in (terms_of(c, elements, cutoff) for c in chosen) if not t.symmetric]
     if len(usable) < FEWEST:
         return Ratios()
-    known = _predicted(usable)
-    return Ratios(_of_stresses(known), _of_energies(known))
+    known, together = _predicted(usable)
+    return Ratios(_of_stresses(known), _of_energies([t for t, _ in known], together))
 
 
 def _affordable(configurations: Sequence[Configuration]) -> list[Configuration]:
@@ -205,8 +205,8 @@ def _affordable(configurations: Sequence[Configuration]) -> list[Configuration]:
     return chosen
 
 
-def _predicted(usable: Sequence[Terms]) -> list[tuple[Terms, Array]]:
-    """Those whose forces are predicted by a fit to the others, with its coefficients."""
+def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Array]:
+    """Those whose forces are predicted by a fit to the others, with its coefficients; and those of a fit to all."""
     targets = [t.configuration.label.forces.ravel() for t in usable if t.configuration.label.forces is not None]
     typical = float(np.median([np.sqrt(np.mean(t**2)) for t in targets]))
     scales = [1 / ((np.sqrt(np.mean(t**2)) + 0.3 * typical) * np.sqrt(len(t))) for t in targets]
@@ -215,14 +215,18 @@ def _predicted(usable: Sequence[Terms]) -> list[tuple[Terms, Array]]:
     gram = np.array([a.T @ a for a in rows])
     right = np.array([a.T @ t for a, t in zip(rows, targets, strict=True)])
     size = np.sqrt(np.maximum(np.diagonal(gram.sum(axis=0)), 1e-300))
+
+    def fitted(gram: Array, right: Array) -> Array:
+        ridged = gram / np.outer(size, size) + RIDGE * np.eye(len(size))
+        return np.asarray(np.linalg.solve(ridged, right / size) / size)
+
     found = []
     for n, terms in enumerate(usable):
-        rest = (gram.sum(axis=0) - gram[n]) / np.outer(size, size) + RIDGE * np.eye(len(size))
-        coefficients = np.linalg.solve(rest, (right.sum(axis=0) - right[n]) / size) / size
+        coefficients = fitted(gram.sum(axis=0) - gram[n], right.sum(axis=0) - right[n])
         left = np.sum((targets[n] - rows[n] @ coefficients) ** 2)
         if left < (1 - PREDICTED) * np.sum(targets[n] ** 2):
             found.append((terms, coefficients))
-    return found
+    return found, fitted(gram.sum(axis=0), right.sum(axis=0))
 
 
 def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
@@ -238,13 +242,13 @@ def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
     return _ratio(given * weights, said * weights, CORRELATED)
 
 
-def _of_energies(known: Sequence[tuple[Terms, Array]]) -> float | None:
+def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
     """Of differences between configurations of one list of species and one cell."""
     alike: dict[tuple[tuple[str, ...], bytes], list[tuple[float, float]]] = defaultdict(list)
-    for t, x in known:
+    for t in known:
         c = t.configuration
         if c.label.energy is not None:
-            alike[c.species, np.round(c.cell, 3).tobytes()].append((c.label.energy, float(x @ t.energies)))
+            alike[c.species, np.round(c.cell, 3).tobytes()].append((c.label.energy, float(coefficients @ t.energies)))
     centred = [np.array(e) - np.mean(e, axis=0) for e in alike.values()]
     if sum(len(e) - 1 for e in centred) < FEWEST:
         return None

@@ -24,6 +24,8 @@ LARGEST_SHIFT = 0.4
 """Of an atom relative to the others, in mean spacings; beyond, atoms have changed places."""
 SMALLEST_DILATION = 0.15
 """Change of the logarithm of volume that outweighs the difference between two structures."""
+WIDEST_GAP = 1.6
+"""Between layers of atoms, in mean spacings; in crystals it is below 1."""
 LARGEST_FORCE = 1.0
 """eV/Å, in crystals, defects and surfaces near rest."""
 MOST_OF_A_KIND = 24
@@ -167,7 +169,16 @@ def _compressed(a: Configuration, b: Configuration) -> Relation | None:
 
 
 def _near_rest(c: Configuration) -> bool:
-    return c.label.forces is not None and float(np.abs(c.label.forces).max()) < LARGEST_FORCE
+    known = c.label.forces is not None and float(np.abs(c.label.forces).max()) < LARGEST_FORCE
+    return known and not _has_empty_layer(c)
+
+
+def _has_empty_layer(c: Configuration) -> bool:
+    """Of a surface's vacuum, which makes a volume that no stress belongs to."""
+    heights = 1 / np.sqrt((np.linalg.inv(c.cell) ** 2).sum(axis=0))
+    scaled = np.sort(np.linalg.solve(c.cell.T, c.positions.T).T % 1.0, axis=0)
+    gaps = np.diff(np.vstack([scaled, scaled[:1] + 1.0]), axis=0).max(axis=0)
+    return bool(np.any(gaps * heights > WIDEST_GAP * (c.volume / len(c)) ** (1 / 3)))
 
 
 def _missing(kind: str, *configurations: Configuration) -> bool:
