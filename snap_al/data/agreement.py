@@ -4,9 +4,9 @@ Each relation (see `relatives`) says y = x_S / s + x_F / f within the error of t
 difference of energies, x_S and x_F are the works of stress and forces, and s and f are 1 when all labels have the units
 and signs that they should have. Other values, a sign or a power of ten, are alternatives. Four facts decide:
 
-- the trapezoid rule's error is a small part of the curvature K along the path. How small depends on how anharmonic the
-  material is, so the share is drawn from SHARES, the same for all relations of a set; and one relation in five may be
-  anything, since calculations may differ in more than the structure;
+- the trapezoid rule's error is a small part of the curvature K along the path. It grows
+  with the distance, the faster the more anharmonic the material is (ANHARMONIC, the same for all relations of a set); and one
+  relation in ten may be anything, since calculations may differ in more than the structure;
 - a crystal is stable against small strains and displacements: K > 0, but for one case in seven (saddles, faults);
 - energies of alike cells are converged to about 0.1 meV/atom, stresses to about 3 kbar (a finite basis), and different
   structures of one composition at equal volumes differ by about 0.2 eV/atom;
@@ -32,8 +32,11 @@ TRUSTED = 7.0
 OTHER_UNITS = 3.0
 """The same for each other factor than -1: there are some twenty of them, of which any may fit by chance."""
 ANHARMONIC = np.array([0.15, 0.4, 1.0])
+"""Share of the curvature that the trapezoid rule may be off by, per strain and displacement in spacings: an energy's third
+derivative by a logarithmic strain is some five to ten times its second, and the rule's error a twelfth of that."""
 LEAST_SHARE = 0.01
 UNLIKE = 0.1
+"""Relations that follow no rule: calculations with other settings, or another electronic state."""
 WIDE = 0.1
 """Density of the share that a relation of anything has."""
 UNSTABLE = 0.15

@@ -40,7 +40,11 @@ UNITS: dict[Kind, dict[str, float]] = {
 NEAR = 0.15
 """Decades, between a factor and the unit that is named for it. Factors of energies and stresses are known to a quarter."""
 HALF_DECADE = 0.5
-BY_WORK = "differences of energies between related configurations"
+BY_WORK = (
+    "differences of energies between related configurations",
+    "the work of forces and stresses between related configurations",
+)
+"""What labels are compared with: stresses and forces, and energies."""
 LOOKED_AT = 60
 """Configurations of a group whose zeros are compared with their symmetry."""
 UNEVEN, SHEARED = 1e-2, 3e-5
@@ -85,7 +89,7 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
     related = relations(configurations)
     verdicts = Agreement(related).verdicts() if related else {}
     ratios = compared_with_forces(configurations)
-    by_work = next(((kind, v.factor, BY_WORK) for kind, v in verdicts.items() if v.wrong), None)
+    by_work = next(((kind, v.factor, BY_WORK[kind == "energy"]) for kind, v in verdicts.items() if v.wrong), None)
     wrong: tuple[str, float, str] | None = _of_forces(ratios)
     if wrong is None or (ratios.energy is None and by_work is not None):
         wrong = by_work
