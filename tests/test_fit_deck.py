@@ -118,12 +118,11 @@ def test_an_isolated_atom_and_stress_in_kilobar_are_noticed(deck, tmp_path):
     deck.write_text(DECK.replace("1 1.0e-8", "1 1.0e-12"))
     _, said = fit(deck, tmp_path / "out")
     assert "0.json, group warm: no atom has a neighbour within the cutoff" in said
-    assert "times" in said
-    assert "group warm: stress labels" in said
-    assert "as if bar were taken for kbar" in said
+    assert "stresses are about" in said
+    assert "times larger" in said
     done = snap_al("fit", deck, "--out", tmp_path / "strict", "--strict")
     assert done.returncode == 2
-    assert "stress labels" in done.stderr
+    assert "stresses are about" in done.stderr
 
 
 def test_dumps_have_the_rows_that_were_asked_for(deck, tmp_path):

@@ -19,6 +19,7 @@ from snap_al.data import LabelledConfiguration
 from snap_al.data.carried import as_extended_xyz, with_reference_names
 from snap_al.data.configuration import Configuration
 from snap_al.data.counts import ReadCount, count
+from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileOptions, read_file
 from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
@@ -38,9 +39,12 @@ from snap_al.uncertainty import Table
 
 
 def run(
-    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None
-) -> dict[str, Any]:
+    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:  # fmt: skip
     """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
+
+    warn: is told, on rank 0, what looks wrong in the labels that were read.
 
     Raises InputError or RunError on all ranks; everything finished is on disk then.
     """
@@ -50,7 +54,7 @@ def run(
     progress = Progress(log, console or make_console()) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
     report = progress.report if progress else silent
-    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report) as driver:
+    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report, warn) as driver:
         on_root(comm, lambda: progress.say_all(driver.read_lines) if progress else None)
         try:
             driver.run()
@@ -74,13 +78,14 @@ def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> dict[st
 def evaluate(
     folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
     options: FileOptions | None = None, say: Callable[[str], None] = lambda text: None, report: Report = silent,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Table:  # fmt: skip
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
     Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
     measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
-    options: how to read the file, its labels' names for example. say: is told on rank 0 what was found in the file.
-    Raises InputError on all ranks.
+    options: how to read the file, its labels' names for example. say: is told on rank 0 what was found in the file, and
+    warn what looks wrong in its labels. Raises InputError on all ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
@@ -91,6 +96,9 @@ def evaluate(
     if comm.rank == 0:
         for text in (*count("data", str(data), found.frames, items, found.unread).described(), *found.left_out):
             say(text)
+    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, Path(data).name) if f.problem != "unknown"]):
+        if comm.rank == 0:
+            warn(text)
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)

@@ -19,6 +19,7 @@ from snap_al.cli.options import (
     say,
     show,
     show_tables,
+    warn,
     with_home_folders,
     working,
 )
@@ -141,7 +142,7 @@ def run(
         if comm.rank == 0:
             say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
         return
-    metrics = actions.run(config, out, comm, _console(as_json))
+    metrics = actions.run(config, out, comm, _console(as_json), warn)
     _show_run(metrics, out, as_json, everything, comm.rank)
 
 

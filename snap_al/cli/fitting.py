@@ -23,7 +23,6 @@ from snap_al.fitsnap import (
     check_outputs,
     metrics_of,
     read_deck,
-    suspicious_stress,
     write_dumps,
     write_metrics,
     write_posterior,
@@ -83,10 +82,10 @@ def fit(
         posterior, fitted = training.fit_once()
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
-    warnings += [*suspicious_stress(fitted, groups), *posterior.remarks]
+    warnings += [*inputs.suspicious_labels, *posterior.remarks]
     if strict and warnings:
         raise InputError("\n".join(warnings)).on_all_ranks()
-    said = [*task.notes, *warnings]
+    said = [*task.notes, *inputs.unchecked_labels, *warnings]
     if training.matrix.folder is not None:
         said.append(f"the design matrix is larger than memory and was kept in files in {training.matrix.folder}")
     lines = metrics_of(fitted, groups)

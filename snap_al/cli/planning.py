@@ -17,7 +17,7 @@ Plan = dict[str, Any]
 def plan(config_path: Path, out: Path, ranks: int) -> Plan:
     """Reads and checks everything that `snap-al run` does, and writes nothing. Raises InputError as it would."""
     config = load_config(config_path)
-    state, inputs = initial_state(config), read_inputs(config)
+    state, inputs = initial_state(config), read_inputs(config, checked=False)
     labeler = make_labeler(config.label, ranks)
     assert config.explore is not None
     label, walkers = config.label, inputs.walkers

@@ -70,7 +70,7 @@ def select(
         "selected": [vars(c) for c in found.chosen], "read": [c.as_json() for c in inputs.read],
         "warnings": [
             *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)), *inputs.notes,
-            *found.remarks, *_shortfall(found, wanted, config.query.budget), *remarks,
+            *inputs.suspicious_labels, *found.remarks, *_shortfall(found, wanted, config.query.budget), *remarks,
         ],
     }  # fmt: skip
 
@@ -119,7 +119,7 @@ def learn(
     chosen = [c.query.strategy for c in configs]
     result = record.summary(chosen, range(seeds)) | {
         "read": [c.as_json() for c in (*inputs.read, *counts)],
-        "warnings": [f"left out: {text}" for text in (*inputs.left_out, *left_out)],
+        "warnings": [*(f"left out: {text}" for text in (*inputs.left_out, *left_out)), *inputs.suspicious_labels],
     }
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result

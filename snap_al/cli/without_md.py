@@ -100,7 +100,7 @@ def evaluate(
     said: list[str] = []
     with working(comm.rank) as report:
         table = actions.evaluate(
-            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report
+            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report, warn=warn
         )  # fmt: skip
     for text in said:
         say(text, err=True)

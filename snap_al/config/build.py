@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,12 @@ MAY_CHANGE_OF_LABEL = (
 
 @contextmanager
 def open_run(
-    path: Path, folder: Path, comm: Communicator, observe: Observer, report: Report = silent
-) -> Iterator[Driver]:
+    path: Path, folder: Path, comm: Communicator, observe: Observer, report: Report = silent,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Iterator[Driver]:  # fmt: skip
     """Reads config and files, imports the labeler, and only then claims the run directory. Collective.
+
+    warn: is told, on rank 0, what looks wrong in the labels that were read.
 
     Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a directory of another
     config, or one in which another process runs.
@@ -52,6 +55,9 @@ def open_run(
     content, config = on_root(comm, lambda: _load(path))
     initial_state(config)
     inputs = on_root(comm, lambda: read_inputs(config))
+    if comm.rank == 0:
+        for text in inputs.suspicious_labels:
+            warn(text)
     with collectively(comm):
         # Each rank makes its own: a calculator need not be something that can travel.
         labeler = make_labeler(config.label, comm.size)

@@ -182,15 +182,15 @@ def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
     if wrong := names ^ ((header.keys() - {"format"}) | arrays.keys()):
         raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")
     kinds = {
-        "name": str, "noise": float, "ridge": float, "n_rows": int, "embedded_rows": int, "objective": list, "diagnostics": dict,
+        "name": str, "residual_variance": float, "atom_std": float, "ridge": float, "n_rows": int, "embedded_rows": int, "objective": list, "diagnostics": dict,
         "remarks": list,
     }  # fmt: skip
     for name, kind in kinds.items():
         if not isinstance(header.get(name), (float, int) if kind is float else kind):
             raise ValueError(f"{name} is {header.get(name)!r}")
     n = arrays["mean"].size
-    shapes: dict[str, tuple[int, ...]] = {"mean": (n,), "norms": (n,), "noise_by_kind": (3,), "recalibration": (3,)}
-    shapes |= dict.fromkeys(("epistemic", "model_error", "whitening", "inner", "middle"), (n, n))
+    shapes: dict[str, tuple[int, ...]] = {"mean": (n,), "noise_by_kind": (3,), "recalibration": (3,)}
+    shapes |= dict.fromkeys(("epistemic", "model_error", "whitening", "inner", "middle", "prior_information"), (n, n))
     for name, array in arrays.items():
         if array.dtype.kind not in "fi" or array.shape != shapes.get(name, array.shape):
             raise ValueError(f"{name} is not made of numbers, or has another shape: {array.dtype}, {array.shape}")

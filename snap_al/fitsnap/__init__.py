@@ -8,9 +8,8 @@ from snap_al.fitsnap.output import Metrics, markdown, metrics_of, write_metrics,
 from snap_al.fitsnap.outputs import check_outputs
 from snap_al.fitsnap.reader import read_deck
 from snap_al.fitsnap.scrape import Scraped, scrape
-from snap_al.fitsnap.stress_units import suspicious_stress
 
 __all__ = [
-    "Deck", "Group", "Metrics", "Scraped", "check_outputs", "export", "markdown", "metrics_of", "read_deck", "read_json", "scrape", "suspicious_stress",
+    "Deck", "Group", "Metrics", "Scraped", "check_outputs", "export", "markdown", "metrics_of", "read_deck", "read_json", "scrape",
     "write_dumps", "write_json", "write_metrics", "write_posterior",
 ]  # fmt: skip

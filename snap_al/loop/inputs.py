@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, shifted
 from snap_al.data.counts import ReadCount, SetName, by_source, count
+from snap_al.data.label_checks import LabelFinding, check_labels
 from snap_al.data.readers import read_file
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
@@ -32,7 +33,7 @@ Array = NDArray[np.float64]
 class RunInputs:
     """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. read: what
     was found in each labelled file. digests: content of each file, by where the config names it; a resumed run must find the same.
-    notes: what a user may not expect, and that is no fault."""
+    notes: what a user may not expect, and that is no fault. findings: what is wrong with labels, or could not be told."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
@@ -44,12 +45,24 @@ class RunInputs:
     read: tuple[ReadCount, ...]
     digests: dict[str, str]
     notes: tuple[str, ...] = ()
+    findings: tuple[LabelFinding, ...] = ()
+
+    @property
+    def suspicious_labels(self) -> list[str]:
+        """A sentence for each thing that is wrong with labels: warnings."""
+        return [str(f) for f in self.findings if f.problem != "unknown"]
+
+    @property
+    def unchecked_labels(self) -> list[str]:
+        """What could not be told: no fault."""
+        return [str(f) for f in self.findings if f.problem == "unknown"]
 
 
-def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
+def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
     """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot be used is left out.
 
-    Run by one rank; the result travels.
+    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run by one rank; the result
+    travels.
     """
     elements = config.descriptor.elements
     given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
@@ -74,6 +87,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
         read=(*by_source("training", sets["training"]), *by_source("test", sets["test"]), *files.counts),
         digests={},
         notes=() if config.prior_mean is None else tuple(filter(None, [not_compared(config.prior_mean)])),
+        findings=_findings(config, given, [*training, *test]) if checked else (),
     )
     if len(inputs.start) > config.stop.max_labels:
         raise InputError(
@@ -84,6 +98,18 @@ def read_inputs(config: RunConfig, *, strict: bool = True) -> RunInputs:
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
+
+
+def _findings(
+    config: RunConfig, given: Sequence[LabelledConfiguration], own: Sequence[LabelledConfiguration]
+) -> tuple[LabelFinding, ...]:
+    """Of the deck, and of each file: units and signs belong to a source."""
+    sources: dict[str, list[LabelledConfiguration]] = {}
+    if config.fitsnap is not None:
+        sources[str(config.fitsnap)] = list(given)
+    for item in own:
+        sources.setdefault(item.source, []).append(item)
+    return tuple(f for path, items in sources.items() for f in check_labels(items, Path(path).name))
 
 
 def _digest(items: Sequence[LabelledConfiguration]) -> str:

@@ -13,10 +13,9 @@ from test_engine import orthogonal
 from snap_al.config import load_config, validate_config
 from snap_al.data import Label, voigt
 from snap_al.errors import InputError
-from snap_al.fitsnap import Group, read_deck, read_json, scrape, suspicious_stress, write_json
+from snap_al.fitsnap import Group, read_deck, read_json, scrape, write_json
 from snap_al.fitsnap.scrape import group_sizes
 from snap_al.loop import read_inputs
-from snap_al.uncertainty import Evaluated
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 DECK = """
@@ -340,27 +339,3 @@ def test_own_twojmax_of_each_type(deck):
     text = DECK.replace("numTypes = 1", "numTypes = 2").replace("type = Cu", "type = Cu Ag")
     deck.write_text(text.replace("twojmax = 4", "twojmax = 6 4"))
     assert read_deck(deck).settings.twojmax == (6, 4)
-
-
-def rows_with_stress(factor):
-    """Stress rows of a group whose labels are `factor` times what the fit says, roughly."""
-    rng = np.random.default_rng(0)
-    predicted = 1e5 * rng.standard_normal(60)
-    labels = predicted * factor * (1 + 0.1 * rng.standard_normal(60))
-    zeros = np.zeros(60)
-    kinds = np.full(60, 2, np.int8)
-    return Evaluated(kinds, zeros.astype(int), labels, zeros + 1, zeros > 1, predicted, zeros, zeros, zeros)
-
-
-@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "kbar"), (1e-4, "GPa"), (1 / 1.6e6, "eV/Å³")])
-def test_stress_in_another_unit_is_noticed(factor, unit):
-    (warning,) = suspicious_stress(rows_with_stress(factor), ["warm"])
-    assert "group warm" in warning
-    assert f"times smaller than energies and forces say, as if {unit} were taken for bar" in warning
-    (warning,) = suspicious_stress(rows_with_stress(1 / factor), ["warm"])
-    assert f"times larger than energies and forces say, as if bar were taken for {unit}" in warning
-
-
-def test_stress_of_the_other_sign_is_noticed():
-    assert "other sign" in suspicious_stress(rows_with_stress(-1.0), ["warm"])[0]
-    assert suspicious_stress(rows_with_stress(1.0), ["warm"]) == []

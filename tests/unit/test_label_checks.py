@@ -1,0 +1,157 @@
+"""Signs, units and placeholders of labels are noticed, and right labels are left in peace."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from conftest import rattled_copper
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
+from snap_al.data.label_checks import check_labels
+from snap_al.data.pair_forces import compared_with_forces, terms_of
+from snap_al.data.relatives import strained_and_displaced
+from snap_al.fitsnap import read_deck, scrape
+
+DECKS = ("Ta_Linear_JCP2014/Ta-example.in", "Ta_XYZ/Ta-example.in", "InP_JPCA2020/InP-example.in")
+
+
+def scaled(configurations, kind, factor):
+    """With all labels of a kind times a factor."""
+    return [c.labelled(replace(c.label, **{kind: factor * getattr(c.label, kind)})) for c in configurations]
+
+
+def problems(configurations):
+    """Kind and problem of what is wrong."""
+    items = [LabelledConfiguration(c, Weights(1, 1, 1), c.group) for c in configurations]
+    return [(f.kind, f.problem) for f in check_labels(items, "set") if f.problem != "unknown"]
+
+
+def drawn(configurations, seed):
+    order = np.random.default_rng(seed).choice(len(configurations), 10, replace=False)
+    return [configurations[n] for n in order]
+
+
+@pytest.fixture(scope="module")
+def copper():
+    return [rattled_copper(k, 0.03 + 0.01 * (k % 8)) for k in range(12)]
+
+
+@pytest.fixture(scope="module")
+def strained_silver():
+    """Perfect crystals, strained: no forces."""
+    rng, found = np.random.default_rng(4), []
+    for k in range(12):
+        atoms = bulk("Ag", cubic=True)
+        strain = 0.01 * rng.standard_normal((3, 3))
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain + strain.T), scale_atoms=True)
+        atoms.calc = EMT()
+        label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+        found.append(Configuration.from_atoms(atoms, f"silver {k}").labelled(label))
+    return found
+
+
+def test_terms_are_derivatives(alloy):
+    terms = terms_of(alloy, ["Ag", "Cu"], 4.5)
+    step, moved = 1e-5, []
+    for sign in (1, -1):
+        positions = alloy.positions.copy()
+        positions[3, 1] += sign * step
+        moved.append(terms_of(replace(alloy, positions=positions), ["Ag", "Cu"], 4.5).energies)
+    np.testing.assert_allclose(terms.forces[:, 3, 1], -(moved[0] - moved[1]) / (2 * step), atol=1e-6)
+    moved = []
+    for sign in (1, -1):
+        shear = np.eye(3)
+        shear[1, 2] = shear[2, 1] = sign * step / 2
+        strained = replace(alloy, cell=alloy.cell @ shear, positions=alloy.positions @ shear)
+        moved.append(terms_of(strained, ["Ag", "Cu"], 4.5).energies)
+    np.testing.assert_allclose(
+        terms.stresses[:, 3], (moved[0] - moved[1]) / (2 * step) / alloy.volume, atol=1e-7
+    )  # fmt: skip
+
+
+def test_work_is_the_difference_of_energies(strained_silver):
+    """Trapezoid rule between strained crystals, also when one of them is turned."""
+    a, b = strained_silver[:2]
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    stress = a.label.stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    turned = turn @ stress @ turn.T
+    other = replace(
+        a, cell=a.cell @ turn.T, positions=a.positions @ turn.T,
+        label=Label(a.label.energy, a.label.forces @ turn.T, turned[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]),
+    )  # fmt: skip
+    for first in (a, other):
+        found = strained_and_displaced(first, b)
+        assert found is not None
+        curvature = found.stress_work[1] - found.stress_work[0]
+        assert curvature > 0
+        assert found.energy == b.label.energy - a.label.energy
+        assert np.mean(found.stress_work) == pytest.approx(found.energy, abs=0.1 * curvature)
+
+
+@pytest.mark.parametrize("factor", [-1, 10, 0.1, 160.2, 1602.0, 1.6e6, 1e-3])
+@pytest.mark.parametrize("which", ["copper", "strained_silver"])
+def test_stress(which, factor, request):
+    configurations = request.getfixturevalue(which)
+    assert problems(configurations) == []
+    assert problems(scaled(configurations, "stress", factor)) == [("stress", "sign" if factor == -1 else "unit")]
+
+
+def test_forces_of_the_other_sign(copper):
+    assert problems(scaled(copper, "forces", -1)) == [("forces", "sign")]
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.floats(-1e4, 1e4))
+def test_any_zero_of_energy_will_do(zero):
+    configurations = [rattled_copper(k, 0.05) for k in range(8)]
+    moved = [c.labelled(replace(c.label, energy=c.label.energy + zero * len(c))) for c in configurations]
+    assert problems(moved) == []
+    assert problems(scaled(moved, "stress", -1)) == [("stress", "sign")]
+
+
+@pytest.mark.parametrize("kind", ["forces", "stress", "energy"])
+def test_placeholders(copper, kind):
+    assert problems(scaled(copper, kind, 0.0)) == [(kind, "placeholder")]
+
+
+def test_only_the_diagonal_was_written(copper):
+    cut = [c.labelled(replace(c.label, stress=np.r_[c.label.stress[:3], 0, 0, 0])) for c in copper]
+    assert ("stress", "placeholder") in problems(cut)
+
+
+def test_zero_forces_that_symmetry_asks_for(strained_silver):
+    exact = scaled(strained_silver, "forces", 0.0)
+    assert problems(exact) == []
+
+
+def test_what_cannot_be_told_is_said(strained_silver):
+    """One configuration has no relatives."""
+    (found,) = check_labels([LabelledConfiguration(strained_silver[0], Weights(1, 1, 1))], "one.xyz")[:1]
+    assert found.problem == "unknown"
+    assert "one.xyz: sign and unit of stresses not checked: no strained relatives" in str(found)
+
+
+def test_ratios_are_near_one(copper):
+    found = compared_with_forces(copper)
+    assert found.stress == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("deck", DECKS)
+def test_published_decks_give_no_alarm(data, deck):
+    items, _ = scrape(read_deck(data / deck))
+    assert [str(f) for f in check_labels(items) if f.problem != "unknown"] == []
+    configurations = [replace(i.configuration, group=i.group) for i in items]
+    assert [seed for seed in range(3) if problems(drawn(configurations, seed))] == []
+
+
+def test_power_on_ten_frames_of_a_deck(data):
+    items, _ = scrape(read_deck(data / DECKS[0]))
+    configurations = [replace(i.configuration, group=i.group) for i in items]
+    for factor in (-1, 160.2):
+        found = [problems(scaled(drawn(configurations, seed), "stress", factor)) for seed in range(10)]
+        assert sum(any(kind == "stress" for kind, _ in f) for f in found) >= 8
