@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snap_al.data.storage import expanded
 from snap_al.errors import InputError
 from snap_al.names import in_message
 from snap_al.progress import Report
@@ -23,7 +22,7 @@ Labels = Annotated[
     str | None,
     typer.Option(
         "--labels",
-        help="Names of the labels in the file: energy=dft_energy,forces=dft_forces,virial=dft_virial (or stress=…). "
+        help="Names of the labels in the file, such as energy=dft_energy,virial=dft_virial; kinds: energy, forces, stress, virial. "
         "[the usual names of ASE, GPUMD, QUIP, MACE, dpdata and VASP]",
     ),
 ]
@@ -46,6 +45,8 @@ def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**arguments: Any) -> None:
+        from snap_al.data.storage import expanded  # late: it brings numpy
+
         command(**{k: expanded(v) if isinstance(v, Path) else v for k, v in arguments.items()})
 
     return run

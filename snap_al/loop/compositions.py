@@ -79,21 +79,26 @@ class FreeConstants:
         posterior: Posterior,
         comm: Communicator,
     ) -> None:
-        """Raises InputError on all ranks where such constants would take more than half off the squared residuals of all
-        rows, and are large: the labels' zero of energy is one that the model cannot have.
+        """Raises InputError on all ranks where energies are far off, and such constants would take more than half off the
+        squared residuals of all rows: the labels' zero of energy is one that the model cannot have.
 
         residuals: of each slab's rows, in their own unit. Collective.
         """
-        pull = np.zeros(matrix.columns.n_elements)
+        pull, squares, weights = np.zeros(matrix.columns.n_elements), 0.0, 0.0
         for rows, r in zip(slabs, residuals, strict=True):
             here, weighted = _weighted_fractions(matrix, rows)
-            pull += weighted.T @ (r[here] * rows.weights[here])
-        (pull,) = sum_rows(comm, pull)
+            left_over = r[here] * rows.weights[here]
+            pull += weighted.T @ left_over
+            squares += float(left_over @ left_over)
+            weights += float(np.square(rows.weights[here]).sum())
+        pull, left_over, weight = sum_rows(comm, pull, squares, weights)
+        if not left_over > FAR_OFF**2 * weight:
+            return
         explained = posterior.whitening.T @ self.overlap
         left = self.information - explained.T @ explained
         missing = np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull
         gain, total = float(missing @ pull), posterior.residual_variance * posterior.n_rows
-        if gain > HALF * total and np.abs(missing).max() > LARGE:
+        if gain > HALF * total:
             shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
             raise InputError(
                 "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "
@@ -102,8 +107,8 @@ class FreeConstants:
 
 
 HALF = 0.5
-LARGE = 0.1
-"""eV/atom."""
+FAR_OFF = 0.1
+"""eV/atom, of the RMS residual, averaged with w²."""
 
 
 def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bool_], Array]:

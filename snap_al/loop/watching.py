@@ -19,7 +19,7 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState
 from snap_al.md import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
 from snap_al.parallel import Communicator, on_root
-from snap_al.query import ActiveSet, Labelled
+from snap_al.query import ActiveSet, Labelled, unique_whitening
 
 Array = NDArray[np.float64]
 FORCE = 1
@@ -62,7 +62,8 @@ def keep_active_set(
 
     def write() -> None:
         buffer = BytesIO()
-        np.save(buffer, posterior.whitening @ ActiveSet.of(atoms @ posterior.whitening).inverse)
+        whitening = unique_whitening(posterior)
+        np.save(buffer, whitening @ ActiveSet.of(atoms @ whitening).inverse)
         path = directory.active_set(fit)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())

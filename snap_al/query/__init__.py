@@ -5,12 +5,12 @@ from snap_al.query.batch import Selection, select
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.committee import Committee
 from snap_al.query.knowledge import Knowledge, Labelled
-from snap_al.query.maxvol import ActiveSet
+from snap_al.query.maxvol import ActiveSet, unique_whitening
 from snap_al.query.novelty import left_out_force_stds
 from snap_al.query.settings import QuerySettings, Strategy
 from snap_al.query.strategies import acquisition
 
 __all__ = [
     "Acquisition", "ActiveSet", "Candidate", "Candidates", "Committee", "Knowledge", "Labelled", "QuerySettings", "Score",
-    "Selection", "Strategy", "acquisition", "left_out_force_stds", "select",
+    "Selection", "Strategy", "acquisition", "left_out_force_stds", "select", "unique_whitening",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import InputError
+from snap_al.fit import Posterior
 from snap_al.query.acquisition import Score
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.knowledge import Knowledge
@@ -71,6 +72,17 @@ class ActiveSet:
         return np.asarray(np.abs(rows @ self.inverse).max(axis=1))
 
 
+def unique_whitening(posterior: Posterior) -> Array:
+    """(n, n) the whitening that is symmetric in columns of unit norm: the posterior's own times a rotation.
+
+    Stand-ins are rows along coordinates, so a grade depends on the coordinates where there are fewer rows than columns; and
+    a posterior's are rotated by rounding in the directions that have no data.
+    """
+    norms = np.linalg.norm(np.linalg.inv(posterior.whitening), axis=0)
+    u, _, vt = np.linalg.svd(norms[:, None] * posterior.whitening)
+    return np.asarray(posterior.whitening @ (vt.T @ u.T))
+
+
 @dataclass(frozen=True)
 class Grade:
     """γ of a configuration's energy row, or the largest of its atoms; the active set is that of what is labelled, and follows
@@ -84,15 +96,16 @@ class Grade:
         labelled = known.labelled.atoms if self.by_atom else known.labelled.energy
         if labelled is None:
             raise InputError("strategy maxvol: grades by atom need the atoms' rows of what is labelled").on_all_ranks()
-        begin = ActiveSet.of(known.whitened(labelled))
+        whitening = unique_whitening(known.posterior)
+        begin = ActiveSet.of(labelled @ whitening)
         state: dict[tuple[int, ...], ActiveSet] = {(): begin}
 
         def grade(candidate: Candidate, known: Knowledge) -> float:
             if known.imagined not in state:
-                added = known.whitened(np.vstack([self._rows(c) for c in known.added]))
+                added = np.vstack([self._rows(c) for c in known.added]) @ whitening
                 state.clear()
                 state[known.imagined] = begin.with_rows(added, np.arange(len(added)))
-            return float(state[known.imagined].grade(known.whitened(self._rows(candidate))).max())
+            return float(state[known.imagined].grade(self._rows(candidate) @ whitening).max())
 
         return grade
 

@@ -130,7 +130,10 @@ def test_what_cannot_be_computed_is_refused(engine, atoms, message):
 def test_reference_that_lammps_refuses(alloy):
     reference = ReferencePotential.parse(["pair_style zbl 5.0 4.0", "pair_coeff * * 29 29"])
     settings = SnapSettings(elements=("Cu", "Ag"), twojmax=2, rcutfac=4.0)
-    with DescriptorEngine(settings, reference) as engine, pytest.raises(InputError, match="LAMMPS refused .*zbl 5.0 4.0"):
+    with (
+        DescriptorEngine(settings, reference) as engine,
+        pytest.raises(InputError, match=r"LAMMPS refused .*zbl 5\.0 4\.0"),
+    ):
         engine.rows(alloy)
 
 
