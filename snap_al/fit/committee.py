@@ -68,8 +68,9 @@ def drawn(block: Block, zero_is_free: bool, settings: FitSettings) -> Array:
     for rows in np.split(order, edges) if len(order) else []:
         labels = block.targets[rows]
         if zero_is_free:
-            others = block.kinds[rows] != 0
-            labels = labels[others] if others.any() else block.rows[rows].ravel()
+            seen = block.fitted[rows]
+            others = seen & (block.kinds[rows] != 0)
+            labels = labels[others] if others.any() else block.rows[rows[seen]].ravel()
         key = hashlib.blake2b(np.sort(labels).tobytes(), digest_size=8).digest()
         rng = np.random.default_rng([settings.seed, int.from_bytes(key, "little")])
         counts[rows] = rng.poisson(settings.fraction, settings.members)

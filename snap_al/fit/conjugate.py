@@ -16,6 +16,8 @@ from snap_al.fit.settings import FitSettings
 from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]
+UNKNOWN_ERROR = 1.0
+"""eV/atom, where there are no more energies than constants, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ def conjugate(
     known = max(ridge, LEAST_INFORMATION)
     targets = triangle[:, n] - triangle[:, :n] @ factor.center
     residual_variance = max(factor.noise_variance(known), _rounding(factor, targets))
+    if factor.n_rows <= factor.n_free:  # the constants explain everything, and nothing tells of other errors
+        weights = np.square(factor.norms[factor.order[: factor.n_constants]])
+        residual_variance = UNKNOWN_ERROR**2 * float(weights.sum()) / factor.n_rows
     whitening, prior_root = factor.whitening(known), factor.prior_root(known)
     return Conjugate(factor, known, factor.mean(ridge), residual_variance, whitening, prior_root)
 

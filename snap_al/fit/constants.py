@@ -44,8 +44,8 @@ class Constants:
         """triangle: (n + 1, n + 1), see `Factor.of`. norms: (p,) of the constants' columns. prior_mean: (n,).
 
         With [C, X, y] the weighted constants, other columns and targets, C⁺ the pseudo-inverse of C: the center is
-        C⁺(y - X c₀), and the anchor [1, C⁺X], so that it holds the energy at the mean descriptors, where the rows are, and
-        not the one at descriptors of zero. An energy's zero that is shifted moves both sides alike.
+        C⁺(y - X c₀), and the anchor [1, C⁺X]: of combinations that are determined it holds the energy at the mean descriptors,
+        where the rows are; of the others, the constants themselves. An energy's zero that is shifted moves both sides alike.
         """
         p, n = len(constants), len(triangle) - 1
         factor = np.linalg.qr(triangle[:, [*constants, *others, n]], mode="r")

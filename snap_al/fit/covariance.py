@@ -57,7 +57,7 @@ def iid_covariance(
     history, length, share = [cost], farthest, noise_share
     for _ in range(max_iterations):
         mean = _geometric_mean(a, b)
-        ratio = float(noise_sums[0] / noise_sums[1]) * share if infer_noise else 1.0
+        ratio = float(noise_sums[0] / noise_sums[1]) if infer_noise else 1.0
         while True:
             values, vectors = comm.bcast(np.linalg.eigh(mean))
             half = root @ (vectors * np.maximum(values, np.finfo(float).tiny) ** (0.5 * length))

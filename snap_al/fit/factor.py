@@ -176,8 +176,8 @@ class Factor:
 
 
 LEAST_INFORMATION = 1e-12
-"""The flattest prior that covariances, σ² and evidence are computed with, whatever the mean's is. In a direction without
+"""The flattest prior that covariances and σ² are computed with, whatever the mean's is. In a direction without
 data a std is then a million times that of one column alone, and products of doubles still hold the stds in the directions
 that have data."""
-RIDGE_BOUNDS = (LEAST_INFORMATION, 1e2)
-"""κ next to columns of unit norm: from the flattest to a prior as strong as a hundred times all of the data."""
+RIDGE_BOUNDS = (1e-14, 1e2)
+"""κ of the mean, next to columns of unit norm: from rounding to a prior as strong as a hundred times all of the data."""

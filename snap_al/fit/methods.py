@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from snap_al.errors import FitError
 from snap_al.fit import committee, remarks, sampled
 from snap_al.fit.blocks import (
     Block,
@@ -139,6 +140,8 @@ def _embedded(
     said: list[str] = []
     if settings.embed == "auto":
         chosen, said = fewest(blocks, noise_share(settings), settings.pseudo_rows, comm)
+    if settings.multiplicative:
+        chosen = _without_constants(chosen, c)
     start = None if previous is None else _inside(matrix, c.factor.norms, previous.model_error)
     draws = np.zeros((0, 0))
     diagnostics: dict[str, float] = {}
@@ -173,6 +176,14 @@ def _embedded(
         return posterior, []
     here_root = square_root(here)
     return posterior, [_errors(b, here_root, v) for b, v in zip(blocks, variances, strict=True)]
+
+
+def _without_constants(chosen: NDArray[np.int64], c: Conjugate) -> NDArray[np.int64]:
+    """A share of a constant would be a share of the zero of energy. Raises FitError on all ranks when nothing is left."""
+    left = np.setdiff1d(chosen, c.factor.order[: c.factor.n_constants])
+    if len(chosen) and not len(left):
+        raise FitError("multiplicative: embed names constants alone, and these are no model error's").on_all_ranks()
+    return left
 
 
 def _pops(

@@ -150,7 +150,9 @@ class Posterior:
 
     def recalibrated(self, factors: Array) -> Posterior:
         """The same with (3,) factors on the stds of energies, forces and stresses."""
-        return replace(self, recalibration=np.asarray(factors, dtype=float))
+        factors = np.asarray(factors, dtype=float)
+        atom_std = float(self.atom_std * factors[0] / self.recalibration[0])
+        return replace(self, recalibration=factors, atom_std=atom_std)
 
     def to_bytes(self) -> bytes:
         """npz without pickle."""
@@ -189,6 +191,9 @@ def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
         if not isinstance(header.get(name), (float, int) if kind is float else kind):
             raise ValueError(f"{name} is {header.get(name)!r}")
     n = arrays["mean"].size
+    for name in ("atom_reference", "draws"):
+        if arrays[name].size and (arrays[name].ndim != 2 or arrays[name].shape[1] != n):
+            raise ValueError(f"{name} has shape {arrays[name].shape} for {n} coefficients")
     shapes: dict[str, tuple[int, ...]] = {"mean": (n,), "noise_by_kind": (3,), "recalibration": (3,)}
     shapes |= dict.fromkeys(("epistemic", "model_error", "whitening", "inner", "middle", "prior_information"), (n, n))
     for name, array in arrays.items():

@@ -76,7 +76,7 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     """Energies, forces and stresses count alike in an anchored model error, however many rows each has."""
     noise: Literal["fixed", "inferred", "zero"] = "fixed"
     noise_fraction: float = Field(default=0.01, gt=0, le=1)
-    """σ² as a fraction of the residual variance, where it is fixed, or where its inference begins."""
+    """σ² as a fraction of each kind's mean square residual, where it is fixed, or where its inference begins."""
     laplace: bool = False
     """Epistemic covariance from the curvature of the posterior of coefficients and model error together."""
     abc_alpha: PositiveFloat = CALIBRATING_ALPHA
@@ -84,7 +84,7 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     abc_epsilon: PositiveFloat | None = None
     """Tolerance of abc in weighted units; the residuals' std when not given."""
     prior_precision: Literal["evidence"] | PositiveFloat = "evidence"
-    """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of 1/σ²."""
+    """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of 1/σ²; constants have none."""
     noise_std: PositiveFloat | None = None
     """bayes: σ in weighted units, where it is known."""
     noise_shape: float = Field(default=0.0, ge=0)

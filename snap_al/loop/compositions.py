@@ -46,9 +46,9 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     unknown = vectors[:, values <= DETERMINED * max(values.max(), np.finfo(float).tiny)]
     if not unknown.shape[1]:
         return np.zeros((0, 0))
-    with_energies = int(information.any() == 0)  # 1: no energy is fitted, and all configurations count alike
-    share = shares[with_energies][:, None]
-    means = np.divide(moments[with_energies], share, out=np.zeros_like(moments[0]), where=share > 0)
+    which = 0 if information.any() else 1  # where no energy is fitted all configurations count alike
+    share = shares[which][:, None]
+    means = np.divide(moments[which], share, out=np.zeros_like(moments[0]), where=share > 0)
     return np.asarray(unknown @ unknown.T @ means)
 
 
@@ -84,21 +84,21 @@ class FreeConstants:
 
         residuals: of each slab's rows, in their own unit. Collective.
         """
-        pull, squares, weights = np.zeros(matrix.columns.n_elements), 0.0, 0.0
+        pull, squares, weights, everything = np.zeros(matrix.columns.n_elements), 0.0, 0.0, 0.0
         for rows, r in zip(slabs, residuals, strict=True):
             here, weighted = _weighted_fractions(matrix, rows)
             left_over = r[here] * rows.weights[here]
             pull += weighted.T @ left_over
             squares += float(left_over @ left_over)
             weights += float(np.square(rows.weights[here]).sum())
-        pull, left_over, weight = sum_rows(comm, pull, squares, weights)
+            everything += float(np.square(r[rows.mask] * rows.weights[rows.mask]).sum())
+        pull, left_over, weight, total = sum_rows(comm, pull, squares, weights, everything)
         if not left_over > FAR_OFF**2 * weight:
             return
         explained = posterior.whitening.T @ self.overlap
         left = self.information - explained.T @ explained
-        missing = np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull
-        gain, total = float(missing @ pull), posterior.residual_variance * posterior.n_rows
-        if gain > HALF * total:
+        missing = comm.bcast(np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull)
+        if missing @ pull > HALF * total:
             shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
             raise InputError(
                 "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "

@@ -36,8 +36,10 @@ def row_errors(
         m = rows.labelled
         weights = rows.weights[m]
         mean = rows.targets[m] - error.residuals[m] / weights
-        stds = (error.epistemic_std[m] / weights, error.model_error_std[m] / weights)
-        own.append((*_labelled(rows), mean, *stds, posterior.noise_by_kind[rows.index["kind"][m]]))
+        kinds = rows.index["kind"][m]
+        factor, noise = posterior.recalibration[kinds], posterior.noise_by_kind[kinds]
+        stds = (error.epistemic_std[m] / weights, error.model_error_std[m] / weights, noise)
+        own.append((*_labelled(rows), mean, *(factor * std for std in stds)))
     return _gathered(own, comm)
 
 

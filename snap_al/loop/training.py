@@ -14,7 +14,7 @@ from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, triangle_of
+from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, square_root, triangle_of
 from snap_al.loop.compositions import FreeConstants, atom_reference
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
@@ -112,7 +112,8 @@ class TrainingSet:
             residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
             free = FreeConstants.of(self.matrix, slabs, comm)
             free.require_energies_met(self.matrix, slabs, residuals, posterior, comm)
-        return self._with_atoms(posterior, atom_reference(self.matrix, slabs, comm))
+        last = sorted(self.matrix.items)[-MOST_LOOKED_AT:]
+        return self._with_atoms(posterior, atom_reference(self.matrix, slabs, comm), last)
 
     def fit_once(self) -> tuple[Posterior, Evaluated]:
         """Fits in the place of the design matrix, which is lost: no second copy is made. Returns predictions of all
@@ -136,7 +137,9 @@ class TrainingSet:
             names=distinct_names(self._config.descriptor),
             comm=self._comm,
         )
-        posterior = self._with_atoms(posterior, reference)
+        everyone = sorted(self.matrix.items)
+        some = everyone[:: -(-len(everyone) // MOST_LOOKED_AT)]
+        posterior = self._with_atoms(posterior, reference, some)
         if not self.matrix.columns.has_constant:
             residuals = [
                 np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
@@ -145,21 +148,24 @@ class TrainingSet:
             free.require_energies_met(self.matrix, slabs, residuals, posterior, self._comm)
         return posterior, row_errors(slabs, errors, posterior, self._comm)
 
-    def _with_atoms(self, posterior: Posterior, reference: Array) -> Posterior:
-        """With what stds of single atoms need, and the largest of them. Collective."""
+    def _with_atoms(self, posterior: Posterior, reference: Array, numbers: Sequence[int]) -> Posterior:
+        """With what stds of single atoms need, and the largest of them in the configurations of these numbers. Collective."""
         posterior = replace(posterior, atom_reference=reference)
-        last = [n for n in sorted(self.matrix.items)[-MOST_LOOKED_AT:] if n in self.matrix.own]
+        own, root = set(self.matrix.own), square_root(posterior.covariance)
+        looked_at = [n for n in numbers if n in own]
         largest = 0.0
         with collectively(self._comm):
-            for n in last:
+            for n in looked_at:
                 configuration = self.matrix.items[n].configuration
                 if n not in self._atoms:
-                    numbers = [self.matrix.elements.index(s) for s in configuration.species]
-                    self._atoms[n] = self._source.atom_rows(configuration), np.array(numbers)
-                stds = posterior.atom_energy_std(*self._atoms[n])
+                    elements = [self.matrix.elements.index(s) for s in configuration.species]
+                    self._atoms[n] = self._source.atom_rows(configuration), np.array(elements)
+                rows, atoms_elements = self._atoms[n]
+                known = rows - reference[atoms_elements] if len(reference) else rows
+                stds = posterior.recalibration[0] * np.linalg.norm(known @ root, axis=1)
                 stds = stds if configuration.core is None else stds[configuration.core]
                 largest = max(largest, float(stds.max(initial=0.0)))
-        self._atoms = {n: self._atoms[n] for n in last}
+        self._atoms = {n: self._atoms[n] for n in looked_at}
         return replace(posterior, atom_std=max(self._comm.allgather(largest)))
 
     def _updated_triangle(self) -> Array:

@@ -77,6 +77,11 @@ class FittedPotential:
         except InputError as error:
             raise InputError(f"{folder / 'posterior.npz'}: {error}") from error
         n = Columns.of(settings).n_distinct
+        if len(posterior.atom_reference) not in (0, len(settings.elements)):
+            raise InputError(
+                f"{folder}: posterior.npz has references of {len(posterior.atom_reference)} elements, and "
+                f"descriptor.json {len(settings.elements)}"
+            )
         if len(posterior.mean) != n:
             raise InputError(
                 f"{folder}: posterior.npz has {len(posterior.mean)} coefficients, and descriptor.json makes {n}"

@@ -23,6 +23,8 @@ TERMS = 50
 """Of one LAMMPS variable; longer ones nest too deep."""
 BEYOND = 1.5
 """A std is beyond what is usual when it is so many times the largest of the training set."""
+UNKNOWN = 1e300
+"""A limit that no std reaches."""
 MOST_COMPONENTS = 64
 """With more, a variable of each pair of them would take longer than the potential; `lammps_inputs/std_rerun.in` then."""
 
@@ -70,14 +72,14 @@ def std_mod(settings: SnapSettings, posterior: Posterior) -> str:
 
     https://docs.lammps.org/compute_sna_atom.html, https://docs.lammps.org/variable.html
     """
-    columns = Columns.of(settings)
+    columns, known = Columns.of(settings), posterior.atom_std > 0
     arguments = settings.model_copy(update={"quadraticflag": True}).compute_arguments()
     lines = [
         "# Each atom's energy std (eV) in a running simulation, written by snap_al. After the potential: include this file, then",
         "#   fix stop all halt 10 v_snap_std_max > ${snap_std_limit}",
         "# or dump 1 all custom 100 std.dump id type x y z v_snap_std",
-        f"# snap_std_limit: {BEYOND:g} times the largest std among the last configurations of the training set.",
-        f"variable snap_std_limit equal {BEYOND * posterior.atom_std:.6g}",
+        f"# snap_std_limit: {BEYOND:g} times the largest std in the training set{'' if known else ', which is not known here'}.",
+        f"variable snap_std_limit equal {BEYOND * posterior.atom_std if known else UNKNOWN:.6g}",
         f"compute snap_std_b all sna/atom {arguments}",
     ]
     parts = []

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snap_al.fit import FitSettings, fit_posterior
+from snap_al.fit import Block, FitSettings, fit_posterior
+from snap_al.fit.committee import drawn
 from snap_al.fit.constants import ANCHOR
 from snap_al.fit.factor import Factor
 from snap_al.parallel import SERIAL, triangular_factor
@@ -41,6 +42,8 @@ METHODS = {
     "coefficients": {"embedding": "coefficients"},
     "joint": {"embedding": "coefficients", "mean": "joint"},
     "abc": {"embedding": "coefficients", "likelihood": "abc", "mean": "joint"},
+    "multiplicative": {"embedding": "coefficients", "multiplicative": True, "prior": "half-normal"},
+    "multiplicative, joint": {"embedding": "coefficients", "multiplicative": True, "mean": "joint"},
     "recalibrated": {"recalibrate": True},
     "bayes": {"posterior": "bayes"},
     "variational": {"posterior": "variational"},
@@ -144,3 +147,19 @@ def test_a_given_mean_holds_where_compositions_say_nothing():
     prior[[0, 5]] = 3.0, -1.0
     p = fit_posterior(a, b, w, prior_mean=prior, settings=FitSettings(), **options)
     assert p.mean[0] - p.mean[5] == pytest.approx(4.0, abs=1e-2 * np.abs(p.mean).max() + 0.5)
+
+
+def test_a_committee_draws_configurations_one_by_one_where_only_energies_are_fitted():
+    """Rows of forces are there, unlabelled; they do not make configurations of one size alike."""
+    a, b, w, options = compound(3, 2, configurations=40)
+    fitted = options["kinds"] == 0
+    block = Block(a * w[:, None], np.where(fitted, b * w, 0.0), fitted, options["kinds"], options["units"])
+    counts = drawn(block, True, FitSettings(posterior="committee"))
+    assert len(np.unique(counts[fitted], axis=0)) > 30
+
+
+def test_no_more_energies_than_constants_leave_wide_stds():
+    a, b, w, options = compound(3, 1, configurations=1)
+    here = options["kinds"] == 0
+    p = fit_posterior(a[here], b[here], w[here], kinds=options["kinds"][here], constants=options["constants"])
+    assert p.predict(a[:1] * 1.5).epistemic_std[0] > 0.1

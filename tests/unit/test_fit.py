@@ -345,3 +345,15 @@ def test_a_prior_mean_that_is_not_finite_is_refused():
     a, b, w = problem()
     with pytest.raises(FitError, match="prior_mean is not finite"):
         fit_posterior(a, b, w, prior_mean=np.full(8, np.nan))
+
+
+@pytest.mark.parametrize("mean", ["anchored", "joint"])
+def test_inferred_noise_is_the_noise_that_is_there(mean):
+    """Rows that scatter about a linear model with σ = 0.3, without model error: stds are right wherever the search begins."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((4000, 5))
+    b = a @ rng.standard_normal(5) + 0.3 * rng.standard_normal(4000)
+    for start in (0.01, 1.0):
+        p = fit_posterior(a, b, noise="inferred", mean=mean, noise_fraction=start)
+        total = p.predict(a, kinds=np.zeros(4000, np.int8)).total_std
+        assert np.sqrt(np.mean(np.square((b - a @ p.mean) / total))) == pytest.approx(1.0, abs=0.1)
