@@ -64,7 +64,7 @@ class RunError(SnapALError):
 FILE_SYSTEM = frozenset(
     getattr(errno, name) for name in (
         "ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EFBIG", "ETIMEDOUT", "EHOSTDOWN",
-        "ENXIO", "ENODEV",
+        "ENXIO", "ENODEV", "EISDIR", "ENOTDIR", "EEXIST", "ENAMETOOLONG",
     )
 )  # fmt: skip
 """Errors of a disk, not of a program."""

@@ -96,7 +96,7 @@ def evaluate(
     if comm.rank == 0:
         for text in (*count("data", str(data), found.frames, items, found.unread).described(), *found.left_out):
             say(text)
-    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, Path(data).name) if f.problem != "unknown"]):
+    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, str(data)) if f.problem != "unknown"]):
         if comm.rank == 0:
             warn(text)
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:

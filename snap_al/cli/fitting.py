@@ -70,6 +70,8 @@ def fit(
     task = on_root(comm, lambda: _task(Path(source), Path(out), fatal, prior))
     unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
     config, inputs = task.config, task.inputs
+    if strict and inputs.suspicious_labels:
+        raise InputError("\n".join(inputs.suspicious_labels)).on_all_ranks()
     with threadpool_limits(1), DescriptorEngine(
         config.descriptor, inputs.reference, config.lammps, unit
     ) as engine:  # fmt: skip

@@ -67,7 +67,8 @@ def file_options(labels: str | None, format: str | None) -> FileOptions:
     except ValidationError as error:
         (first, *_) = error.errors()
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{option}: {where} {first['msg'].removeprefix('Value error, ')}").on_all_ranks() from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(": ".join(filter(None, [option, where, message]))).on_all_ranks() from error
     except ValueError as error:
         raise InputError(f"--labels {error}").on_all_ranks() from error
     return FileOptions(known, keys)

@@ -13,6 +13,7 @@ from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
 from snap_al.data.carried import as_extended_xyz, with_results
 from snap_al.data.counts import ReadCount, count
+from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileContents, read_file
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
@@ -98,7 +99,7 @@ def learn(
         return configs, _pool_items(configs[0], inputs, pool), list(inputs.test), inputs
 
     configs, given, test, inputs = on_root(comm, read)
-    items, counts, left_out = given
+    items, counts, told = given
     config = configs[0]
     study = Study(initial, config.query.batch, most)
     record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out))
@@ -119,14 +120,19 @@ def learn(
     chosen = [c.query.strategy for c in configs]
     result = record.summary(chosen, range(seeds)) | {
         "read": [c.as_json() for c in (*inputs.read, *counts)],
-        "warnings": [*(f"left out: {text}" for text in (*inputs.left_out, *left_out)), *inputs.suspicious_labels],
+        "warnings": [
+            *(f"left out: {text}" for text in inputs.left_out),
+            *inputs.notes,
+            *inputs.suspicious_labels,
+            *told,
+        ],
     }
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result
 
 
 _Pool = tuple[list[LabelledConfiguration], list[ReadCount], list[str]]
-"""Configurations, what was found in their file, and what of it was left out."""
+"""Configurations, what was found in their file, and warnings: what of it was left out, and what looks wrong in its labels."""
 
 
 def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> _Pool:
@@ -140,7 +146,9 @@ def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -
         LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping, str(pool))
         for c in found.configurations
     ]
-    return items, [count("pool", str(pool), found.frames, items, found.unread)], found.left_out
+    wrong = [str(f) for f in check_labels(items, str(pool)) if f.problem != "unknown"]
+    warnings = [*(f"left out: {text}" for text in found.left_out), *wrong]
+    return items, [count("pool", str(pool), found.frames, items, found.unread)], warnings
 
 
 def _learner(

@@ -86,7 +86,8 @@ def tune(
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
         "tried": [_plain(s) for s in (*grid, *elements, *weights)], "read": [c.as_json() for c in inputs.read],
         "warnings": [
-            *(f"left out: {text}" for text in inputs.left_out), *inputs.suspicious_labels, *tuner.remarks,
+            *(f"left out: {text}" for text in inputs.left_out), *inputs.notes, *inputs.suspicious_labels,
+            *tuner.remarks,
             *_unwritable(config, items, chosen),
         ],
     }  # fmt: skip

@@ -41,8 +41,8 @@ def fit(
         bool | None,
         typer.Option(
             "--strict/--lenient",
-            help="Stop at the first configuration that cannot be used, or leave it out. "
-            "[a deck: lenient; a config: strict]",
+            help="Stop at the first configuration that cannot be used, or leave it out; --strict also stops at anything that "
+            "looks wrong. [a deck: lenient; a config: stops at the first configuration]",
         ),
     ] = None,
     cache: Annotated[

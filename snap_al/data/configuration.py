@@ -19,6 +19,8 @@ from snap_al.data.reading_labels import labels_of
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
+LARGEST_LABEL = 1e30
+"""In any unit: more than any energy, force or stress of atoms, and little enough to be squared."""
 FLAT = 1e-10
 """A cell whose volume is this small next to its edges' lengths has none."""
 
@@ -151,3 +153,5 @@ def check_label(configuration: Configuration, where: str) -> None:
             raise InputError(f"{where}: {kind} has shape {np.shape(value)}, expected {shapes[kind]}")
         if not np.isfinite(value).all():
             raise InputError(f"{where}: {kind} contains NaN or infinity; label it again or take it out")
+        if (largest := float(np.abs(value).max(initial=0.0))) > LARGEST_LABEL:
+            raise InputError(f"{where}: {kind} is as large as {largest:.3g}; label it again or take it out")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label, energy_shift, voigt
 from snap_al.data.fitsnap_units import FACTORS, factor
+from snap_al.data.json_text import without_repeats
 from snap_al.data.label_names import family_of, kind_that_it_looks_like
 from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
@@ -33,7 +34,7 @@ def read_json(
     cut off or lacks something."""
     try:
         text = require_regular_file(path).read_text(encoding="utf-8")
-        content = json.loads(text[text.index("{") :], parse_constant=_refuse)
+        content = json.loads(text[text.index("{") :], parse_constant=_refuse, object_pairs_hook=without_repeats)
         dataset = content["Dataset"]
         (data,) = dataset["Data"]
         _require_known_labels(data)
@@ -49,7 +50,9 @@ def read_json(
         )
         charges = _numbers(data["Charges"], (n,)) if "Charges" in data else None
         spins = _spins(data["Spins"], n) if "Spins" in data else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path}: no FitSNAP JSON: nested too deep") from error
+    except (OSError, OverflowError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no FitSNAP JSON: {type(error).__name__}: {error}") from error
     if len(species) != n:
         raise InputError(f"{path}: {len(species)} AtomTypes for {n} Positions")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 def read_json(text: str | bytes) -> Any:
     """What the text says. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has a key twice."""
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
+        return json.loads(text, object_pairs_hook=without_repeats)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
@@ -57,7 +57,7 @@ def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float6
         raise ValueError(f"{name}: no numbers of shape {shape}: {error}") from error
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -55,15 +55,19 @@ class Geometry:
 
     @classmethod
     def of(cls, c: Configuration, cutoff: float) -> Geometry:
-        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c has three periods."""
-        heights = 1 / np.sqrt((np.linalg.inv(c.cell) ** 2).sum(axis=0))
+        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c has three periods. In
+        the lattice's shortest vectors: a skewed cell has images without end."""
+        from ase.geometry import minkowski_reduce  # late: it is slow to import
+
+        cell = np.asarray(minkowski_reduce(c.cell, pbc=True)[0], dtype=float)
+        heights = 1 / np.sqrt((np.linalg.inv(cell) ** 2).sum(axis=0))
         reach = [range(-n, n + 1) for n in np.floor(cutoff / heights + 0.5).astype(int)]
         images = np.array(list(product(*reach)), dtype=float)
-        scaled = np.linalg.solve(c.cell.T, c.positions.T).T
+        scaled = np.linalg.solve(cell.T, c.positions.T).T
         apart = scaled[None, :, :] - scaled[:, None, :]
         apart -= np.round(apart)
-        vectors = apart @ c.cell
-        steps = images @ c.cell
+        vectors = apart @ cell
+        steps = images @ cell
         squared = (
             (vectors**2).sum(axis=2)[:, :, None] + 2 * vectors @ steps.T + (steps**2).sum(axis=1)
         )  # (n_atoms, n_atoms, images)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
+from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError, did_you_mean
 
 Coefficient = tuple[str, str, str]
 """Types, style, arguments."""
 CHARGE_TOLERANCE = 0.5
 """Of a charge of zbl around the atomic number: effective charges near it are taken."""
-NOT_A_NAME = re.compile(r"[\d*]+")
+NOT_A_NAME = re.compile(r"\d+|\d*\*\d*")
 ACCELERATED = ("/gpu", "/intel", "/kk", "/omp", "/opt")
 LISTS_ELEMENTS = frozenset(
     (
@@ -87,7 +88,7 @@ def _check_charges(lines: Sequence[Coefficient], elements: Sequence[str]) -> Non
             pair = " ".join(symbols)
             raise _contradiction(
                 line, f"charges {charges[0]:g} and {charges[1]:g} for types {i} and {j}, which are {pair}",
-                f"pair_coeff {pair} {' '.join(map(str, expected))}", elements,
+                f"pair_coeff {i} {j} … {' '.join(map(str, expected))}", elements,
             )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def _check_eam(types: str, style: str, arguments: str, elements: Sequence[str]) 
     path = _found(arguments.split()[-1]) if arguments.split() else None
     if path is None:
         return
-    with path.open(errors="replace") as file:
+    with require_regular_file(path).open(encoding="utf-8", errors="replace") as file:
         head = [file.readline(1000) for _ in range(2)][1].split()
     if not head or not _is_number(head[0]):
         return
@@ -128,7 +129,7 @@ def _check_eam(types: str, style: str, arguments: str, elements: Sequence[str]) 
 def _contradiction(line: Coefficient, said: str, expected: str, elements: Sequence[str]) -> InputError:
     return InputError(
         f"reference: `pair_coeff {' '.join(line).strip()}` has {said}: types are numbered as in elements "
-        f"[{', '.join(elements)}]. Expected: {expected}; lines may name elements in place of types"
+        f"[{', '.join(elements)}]. Expected: {expected}"
     )
 
 

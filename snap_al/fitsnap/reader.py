@@ -127,7 +127,7 @@ class _Reader:
     def _check_types(self) -> None:
         """FitSNAP passes pair_coeff on to LAMMPS, which knows numbers alone."""
         for key, value in self._parser.items("REFERENCE"):
-            wrong = [word for word in value.split()[:2] if not re.fullmatch(r"[\d*]+", word)]
+            wrong = [word for word in value.split()[:2] if not re.fullmatch(r"\d+|\d*\*\d*", word)]
             if key.startswith("pair_coeff") and wrong:
                 raise self._error(f"[REFERENCE] {key}", f"{wrong[0]} is no type; FitSNAP takes numbers of types, and *")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.label.backend import encode_structure, result_paths
 from snap_al.label.settings import LabelSettings
@@ -64,7 +65,7 @@ class JobFolder:
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(require_regular_file(self.home / "job.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(require_regular_file(self.home / "job.json").read_bytes())
         return found
 
     def begin(self) -> None:
@@ -126,7 +127,7 @@ class JobFolder:
         if not path.exists():
             return "", 0
         try:
-            found = json.loads(require_regular_file(path).read_text(encoding="utf-8"))
+            found = read_json(require_regular_file(path).read_bytes())
             return str(found["token"]), int(found["starts"])
         except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
             return "", 0

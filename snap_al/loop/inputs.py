@@ -109,7 +109,7 @@ def _findings(
         sources[str(config.fitsnap)] = list(given)
     for item in own:
         sources.setdefault(item.source, []).append(item)
-    return tuple(f for path, items in sources.items() for f in check_labels(items, Path(path).name))
+    return tuple(f for path, items in sources.items() for f in check_labels(items, path))
 
 
 def _digest(items: Sequence[LabelledConfiguration]) -> str:

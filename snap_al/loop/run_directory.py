@@ -47,7 +47,7 @@ class RunDirectory:
 
     def read_origin(self) -> Path:
         """The copy itself where nothing is said."""
-        stored = self.origin.read_bytes() if self.origin.exists() else b""
+        stored = require_regular_file(self.origin).read_bytes() if self.origin.exists() else b""
         return Path(os.fsdecode(stored.removesuffix(b"\n"))) if stored.strip() and b"\0" not in stored else self.config
 
     @property

@@ -12,7 +12,6 @@ from snap_al.sessions import (
     MD_SKIN,
     Box,
     LammpsSession,
-    box_of,
     compact_box_of,
     make_room,
     most_neighbours,
@@ -44,7 +43,7 @@ def take_back_tilts(session: LammpsSession, pbc: tuple[bool, bool, bool]) -> Non
 def make_room_for_md(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
     """Neighbour lists that are large enough for MD that begins with this configuration. The same on all ranks."""
     reach = max(potential.settings.max_cutoff, potential.reference.longest_cutoff()) + MD_SKIN
-    make_room(session, MD_ROOM * most_neighbours(box_of(configuration, vacuum=reach), reach))
+    make_room(session, MD_ROOM * most_neighbours(compact_box_of(configuration, vacuum=reach), reach))
 
 
 def gather_frame(

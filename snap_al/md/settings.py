@@ -136,7 +136,12 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             return True
-        lines = [line.split("#")[0] for line in path.read_text(errors="replace").splitlines()]
+        lines = [
+            line.split("#")[0]
+            for line in require_regular_file(path, LARGEST_TEXT)
+            .read_text(encoding="utf-8", errors="replace")
+            .splitlines()
+        ]
         return any(re.search(rf"\$\{{{name}\}}|\bv_{name}\b", line) for name in variables for line in lines)
 
     def temperature_at(self, step: int) -> float:

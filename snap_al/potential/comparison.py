@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
 
@@ -75,7 +76,10 @@ def read_snapparam(path: Path) -> dict[str, tuple[float, ...]]:
     found = dict(DEFAULTS)
     known = (*REQUIRED, *DEFAULTS, *PER_ELEMENT, *WITHOUT_MEANING)
     try:
-        lines = [line.split("#")[0].split() for line in path.read_text().splitlines()]
+        lines = [
+            line.split("#")[0].split()
+            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
+        ]
         for keyword, *values in filter(None, lines):
             if keyword not in known:
                 raise InputError(f"{path}: {keyword} is no keyword of pair_style snap; there are {', '.join(known)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.storage import require_regular_file
+from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
 from snap_al.errors import InputError
 from snap_al.potential.comparison import Header, check_descriptor
@@ -41,7 +41,8 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
     """
     try:
         lines = [
-            line.split("#")[0].split() for line in require_regular_file(path).read_text(encoding="utf-8").splitlines()
+            line.split("#")[0].split()
+            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
         ]
         (n_elements, width), *rest = ([*words] for words in lines if words)
         headers, values = _blocks(rest, int(n_elements), int(width), settings.elements)

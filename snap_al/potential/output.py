@@ -102,7 +102,7 @@ def _described(path: Path) -> tuple[SnapSettings, ReferencePotential]:
             described["wselfallflag"] = False
         return (
             SnapSettings.model_validate(described),
-            ReferencePotential.restored(description["reference"], path.parent),
+            ReferencePotential.restored(description["reference"], path.parent.absolute()),
         )
     except (InputError, ValueError, ValidationError) as error:
         raise InputError(f"{path}: not written by snap_al: {error}") from error
