@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
 from snap_al.data.label_checks import check_labels
-from snap_al.data.pair_forces import compared_with_forces, terms_of
+from snap_al.data.pair_forces import Geometry, compared_with_forces, terms_of
 from snap_al.data.relatives import strained_and_displaced
 from snap_al.fitsnap import read_deck, scrape
 
@@ -155,3 +155,11 @@ def test_power_on_ten_frames_of_a_deck(data):
     for factor in (-1, 160.2):
         found = [problems(scaled(drawn(configurations, seed), "stress", factor)) for seed in range(10)]
         assert sum(any(kind == "stress" for kind, _ in f) for f in found) >= 8
+
+
+def test_a_skewed_cell_costs_no_more_and_has_the_same_pairs(copper):
+    """The same crystal in vectors that are sheared by thirty lattice vectors."""
+    c = copper[0].configuration if isinstance(copper[0], LabelledConfiguration) else copper[0]
+    shear = np.array([[1.0, 0.0, 0.0], [30.0, 1.0, 0.0], [0.0, -20.0, 1.0]])
+    one, other = (np.sort(Geometry.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell)))
+    np.testing.assert_allclose(one, other, atol=1e-9)

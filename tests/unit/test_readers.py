@@ -19,7 +19,7 @@ from snap_al.data.counts import ReadCount, count, without_left_out
 from snap_al.data.label_units import LabelUnits
 from snap_al.data.readers import FileOptions, read_configurations, read_file
 from snap_al.errors import InputError
-from snap_al.fitsnap import write_json
+from snap_al.fitsnap import read_json, write_json
 from snap_al.loop import read_inputs
 
 ELEMENTS = ("Cu",)
@@ -259,3 +259,24 @@ def test_databases_keep_what_rows_carry(tmp_path):
         assert found.configurations[0].label.energy == 1.5
         assert found.configurations[0].group == "warm"
         assert found.atoms[0].info["note"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("energy", 1e300), ("forces", -1e160), ("stress", 1e250)], ids=["energy", "forces", "stress"]
+)
+def test_labels_that_cannot_be_squared_are_refused(tmp_path, kind, value):
+    atoms = rattled_copper(0, repeat=1).to_atoms()
+    atoms.calc.results[kind] = np.full(np.shape(atoms.calc.results[kind]), value)
+    ase.io.write(tmp_path / "x.traj", atoms)
+    with pytest.raises(InputError, match=f"frame 0: {kind} is as large as"):
+        read_configurations(tmp_path / "x.traj", ("Cu",), labelled=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 200_000, '{"Dataset": 1, "Dataset": 2}', "{" + '"Dataset": {"Data": [{"Energy": 1' + "0" * 400 + "}]}}"],
+)
+def test_fitsnap_json_made_to_do_harm_is_refused(tmp_path, text):
+    (tmp_path / "x.json").write_text("{" + '"a": ' + text + "}" if text.startswith("[") else text)
+    with pytest.raises(InputError, match="no FitSNAP JSON"):
+        read_json(tmp_path / "x.json")

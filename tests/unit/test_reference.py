@@ -72,9 +72,9 @@ def test_lines_may_name_elements(lines):
 @pytest.mark.parametrize(
     ("lines", "elements", "message"),
     [
-        (zbl("1 1 29 29", "1 2 29 79", "2 2 79 79"), AU_CU, r"charges 29 and 29 for types 1 and 1, which are Au Au.* \[Au, Cu\].* Au Au 79 79"),
+        (zbl("1 1 29 29", "1 2 29 79", "2 2 79 79"), AU_CU, r"charges 29 and 29 for types 1 and 1, which are Au Au.* \[Au, Cu\].* pair_coeff 1 1 .* 79 79"),
         (zbl("* * 29 29"), AU_CU, "which are Au Au"),
-        (zbl("* * 79 79"), AU_CU, "which are Au Cu.* Expected: pair_coeff Au Cu 79 29"),
+        (zbl("* * 79 79"), AU_CU, "which are Au Cu.* Expected: pair_coeff 1 2 .* 79 29"),
         (zbl("1* 1* 79 79", "1 2 79 29"), AU_CU, "which are Cu Cu"),
         (zbl("1 1*2 79 79", "2 2 29 29"), AU_CU, "which are Au Cu"),
         (zbl("Au Au 79 79", "Au Cu 79 28", "Cu Cu 29 29"), AU_CU, "charges 79 and 28"),
@@ -135,3 +135,8 @@ def test_names_and_types_are_the_same_potential(alloy):
             found.append(engine.rows(alloy).reference)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-10, atol=1e-10)
     assert np.abs(found[0]).max() > 1e-3
+
+
+def test_a_wildcard_with_two_stars_is_no_type():
+    with pytest.raises(InputError, match=r"\*\*"):
+        ReferencePotential.parse(["pair_style zbl 3 4", "pair_coeff * ** 29 29"], ("Au", "Cu"))

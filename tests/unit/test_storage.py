@@ -44,6 +44,7 @@ READERS = {
     "coefficients": ("a.snapcoeff", lambda path: read_snapcoeff(path, COPPER)),
     "potential": ("descriptor.json", lambda path: FittedPotential.read(path.parent)),
     "journal": ("journal.jsonl", read_events),
+    "origin of a config": ("config.origin", lambda path: RunDirectory(path.parent).read_origin()),
     "query": ("queries/0.json", lambda path: RunDirectory(path.parents[1]).read_query("0")),
     "frames": ("a.extxyz", lambda path: read_configurations(path, ("Cu",), labelled=True)),
     "database": ("a.db", lambda path: read_configurations(path, ("Cu",), labelled=True)),
