@@ -155,7 +155,7 @@ def test_a_larger_budget_goes_on(tmp_path):
 def test_other_rules_for_when_to_label(tmp_path, rule):
     """Each buys labels of its own, and a run that was stopped and goes on is the one that was not."""
     limits = {
-        "every": "every: 100", "std": "force_std: 0.05", "flare": "flare_factor: 0.3", "hal": "hal_ratio: 0.02",
+        "every": "every: 100", "std": "force_std: 0.03", "flare": "flare_factor: 0.3", "hal": "hal_ratio: 0.02",
         "grade": "max_grade: 1.2",
     }  # fmt: skip
     query = f"query: {{rule: {rule}, {limits[rule]}}}"
