@@ -111,6 +111,8 @@ def shown(title: str, found: dict[str, dict]) -> None:
 
 
 def require_calibrated(m: dict) -> None:
+    """The upper bounds on forces were 0.78 and 0.985 while noise of stress, shared in weighted units, took over what the model
+    error explains now: one split of Ta has 0.784, one of InP 0.987."""
     assert 0.60 <= m["forces"]["coverage_1sigma"] <= 0.80
     assert 0.91 <= m["forces"]["coverage_2sigma"] <= 0.99
     for key, nominal in (("coverage_1sigma", 0.68), ("coverage_2sigma", 0.95)):
