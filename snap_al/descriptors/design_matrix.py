@@ -121,6 +121,7 @@ class DesignMatrix:
         self._next = 0
         self._seen: dict[str, int] = {}
         self._weighting = Weighting()
+        self._fractions: dict[int, list[float]] = {}
         self.items: dict[int, LabelledConfiguration] = {}
         self.groups: list[str] = []
 
@@ -222,11 +223,12 @@ class DesignMatrix:
 
     def fractions(self, numbers: Sequence[int] | NDArray[np.int32]) -> Array:
         """(k, n_elements) the share of each element among the atoms of configurations."""
-        found = np.zeros((len(numbers), len(self._source.elements)))
-        for k, number in enumerate(numbers):
-            species = self.items[int(number)].configuration.species
-            found[k] = [species.count(element) / len(species) for element in self._source.elements]
-        return found
+        for number in map(int, numbers):
+            if number not in self._fractions:
+                species = self.items[number].configuration.species
+                self._fractions[number] = [species.count(e) / len(species) for e in self.elements]
+        found = [self._fractions[int(number)] for number in numbers]
+        return np.array(found, dtype=float).reshape(len(found), len(self.elements))
 
     @property
     def own(self) -> list[int]:

@@ -75,47 +75,47 @@ def estimate(
 ) -> Estimate:  # fmt: skip
     """chosen: (p,) which columns of the rows have a model error. start: (n, n) a Σ_δ to begin with. Collective."""
     n = len(where.pull)
-    noise, anchored = noise_share(settings), settings.mean == "anchored"
+    share, anchored = noise_share(settings), settings.mean == "anchored"
     still = np.zeros(n)
     fast = settings.likelihood != "full" and not settings.laplace
     if fast and settings.embedding == "full":
-        return _any_covariance(blocks, where, noise, residual_variance, settings, start, comm)
+        return _any_covariance(blocks, where, share, residual_variance, settings, start, comm)
     pseudo_rows = {"inverse-gamma": settings.pseudo_rows, "flat": 0.0}.get(settings.prior)
     first = None if start is None else np.diag(start)[chosen]
     # a share of a coefficient that is free is a variance that is free
     additive = not settings.multiplicative or anchored or settings.prior == "flat"
     if fast and settings.noise != "inferred" and pseudo_rows is not None and additive:
         if anchored and settings.likelihood == "iid":
-            found = iid_variances(blocks, noise, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
-            return Estimate(_diagonal(found.v, chosen, n), noise, still, None, found.objective)
+            found = iid_variances(blocks, share, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
+            return Estimate(_diagonal(found.v, chosen, n), share, still, None, found.objective)
         both = scored(
-            blocks, rowwise(settings, residual_variance), noise, comm, chosen=chosen, joint=not anchored,
+            blocks, rowwise(settings, residual_variance), share, comm, chosen=chosen, joint=not anchored,
             precision=where.precision / residual_variance, pulled=where.pull, pseudo_rows=pseudo_rows, start=first,
         )  # fmt: skip
         epistemic = None if anchored else both.covariance
-        return Estimate(_diagonal(both.v, chosen, n), noise, both.theta, epistemic, both.objective)
-    return _by_gradient(blocks, where, noise, residual_variance, settings, chosen, first, comm)
+        return Estimate(_diagonal(both.v, chosen, n), share, both.theta, epistemic, both.objective)
+    return _by_gradient(blocks, where, share, residual_variance, settings, chosen, first, comm)
 
 
 def _any_covariance(
-    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
     start: Array | None, comm: Communicator,
 ) -> Estimate:  # fmt: skip
     """Σ_δ in full; with a joint mean, steps of Σ_δ and weighted least squares for the mean take turns."""
     infer, pseudo_rows = settings.noise == "inferred", settings.pseudo_rows
     if settings.mean == "anchored":
-        found = iid_covariance(blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
+        found = iid_covariance(blocks, share, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
         return Estimate(found.sigma, found.noise_share, np.zeros(len(where.pull)), None, found.objective)
 
     precision = where.precision / residual_variance
     theta, objective = np.zeros(len(where.pull)), []
     for _ in range(MOST_TURNS):
         found = iid_covariance(
-            blocks, noise, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer, max_iterations=2
+            blocks, share, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer, max_iterations=2
         )
-        start, noise, pulled = found.sigma, found.noise_share, where.pull + theta
+        start, share, pulled = found.sigma, found.noise_share, where.pull + theta
         objective.append(found.objective[-1] + 0.5 * float(pulled @ precision @ pulled))
-        change, covariance = _mean_step(blocks, start, noise, precision, pulled, comm)
+        change, covariance = _mean_step(blocks, start, share, precision, pulled, comm)
         if len(objective) > 1 and objective[-2] - objective[-1] < SETTLED * abs(objective[-1]):
             break
         theta = theta + change
@@ -123,7 +123,7 @@ def _any_covariance(
             block.residuals = block.residuals - block.rows @ change
     for block in blocks:
         block.residuals = block.residuals + block.rows @ theta
-    return Estimate(found.sigma, noise, theta, covariance, tuple(objective))
+    return Estimate(found.sigma, share, theta, covariance, tuple(objective))
 
 
 def _mean_step(
@@ -146,17 +146,17 @@ def _mean_step(
 
 
 def _by_gradient(
-    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
     chosen: NDArray[np.int64], first: Array | None, comm: Communicator,
 ) -> Estimate:  # fmt: skip
-    f = objective(blocks, where, noise, residual_variance, settings, chosen, comm)
+    f = objective(blocks, where, share, residual_variance, settings, chosen, comm)
     g = np.abs(f.scale(np.zeros(len(where.pull))))
     if settings.multiplicative and (g == 0).any():
         raise FitError(f"multiplicative: coefficient {chosen[np.argmin(g)]} is zero, and so is any share of it")
     scale = prior_scale(blocks, len(chosen), settings, float(np.sqrt(np.mean(g**2))), comm)
     x = np.full(len(chosen), np.log(scale)) if first is None else 0.5 * np.log(first) - np.log(g)
     parameters, history = f.minimum(np.clip(x, np.log(scale) - 12, np.log(scale) + 12), scale)
-    x, noise_found, theta = f.parts(parameters)
+    x, share_found, theta = f.parts(parameters)
     d2, epistemic = np.exp(2.0 * x), None
     if settings.mean == "joint" or settings.laplace:
         k, n = len(x) + int(f.infer_noise), len(theta)
@@ -167,11 +167,11 @@ def _by_gradient(
         if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows it
             d2 = d2 * np.exp(2.0 * np.minimum(np.diag(of_log)[: len(x)], 1.0))
     v = f.scale(theta) ** 2 * d2
-    return Estimate(_diagonal(v, chosen, len(theta)), float(noise_found), theta, epistemic, history)
+    return Estimate(_diagonal(v, chosen, len(theta)), float(share_found), theta, epistemic, history)
 
 
 def objective(
-    blocks: Sequence[Block], where: Coordinates, noise: float, residual_variance: float, settings: FitSettings,
+    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
     chosen: NDArray[np.int64], comm: Communicator,
 ) -> Objective:  # fmt: skip
     """What these settings ask to be minimised. Collective."""
@@ -181,7 +181,7 @@ def objective(
     kind = FullObjective if settings.likelihood == "full" else Objective
     return kind(
         blocks, rowwise(settings, residual_variance), on_d, chosen, relative, where.precision / residual_variance, where.pull, where.mixing,
-        noise, settings.noise == "inferred", settings.mean == "joint", comm,
+        share, settings.noise == "inferred", settings.mean == "joint", comm,
     )  # fmt: skip
 
 

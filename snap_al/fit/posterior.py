@@ -102,11 +102,13 @@ class Posterior:
         epistemic, model_error = row_std(rows, self.epistemic), row_std(rows, self.model_error)
         return Prediction(rows @ self.mean, factor * epistemic, factor * model_error, factor * noise)
 
-    def atom_energy_std(self, rows: Array, elements: NDArray[np.int64]) -> Array:
-        """(m,) eV, total stds of single atoms' energies without noise. rows: (m, n), elements: (m,) their numbers."""
+    def atom_energy_std(self, rows: Array, elements: NDArray[np.int64], root: Array | None = None) -> Array:
+        """(m,) eV, total stds of single atoms' energies without noise. rows: (m, n), elements: (m,) their numbers. root:
+        `square_root` of the covariance, where it is known."""
         if len(self.atom_reference):
             rows = rows - self.atom_reference[elements]
-        return np.asarray(self.recalibration[0] * row_std(rows, self.covariance))
+        root = square_root(self.covariance) if root is None else root
+        return np.asarray(self.recalibration[0] * np.linalg.norm(rows @ root, axis=1))
 
     def noise_variance(self, weights: Array, kinds: NDArray[np.int8]) -> Array:
         """(m,) of rows in weighted units: w²σ²."""

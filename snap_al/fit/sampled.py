@@ -92,9 +92,9 @@ def sample(
 
     Raises FitError when the chains have not mixed, InputError without nutpie.
     """
-    noise = noise_share(settings)
+    share = noise_share(settings)
     integrated = settings.likelihood == "iid" and not settings.multiplicative
-    f = objective(blocks, where, noise, residual_variance, settings, chosen, comm)
+    f = objective(blocks, where, share, residual_variance, settings, chosen, comm)
     f = replace(f, joint=not integrated, infer_noise=settings.noise == "inferred")
     target: Callable[[Array], tuple[float, Array]] = Marginal(f) if integrated else f
     p = len(chosen)
@@ -173,10 +173,10 @@ def _moments(
     diagnostics: dict[str, float],
 ) -> tuple[Estimate, Array, dict[str, float]]:  # fmt: skip
     n, rng = len(f.pull), np.random.default_rng(settings.seed)
-    thetas, draws, inner, noises, within = [], [], np.zeros(n), [], np.zeros((n, n))
+    thetas, draws, inner, shares, within = [], [], np.zeros(n), [], np.zeros((n, n))
     step = max(1, len(positions) // 500) if integrated else 1
     for position in positions[::step]:
-        x, noise, theta = f.parts(position)
+        x, share, theta = f.parts(position)
         if integrated:
             _, _, theta, covariance = Marginal(f).with_mean(position)
             within += covariance
@@ -189,9 +189,9 @@ def _moments(
         perturbed[f.chosen] += d * rng.standard_normal(len(d))
         thetas.append(theta)
         draws.append(perturbed)
-        noises.append(float(noise))
+        shares.append(float(share))
     mean, k = np.mean(thetas, axis=0), len(thetas)
     centered = np.array(thetas) - mean
     epistemic = within / k + centered.T @ centered / k
-    found = Estimate(np.diag(inner / k), float(np.mean(noises)), mean, epistemic, history)
+    found = Estimate(np.diag(inner / k), float(np.mean(shares)), mean, epistemic, history)
     return found, np.array(draws), diagnostics

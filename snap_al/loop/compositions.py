@@ -23,6 +23,11 @@ Array = NDArray[np.float64]
 DETERMINED = 1e-10
 """An eigenvalue of the compositions' information below this, next to the largest, is rounding."""
 
+FAR_OFF = 0.1
+"""eV/atom: energies whose RMS residual, averaged with w², is above this are not met."""
+LARGEST_GAIN = 0.5
+"""Share of all squared residuals that constants may take off before they are said to be missing."""
+
 
 def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> Array:
     """(n_elements, n_distinct) rows, see `Posterior.atom_reference`; empty where compositions determine everything.
@@ -32,7 +37,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     columns = matrix.columns
     information = np.zeros((columns.n_elements,) * 2)
     moments = np.zeros((2, columns.n_elements, columns.n_distinct))
-    shares = np.zeros((2, columns.n_elements))
+    shares, own = np.zeros((2, columns.n_elements)), owners(columns)
     for rows in slabs:
         here = rows.index["kind"] == Kind.ENERGY
         fractions = matrix.fractions(rows.index["configuration"][here])
@@ -40,7 +45,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
         information += (fractions * fitted[:, None] ** 2).T @ fractions
         for k, weights in enumerate((fitted**2, np.ones(len(fitted)))):
             shares[k] += weights @ fractions
-            moments[k] += weights @ rows.values[here] * owners(columns)
+            moments[k] += weights @ rows.values[here] * own
     information, shares, moments = sum_rows(comm, information, shares, moments)
     values, vectors = comm.bcast(np.linalg.eigh(information))
     unknown = vectors[:, values <= DETERMINED * max(values.max(), np.finfo(float).tiny)]
@@ -98,17 +103,12 @@ class FreeConstants:
         explained = posterior.whitening.T @ self.overlap
         left = self.information - explained.T @ explained
         missing = comm.bcast(np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull)
-        if missing @ pull > HALF * total:
+        if missing @ pull > LARGEST_GAIN * total:
             shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
             raise InputError(
                 "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "
                 f"not that of separate atoms. Set bzeroflag: 0, or move the zero by about eshift: {{{shifts}}} (eV per atom)"
             ).on_all_ranks()
-
-
-HALF = 0.5
-FAR_OFF = 0.1
-"""eV/atom, of the RMS residual, averaged with w²."""
 
 
 def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bool_], Array]:

@@ -54,7 +54,7 @@ class TrainingSet:
         self.matrix = DesignMatrix(source, comm, folder)
         self._source = source
         self._atoms: dict[int, tuple[Array, NDArray[np.int64]]] = {}
-        """Rows and elements of the atoms of this rank's last configurations."""
+        """Rows and elements of the atoms of this rank's configurations whose stds were looked at last."""
         self._triangle: Array | None = None
         self._factored: dict[int, bytes] = {}
         """The weights with which configurations are in the triangle."""
@@ -72,8 +72,8 @@ class TrainingSet:
         self.matrix.append([item])
 
     def fit(self, previous: Posterior | None = None, fitted: int = 0) -> Posterior:
-        """previous: the last fit, of the first `fitted` configurations. While the rows grow little its model error is kept,
-        and the fit costs no more than the new ones; else it is where the search begins."""
+        """previous: the last fit, of the first `fitted` configurations. While the rows grow little its model error and noise
+        are kept, and the fit costs no more than the new ones; else that model error is where the search begins."""
         require_rows(self.matrix)
         slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
         triangle, constants = self._updated_triangle(), self.matrix.columns.constants
@@ -121,7 +121,9 @@ class TrainingSet:
         require_rows(self.matrix)
         slabs = self.matrix.slabs()
         reference = atom_reference(self.matrix, slabs, self._comm)
-        free = FreeConstants.of(self.matrix, slabs, self._comm)
+        free = None
+        if not self.matrix.columns.has_constant:
+            free = FreeConstants.of(self.matrix, slabs, self._comm)
         blocks = []
         for rows in slabs:
             weights = np.where(rows.labelled, rows.weights, 0.0)
@@ -140,7 +142,7 @@ class TrainingSet:
         everyone = sorted(self.matrix.items)
         some = everyone[:: -(-len(everyone) // MOST_LOOKED_AT)]
         posterior = self._with_atoms(posterior, reference, some)
-        if not self.matrix.columns.has_constant:
+        if free is not None:
             residuals = [
                 np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
                 for error, rows in zip(errors, slabs, strict=True)
@@ -160,9 +162,7 @@ class TrainingSet:
                 if n not in self._atoms:
                     elements = [self.matrix.elements.index(s) for s in configuration.species]
                     self._atoms[n] = self._source.atom_rows(configuration), np.array(elements)
-                rows, atoms_elements = self._atoms[n]
-                known = rows - reference[atoms_elements] if len(reference) else rows
-                stds = posterior.recalibration[0] * np.linalg.norm(known @ root, axis=1)
+                stds = posterior.atom_energy_std(*self._atoms[n], root)
                 stds = stds if configuration.core is None else stds[configuration.core]
                 largest = max(largest, float(stds.max(initial=0.0)))
         self._atoms = {n: self._atoms[n] for n in looked_at}
