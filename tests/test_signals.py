@@ -152,3 +152,30 @@ def test_also_within_lammps(tmp_path):
 
 def _begun(log):
     return log.exists() and "run 400000" in log.read_text()
+
+
+FORKED = """
+import os, signal, time
+from snap_al.cli.signals import leave_on_interrupt, leave_on_signals
+leave_on_interrupt()
+leave_on_signals()
+ready, begun = os.pipe()
+for number in (signal.SIGTERM, signal.SIGINT):
+    if (child := os.fork()) == 0:
+        try:
+            os.write(begun, b"!")
+            time.sleep(1000)
+        finally:
+            os._exit(7)
+    os.read(ready, 1)
+    os.kill(child, number)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+time.sleep(0.5)
+print("here", flush=True)
+"""
+
+
+def test_a_signal_to_a_forked_process_is_its_own():
+    """A pool's worker ends as any process does, and the run that started it goes on."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout.split() == [str(-signal.SIGTERM), "7", "here"], done.stderr

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -41,7 +42,15 @@ def _watch(handlers: dict[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     signal.set_wakeup_fd(wake)  # the thread of an earlier call, if there was one, sees no more signals
+    os.register_at_fork(after_in_child=partial(_forget, tuple(handlers)))
     threading.Thread(target=_wait, args=(woken,), name="signals", daemon=True).start()
+
+
+def _forget(numbers: tuple[signal.Signals, ...]) -> None:
+    """In a forked process, such as a pool's worker: it has no thread at the pipe, and its signals would end the parent."""
+    signal.set_wakeup_fd(-1)
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

