@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
+from helpers.warm import Warm
 from optional import BIN, summary_of_skips
 
 from snap_al.data import Configuration, Label, Weights
@@ -39,6 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.endswith(ONLY_WHEN_SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_unconfigure() -> None:
+    WARM.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -139,18 +144,20 @@ def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str
 WEIGHTS = Weights(100.0, 1.0, 3e-5)
 
 
+BEFORE_PYTHON = ("LC_ALL", "LANG", "PYTHONUTF8")
+"""Variables that Python reads when it starts."""
+WARM = Warm()
+
+
 def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 500, env: dict | None = None):
     """The command line as a user calls it; on more than one rank through mpirun."""
+    words = [str(argument) for argument in arguments]
+    variables = {**os.environ, "COLUMNS": "200", **(env or {})}
+    if ranks == 1 and not set(BEFORE_PYTHON) & set(env or {}):
+        return WARM.run(words, cwd, variables, timeout)
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
-    command = [*launcher, sys.executable, "-m", "snap_al", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        timeout=timeout,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", **(env or {})},
-    )
+    command = [*launcher, sys.executable, "-m", "snap_al", *words]
+    return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env=variables)
 
 
 def small_config(folder: Path, **changes: str) -> Path:
