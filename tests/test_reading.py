@@ -33,7 +33,8 @@ def folder(tmp_path_factory):
 
 def run(folder, command, *arguments, exit_code=0):
     """stdout and stderr; paths are relative to the folder."""
-    here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study"}
+    here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study", "told"}
+    here |= {"forces.yaml", "forces.extxyz"}
     named = [str(folder / a) if a in here else str(a) for a in arguments]
     done = CliRunner().invoke(app, [command, *named])
     assert done.exit_code == exit_code, done.output + repr(done.exception)
@@ -80,6 +81,42 @@ def test_other_commands(folder, command, sets):
     for name in sets:
         assert_counts(content["read"], name)
         assert f"train.extxyz ({name}): 12 frames" in err
+
+
+@pytest.fixture(scope="module")
+def forces_alone(folder):
+    """A config and a pool with labels whose signs and units nothing can be compared with."""
+    frames = []
+    for c in FRAMES:
+        atoms = c.to_atoms()
+        atoms.calc = SinglePointCalculator(atoms, forces=c.label.forces)
+        frames.append(atoms)
+    ase.io.write(folder / "forces.extxyz", frames, format="extxyz")
+    config = (folder / "fit.yaml").read_text().replace("train.extxyz", "forces.extxyz")
+    (folder / "forces.yaml").write_text(config)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "forces.yaml", "--out", "told"),
+        ("evaluate", "out", "forces.extxyz"),
+        ("select", "forces.yaml", "train.extxyz", "-o", "o.extxyz", "-n", "2"),
+        ("learn", "forces.yaml", "forces.extxyz", "--out", "study", "--seeds", "1", "--most", "7"),
+        ("tune", "forces.yaml", "--out", "told", "--twojmax", "2", "--cutoff", "4.5"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_could_not_be_told_is_a_note(forces_alone, command):
+    out, err = run(forces_alone, *command, "--json")
+    said = [line for line in err.splitlines() if "sign and unit of forces not checked" in line]
+    assert said
+    assert all(line.startswith("note: ") for line in said)
+    if command[0] != "evaluate":
+        content = json.loads(out)
+        assert [f"note: {text}" for text in content["notes"] if "not checked" in text] == said
+        assert not any("not checked" in text for text in content["warnings"])
 
 
 def test_other_names_on_the_command_line(folder, tmp_path):

@@ -21,6 +21,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.counts import ReadCount, count
 from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileOptions, read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine
@@ -79,13 +80,15 @@ def evaluate(
     folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
     options: FileOptions | None = None, say: Callable[[str], None] = lambda text: None, report: Report = silent,
     warn: Callable[[str], None] = lambda text: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Table:  # fmt: skip
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
     Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
     measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
     options: how to read the file, its labels' names for example. say: is told on rank 0 what was found in the file, and
-    warn what looks wrong in its labels. Raises InputError on all ranks.
+    warn what looks wrong in its labels, and note what could not be told. Raises InputError on all
+    ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
@@ -96,9 +99,12 @@ def evaluate(
     if comm.rank == 0:
         for text in (*count("data", str(data), found.frames, items, found.unread).described(), *found.left_out):
             say(text)
-    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, str(data)) if f.problem != "unknown"]):
-        if comm.rank == 0:
+    told = on_root(comm, lambda: Remarks.of(check_labels(items, str(data))))
+    if comm.rank == 0:
+        for text in told.warnings:
             warn(text)
+        for text in told.notes:
+            note(text)
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)

@@ -15,6 +15,7 @@ from snap_al.data.carried import as_extended_xyz, with_results
 from snap_al.data.counts import ReadCount, count
 from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileContents, read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
 from snap_al.errors import InputError, did_you_mean
@@ -66,13 +67,17 @@ def select(
             config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
         )
     remarks = on_root(comm, lambda: _write(Path(out), contents, found))
+    told = Remarks(
+        (
+            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
+            *found.remarks,
+            *_shortfall(found, wanted, config.query.budget), *remarks,
+        )
+    ) + inputs.remarks  # fmt: skip
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
         "selected": [vars(c) for c in found.chosen], "read": [c.as_json() for c in inputs.read],
-        "warnings": [
-            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)), *inputs.notes,
-            *inputs.suspicious_labels, *found.remarks, *_shortfall(found, wanted, config.query.budget), *remarks,
-        ],
+        **told.as_json(),
     }  # fmt: skip
 
 
@@ -118,37 +123,33 @@ def learn(
                 on_root(comm, record.write)
                 say(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
     chosen = [c.query.strategy for c in configs]
+    left_out = Remarks(tuple(f"left out: {text}" for text in inputs.left_out))
     result = record.summary(chosen, range(seeds)) | {
         "read": [c.as_json() for c in (*inputs.read, *counts)],
-        "warnings": [
-            *(f"left out: {text}" for text in inputs.left_out),
-            *inputs.notes,
-            *inputs.suspicious_labels,
-            *told,
-        ],
+        **(left_out + inputs.remarks + told).as_json(),
     }
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result
 
 
-_Pool = tuple[list[LabelledConfiguration], list[ReadCount], list[str]]
-"""Configurations, what was found in their file, and warnings: what of it was left out, and what looks wrong in its labels."""
+_Pool = tuple[list[LabelledConfiguration], list[ReadCount], Remarks]
+"""Configurations, what was found in their file, and what is to be said of it."""
 
 
 def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> _Pool:
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
-        return list(inputs.training), [], []
+        return list(inputs.training), [], Remarks()
     like = config.training[0] if config.training else TrainingSource(path=Path(pool))
     found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=like.options)
     items = [
         LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping, str(pool))
         for c in found.configurations
     ]
-    wrong = [str(f) for f in check_labels(items, str(pool)) if f.problem != "unknown"]
-    warnings = [*(f"left out: {text}" for text in found.left_out), *wrong]
-    return items, [count("pool", str(pool), found.frames, items, found.unread)], warnings
+    left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
+    told = left_out + Remarks.of(check_labels(items, str(pool)))
+    return items, [count("pool", str(pool), found.frames, items, found.unread)], told
 
 
 def _learner(

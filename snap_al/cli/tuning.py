@@ -16,6 +16,7 @@ from snap_al.config import read_run
 from snap_al.config.tuned import group_of, tuned_text
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import shifted
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
@@ -82,14 +83,15 @@ def tune(
         weights = tuner.weights(best)
         chosen = _lowest([best, *weights])
     now = next((s for s in grid if s.settings == base), None)
+    warnings = (
+        *(f"left out: {text}" for text in inputs.left_out),
+        *tuner.remarks,
+        *_unwritable(config, items, chosen),
+    )
     found = {
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
         "tried": [_plain(s) for s in (*grid, *elements, *weights)], "read": [c.as_json() for c in inputs.read],
-        "warnings": [
-            *(f"left out: {text}" for text in inputs.left_out), *inputs.notes, *inputs.suspicious_labels,
-            *tuner.remarks,
-            *_unwritable(config, items, chosen),
-        ],
+        **(Remarks(warnings) + inputs.remarks).as_json(),
     }  # fmt: skip
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found

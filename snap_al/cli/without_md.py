@@ -16,9 +16,11 @@ from snap_al.cli.options import (
     OutFolder,
     file_options,
     listed,
+    note,
     say,
     show_found,
     show_read,
+    show_remarks,
     show_tables,
     warn,
     working,
@@ -62,16 +64,11 @@ def fit(
     from snap_al.parallel import world
 
     comm = world()
-    warnings: list[str] = []
     with working(comm.rank) as report:
-        tables = fit_once(
-            source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
-        )  # fmt: skip
+        tables = fit_once(source, out, comm, strict=strict, prior=prior, cache=cache, report=report)
     if comm.rank == 0:
         show_read(tables["read"])
-    for text in warnings:
-        warn(text)
-    if comm.rank == 0:
+        show_remarks(tables)
         show_tables(tables, as_json, everything)
 
 
@@ -100,7 +97,8 @@ def evaluate(
     said: list[str] = []
     with working(comm.rank) as report:
         table = actions.evaluate(
-            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report, warn=warn
+            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append,
+            report=report, warn=warn, note=note,
         )  # fmt: skip
     for text in said:
         say(text, err=True)

@@ -16,6 +16,7 @@ from snap_al.data.configuration import Configuration, shifted
 from snap_al.data.counts import ReadCount, SetName, by_source, count
 from snap_al.data.label_checks import LabelFinding, check_labels
 from snap_al.data.readers import read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
@@ -48,14 +49,9 @@ class RunInputs:
     findings: tuple[LabelFinding, ...] = ()
 
     @property
-    def suspicious_labels(self) -> list[str]:
-        """A sentence for each thing that is wrong with labels: warnings."""
-        return [str(f) for f in self.findings if f.problem != "unknown"]
-
-    @property
-    def unchecked_labels(self) -> list[str]:
-        """What could not be told: no fault."""
-        return [str(f) for f in self.findings if f.problem == "unknown"]
+    def remarks(self) -> Remarks:
+        """What is wrong with labels, and notes."""
+        return Remarks(notes=self.notes) + Remarks.of(self.findings)
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
@@ -65,7 +61,8 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     travels.
     """
     elements = config.descriptor.elements
-    given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
+    deck = None if config.fitsnap is None else read_deck(config.fitsnap)
+    given, left_out = ([], []) if deck is None else scrape(deck, strict=strict)
     files = _Files(config, strict, left_out)
     training = [item for source in config.training for item in files.items("training", source, source)]
     weighted = TrainingSource(path=Path(), eweight=1, fweight=1, vweight=1)
@@ -86,7 +83,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
         left_out=tuple(left_out),
         read=(*by_source("training", sets["training"]), *by_source("test", sets["test"]), *files.counts),
         digests={},
-        notes=() if config.prior_mean is None else tuple(filter(None, [not_compared(config.prior_mean)])),
+        notes=(*(deck.notes if deck else ()), *_not_compared(config.prior_mean)),
         findings=_findings(config, given, [*training, *test]) if checked else (),
     )
     if len(inputs.start) > config.stop.max_labels:
@@ -98,6 +95,11 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
+
+
+def _not_compared(prior_mean: Path | None) -> list[str]:
+    """What the prior's file leaves open, if anything."""
+    return [] if prior_mean is None else [text for text in [not_compared(prior_mean)] if text]
 
 
 def _findings(
