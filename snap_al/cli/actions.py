@@ -45,17 +45,19 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
 
-    warn: is told, on rank 0, what looks wrong in the labels that were read.
+    warn: is told, on rank 0, what looks wrong in the labels that were read, which is also in the
+    journal, in run.log, in metrics.json and on the page.
 
     Raises InputError or RunError on all ranks; everything finished is on disk then.
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
     log = directory.root / "run.log"
-    progress = Progress(log, console or make_console()) if comm.rank == 0 else None
+    progress = Progress(log, console or make_console(), warn) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
-    report = progress.report if progress else silent
-    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report, warn) as driver:
+    report, told = (progress.report, progress.warn) if progress else (silent, warn)
+    opened = open_run(Path(config), directory.root, comm, observe, report, told)
+    with progress or nullcontext(), opened as driver:
         on_root(comm, lambda: progress.say_all(driver.read_lines) if progress else None)
         try:
             driver.run()
