@@ -64,9 +64,13 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     deck = None if config.fitsnap is None else read_deck(config.fitsnap)
     given, left_out = ([], []) if deck is None else scrape(deck, strict=strict)
     files = _Files(config, strict, left_out)
-    training = [item for source in config.training for item in files.items("training", source, source)]
+    training = [
+        item for n, s in enumerate(config.training) for item in files.items("training", n, s, s)
+    ]  # fmt: skip
     weighted = TrainingSource(path=Path(), eweight=1, fweight=1, vweight=1)
-    test = [item for source in config.test for item in files.items("test", source, weighted)]
+    test = [
+        item for n, s in enumerate(config.test) for item in files.items("test", n, s, weighted)
+    ]  # fmt: skip
     sets: dict[SetName, list[LabelledConfiguration]] = {
         "training": [item for item in given if not item.testing],
         "test": [item for item in given if item.testing],
@@ -131,8 +135,11 @@ class _Files:
         self._config, self._strict, self._left_out = config, strict, left_out
         self.counts: list[ReadCount] = []
 
-    def items(self, set: SetName, source: LabelledFile, weighted: TrainingSource) -> list[LabelledConfiguration]:
-        """With the weights and damping of `weighted`. Raises InputError."""
+    def items(
+        self, set: SetName, number: int, source: LabelledFile, weighted: TrainingSource
+    ) -> list[LabelledConfiguration]:  # fmt: skip
+        """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
+        entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
         found = read_file(source.path, elements, labelled=True, options=source.options, lenient=not self._strict)
         self._left_out += found.left_out
@@ -140,10 +147,11 @@ class _Files:
             LabelledConfiguration(
                 c.labelled(shifted(c.label, c.species, self._config.eshift)), weighted.weights,
                 source.group or c.group or source.path.stem, weighted.damping, str(source.path),
+                entry,
             )
             for c in found.configurations
         ]  # fmt: skip
-        self.counts.append(count(set, str(source.path), found.frames, items, found.unread))
+        self.counts.append(count(set, str(source.path), found.frames, items, found.unread, entry))
         return items
 
 
