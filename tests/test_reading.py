@@ -85,6 +85,17 @@ def test_other_commands(folder, command, sets):
         assert f"train.extxyz ({entry}): 12 frames" in err
 
 
+def test_frames_are_counted_where_labels_are_not_used(folder):
+    """A pool, and what is predicted for."""
+    files = ("fit.yaml", "train.extxyz", "-o", "o.extxyz")
+    out, err = run(folder, "select", *files, "-n", "2", "--json")
+    (pool,) = [r for r in json.loads(out)["read"] if r["set"] == "pool"]
+    assert (pool["frames"], pool["labels_used"], pool["energies"]) == (12, False, 0)
+    assert "train.extxyz (pool): 12 frames\n" in err
+    _, err = run(folder, "predict", "out", "train.extxyz", "-o", "o.extxyz")
+    assert err.endswith("train.extxyz (data): 12 frames\n")
+
+
 @pytest.fixture(scope="module")
 def forces_alone(folder):
     """A config and a pool with labels whose signs and units nothing can be compared with."""

@@ -121,16 +121,20 @@ def evaluate(
 def predict(
     folder: Path | str, data: Path | str, out: Path | str, report: Report = silent,
     options: FileOptions | None = None, warn: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> int:  # fmt: skip
     """Writes `data` again as extended XYZ with energies, forces and stress of the potential in `folder` and their stds.
 
     Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell), forces_std, stress_std
     (components; total std). All else that the frames carry stays; labels that they had under energy, forces, stress or
     virial are under REF_energy, REF_forces, REF_stress. options: how to read the file. warn: is told what extended XYZ
-    cannot hold. Returns the number of configurations. Raises InputError. Runs on one rank.
+    cannot hold, and say how many frames the file has. Returns the number of configurations. Raises
+    InputError. Runs on one rank.
     """
     potential = FittedPotential.read(Path(folder))
     found = read_file(Path(data), potential.settings.elements, labelled=False, options=options)
+    for line in ReadCount("data", str(data), found.frames, labels_used=False).described():
+        say(line)
     frames = []
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         for n, (configuration, atoms) in enumerate(zip(found.configurations, found.atoms, strict=True)):

@@ -35,6 +35,9 @@ def labels_of_run(directory: RunDirectory, config: RunConfig, state: RunState) -
             raise InputError(f"the label {job} that the journal names is not in {directory.labels}; restore it")
         settings = config.label
         items.append(
-            LabelledConfiguration(configuration.labelled(result.label), settings.weights, query.group, settings.damping)
-        )
+            LabelledConfiguration(
+                configuration.labelled(result.label), settings.weights, query.group,
+                settings.damping, str(directory.labels),
+            )
+        )  # fmt: skip
     return items

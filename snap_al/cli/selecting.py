@@ -67,6 +67,7 @@ def select(
             config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
         )
     remarks = on_root(comm, lambda: _write(Path(out), contents, found))
+    read_from_pool = ReadCount("pool", str(pool), contents.frames, labels_used=False)
     told = Remarks(
         (
             *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
@@ -76,7 +77,8 @@ def select(
     ) + inputs.remarks  # fmt: skip
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "read": [c.as_json() for c in inputs.read],
+        "selected": [vars(c) for c in found.chosen],
+        "read": [c.as_json() for c in (*inputs.read, read_from_pool)],
         **told.as_json(),
     }  # fmt: skip
 

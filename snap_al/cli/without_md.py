@@ -126,12 +126,21 @@ def predict(
     from snap_al.parallel import on_root, world
 
     comm, options = world(), file_options(labels, format)
-    said: list[str] = []
+    warnings: list[str] = []
+    counts: list[str] = []
+
+    def predicted() -> int:
+        return actions.predict(
+            folder, data, output, report, options, warnings.append, counts.append
+        )  # fmt: skip
+
     with working(comm.rank) as report:
-        n = on_root(comm, lambda: actions.predict(folder, data, output, report, options, said.append))
-    for text in said:
-        warn(text)
+        n = on_root(comm, predicted)
     if comm.rank == 0:
+        for text in counts:
+            say(text, err=True)
+        for text in warnings:
+            warn(text)
         say(f"wrote {n} configurations to {output}")
 
 

@@ -3,6 +3,7 @@ entries of a config is counted in each."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -31,12 +32,15 @@ class ReadCount:
     weightless: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     entry: str = ""
+    labels_used: bool = True
+    """False: of the file's frames nothing but the structures is used."""
 
     def described(self) -> list[str]:
         """The same as sentences."""
         used = f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses of {self.stresses}"
         file = f"{self.file} ({self.entry or self.set})"
-        lines = [f"read {file}: {_counted(self.frames, 'frame')}; used: {used}"]
+        frames = f"read {file}: {_counted(self.frames, 'frame')}"
+        lines = [f"{frames}; used: {used}" if self.labels_used else frames]
         for kind in self.weightless:
             weight = {"energies": "eweight", "forces": "fweight", "stresses": "vweight"}[kind]
             lines.append(f"{file}: has {kind}, which are not used: their weight, {weight}, is 0")
@@ -61,7 +65,8 @@ def count(
     entry: str = "",
 ) -> ReadCount:
     """items: the configurations of the file that are used, as this entry has them."""
-    used, weightless = {"energies": 0, "forces": 0, "stresses": 0}, {}
+    used: Counter[str] = Counter()
+    weightless: dict[str, None] = {}
     for item in items:
         label, weights, core = item.configuration.label, item.weights, item.configuration.core
         atoms = len(item.configuration) if core is None else int(core.sum())
@@ -73,9 +78,10 @@ def count(
             if value is not None and weight > 0:
                 used[kind] += number
             elif value is not None:
-                weightless[kind] = True
+                weightless[kind] = None
     return ReadCount(
-        set, file, frames, **used, weightless=tuple(weightless), unread=tuple(unread), entry=entry
+        set, file, frames, used["energies"], used["forces"], used["stresses"], tuple(weightless),
+        tuple(unread), entry,
     )  # fmt: skip
 
 
