@@ -7,6 +7,7 @@ import ase.db
 import ase.io
 import numpy as np
 import pytest
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from conftest import rattled_copper
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from snap_al.cli.app import app
 from snap_al.data.configuration import Configuration
+from snap_al.errors import InputError
 
 FRAMES = [rattled_copper(k, repeat=1) for k in range(12)]
 
@@ -31,14 +33,27 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, command, *arguments, exit_code=0):
-    """stdout and stderr; paths are relative to the folder."""
+def invoked(folder, command, *arguments):
+    """Paths are relative to the folder."""
     here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study", "told"}
-    here |= {"forces.yaml", "forces.extxyz"}
+    here |= {"forces.yaml", "forces.extxyz", "foo.yaml", "walkers.yaml", "init.yaml"}
+    here |= {"frames", "frames.foo", "frames.dat", "crystal.foo"}
     named = [str(folder / a) if a in here else str(a) for a in arguments]
-    done = CliRunner().invoke(app, [command, *named])
+    return CliRunner().invoke(app, [command, *named])
+
+
+def run(folder, command, *arguments, exit_code=0):
+    """stdout and stderr."""
+    done = invoked(folder, command, *arguments)
     assert done.exit_code == exit_code, done.output + repr(done.exception)
     return done.stdout, done.stderr
+
+
+def refused(folder, command, *arguments):
+    """The message of an InputError."""
+    error = invoked(folder, command, *arguments).exception
+    assert isinstance(error, InputError), repr(error)
+    return str(error)
 
 
 COUNTS = {"frames": 12, "energies": 12, "forces": 48, "unread": []}
@@ -94,6 +109,59 @@ def test_frames_are_counted_where_labels_are_not_used(folder):
     assert "train.extxyz (pool): 12 frames\n" in err
     _, err = run(folder, "predict", "out", "train.extxyz", "-o", "o.extxyz")
     assert err.endswith("train.extxyz (data): 12 frames\n")
+
+
+HINT = "with `format:` in a config or `--format` on the command line"
+
+
+@pytest.mark.parametrize("text", ["no frames\n", "nothing\nthat ASE knows\n"])
+@pytest.mark.parametrize("name", ["frames", "frames.foo"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "foo.yaml"),
+        ("evaluate", "out", "FILE"),
+        ("predict", "out", "FILE", "-o", "o.extxyz"),
+        ("select", "fit.yaml", "FILE", "-o", "o.extxyz"),
+        ("learn", "fit.yaml", "FILE", "--out", "study"),
+        ("run", "walkers.yaml", "--dry-run"),
+        ("init", "--structure", "FILE", "-o", "init.yaml"),
+        ("validate", "out", "--structure", "FILE"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_file_of_unknown_type(folder, command, name, text):
+    """Also one whose ending ASE takes for a format of that name."""
+    (folder / name).write_text(text)
+    fit = (folder / "fit.yaml").read_text()
+    (folder / "foo.yaml").write_text(fit.replace("path: train.extxyz", f"path: {name}"))
+    (folder / "walkers.yaml").write_text(f"{fit}explore: {{walkers: [{{structure: {name}}}]}}\n")
+    arguments = [name if part == "FILE" else part for part in command]
+    message = refused(folder, *arguments)
+    assert f"{name}: ASE cannot read it, a file of unknown type" in message
+    assert HINT in message
+
+
+def test_a_file_that_ase_takes_for_something_else(folder):
+    (folder / "frames.dat").write_text("x\n")
+    message = refused(folder, "evaluate", "out", "frames.dat")
+    assert "it seems to be gamess-us-punch" in message
+    assert HINT in message
+
+
+def test_the_format_that_is_named_is_taken(folder):
+    """By each command that has the option, and by the config that init writes."""
+    content = (folder / "train.extxyz").read_bytes()
+    (folder / "frames.foo").write_bytes(content)
+    named = ("frames.foo", "--format", "extxyz")
+    run(folder, "select", "fit.yaml", *named, "-o", "o.extxyz", "-n", "2")
+    run(folder, "learn", "fit.yaml", *named, "--out", "study", "--seeds", "1", "--most", "7")
+    ase.io.write(folder / "crystal.foo", bulk("Cu", cubic=True), format="extxyz")
+    crystal = ("--structure", "crystal.foo", "--format", "extxyz")
+    run(folder, "validate", "out", *crystal, "--only", "lattice", "--draws", "2")
+    run(folder, "init", *crystal, "-o", "init.yaml")
+    out, _ = run(folder, "run", "init.yaml", "--dry-run", "--json")
+    assert json.loads(out)["starting_labels"] == 4
 
 
 @pytest.fixture(scope="module")

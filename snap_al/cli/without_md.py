@@ -150,6 +150,7 @@ def select(
     output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
     number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
     strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
+    format: Format = None,
     cache: Annotated[
         bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
     ] = True,
@@ -162,9 +163,12 @@ def select(
     from snap_al.cli.selecting import select as choose
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
-        found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report)
+        found = choose(
+            config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report,
+            options=options,
+        )  # fmt: skip
     if comm.rank != 0:
         return
     from snap_al.report.study_tables import selection_table
@@ -186,6 +190,7 @@ def learn(
     hold_out: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
     ] = 0.2,
+    format: Format = None,
     as_json: AsJson = False,
 ) -> None:
     """Learning curves of several strategies on a labelled pool.
@@ -195,13 +200,13 @@ def learn(
     from snap_al.cli.selecting import learn as study
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(None, format)
     names = tuple(dict.fromkeys(listed(strategies)))
     quiet = as_json or comm.rank != 0
     with working(comm.rank) as report:
         found = study(
             config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-            say=lambda text: None if quiet else say(text), report=report,
+            say=lambda text: None if quiet else say(text), report=report, options=options,
         )  # fmt: skip
     if comm.rank != 0:
         return

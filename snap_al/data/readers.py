@@ -51,6 +51,11 @@ def _known_format(name: str) -> str:
 FileFormat = Annotated[str, AfterValidator(_known_format)]
 """ASE's name of a file format, such as extxyz or vasp-out."""
 FITSNAP = "fitsnap-json"
+NAME_THE_FORMAT = (
+    "name its format, such as extxyz or vasp-out, with `format:` in a config or `--format` on the "
+    "command line, or write it as extended XYZ"
+)
+"""What to do about a file whose type is not found out."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +189,10 @@ class _Reading:
         from ase.io.formats import UnknownFileTypeError, filetype  # late: it is slow to import
 
         try:
-            return filetype(str(self._path))
-        except UnknownFileTypeError as error:
-            raise InputError(
-                f"{self._path}: ASE cannot read it: {error}; name its format with `format:`, such as extxyz or vasp-out"
-            ) from error
+            return _known_format(filetype(str(self._path)))
+        except (UnknownFileTypeError, ValueError) as error:
+            unknown = "ASE cannot read it, a file of unknown type"
+            raise InputError(f"{self._path}: {unknown}; {NAME_THE_FORMAT}") from error
         except Exception as error:
             raise InputError(f"{self._path}: ASE cannot read it: {type(error).__name__}: {error}") from error
 
@@ -249,7 +253,10 @@ class _Reading:
             self._stop(str(error))
         except Exception as error:  # noqa: BLE001  ASE's readers raise anything
             after = f", after frame {self._found.frames - 1}" if self._found.frames else ""
-            self._stop(f"{self._path}{after}: ASE cannot read it: {type(error).__name__}: {error}")
+            why = f"ASE cannot read it: {type(error).__name__}: {error}"
+            if not self._found.frames and self._options.format is None:
+                why += f"; it seems to be {format}, and if it is not, {NAME_THE_FORMAT}"
+            self._stop(f"{self._path}{after}: {why}")
 
     def _vasp_steps(self, format: Any) -> Iterator[tuple[str, Atoms]]:
         steps = read_vasp(self._path, format)
