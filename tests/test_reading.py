@@ -37,6 +37,7 @@ def invoked(folder, command, *arguments):
     """Paths are relative to the folder."""
     here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study", "told"}
     here |= {"forces.yaml", "forces.extxyz", "foo.yaml", "walkers.yaml", "init.yaml"}
+    here |= {"zero.yaml", "shifted.extxyz"}
     here |= {"frames", "frames.foo", "frames.dat", "crystal.foo"}
     named = [str(folder / a) if a in here else str(a) for a in arguments]
     return CliRunner().invoke(app, [command, *named])
@@ -109,6 +110,40 @@ def test_frames_are_counted_where_labels_are_not_used(folder):
     assert "train.extxyz (pool): 12 frames\n" in err
     _, err = run(folder, "predict", "out", "train.extxyz", "-o", "o.extxyz")
     assert err.endswith("train.extxyz (data): 12 frames\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "zero.yaml", "--out", "told"),
+        ("select", "zero.yaml", "train.extxyz", "-o", "o.extxyz", "-n", "2"),
+        ("learn", "zero.yaml", "--out", "told", "--seeds", "1", "--most", "7"),
+        ("tune", "zero.yaml", "--out", "told", "--twojmax", "2,4", "--cutoff", "4.5"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_energies_that_the_model_cannot_meet_are_refused(folder, command):
+    """Without constants, and with a zero of energy that is not that of separate atoms."""
+    text = (folder / "fit.yaml").read_text().replace("twojmax: 4", "twojmax: 4, bzeroflag: 1")
+    (folder / "zero.yaml").write_text(text + "eshift: {Cu: -10000}\n")
+    message = refused(folder, *command)
+    assert "the energies cannot be met: with bzeroflag: 1 the model has no constants" in message
+    assert "eshift: {Cu: 9999." in message
+
+
+def test_a_pool_has_the_zero_of_energy_that_the_config_says(folder):
+    """As its training and test files have."""
+    frames = [c.to_atoms() for c in FRAMES]
+    for atoms in frames:
+        atoms.calc.results["energy"] += 10000.0 * len(atoms)
+    ase.io.write(folder / "shifted.extxyz", frames, format="extxyz")
+    text = (folder / "fit.yaml").read_text().replace("twojmax: 4", "twojmax: 4, bzeroflag: 1")
+    text = text.replace("train.extxyz", "shifted.extxyz")
+    (folder / "zero.yaml").write_text(text + "eshift: {Cu: -10000}\n")
+    options = ("--out", "told", "--seeds", "1", "--most", "7", "--strategies", "random", "--json")
+    out, _ = run(folder, "learn", "zero.yaml", "shifted.extxyz", *options)
+    alone, _ = run(folder, "learn", "zero.yaml", *options)
+    assert json.loads(out)["full"] == json.loads(alone)["full"]
 
 
 HINT = "with `format:` in a config or `--format` on the command line"

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
 from snap_al.data.carried import as_extended_xyz, with_results
+from snap_al.data.configuration import shifted
 from snap_al.data.counts import ReadCount, count
 from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileContents, FileOptions, read_file
@@ -157,9 +158,12 @@ def _pool_items(
     options = replace(like.options, format=format or like.format)
     found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=options)
     items = [
-        LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping, str(pool))
+        LabelledConfiguration(
+            c.labelled(shifted(c.label, c.species, config.eshift)), like.weights,
+            c.group or Path(pool).stem, like.damping, str(pool),
+        )
         for c in found.configurations
-    ]
+    ]  # fmt: skip
     left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
     told = left_out + Remarks.of(check_labels(items, str(pool)))
     return items, [count("pool", str(pool), found.frames, items, found.unread)], told
