@@ -17,7 +17,7 @@ from snap_al.data.readers import FileOptions, read_file
 from snap_al.data.starting_set import StructureSource
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import DescriptorEngine
-from snap_al.errors import InputError, SnapALError, did_you_mean
+from snap_al.errors import InputError, did_you_mean
 from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
 from snap_al.label.settings import LabelSettings
 from snap_al.loop import RunConfig, RunDirectory
@@ -39,6 +39,7 @@ from snap_al.validation import (
     dimers,
     element_crystal,
     failed_check,
+    failure_of,
     measure,
     names_of,
     npt,
@@ -256,12 +257,13 @@ def _stability(
 
 
 def _relaxed(task: Task) -> tuple[Crystal, str]:
-    """By the potential itself, or as it was, with the reason."""
+    """By the potential itself, or as it was, with the reason. Raises what is no failure of a
+    calculation, see failure_of."""
     calculator = SnapCalculator(task.potential, stds=False, lammps=task.lammps)
     try:
         return task.crystal.relaxed(calculator), ""
-    except (SnapALError, ValueError, ArithmeticError) as error:
-        return task.crystal, str(error)
+    except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
+        return task.crystal, failure_of(error)
     finally:
         calculator.close()
 
