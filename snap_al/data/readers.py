@@ -16,7 +16,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from snap_al.data.configuration import Configuration, check_configuration, check_label
 from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
-from snap_al.data.frames import frames_marked, iterate_frames
+from snap_al.data.frames import all_but_the_last, early_end, frames_marked, iterate_frames
 from snap_al.data.label_candidates import candidates
 from snap_al.data.label_families import require_key_somewhere, require_one_family
 from snap_al.data.label_names import LabelKeys
@@ -244,10 +244,14 @@ class _Reading:
             if format in ("vasp-out", "vasp-xml"):
                 yield from self._vasp_steps(format)
                 return
-            for number, atoms in enumerate(iterate_frames(self._path, format, self._labelled)):
+            end = early_end(self._path, format)
+            frames = iterate_frames(self._path, format, self._labelled)
+            for number, atoms in enumerate(all_but_the_last(frames) if end else frames):
                 self._found.frames += 1
                 yield f"{self._path}, frame {number}", atoms
-            if (count := frames_marked(self._path, format)) > (n := self._found.frames):
+            if end:
+                self._stop(f"{self._path}, frame {self._found.frames}: {end}")
+            elif (count := frames_marked(self._path, format)) > (n := self._found.frames):
                 self._stop(f"{self._path}, frame {n}: is cut off; ASE reads {n} of {count} frames")
         except InputError as error:
             self._stop(str(error))
