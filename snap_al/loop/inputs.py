@@ -75,7 +75,8 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
         "training": [item for item in given if not item.testing],
         "test": [item for item in given if item.testing],
     }
-    reference = ReferencePotential.parse(list(config.reference), elements)
+    lines, folders = list(config.reference), config.reference_folders
+    reference = ReferencePotential.parse(lines, elements, folders)
     check_beside(reference)
     inputs = RunInputs(
         reference=reference,
@@ -94,7 +95,8 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
         raise InputError(
             f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
         )
-    for where, path in (_files(config) | {f"reference file {p}": p for p in reference.files()}).items():
+    named = {f"reference file {word}": path for word, path in reference.named_files().items()}
+    for where, path in (_files(config) | named).items():
         inputs.digests[where] = _digest_of_file(path)
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
