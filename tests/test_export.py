@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, small_config, snap_al
 
+from snap_al.cli.exporting import labels_of_run
+from snap_al.config import read_run
+from snap_al.data.counts import by_source
 from snap_al.fitsnap import read_deck, scrape
+from snap_al.loop import RunDirectory
 from snap_al.potential import read_snapcoeff
 
 pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
@@ -31,6 +35,15 @@ def test_groups_and_deck(exported):
     labels = list((exported / "run" / "labels").glob("*.json"))
     assert len(items) == len(labels)
     assert {item.group for item in items} <= {"start", "walker_0", "start_damped", "walker_0_damped"}
+
+
+def test_labels_of_a_run_are_counted(exported):
+    """As `snap-al tune` does, which reads them."""
+    run = RunDirectory(exported / "run")
+    config, _, state = read_run(run.root)
+    (found,) = by_source("training", labels_of_run(run, config, state))
+    assert (found.file, found.frames) == (str(run.labels), len(state.labelled))
+    assert found.energies == len(state.labelled) > 0
 
 
 def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):

@@ -7,6 +7,7 @@ import ase.db
 import ase.io
 import numpy as np
 import pytest
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from conftest import rattled_copper
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from snap_al.cli.app import app
 from snap_al.data.configuration import Configuration
+from snap_al.errors import InputError
 
 FRAMES = [rattled_copper(k, repeat=1) for k in range(12)]
 
@@ -31,13 +33,28 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, command, *arguments, exit_code=0):
-    """stdout and stderr; paths are relative to the folder."""
-    here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study"}
+def invoked(folder, command, *arguments):
+    """Paths are relative to the folder."""
+    here = {"fit.yaml", "train.extxyz", "out", "o.extxyz", "study", "told"}
+    here |= {"forces.yaml", "forces.extxyz", "foo.yaml", "walkers.yaml", "init.yaml"}
+    here |= {"zero.yaml", "shifted.extxyz"}
+    here |= {"frames", "frames.foo", "frames.dat", "crystal.foo"}
     named = [str(folder / a) if a in here else str(a) for a in arguments]
-    done = CliRunner().invoke(app, [command, *named])
+    return CliRunner().invoke(app, [command, *named])
+
+
+def run(folder, command, *arguments, exit_code=0):
+    """stdout and stderr."""
+    done = invoked(folder, command, *arguments)
     assert done.exit_code == exit_code, done.output + repr(done.exception)
     return done.stdout, done.stderr
+
+
+def refused(folder, command, *arguments):
+    """The message of an InputError."""
+    error = invoked(folder, command, *arguments).exception
+    assert isinstance(error, InputError), repr(error)
+    return str(error)
 
 
 COUNTS = {"frames": 12, "energies": 12, "forces": 48, "unread": []}
@@ -55,7 +72,8 @@ def test_fit(folder):
     assert content == json.loads((folder / "out" / "metrics.json").read_text())
     assert_counts(content["read"], "training", stresses=0, weightless=["stresses"])
     assert_counts(content["read"], "test", stresses=12, weightless=[])
-    assert "train.extxyz (training): 12 frames; used: energies of 12, forces on 48 atoms, stresses of 0" in err
+    used = "energies of 12, forces on 48 atoms, stresses of 0"
+    assert f"train.extxyz (training.0): 12 frames; used: {used}" in err
     assert err.count("stresses, which are not used: their weight, vweight, is 0") == 1
 
 
@@ -79,7 +97,142 @@ def test_other_commands(folder, command, sets):
     content = json.loads(out)
     for name in sets:
         assert_counts(content["read"], name)
-        assert f"train.extxyz ({name}): 12 frames" in err
+        entry = name if name == "pool" else f"{name}.0"
+        assert f"train.extxyz ({entry}): 12 frames" in err
+
+
+def test_frames_are_counted_where_labels_are_not_used(folder):
+    """A pool, and what is predicted for."""
+    files = ("fit.yaml", "train.extxyz", "-o", "o.extxyz")
+    out, err = run(folder, "select", *files, "-n", "2", "--json")
+    (pool,) = [r for r in json.loads(out)["read"] if r["set"] == "pool"]
+    assert (pool["frames"], pool["labels_used"], pool["energies"]) == (12, False, 0)
+    assert "train.extxyz (pool): 12 frames\n" in err
+    _, err = run(folder, "predict", "out", "train.extxyz", "-o", "o.extxyz")
+    assert err.endswith("train.extxyz (data): 12 frames\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "zero.yaml", "--out", "told"),
+        ("select", "zero.yaml", "train.extxyz", "-o", "o.extxyz", "-n", "2"),
+        ("learn", "zero.yaml", "--out", "told", "--seeds", "1", "--most", "7"),
+        ("tune", "zero.yaml", "--out", "told", "--twojmax", "2,4", "--cutoff", "4.5"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_energies_that_the_model_cannot_meet_are_refused(folder, command):
+    """Without constants, and with a zero of energy that is not that of separate atoms."""
+    text = (folder / "fit.yaml").read_text().replace("twojmax: 4", "twojmax: 4, bzeroflag: 1")
+    (folder / "zero.yaml").write_text(text + "eshift: {Cu: -10000}\n")
+    message = refused(folder, *command)
+    assert "the energies cannot be met: with bzeroflag: 1 the model has no constants" in message
+    assert "eshift: {Cu: 9999." in message
+
+
+def test_a_pool_has_the_zero_of_energy_that_the_config_says(folder):
+    """As its training and test files have."""
+    frames = [c.to_atoms() for c in FRAMES]
+    for atoms in frames:
+        atoms.calc.results["energy"] += 10000.0 * len(atoms)
+    ase.io.write(folder / "shifted.extxyz", frames, format="extxyz")
+    text = (folder / "fit.yaml").read_text().replace("twojmax: 4", "twojmax: 4, bzeroflag: 1")
+    text = text.replace("train.extxyz", "shifted.extxyz")
+    (folder / "zero.yaml").write_text(text + "eshift: {Cu: -10000}\n")
+    options = ("--out", "told", "--seeds", "1", "--most", "7", "--strategies", "random", "--json")
+    out, _ = run(folder, "learn", "zero.yaml", "shifted.extxyz", *options)
+    alone, _ = run(folder, "learn", "zero.yaml", *options)
+    assert json.loads(out)["full"] == json.loads(alone)["full"]
+
+
+HINT = "with `format:` in a config or `--format` on the command line"
+
+
+@pytest.mark.parametrize("text", ["no frames\n", "nothing\nthat ASE knows\n"])
+@pytest.mark.parametrize("name", ["frames", "frames.foo"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "foo.yaml"),
+        ("evaluate", "out", "FILE"),
+        ("predict", "out", "FILE", "-o", "o.extxyz"),
+        ("select", "fit.yaml", "FILE", "-o", "o.extxyz"),
+        ("learn", "fit.yaml", "FILE", "--out", "study"),
+        ("run", "walkers.yaml", "--dry-run"),
+        ("init", "--structure", "FILE", "-o", "init.yaml"),
+        ("validate", "out", "--structure", "FILE"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_file_of_unknown_type(folder, command, name, text):
+    """Also one whose ending ASE takes for a format of that name."""
+    (folder / name).write_text(text)
+    fit = (folder / "fit.yaml").read_text()
+    (folder / "foo.yaml").write_text(fit.replace("path: train.extxyz", f"path: {name}"))
+    (folder / "walkers.yaml").write_text(f"{fit}explore: {{walkers: [{{structure: {name}}}]}}\n")
+    arguments = [name if part == "FILE" else part for part in command]
+    message = refused(folder, *arguments)
+    assert f"{name}: ASE cannot read it, a file of unknown type" in message
+    assert HINT in message
+
+
+def test_a_file_that_ase_takes_for_something_else(folder):
+    (folder / "frames.dat").write_text("x\n")
+    message = refused(folder, "evaluate", "out", "frames.dat")
+    assert "it seems to be gamess-us-punch" in message
+    assert HINT in message
+
+
+def test_the_format_that_is_named_is_taken(folder):
+    """By each command that has the option, and by the config that init writes."""
+    content = (folder / "train.extxyz").read_bytes()
+    (folder / "frames.foo").write_bytes(content)
+    named = ("frames.foo", "--format", "extxyz")
+    run(folder, "select", "fit.yaml", *named, "-o", "o.extxyz", "-n", "2")
+    run(folder, "learn", "fit.yaml", *named, "--out", "study", "--seeds", "1", "--most", "7")
+    ase.io.write(folder / "crystal.foo", bulk("Cu", cubic=True), format="extxyz")
+    crystal = ("--structure", "crystal.foo", "--format", "extxyz")
+    run(folder, "validate", "out", *crystal, "--only", "lattice", "--draws", "2")
+    run(folder, "init", *crystal, "-o", "init.yaml")
+    out, _ = run(folder, "run", "init.yaml", "--dry-run", "--json")
+    assert json.loads(out)["starting_labels"] == 4
+
+
+@pytest.fixture(scope="module")
+def forces_alone(folder):
+    """A config and a pool with labels whose signs and units nothing can be compared with."""
+    frames = []
+    for c in FRAMES:
+        atoms = c.to_atoms()
+        atoms.calc = SinglePointCalculator(atoms, forces=c.label.forces)
+        frames.append(atoms)
+    ase.io.write(folder / "forces.extxyz", frames, format="extxyz")
+    config = (folder / "fit.yaml").read_text().replace("train.extxyz", "forces.extxyz")
+    (folder / "forces.yaml").write_text(config)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "forces.yaml", "--out", "told"),
+        ("evaluate", "out", "forces.extxyz"),
+        ("select", "forces.yaml", "train.extxyz", "-o", "o.extxyz", "-n", "2"),
+        ("learn", "forces.yaml", "forces.extxyz", "--out", "study", "--seeds", "1", "--most", "7"),
+        ("tune", "forces.yaml", "--out", "told", "--twojmax", "2", "--cutoff", "4.5"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_could_not_be_told_is_a_note(forces_alone, command):
+    out, err = run(forces_alone, *command, "--json")
+    said = [line for line in err.splitlines() if "sign and unit of forces not checked" in line]
+    assert said
+    assert all(line.startswith("note: ") for line in said)
+    if command[0] != "evaluate":
+        content = json.loads(out)
+        assert [f"note: {text}" for text in content["notes"] if "not checked" in text] == said
+        assert not any("not checked" in text for text in content["warnings"])
 
 
 def test_other_names_on_the_command_line(folder, tmp_path):

@@ -1,5 +1,6 @@
 """Whole runs, as a user starts them: killed and gone on with, on two ranks, with labels that fail."""
 
+import html
 import json
 import os
 import re
@@ -547,6 +548,31 @@ def test_a_run_with_a_deck(tmp_path):
     done = snap_al("run", config, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "fitsnap, its training set" in done.stderr
+
+
+def test_what_looks_wrong_in_labels_stays_with_the_run(tmp_path):
+    """Stresses of the other sign in a file: on stderr, in journal, log, metrics and page."""
+    frames = []
+    for k in range(12):
+        atoms = rattled_copper(k, 0.03 + 0.01 * (k % 8)).to_atoms()
+        atoms.calc.results["stress"] = -atoms.calc.results["stress"]
+        frames.append(atoms)
+    ase.io.write(tmp_path / "train.extxyz", frames)
+    training = "training: [{path: train.extxyz}]"
+    config = small_config(tmp_path, start=training, stop="stop: {max_labels: 1}")
+    done = snap_al("run", config, "--out", tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: ") == 1
+    (event,) = [e for e in read_run(tmp_path / "run")[1] if e["event"] == "opened"]
+    (text,) = event["warnings"]
+    assert "train.extxyz: stresses have the other sign" in text
+    assert f"warning: {text}" in done.stderr
+    assert f"warning: {text}" in (tmp_path / "run" / "run.log").read_text()
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == [text]
+    assert json.loads(done.stdout)["warnings"] == [text]
+    assert snap_al("report", tmp_path / "run").returncode == 0
+    page = html.unescape((tmp_path / "run" / "report.html").read_text())
+    assert f'<li class="bad">{text}</li>' in page
 
 
 def test_spins_need_a_script_that_moves_them(tmp_path):

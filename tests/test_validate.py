@@ -167,7 +167,7 @@ def test_refusals(fitted):
         (("--only", "elastics"), "--only elastics: did you mean 'elastic'?"),
         (("--structure", "tin.extxyz"), "Sn: the potential is for Cu"),
         (("--structure", "molecule.extxyz"), "neither cubic nor hexagonal"),
-        (("--structure", "none.cif"), "none.cif: ASE cannot read a structure"),
+        (("--structure", "none.cif"), "none.cif: no such file"),
         (("--labeler", "own"), "--labeler own: the folder is no run"),
         (("--labeler", "ase.calculators.emt.None"), "cannot be imported"),
         (("--table", "list.yaml"), "expected lines"),

@@ -21,6 +21,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.counts import ReadCount, count
 from snap_al.data.label_checks import check_labels
 from snap_al.data.readers import FileOptions, read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine
@@ -44,17 +45,19 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
 
-    warn: is told, on rank 0, what looks wrong in the labels that were read.
+    warn: is told, on rank 0, what looks wrong in the labels that were read, which is also in the
+    journal, in run.log, in metrics.json and on the page.
 
     Raises InputError or RunError on all ranks; everything finished is on disk then.
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
     log = directory.root / "run.log"
-    progress = Progress(log, console or make_console()) if comm.rank == 0 else None
+    progress = Progress(log, console or make_console(), warn) if comm.rank == 0 else None
     observe = progress or (lambda event, state: None)
-    report = progress.report if progress else silent
-    with progress or nullcontext(), open_run(Path(config), directory.root, comm, observe, report, warn) as driver:
+    report, told = (progress.report, progress.warn) if progress else (silent, warn)
+    opened = open_run(Path(config), directory.root, comm, observe, report, told)
+    with progress or nullcontext(), opened as driver:
         on_root(comm, lambda: progress.say_all(driver.read_lines) if progress else None)
         try:
             driver.run()
@@ -79,13 +82,15 @@ def evaluate(
     folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
     options: FileOptions | None = None, say: Callable[[str], None] = lambda text: None, report: Report = silent,
     warn: Callable[[str], None] = lambda text: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Table:  # fmt: skip
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
     Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
     measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
     options: how to read the file, its labels' names for example. say: is told on rank 0 what was found in the file, and
-    warn what looks wrong in its labels. Raises InputError on all ranks.
+    warn what looks wrong in its labels, and note what could not be told. Raises InputError on all
+    ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
@@ -96,9 +101,12 @@ def evaluate(
     if comm.rank == 0:
         for text in (*count("data", str(data), found.frames, items, found.unread).described(), *found.left_out):
             say(text)
-    for text in on_root(comm, lambda: [str(f) for f in check_labels(items, str(data)) if f.problem != "unknown"]):
-        if comm.rank == 0:
+    told = on_root(comm, lambda: Remarks.of(check_labels(items, str(data))))
+    if comm.rank == 0:
+        for text in told.warnings:
             warn(text)
+        for text in told.notes:
+            note(text)
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)
@@ -113,16 +121,20 @@ def evaluate(
 def predict(
     folder: Path | str, data: Path | str, out: Path | str, report: Report = silent,
     options: FileOptions | None = None, warn: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> int:  # fmt: skip
     """Writes `data` again as extended XYZ with energies, forces and stress of the potential in `folder` and their stds.
 
     Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell), forces_std, stress_std
     (components; total std). All else that the frames carry stays; labels that they had under energy, forces, stress or
     virial are under REF_energy, REF_forces, REF_stress. options: how to read the file. warn: is told what extended XYZ
-    cannot hold. Returns the number of configurations. Raises InputError. Runs on one rank.
+    cannot hold, and say how many frames the file has. Returns the number of configurations. Raises
+    InputError. Runs on one rank.
     """
     potential = FittedPotential.read(Path(folder))
     found = read_file(Path(data), potential.settings.elements, labelled=False, options=options)
+    for line in ReadCount("data", str(data), found.frames, labels_used=False).described():
+        say(line)
     frames = []
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
         for n, (configuration, atoms) in enumerate(zip(found.configurations, found.atoms, strict=True)):

@@ -7,7 +7,17 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from snap_al.cli.options import AsJson, OutFolder, listed, numbers, say, show_found, working
+from snap_al.cli.options import (
+    AsJson,
+    Format,
+    OutFolder,
+    file_options,
+    listed,
+    numbers,
+    say,
+    show_found,
+    working,
+)
 
 
 def tune(
@@ -63,6 +73,7 @@ def validate(
             help="To compare with: an ASE calculator's name, a config with a section label, or own, the run's."
         ),
     ] = None,
+    format: Format = None,
     table: Annotated[Path | None, typer.Option(help="To compare with: YAML, a value by each property's name.")] = None,
     only: Annotated[
         str,
@@ -87,11 +98,11 @@ def validate(
     from snap_al.parallel import world
     from snap_al.report.validation import validation_screen
 
-    comm = world()
+    comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
         found = examine(
             folder, comm, structure=structure, labeler=labeler, table=table, only=listed(only), draws=draws, temperature=temperature,
-            ps=ps, timestep=timestep, seed=seed, report=report,
+            ps=ps, timestep=timestep, seed=seed, report=report, options=options,
         )  # fmt: skip
     if comm.rank == 0:
         where = folder / "validation"

@@ -15,7 +15,9 @@ from snap_al.cli.help import PlainHelpCommand
 from snap_al.cli.options import (
     AllColumns,
     AsJson,
+    Format,
     OutFolder,
+    file_options,
     say,
     show,
     show_tables,
@@ -89,6 +91,7 @@ def init(
     name: Annotated[str, typer.Argument(metavar="[TEMPLATE]", help="A ready config: copper or fit.")] = "copper",
     output: Annotated[Path, typer.Option("-o", "--output", help="The config to write.")] = Path("config.yaml"),
     structure: Annotated[Path | None, typer.Option(help="Make a config for this structure instead.")] = None,
+    format: Format = None,
     dimers: Annotated[bool, typer.Option(help="With --structure: label pairs at close approach, too.")] = False,
     force: Annotated[bool, typer.Option(help="Overwrite a file that is there.")] = False,
 ) -> None:
@@ -103,7 +106,10 @@ def init(
     if output.exists() and not force:
         raise InputError(f"{output} is there already; give another -o, or --force")
     if structure is not None:
-        text = config_for_structure(structure, dimers=dimers, relative_to=output.parent)
+        options = file_options(None, format)
+        text = config_for_structure(
+            structure, dimers=dimers, relative_to=output.parent, options=options
+        )  # fmt: skip
     else:
         text = template(name)
         if name == "copper" and not (output.parent / "Cu.extxyz").exists():

@@ -21,7 +21,9 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
     directory = RunDirectory(Path(folder))
     config, _, state = read_run(directory.root)
     items = labels_of_run(directory, config, state)
-    reference = ReferencePotential.parse(list(config.reference), config.descriptor.elements)
+    reference = ReferencePotential.parse(
+        list(config.reference), config.descriptor.elements, config.reference_folders
+    )  # fmt: skip
     return len(items), write_training_set(items, config.descriptor, reference, Path(out), config.eshift)
 
 
@@ -35,6 +37,9 @@ def labels_of_run(directory: RunDirectory, config: RunConfig, state: RunState) -
             raise InputError(f"the label {job} that the journal names is not in {directory.labels}; restore it")
         settings = config.label
         items.append(
-            LabelledConfiguration(configuration.labelled(result.label), settings.weights, query.group, settings.damping)
-        )
+            LabelledConfiguration(
+                configuration.labelled(result.label), settings.weights, query.group,
+                settings.damping, str(directory.labels),
+            )
+        )  # fmt: skip
     return items

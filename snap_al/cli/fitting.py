@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
 from snap_al.data.counts import SetName, without_left_out
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError
@@ -36,8 +37,6 @@ from snap_al.potential import STEM, FittedPotential, check_beside
 from snap_al.progress import Report, silent
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
-Warn = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class _Task:
@@ -54,24 +53,26 @@ class _Task:
 
 def fit(
     source: Path | str, out: Path | str, comm: Communicator | None = None, *, strict: bool | None = None,
-    prior: Path | str | None = None, cache: bool = True, warn: Warn = lambda text: None, report: Report = silent,
+    prior: Path | str | None = None, cache: bool = True, report: Report = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
 
     With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
     covariance.npy. With `strict`, a configuration that cannot be used and anything else that looks wrong raises
-    InputError; without, it is left out, told to `warn` (on rank 0) and written into metrics.json. Not given: the first
-    with a config and the second with a deck, and warnings are no errors. prior: a .snapcoeff that the prior is centered on. cache: keep
-    descriptors in `out`, and use those that are there. Returns the tables of errors and calibration,
-    {"training": …, "test": …}, and under "read" what was found in each file (ReadCount). Raises InputError on all ranks.
+    InputError; without, it is left out, which is a warning. Not given: the first with a config and
+    the second with a deck, and warnings are no errors. prior: a .snapcoeff that the prior is
+    centered on. cache: keep descriptors in `out`, and use those that are there. Returns the tables
+    of errors and calibration, {"training": …, "test": …}, under "read" what was found in each file (ReadCount), and
+    "warnings" and "notes" (Remarks); metrics.json holds the same. Raises InputError on all ranks.
     """
     comm = comm or world()
     fatal = strict if strict is not None else Path(source).suffix != ".in"
     task = on_root(comm, lambda: _task(Path(source), Path(out), fatal, prior))
     unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
     config, inputs = task.config, task.inputs
-    if strict and inputs.suspicious_labels:
-        raise InputError("\n".join(inputs.suspicious_labels)).on_all_ranks()
+    told = inputs.remarks
+    if strict and told.warnings:
+        raise InputError("\n".join(told.warnings)).on_all_ranks()
     with threadpool_limits(1), DescriptorEngine(
         config.descriptor, inputs.reference, config.lammps, unit
     ) as engine:  # fmt: skip
@@ -84,12 +85,12 @@ def fit(
         posterior, fitted = training.fit_once()
         evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
     groups = training.matrix.groups
-    warnings += [*inputs.suspicious_labels, *posterior.remarks]
-    if strict and warnings:
-        raise InputError("\n".join(warnings)).on_all_ranks()
-    said = [*task.notes, *inputs.unchecked_labels, *warnings]
-    if training.matrix.folder is not None:
-        said.append(f"the design matrix is larger than memory and was kept in files in {training.matrix.folder}")
+    told = Remarks(tuple(warnings), task.notes) + told + Remarks(posterior.remarks)
+    if strict and told.warnings:
+        raise InputError("\n".join(told.warnings)).on_all_ranks()
+    if (disk := training.matrix.folder) is not None:
+        kept_in = f"the design matrix is larger than memory and was kept in files in {disk}"
+        told += Remarks(notes=(kept_in,))
     lines = metrics_of(fitted, groups)
     if test:
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
@@ -101,10 +102,8 @@ def fit(
     tables["read"] = [c.as_json() for c in without_left_out(inputs.read, used)]
     last = "test" if test else "training"
     predictions = evaluated[last].to_bytes(names[last])
-    on_root(comm, lambda: _write(task, posterior, lines, tables | ({"warnings": said} if said else {}), predictions))
-    if comm.rank == 0:
-        for text in said:
-            warn(text)
+    tables |= told.as_json()
+    on_root(comm, lambda: _write(task, posterior, lines, tables, predictions))
     return tables
 
 
@@ -119,9 +118,9 @@ def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) ->
     check_beside(inputs.reference, STEM if deck is None else deck.potential)
     given = None if config.fitsnap is None else read_deck(config.fitsnap)
     memory = (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
-    notes = (given.notes if given else ()) + inputs.notes
+    notes: tuple[str, ...] = ()
     if "sp" in inputs.reference.moments and not inputs.reference.fixes:
-        notes += (
+        notes = (
             f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all nve/spin lattice moving`",
         )
     return _Task(config, inputs, deck, folder, memory, notes)

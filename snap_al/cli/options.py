@@ -89,6 +89,11 @@ def warn(text: str) -> None:
     say(f"warning: {text}", err=True)
 
 
+def note(text: str) -> None:
+    """On stderr: what is no fault, and what could not be told."""
+    say(f"note: {text}", err=True)
+
+
 def show(screen: Any) -> None:
     """Prints tables and texts of rich."""
     from snap_al.report.layout import make_console
@@ -97,15 +102,22 @@ def show(screen: Any) -> None:
 
 
 def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
-    """Its warnings on stderr; as JSON, or on a screen with a line after it."""
+    """Its warnings and notes on stderr; as JSON, or on a screen with a line after it."""
     show_read(found.get("read", ()))
-    for text in found.get("warnings", ()):
-        warn(text)
+    show_remarks(found)
     if as_json:
         typer.echo(json.dumps(found))
         return
     show(screen(found))
     say(after)
+
+
+def show_remarks(found: dict[str, Any]) -> None:
+    """The warnings and notes of a result, on stderr."""
+    for text in found.get("warnings", ()):
+        warn(text)
+    for text in found.get("notes", ()):
+        note(text)
 
 
 def show_read(counts: Iterable[dict[str, Any]]) -> None:
@@ -143,7 +155,7 @@ def show_tables(tables: dict[str, Any], as_json: bool, everything: bool = False)
         typer.echo(json.dumps(tables))
         return
     for name, table in tables.items():
-        if name == "read":
+        if name in ("read", "warnings", "notes"):
             continue
         title = f"on the {name} set" if name in ("training", "test") else name
         show(errors_table(table, title, everything=everything))

@@ -7,6 +7,7 @@ from typing import Any
 
 from snap_al.config import read_run
 from snap_al.data.json_text import read_json
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
@@ -15,6 +16,7 @@ from snap_al.report.figures import figures_of, write_figures
 from snap_al.report.numbers import write_numbers
 from snap_al.report.page import write_page
 from snap_al.report.record import Predictions, Record
+from snap_al.report.summary import summarise
 from snap_al.report.validation import read_validation
 
 
@@ -27,14 +29,17 @@ def record_of(folder: Path) -> Record:
             f"{folder}: neither a run (journal.jsonl) nor a fit (descriptor.json); `snap-al run` and `snap-al fit` make them"
         )
     potential, stem = _potential(folder, needed=not directory.journal.exists()) if fitted else (None, "")
+    metrics = _json(directory.metrics) or {}
+    tables = {name: metrics[name] for name in ("test", "training") if name in metrics}
     shared: dict[str, Any] = {
-        "folder": folder, "stem": stem, "potential": potential, "tables": _tables(directory.metrics),
+        "folder": folder, "stem": stem, "potential": potential, "tables": tables,
         "predictions": Predictions.read(directory.predictions), "validation": read_validation(folder / "validation"),
     }  # fmt: skip
     if not directory.journal.exists():
-        return Record(**shared)
+        return Record(**shared, remarks=Remarks.read(metrics))
     config, events, state = read_run(folder)
-    return Record(**shared, config=config, events=tuple(events), state=state)
+    remarks = Remarks.read(summarise(events, state))
+    return Record(**shared, config=config, events=tuple(events), state=state, remarks=remarks)
 
 
 def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, str]:
@@ -45,11 +50,6 @@ def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, s
         if needed:
             raise
         return None, ""
-
-
-def _tables(path: Path) -> dict[str, Any]:
-    found = _json(path) or {}
-    return {name: found[name] for name in ("test", "training") if name in found}
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,9 +13,11 @@ from threadpoolctl import threadpool_limits
 from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
 from snap_al.data.carried import as_extended_xyz, with_results
+from snap_al.data.configuration import shifted
 from snap_al.data.counts import ReadCount, count
 from snap_al.data.label_checks import check_labels
-from snap_al.data.readers import FileContents, read_file
+from snap_al.data.readers import FileContents, FileOptions, read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
 from snap_al.errors import InputError, did_you_mean
@@ -41,19 +44,22 @@ def config_of(source: Path, strategies: Sequence[str] = ()) -> RunConfig:
 def select(
     source: Path | str, pool: Path | str, out: Path | str, comm: Communicator | None = None, *, n: int | None = None,
     strategy: str | None = None, cache: bool = True, report: Report = silent,
+    options: FileOptions | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended XYZ.
 
     source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given. strategy: in place of the
     config's. Their info has pool_index, rank, score, energy_std (eV/atom) and force_std (eV/Å, the largest over atoms);
-    all that the pool's frames carry is kept. Returns what --json prints. Raises InputError on all ranks.
+    all that the pool's frames carry is kept. options: how to read the pool. Returns what --json
+    prints. Raises InputError on all ranks.
     """
     comm = comm or world()
 
     def read() -> tuple[RunConfig, RunInputs, FileContents]:
         config = with_strategy(config_of(Path(source), [strategy] if strategy else ()), strategy)
         inputs = read_inputs(config, strict=config.fitsnap is None)
-        return config, inputs, read_file(Path(pool), config.descriptor.elements, labelled=False)
+        elements = config.descriptor.elements
+        return config, inputs, read_file(Path(pool), elements, labelled=False, options=options)
 
     config, inputs, contents = on_root(comm, read)
     configurations = contents.configurations
@@ -66,13 +72,19 @@ def select(
             config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
         )
     remarks = on_root(comm, lambda: _write(Path(out), contents, found))
+    read_from_pool = ReadCount("pool", str(pool), contents.frames, labels_used=False)
+    told = Remarks(
+        (
+            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
+            *found.remarks,
+            *_shortfall(found, wanted, config.query.budget), *remarks,
+        )
+    ) + inputs.remarks  # fmt: skip
     return {
         "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen], "read": [c.as_json() for c in inputs.read],
-        "warnings": [
-            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)), *inputs.notes,
-            *inputs.suspicious_labels, *found.remarks, *_shortfall(found, wanted, config.query.budget), *remarks,
-        ],
+        "selected": [vars(c) for c in found.chosen],
+        "read": [c.as_json() for c in (*inputs.read, read_from_pool)],
+        **told.as_json(),
     }  # fmt: skip
 
 
@@ -80,13 +92,15 @@ def learn(
     source: Path | str, out: Path | str, comm: Communicator | None = None, *, pool: Path | str | None = None,
     strategies: Sequence[str] = ("novel", "random"), seeds: int = 8, initial: int = 5, most: int = 100,
     hold_out: float = 0.2, say: Callable[[str], None] = lambda text: None, report: Report = silent,
+    options: FileOptions | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Learning curves of strategies on a labelled pool, into `out`: learning.json, learning.csv and learning.png.
 
-    source: a config or FitSNAP deck. pool: labelled configurations with the weights of the config's first training entry;
-    the config's own training set when not given. The test set is the config's, or a share `hold_out` of the pool, drawn for
-    each seed. Curves that learning.json has already, of the same inputs, are not computed again. Returns what --json prints. Raises
-    InputError on all ranks.
+    source: a config or FitSNAP deck. pool: labelled configurations with the weights of the config's
+    first training entry, read as that entry says; the config's own training set when not given.
+    options: its format, in place of that entry's. The test set is the config's, or a share
+    `hold_out` of the pool, drawn for each seed. Curves that learning.json has already, of the same
+    inputs, are not computed again. Returns what --json prints. Raises InputError on all ranks.
     """
     comm = comm or world()
     folder = Path(out).resolve()
@@ -96,7 +110,9 @@ def learn(
     def read() -> tuple[list[RunConfig], _Pool, list[LabelledConfiguration], RunInputs]:
         configs = [with_strategy(config_of(Path(source), strategies), name) for name in strategies]
         inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
-        return configs, _pool_items(configs[0], inputs, pool), list(inputs.test), inputs
+        format = None if options is None else options.format
+        pooled = _pool_items(configs[0], inputs, pool, format)
+        return configs, pooled, list(inputs.test), inputs
 
     configs, given, test, inputs = on_root(comm, read)
     items, counts, told = given
@@ -118,37 +134,39 @@ def learn(
                 on_root(comm, record.write)
                 say(f"{strategy}, seed {seed}: {curve.labels[-1]} labels")
     chosen = [c.query.strategy for c in configs]
+    left_out = Remarks(tuple(f"left out: {text}" for text in inputs.left_out))
     result = record.summary(chosen, range(seeds)) | {
         "read": [c.as_json() for c in (*inputs.read, *counts)],
-        "warnings": [
-            *(f"left out: {text}" for text in inputs.left_out),
-            *inputs.notes,
-            *inputs.suspicious_labels,
-            *told,
-        ],
+        **(left_out + inputs.remarks + told).as_json(),
     }
     on_root(comm, lambda: write_learning(folder, record.curves(chosen, range(seeds)), result))
     return result
 
 
-_Pool = tuple[list[LabelledConfiguration], list[ReadCount], list[str]]
-"""Configurations, what was found in their file, and warnings: what of it was left out, and what looks wrong in its labels."""
+_Pool = tuple[list[LabelledConfiguration], list[ReadCount], Remarks]
+"""Configurations, what was found in their file, and what is to be said of it."""
 
 
-def _pool_items(config: RunConfig, inputs: RunInputs, pool: Path | str | None) -> _Pool:
+def _pool_items(
+    config: RunConfig, inputs: RunInputs, pool: Path | str | None, format: str | None
+) -> _Pool:  # fmt: skip
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
-        return list(inputs.training), [], []
+        return list(inputs.training), [], Remarks()
     like = config.training[0] if config.training else TrainingSource(path=Path(pool))
-    found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=like.options)
+    options = replace(like.options, format=format or like.format)
+    found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=options)
     items = [
-        LabelledConfiguration(c, like.weights, c.group or Path(pool).stem, like.damping, str(pool))
+        LabelledConfiguration(
+            c.labelled(shifted(c.label, c.species, config.eshift)), like.weights,
+            c.group or Path(pool).stem, like.damping, str(pool),
+        )
         for c in found.configurations
-    ]
-    wrong = [str(f) for f in check_labels(items, str(pool)) if f.problem != "unknown"]
-    warnings = [*(f"left out: {text}" for text in found.left_out), *wrong]
-    return items, [count("pool", str(pool), found.frames, items, found.unread)], warnings
+    ]  # fmt: skip
+    left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
+    told = left_out + Remarks.of(check_labels(items, str(pool)))
+    return items, [count("pool", str(pool), found.frames, items, found.unread)], told
 
 
 def _learner(

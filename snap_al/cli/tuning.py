@@ -16,6 +16,8 @@ from snap_al.config import read_run
 from snap_al.config.tuned import group_of, tuned_text
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import shifted
+from snap_al.data.counts import ReadCount, by_source
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
@@ -43,7 +45,7 @@ def tune(
     """
     comm, source, out = comm or world(), Path(source), Path(out)
 
-    def read() -> tuple[RunConfig, RunInputs, list[LabelledConfiguration]]:
+    def read() -> tuple[RunConfig, RunInputs, list[LabelledConfiguration], list[ReadCount]]:
         bought: list[LabelledConfiguration] = []
         if source.is_dir():
             config, _, state = read_run(source)
@@ -51,9 +53,10 @@ def tune(
         else:
             config = config_of(source)
         inputs = read_inputs(config, strict=config.fitsnap is None)
-        return config, inputs, [*inputs.training, *bought]
+        counts = [*inputs.read, *by_source("training", bought)]
+        return config, inputs, [*inputs.training, *bought], counts
 
-    config, inputs, items = on_root(comm, read)
+    config, inputs, items, counts = on_root(comm, read)
     if len(items) < FEWEST:
         raise InputError(
             f"{source}: {len(items)} labelled configurations; below {FEWEST} nothing can be told"
@@ -82,14 +85,16 @@ def tune(
         weights = tuner.weights(best)
         chosen = _lowest([best, *weights])
     now = next((s for s in grid if s.settings == base), None)
+    warnings = (
+        *(f"left out: {text}" for text in inputs.left_out),
+        *tuner.remarks,
+        *_unwritable(config, items, chosen),
+    )
     found = {
         "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
-        "tried": [_plain(s) for s in (*grid, *elements, *weights)], "read": [c.as_json() for c in inputs.read],
-        "warnings": [
-            *(f"left out: {text}" for text in inputs.left_out), *inputs.notes, *inputs.suspicious_labels,
-            *tuner.remarks,
-            *_unwritable(config, items, chosen),
-        ],
+        "tried": [_plain(s) for s in (*grid, *elements, *weights)],
+        "read": [c.as_json() for c in counts],
+        **(Remarks(warnings) + inputs.remarks).as_json(),
     }  # fmt: skip
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found

@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, make_labeler, parse_yaml, read_run
+from snap_al.data.readers import FileOptions, read_file
+from snap_al.data.starting_set import StructureSource
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import DescriptorEngine
-from snap_al.errors import InputError, SnapALError, did_you_mean
+from snap_al.errors import InputError, did_you_mean
 from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
 from snap_al.label.settings import LabelSettings
 from snap_al.loop import RunConfig, RunDirectory
@@ -37,6 +39,7 @@ from snap_al.validation import (
     dimers,
     element_crystal,
     failed_check,
+    failure_of,
     measure,
     names_of,
     npt,
@@ -70,12 +73,14 @@ def validate(
     folder: Path | str, comm: Communicator | None = None, *, structure: Path | str | None = None, labeler: str | None = None,
     table: Path | str | None = None, only: Sequence[str] = (), draws: int = 32, temperature: float | None = None, ps: float = 20.0,
     timestep: float | None = None, seed: int = 1, report: Report = silent,
+    options: FileOptions | None = None,
 ) -> Validation:  # fmt: skip
     """Properties with error bars and stability of the potential in `folder`, into its subfolder validation/.
 
     structure: a crystal, cubic or hexagonal, in any file that ASE reads; that of the run's first walker, or the element's own, when not
-    given. labeler: a calculator's name as in `label.calculator`, a config whose `label` is meant, or `own`, the run's. table: YAML of
-    values by a property's name. only: groups of properties, and holes, nve, npt, or stability for these three. draws: from the
+    given. options: how to read that file. labeler: a calculator's name as in `label.calculator`, a
+    config whose `label` is meant, or `own`, the run's. table: YAML of values by a property's name.
+    only: groups of properties, and holes, nve, npt, or stability for these three. draws: from the
     posterior. temperature: K, the highest of use; the run's own, or 1000 K, when not given. ps: of the NPT trajectory.
     timestep: ps; the run's smallest, or 0.001, when not given.
 
@@ -86,7 +91,9 @@ def validate(
     comm = comm or world()
     root = Path(folder)
     out = root / "validation"
-    task = on_root(comm, lambda: _task(root, structure, labeler, table, only, temperature, ps, timestep))
+    given = None if structure is None else _source(Path(structure), options)
+    arguments = (root, given, labeler, table, only, temperature, ps, timestep)
+    task = on_root(comm, lambda: _task(*arguments))
     found = on_root(comm, lambda: _begun(task, out))
     known = None if task.labeler is None else LabelCalculator(_backend(task.labeler, out / "labels"))
     rng = np.random.default_rng([seed, 8])
@@ -131,8 +138,8 @@ def _unknown(table: dict[str, float], names: list[str]) -> list[str]:
 
 
 def _task(
-    folder: Path, structure: Path | str | None, labeler: str | None, table: Path | str | None, only: Sequence[str],
-    temperature: float | None, ps: float, timestep: float | None,
+    folder: Path, structure: StructureSource | None, labeler: str | None, table: Path | str | None,
+    only: Sequence[str], temperature: float | None, ps: float, timestep: float | None,
 ) -> Task:  # fmt: skip
     potential = FittedPotential.read(folder)
     if potential.reference.moments:
@@ -158,14 +165,16 @@ def _task(
     )  # fmt: skip
 
 
-def _crystal(potential: FittedPotential, config: RunConfig | None, structure: Path | str | None) -> Crystal:
+def _crystal(
+    potential: FittedPotential, config: RunConfig | None, structure: StructureSource | None
+) -> Crystal:  # fmt: skip
     """The one asked for; or the run's first walker's, or, where that is none, the element's own."""
     elements = potential.settings.elements
     if structure is not None:
-        return crystal_of(_read(Path(structure), elements))
+        return crystal_of(_read(structure, elements))
     if config is not None and config.explore is not None:
         try:
-            return crystal_of(_read(config.explore.walkers[0].structure, elements))
+            return crystal_of(_read(config.explore.walkers[0], elements))
         except InputError:
             if len(elements) > 1:
                 raise
@@ -174,11 +183,15 @@ def _crystal(potential: FittedPotential, config: RunConfig | None, structure: Pa
     return element_crystal(elements[0])
 
 
-def _read(path: Path, elements: tuple[str, ...]) -> Atoms:
-    try:
-        atoms: Atoms = ase.io.read(require_regular_file(path))  # type: ignore[assignment]  # one frame, without an index
-    except Exception as error:
-        raise InputError(f"{path}: ASE cannot read a structure: {type(error).__name__}: {error}") from error
+def _source(path: Path, options: FileOptions | None) -> StructureSource:
+    return StructureSource(structure=path, format=None if options is None else options.format)
+
+
+def _read(source: StructureSource, elements: tuple[str, ...]) -> Atoms:
+    """The last frame of its file."""
+    path, known = source.structure, tuple(chemical_symbols[1:])
+    options = FileOptions(source.format)
+    atoms = read_file(path, known, labelled=False, options=options).atoms[-1]
     if unknown := sorted(set(atoms.symbols) - set(elements)):
         raise InputError(f"{path}: {', '.join(unknown)}: the potential is for {', '.join(elements)}")
     return atoms
@@ -244,12 +257,13 @@ def _stability(
 
 
 def _relaxed(task: Task) -> tuple[Crystal, str]:
-    """By the potential itself, or as it was, with the reason."""
+    """By the potential itself, or as it was, with the reason. Raises what is no failure of a
+    calculation, see failure_of."""
     calculator = SnapCalculator(task.potential, stds=False, lammps=task.lammps)
     try:
         return task.crystal.relaxed(calculator), ""
-    except (SnapALError, ValueError, ArithmeticError) as error:
-        return task.crystal, str(error)
+    except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
+        return task.crystal, failure_of(error)
     finally:
         calculator.close()
 

@@ -16,9 +16,11 @@ from snap_al.cli.options import (
     OutFolder,
     file_options,
     listed,
+    note,
     say,
     show_found,
     show_read,
+    show_remarks,
     show_tables,
     warn,
     working,
@@ -62,16 +64,11 @@ def fit(
     from snap_al.parallel import world
 
     comm = world()
-    warnings: list[str] = []
     with working(comm.rank) as report:
-        tables = fit_once(
-            source, out, comm, strict=strict, prior=prior, cache=cache, warn=warnings.append, report=report
-        )  # fmt: skip
+        tables = fit_once(source, out, comm, strict=strict, prior=prior, cache=cache, report=report)
     if comm.rank == 0:
         show_read(tables["read"])
-    for text in warnings:
-        warn(text)
-    if comm.rank == 0:
+        show_remarks(tables)
         show_tables(tables, as_json, everything)
 
 
@@ -100,7 +97,8 @@ def evaluate(
     said: list[str] = []
     with working(comm.rank) as report:
         table = actions.evaluate(
-            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append, report=report, warn=warn
+            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append,
+            report=report, warn=warn, note=note,
         )  # fmt: skip
     for text in said:
         say(text, err=True)
@@ -128,12 +126,21 @@ def predict(
     from snap_al.parallel import on_root, world
 
     comm, options = world(), file_options(labels, format)
-    said: list[str] = []
+    warnings: list[str] = []
+    counts: list[str] = []
+
+    def predicted() -> int:
+        return actions.predict(
+            folder, data, output, report, options, warnings.append, counts.append
+        )  # fmt: skip
+
     with working(comm.rank) as report:
-        n = on_root(comm, lambda: actions.predict(folder, data, output, report, options, said.append))
-    for text in said:
-        warn(text)
+        n = on_root(comm, predicted)
     if comm.rank == 0:
+        for text in counts:
+            say(text, err=True)
+        for text in warnings:
+            warn(text)
         say(f"wrote {n} configurations to {output}")
 
 
@@ -143,6 +150,7 @@ def select(
     output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
     number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
     strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
+    format: Format = None,
     cache: Annotated[
         bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
     ] = True,
@@ -155,9 +163,12 @@ def select(
     from snap_al.cli.selecting import select as choose
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
-        found = choose(config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report)
+        found = choose(
+            config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report,
+            options=options,
+        )  # fmt: skip
     if comm.rank != 0:
         return
     from snap_al.report.study_tables import selection_table
@@ -179,6 +190,7 @@ def learn(
     hold_out: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
     ] = 0.2,
+    format: Format = None,
     as_json: AsJson = False,
 ) -> None:
     """Learning curves of several strategies on a labelled pool.
@@ -188,13 +200,13 @@ def learn(
     from snap_al.cli.selecting import learn as study
     from snap_al.parallel import world
 
-    comm = world()
+    comm, options = world(), file_options(None, format)
     names = tuple(dict.fromkeys(listed(strategies)))
     quiet = as_json or comm.rank != 0
     with working(comm.rank) as report:
         found = study(
             config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-            say=lambda text: None if quiet else say(text), report=report,
+            say=lambda text: None if quiet else say(text), report=report, options=options,
         )  # fmt: skip
     if comm.rank != 0:
         return

@@ -56,7 +56,7 @@ def open_run(
     initial_state(config)
     inputs = on_root(comm, lambda: read_inputs(config))
     if comm.rank == 0:
-        for text in inputs.suspicious_labels:
+        for text in inputs.remarks.warnings:
             warn(text)
     with collectively(comm):
         # Each rank makes its own: a calculator need not be something that can travel.

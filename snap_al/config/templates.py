@@ -12,7 +12,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.readers import read_configurations
+from snap_al.data.readers import FileOptions, read_file
 from snap_al.errors import InputError
 
 MIN_ATOMS = 50
@@ -61,12 +61,17 @@ def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shell
     return Shells(float(distances[0]), round(cutoff, 2), tuple(round(s, 3) for s in inner))
 
 
-def config_for_structure(path: Path, *, dimers: bool, relative_to: Path) -> str:
+def config_for_structure(
+    path: Path, *, dimers: bool, relative_to: Path, options: FileOptions | None = None
+) -> str:  # fmt: skip
     """A commented config for one structure file: elements, cutoff from its neighbour shells, ZBL for close approach,
-    gentle strains and rattles to begin with. Raises InputError for a file that cannot be used."""
+    gentle strains and rattles to begin with. options: how to read it. Raises InputError for a file
+    that cannot be used."""
     from ase.data import chemical_symbols
 
-    configuration = read_configurations(path, tuple(chemical_symbols[1:]), labelled=False)[0]
+    known = tuple(chemical_symbols[1:])
+    configuration = read_file(path, known, labelled=False, options=options).configurations[0]
+    format = options and options.format
     if not all(configuration.pbc):
         raise InputError(
             f"{path}: a structure to explore from must be periodic in all directions; add vacuum and set pbc"
@@ -81,6 +86,8 @@ def config_for_structure(path: Path, *, dimers: bool, relative_to: Path) -> str:
     ]
     values = {
         "structure": json.dumps(_relative(path, relative_to)),
+        "on a line": f"\n      format: {format}" if format else "",
+        "in braces": f", format: {format}" if format else "",
         "elements": ", ".join(elements),
         "shells": ", ".join(f"{d:.2f}" for d in shells.distances),
         "rcutfac": f"{shells.cutoff}",

@@ -1,7 +1,9 @@
-"""How much of each file was read, and how many of its labels are used."""
+"""How much of each file was read, and how many of its labels are used. A file that stands in two
+entries of a config is counted in each."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -13,11 +15,12 @@ SetName = Literal["training", "test", "pool", "data"]
 
 @dataclass(frozen=True)
 class ReadCount:
-    """Of one file, or of one group of a FitSNAP deck.
+    """Of one file in one entry of a config, or of one group of a FitSNAP deck.
 
     frames: that the file has. energies and stresses: of how many frames they are used; forces: on
     how many atoms. Used is what has a label and a weight above zero. weightless: kinds with labels
-    of weight 0. unread: names that look like labels and were not read.
+    of weight 0. unread: names that look like labels and were not read. entry: of the config, such
+    as training.0; "" where a deck or the command line names the file.
     """
 
     set: SetName
@@ -28,17 +31,23 @@ class ReadCount:
     stresses: int = 0
     weightless: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    entry: str = ""
+    labels_used: bool = True
+    """False: of the file's frames nothing but the structures is used."""
 
     def described(self) -> list[str]:
         """The same as sentences."""
         used = f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses of {self.stresses}"
-        lines = [f"read {self.file} ({self.set}): {_counted(self.frames, 'frame')}; used: {used}"]
+        file = f"{self.file} ({self.entry or self.set})"
+        frames = f"read {file}: {_counted(self.frames, 'frame')}"
+        lines = [f"{frames}; used: {used}" if self.labels_used else frames]
         for kind in self.weightless:
             weight = {"energies": "eweight", "forces": "fweight", "stresses": "vweight"}[kind]
-            lines.append(f"{self.file}: has {kind}, which are not used: their weight, {weight}, is 0")
+            lines.append(f"{file}: has {kind}, which are not used: their weight, {weight}, is 0")
         if self.unread:
             lines.append(
-                f"{self.file}: not read, though they look like labels: {', '.join(map(_shown, self.unread))}; "
+                f"{file}: not read, though they look like labels: "
+                f"{', '.join(map(_shown, self.unread))}; "
                 "`labels:` in a config, `--labels` on the command line name what to read"
             )
         return lines
@@ -53,9 +62,11 @@ def count(
     frames: int,
     items: Iterable[LabelledConfiguration],
     unread: Sequence[str] = (),
+    entry: str = "",
 ) -> ReadCount:
-    """items: the configurations of the file that are used."""
-    used, weightless = {"energies": 0, "forces": 0, "stresses": 0}, {}
+    """items: the configurations of the file that are used, as this entry has them."""
+    used: Counter[str] = Counter()
+    weightless: dict[str, None] = {}
     for item in items:
         label, weights, core = item.configuration.label, item.weights, item.configuration.core
         atoms = len(item.configuration) if core is None else int(core.sum())
@@ -67,8 +78,11 @@ def count(
             if value is not None and weight > 0:
                 used[kind] += number
             elif value is not None:
-                weightless[kind] = True
-    return ReadCount(set, file, frames, **used, weightless=tuple(weightless), unread=tuple(unread))
+                weightless[kind] = None
+    return ReadCount(
+        set, file, frames, used["energies"], used["forces"], used["stresses"], tuple(weightless),
+        tuple(unread), entry,
+    )  # fmt: skip
 
 
 def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:
@@ -87,7 +101,8 @@ def without_left_out(
     found = []
     items = {name: list(content) for name, content in kept.items()}
     for c in counts:
-        now = count(c.set, c.file, c.frames, (i for i in items[c.set] if i.source == c.file), c.unread)
+        own = (i for i in items[c.set] if (i.source, i.entry) == (c.file, c.entry))
+        now = count(c.set, c.file, c.frames, own, c.unread, c.entry)
         found.append(replace(now, weightless=c.weightless))
     return tuple(found)
 

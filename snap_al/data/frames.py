@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,19 @@ from ase import Atoms
 
 from snap_al.data.extended_xyz import iterate_extended_xyz
 from snap_al.data.label_candidates import as_array
-from snap_al.data.open_text import open_text
+from snap_al.data.open_text import DAMAGED, compressed, open_text
+from snap_al.errors import InputError
 
-FRAME_MARKS = {"lammps-dump-text": r"ITEM: TIMESTEP", "vasp-xdatcar": r"Direct configuration"}
+FRAME_MARKS = {
+    "lammps-dump-text": r"ITEM: TIMESTEP",
+    "vasp-xdatcar": r"Direct configuration",
+    "gpaw-out": r"(?i:positions:)$",
+}
 """How each frame begins in formats whose readers drop a last frame that is cut off."""
+LAST_LINES = {"espresso-out": r"\s*JOB DONE\.", "gpaw-out": r""}
+"""Of text whose readers take what is there of a last frame: a line that follows the last frame of a
+run that came to its end, "" where programs write none."""
+SQLITE = b"SQLite format 3\0"
 
 
 def frames_marked(path: Path, format: str) -> int:
@@ -24,6 +34,44 @@ def frames_marked(path: Path, format: str) -> int:
     mark = re.compile(FRAME_MARKS[format])
     with open_text(path) as file:
         return sum(mark.match(line) is not None for line in file)
+
+
+def early_end(path: Path, format: str) -> str:
+    """How the file ends before its last frame is whole; "" where that cannot be told."""
+    if format == "db":
+        return _short_database(path)
+    if format not in LAST_LINES:
+        return ""
+    number, line, done = 0, "", False
+    last = re.compile(LAST_LINES[format])
+    try:
+        with open_text(path) as file:
+            for number, line in enumerate(file, 1):  # noqa: B007
+                done = bool(last.match(line)) or (done and "Program PWSCF" not in line)
+    except (*DAMAGED, OSError):
+        return ""  # reading says where
+    if not line.endswith("\n"):
+        return f"is cut off within line {number}"
+    return "" if done else f"is cut off after line {number}: its run did not come to its end"
+
+
+def _short_database(path: Path) -> str:
+    """SQLite reads a file that ends early as long as it needs none of the pages that are gone."""
+    with open(path, "rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(SQLITE):
+        return ""
+    page = int.from_bytes(header[16:18], "big")
+    size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+    if (found := path.stat().st_size) >= size:
+        return ""
+    return f"is cut off: it has {found} of {size} bytes"
+
+
+def all_but_the_last(frames: Iterator[Atoms]) -> Iterator[Atoms]:
+    """Of a file that is cut off: what there is of its last frame may be wrong."""
+    for before, _ in pairwise(frames):
+        yield before
 
 
 def iterate_frames(path: Path, format: str, labelled: bool) -> Iterator[Atoms]:
@@ -43,6 +91,8 @@ def iterate_frames(path: Path, format: str, labelled: bool) -> Iterator[Atoms]:
 
 def _database(path: Path, format: str) -> Iterator[Atoms]:
     """Without ASE's lock file: one that a killed writer left is waited for without end."""
+    if compressed(path):
+        raise InputError(f"{path}: ASE reads no compressed database; decompress it first")
     import ase.db  # late: it is slow to import
 
     connect: Callable[..., Any] = ase.db.connect

@@ -25,6 +25,8 @@ class LabelledConfiguration:
     damping: Damping | None = None
     source: str = ""
     """The file that it was read from."""
+    entry: str = ""
+    """The config's entry that named that file, such as training.0; "" where none did."""
 
 
 class Weighting:

@@ -24,6 +24,12 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, UnicodeDecode
 """What reading a compressed file raises that was cut off or damaged."""
 
 
+def compressed(path: Path) -> bool:
+    """Whether its first bytes are of gzip, bzip2 or xz."""
+    with open(require_regular_file(path), "rb") as file:
+        return file.read(6).startswith(tuple(_OPENERS))
+
+
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """What the file holds, decompressed if need be (gzip, bzip2 or xz, under any name). Raises

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from snap_al.data.configuration import Configuration, check_configuration, check_label
 from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
-from snap_al.data.frames import frames_marked, iterate_frames
+from snap_al.data.frames import all_but_the_last, early_end, frames_marked, iterate_frames
 from snap_al.data.label_candidates import candidates
 from snap_al.data.label_families import require_key_somewhere, require_one_family
 from snap_al.data.label_names import LabelKeys
@@ -51,6 +51,11 @@ def _known_format(name: str) -> str:
 FileFormat = Annotated[str, AfterValidator(_known_format)]
 """ASE's name of a file format, such as extxyz or vasp-out."""
 FITSNAP = "fitsnap-json"
+NAME_THE_FORMAT = (
+    "name its format, such as extxyz or vasp-out, with `format:` in a config or `--format` on the "
+    "command line, or write it as extended XYZ"
+)
+"""What to do about a file whose type is not found out."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +189,10 @@ class _Reading:
         from ase.io.formats import UnknownFileTypeError, filetype  # late: it is slow to import
 
         try:
-            return filetype(str(self._path))
-        except UnknownFileTypeError as error:
-            raise InputError(
-                f"{self._path}: ASE cannot read it: {error}; name its format with `format:`, such as extxyz or vasp-out"
-            ) from error
+            return _known_format(filetype(str(self._path)))
+        except (UnknownFileTypeError, ValueError) as error:
+            unknown = "ASE cannot read it, a file of unknown type"
+            raise InputError(f"{self._path}: {unknown}; {NAME_THE_FORMAT}") from error
         except Exception as error:
             raise InputError(f"{self._path}: ASE cannot read it: {type(error).__name__}: {error}") from error
 
@@ -240,16 +244,23 @@ class _Reading:
             if format in ("vasp-out", "vasp-xml"):
                 yield from self._vasp_steps(format)
                 return
-            for number, atoms in enumerate(iterate_frames(self._path, format, self._labelled)):
+            end = early_end(self._path, format)
+            frames = iterate_frames(self._path, format, self._labelled)
+            for number, atoms in enumerate(all_but_the_last(frames) if end else frames):
                 self._found.frames += 1
                 yield f"{self._path}, frame {number}", atoms
-            if (count := frames_marked(self._path, format)) > (n := self._found.frames):
+            if end:
+                self._stop(f"{self._path}, frame {self._found.frames}: {end}")
+            elif (count := frames_marked(self._path, format)) > (n := self._found.frames):
                 self._stop(f"{self._path}, frame {n}: is cut off; ASE reads {n} of {count} frames")
         except InputError as error:
             self._stop(str(error))
         except Exception as error:  # noqa: BLE001  ASE's readers raise anything
             after = f", after frame {self._found.frames - 1}" if self._found.frames else ""
-            self._stop(f"{self._path}{after}: ASE cannot read it: {type(error).__name__}: {error}")
+            why = f"ASE cannot read it: {type(error).__name__}: {error}"
+            if not self._found.frames and self._options.format is None:
+                why += f"; it seems to be {format}, and if it is not, {NAME_THE_FORMAT}"
+            self._stop(f"{self._path}{after}: {why}")
 
     def _vasp_steps(self, format: Any) -> Iterator[tuple[str, Atoms]]:
         steps = read_vasp(self._path, format)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from snap_al.data.configuration import Configuration, Label
-from snap_al.data.readers import ConfigPath, read_configurations
+from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, read_file
 from snap_al.errors import InputError
 
 Range = tuple[float, float]
@@ -23,13 +23,17 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
     """A structure file, repeated along its cell vectors."""
 
     structure: ConfigPath
+    format: FileFormat | None = None
+    """ASE's name of the file's format; found out from name and content when not given."""
     supercell: tuple[int, int, int] = (1, 1, 1)
 
     def read(self, elements: tuple[str, ...]) -> list[Configuration]:
         """Every frame of the file. Raises InputError."""
         if min(self.supercell) < 1:
             raise InputError(f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers from 1")
-        frames = read_configurations(self.structure, elements, labelled=False)
+        options = FileOptions(self.format)
+        found = read_file(self.structure, elements, labelled=False, options=options)
+        frames = found.configurations
         if (atoms := max(map(len, frames)) * math.prod(self.supercell)) > MOST_ATOMS:
             raise InputError(
                 f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; {MOST_ATOMS:,} at most"

@@ -228,7 +228,8 @@ class DescriptorEngine:
             )  # fmt: skip
         except LammpsError as error:
             session.close()
-            raise InputError(f"reference potential: {error}") from error
+            places = self._reference.looked_for(str(error))
+            raise InputError(f"reference potential: {error}{places}") from error
         self._session = session
         return session
 

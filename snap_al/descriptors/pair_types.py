@@ -57,14 +57,18 @@ def _type_of(name: str, elements: Sequence[str], line: str) -> str:
     return str(elements.index(name) + 1)
 
 
-def check_elements(coefficients: Iterable[Coefficient], elements: Sequence[str]) -> None:
-    """Raises InputError for a line that is for another element than its type is."""
+def check_elements(
+    coefficients: Iterable[Coefficient], elements: Sequence[str],
+    folders: Sequence[Path] = (Path(),),
+) -> None:  # fmt: skip
+    """Raises InputError for a line that is for another element than its type is. folders: where
+    files are looked for, before LAMMPS' own."""
     lines = list(coefficients)
     for types, style, arguments in lines:
         if _plain(style) in LISTS_ELEMENTS:
             _check_list(types, style, arguments, elements)
         elif _plain(style) == "eam":
-            _check_eam(types, style, arguments, elements)
+            _check_eam(types, style, arguments, elements, folders)
     _check_charges(lines, elements)
 
 
@@ -107,9 +111,11 @@ def _check_list(types: str, style: str, arguments: str, elements: Sequence[str])
         )
 
 
-def _check_eam(types: str, style: str, arguments: str, elements: Sequence[str]) -> None:
+def _check_eam(
+    types: str, style: str, arguments: str, elements: Sequence[str], folders: Sequence[Path]
+) -> None:  # fmt: skip
     """The second line of such a file begins with an atomic number."""
-    path = _found(arguments.split()[-1]) if arguments.split() else None
+    path = _found(arguments.split()[-1], folders) if arguments.split() else None
     if path is None:
         return
     with require_regular_file(path).open(encoding="utf-8", errors="replace") as file:
@@ -133,10 +139,11 @@ def _contradiction(line: Coefficient, said: str, expected: str, elements: Sequen
     )
 
 
-def _found(name: str) -> Path | None:
-    """Where LAMMPS would read a potential file from."""
-    folders = [".", *os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)]
-    return next((path for folder in folders if folder and (path := Path(folder) / name).is_file()), None)
+def _found(name: str, folders: Sequence[Path]) -> Path | None:
+    """Where a potential file is read from."""
+    shipped = os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)
+    places = [*folders, *(Path(folder) for folder in shipped if folder)]
+    return next((path for folder in places if (path := folder / name).is_file()), None)
 
 
 def _plain(style: str) -> str:

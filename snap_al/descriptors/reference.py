@@ -6,6 +6,7 @@ descriptors' and the fitted potential's own styles are added.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,15 +35,16 @@ class ReferencePotential:
     """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each pair_coeff.
 
     fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no forces on atoms; for
-    descriptors only, since an MD script has its own. folder: where files that pair_coeff names lie, or None for the working
-    directory and LAMMPS' own. Whatever it holds has passed the checks of allowed.py. Raises InputError.
+    descriptors only, since an MD script has its own. folders: where files that pair_coeff names are
+    looked for, in this order; then in LAMMPS' own. Whatever it holds has passed the checks of
+    allowed.py. Raises InputError.
     """
 
     styles: tuple[str, ...] = ()
     coefficients: tuple[tuple[str, str, str], ...] = ()
     atom_style: str = "atomic"
     fixes: tuple[str, ...] = ()
-    folder: Path | None = field(default=None, compare=False, repr=False)
+    folders: tuple[Path, ...] = field(default=(Path(),), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for style in self.styles:
@@ -68,7 +70,8 @@ class ReferencePotential:
             if text != " ".join(text.split()):
                 raise InputError(f"reference: {text!r}: expected words with single spaces between them")
         coefficients = tuple((row[0], row[1], row[2]) for row in rows)
-        found = cls(tuple(stored["styles"]), coefficients, stored["atom_style"], tuple(stored["fixes"]), folder)
+        styles, fixes = tuple(stored["styles"]), tuple(stored["fixes"])
+        found = cls(styles, coefficients, stored["atom_style"], fixes, (folder,))
         for style in found.styles:
             check_stays_inside(style.split()[1:], f"pair_style {style}")
         for types, style, arguments in coefficients:
@@ -93,15 +96,17 @@ class ReferencePotential:
         return replace(self, coefficients=coefficients)
 
     @classmethod
-    def parse(cls, lines: list[str], elements: Sequence[str] = ()) -> ReferencePotential:
+    def parse(
+        cls, lines: list[str], elements: Sequence[str] = (), folders: Sequence[Path] = (Path(),)
+    ) -> ReferencePotential:  # fmt: skip
         """From `pair_style`, `pair_coeff`, `atom_style` and `fix … nve/spin` lines.
 
         elements: of types 1, 2, …; lines may then name them in place of types. Raises InputError for anything else, for
         units not metal, and for a line that is for another element than its type is.
         """
-        found = cls._parsed(lines, elements)
+        found = replace(cls._parsed(lines, elements), folders=tuple(dict.fromkeys(folders)))
         if elements:
-            check_elements(found.coefficients, elements)
+            check_elements(found.coefficients, elements, found.folders)
         return found
 
     @classmethod
@@ -166,13 +171,35 @@ class ReferencePotential:
 
     def files(self) -> list[Path]:
         """The files that pair_coeff lines name: tabulated, EAM and other parameters."""
-        words = dict.fromkeys(w for _, _, arguments in self.coefficients for w in arguments.split())
-        return [path for word in words if (path := self._file(word)) is not None]
+        return list(self.named_files().values())
+
+    def named_files(self) -> dict[str, Path]:
+        """The same by the words that lines name them with."""
+        return {word: path for word in self._words() if (path := self._file(word)) is not None}
+
+    def looked_for(self, message: str) -> str:
+        """Where the files that LAMMPS could not open were looked for; "" for another error."""
+        missing = [
+            word for word in self._words()
+            if may_name_a_file(word) and word in message and self._file(word) is None
+        ]  # fmt: skip
+        if not missing or "cannot open" not in message.lower():
+            return ""
+        places = [str(folder.absolute()) for folder in self.folders]
+        shipped = os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)
+        everywhere = ", ".join([*places, *filter(None, shipped)])
+        return f". {', '.join(missing)}: looked for in {everywhere}"
+
+    def _words(self) -> list[str]:
+        words = (w for _, _, arguments in self.coefficients for w in arguments.split())
+        return list(dict.fromkeys(words))
 
     def _file(self, word: str) -> Path | None:
         """The file that an argument of pair_coeff names, unless that is one of LAMMPS' own."""
-        path = Path(word) if self.folder is None else self.folder / word
-        return path if may_name_a_file(word) and path.is_file() else None
+        if not may_name_a_file(word):
+            return None
+        places = (folder / word for folder in self.folders)
+        return next((path for path in places if path.is_file()), None)
 
     def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
         """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
@@ -227,7 +254,7 @@ class ReferencePotential:
             tuple(s for s in self.styles if s.split()[0] != "zero"),
             tuple(c for c in self.coefficients if c[1] != "zero"),
             self.atom_style,
-            folder=self.folder,
+            folders=self.folders,
         )
         return others.commands((f"zero {cutoff!r}", ("",)), name_of=name_of)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data import Configuration, LabelledConfiguration, Weighting
-from snap_al.data.storage import write_atomically
+from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.descriptors import ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fitsnap.json_files import write_json
@@ -35,7 +35,8 @@ def export(
     items: Sequence[LabelledConfiguration], settings: SnapSettings, reference: ReferencePotential, folder: Path,
     eshift: Mapping[str, float] | None = None,
 ) -> Path:  # fmt: skip
-    """Writes JSON/<group>/*.json and export.in into `folder`, replacing what is there. Returns the deck's path.
+    """Writes JSON/<group>/*.json, export.in, and the files that the reference potential names into
+    `folder`, replacing what is there. Returns the deck's path.
 
     eshift: eV per atom of an element, for the deck's [ESHIFT]. A group's weights are the means of those that its rows have
     here. Energies are those of the labels: constants are fitted unless bzeroflag is set. Raises InputError for labels without energy or forces, which FitSNAP needs, and for an
@@ -61,7 +62,10 @@ def export(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(write_json(_right_handed(item.configuration)), encoding="utf-8")
     stress = all(item.configuration.label.stress is not None for item in items)
-    write_atomically(deck, _deck(groups, settings, reference, stress, eshift or {}))
+    for path in reference.files():
+        if (folder / path.name).resolve() != path.resolve():
+            write_atomically(folder / path.name, require_regular_file(path).read_bytes())
+    write_atomically(deck, _deck(groups, settings, reference.beside(), stress, eshift or {}))
     return deck
 
 

@@ -111,6 +111,21 @@ class FreeConstants:
             ).on_all_ranks()
 
 
+def require_energies_met(
+    matrix: DesignMatrix, slabs: Sequence[Rows], posterior: Posterior, comm: Communicator
+) -> None:  # fmt: skip
+    """Of a fit to all rows of the matrix: raises InputError on all ranks where the model has no
+    constants and needs them, see FreeConstants.
+
+    slabs: this rank's rows. Collective.
+    """
+    if matrix.columns.has_constant:
+        return
+    residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
+    free = FreeConstants.of(matrix, slabs, comm)
+    free.require_energies_met(matrix, slabs, residuals, posterior, comm)
+
+
 def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bool_], Array]:
     """Which rows are fitted energies, and (k, e) their compositions times weight."""
     here = rows.mask & (rows.index["kind"] == Kind.ENERGY)

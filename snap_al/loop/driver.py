@@ -9,12 +9,13 @@ The state comes from the journal alone, so a run that was killed anywhere goes o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError, RunError
@@ -76,20 +77,24 @@ class Driver:
             limit, root = self._config.memory_gb, self._directory.root
             disk = matrix_folder(given, source.columns, limit and limit * 1e9, root, self._comm)
             training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean, disk)
-            training.add(self._inputs.training, report=self._report)
+            found = training.add(self._inputs.training, report=self._report)
             test = TestSet(source, self._comm, disk)
-            test.add(self._inputs.test, report=self._report)
-            opened: Event = {
-                "event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size,
-                "notes": list(self._inputs.notes),
-            }  # fmt: skip
-            self._record(opened)
+            found += test.add(self._inputs.test, report=self._report)
+            self._record(self._opened(found))
             if not self._state.started:
                 self._start()
             reason = self._loop(training, test, source, engine)
             self._finish(training, test, reason)
         failed_run(self._state)
         return self._state
+
+    def _opened(self, warnings: Sequence[str]) -> Event:
+        """With what is to be said of the labels to begin with. warnings: of their rows."""
+        remarks = self._inputs.remarks + Remarks(tuple(warnings))
+        return {
+            "event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size,
+            **remarks.as_json(),
+        }  # fmt: skip
 
     def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine) -> str:
         """Until there is a reason to stop."""

@@ -25,6 +25,9 @@ class _Event(BaseModel, extra="allow", strict=True):
 class _Opened(_Event):
     event: Literal["opened"]
     ranks: Count
+    warnings: list[str] = []
+    """Of the labels that the run begins with; journals of earlier versions have none."""
+    notes: list[str] = []
 
 
 class _Started(_Event):

@@ -16,6 +16,7 @@ from snap_al.data.configuration import Configuration, shifted
 from snap_al.data.counts import ReadCount, SetName, by_source, count
 from snap_al.data.label_checks import LabelFinding, check_labels
 from snap_al.data.readers import read_file
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
@@ -48,14 +49,9 @@ class RunInputs:
     findings: tuple[LabelFinding, ...] = ()
 
     @property
-    def suspicious_labels(self) -> list[str]:
-        """A sentence for each thing that is wrong with labels: warnings."""
-        return [str(f) for f in self.findings if f.problem != "unknown"]
-
-    @property
-    def unchecked_labels(self) -> list[str]:
-        """What could not be told: no fault."""
-        return [str(f) for f in self.findings if f.problem == "unknown"]
+    def remarks(self) -> Remarks:
+        """What is wrong with labels, and notes."""
+        return Remarks(notes=self.notes) + Remarks.of(self.findings)
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
@@ -65,16 +61,22 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     travels.
     """
     elements = config.descriptor.elements
-    given, left_out = ([], []) if config.fitsnap is None else scrape(read_deck(config.fitsnap), strict=strict)
+    deck = None if config.fitsnap is None else read_deck(config.fitsnap)
+    given, left_out = ([], []) if deck is None else scrape(deck, strict=strict)
     files = _Files(config, strict, left_out)
-    training = [item for source in config.training for item in files.items("training", source, source)]
+    training = [
+        item for n, s in enumerate(config.training) for item in files.items("training", n, s, s)
+    ]  # fmt: skip
     weighted = TrainingSource(path=Path(), eweight=1, fweight=1, vweight=1)
-    test = [item for source in config.test for item in files.items("test", source, weighted)]
+    test = [
+        item for n, s in enumerate(config.test) for item in files.items("test", n, s, weighted)
+    ]  # fmt: skip
     sets: dict[SetName, list[LabelledConfiguration]] = {
         "training": [item for item in given if not item.testing],
         "test": [item for item in given if item.testing],
     }
-    reference = ReferencePotential.parse(list(config.reference), elements)
+    lines, folders = list(config.reference), config.reference_folders
+    reference = ReferencePotential.parse(lines, elements, folders)
     check_beside(reference)
     inputs = RunInputs(
         reference=reference,
@@ -86,18 +88,24 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
         left_out=tuple(left_out),
         read=(*by_source("training", sets["training"]), *by_source("test", sets["test"]), *files.counts),
         digests={},
-        notes=() if config.prior_mean is None else tuple(filter(None, [not_compared(config.prior_mean)])),
+        notes=(*(deck.notes if deck else ()), *_not_compared(config.prior_mean)),
         findings=_findings(config, given, [*training, *test]) if checked else (),
     )
     if len(inputs.start) > config.stop.max_labels:
         raise InputError(
             f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
         )
-    for where, path in (_files(config) | {f"reference file {p}": p for p in reference.files()}).items():
+    named = {f"reference file {word}": path for word, path in reference.named_files().items()}
+    for where, path in (_files(config) | named).items():
         inputs.digests[where] = _digest_of_file(path)
     if given:
         inputs.digests["fitsnap, its training set"] = _digest(given)
     return inputs
+
+
+def _not_compared(prior_mean: Path | None) -> list[str]:
+    """What the prior's file leaves open, if anything."""
+    return [] if prior_mean is None else [text for text in [not_compared(prior_mean)] if text]
 
 
 def _findings(
@@ -129,8 +137,11 @@ class _Files:
         self._config, self._strict, self._left_out = config, strict, left_out
         self.counts: list[ReadCount] = []
 
-    def items(self, set: SetName, source: LabelledFile, weighted: TrainingSource) -> list[LabelledConfiguration]:
-        """With the weights and damping of `weighted`. Raises InputError."""
+    def items(
+        self, set: SetName, number: int, source: LabelledFile, weighted: TrainingSource
+    ) -> list[LabelledConfiguration]:  # fmt: skip
+        """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
+        entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
         found = read_file(source.path, elements, labelled=True, options=source.options, lenient=not self._strict)
         self._left_out += found.left_out
@@ -138,10 +149,11 @@ class _Files:
             LabelledConfiguration(
                 c.labelled(shifted(c.label, c.species, self._config.eshift)), weighted.weights,
                 source.group or c.group or source.path.stem, weighted.damping, str(source.path),
+                entry,
             )
             for c in found.configurations
         ]  # fmt: skip
-        self.counts.append(count(set, str(source.path), found.frames, items, found.unread))
+        self.counts.append(count(set, str(source.path), found.frames, items, found.unread, entry))
         return items
 
 

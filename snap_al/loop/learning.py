@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
 from snap_al.fit import Posterior, fit_blocks
+from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, cost_of
 from snap_al.loop.settings import RunConfig
@@ -66,8 +67,11 @@ class Learner:
         self._candidates, self._fitted = Candidates(as_candidates(pool, costs), everyone, comm), as_labelled(pool)
 
     def full(self) -> dict[str, float]:
-        """The errors with the whole pool labelled."""
-        return self._errors(self._fit(np.arange(len(self._numbers)), self._config))
+        """The errors with the whole pool labelled. Raises InputError where its energies cannot be
+        met."""
+        posterior = self._fit(np.arange(len(self._numbers)), self._config)
+        require_energies_met(self._pool, self._pool.slabs(), posterior, self._comm)
+        return self._errors(posterior)
 
     def curve(
         self, strategy: Strategy, seed: int, study: Study, report: Callable[[int], None] = lambda n: None

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
 
 from snap_al.data.label_names import LabelKeys
 from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, LabelUnits
@@ -152,7 +160,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     reference: tuple[str, ...] = ()
     """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of pair_coeff have types, numbered as in
     descriptor.elements, or names of elements: `pair_coeff Cu Au 29 79`. Lines that are for another element than their type is are
-    refused; charges of zbl may differ from atomic numbers by less than 0.5."""
+    refused; charges of zbl may differ from atomic numbers by less than 0.5. Files are looked for
+    beside the config, beside its deck, in the working directory, and among LAMMPS' own."""
     training: tuple[TrainingSource, ...] = ()
     test: Annotated[tuple[LabelledFile, ...], BeforeValidator(_as_files)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on: paths, or entries as in
@@ -176,6 +185,20 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """Keep descriptors in the output folder: what was computed once is not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)
     """A design matrix larger than this, on one machine, is kept in files; when not given, larger than what is free."""
+
+    _folder: Path = PrivateAttr(default=Path())
+    """Of the config file."""
+
+    @model_validator(mode="after")
+    def _beside(self, info: ValidationInfo) -> RunConfig:
+        self._folder = Path((info.context or {}).get("folder", ""))  # type: ignore[misc]  # private
+        return self
+
+    @property
+    def reference_folders(self) -> tuple[Path, ...]:
+        """Where files of `reference` are looked for, before LAMMPS' own."""
+        deck = () if self.fitsnap is None else (self.fitsnap.parent,)
+        return (self._folder, *deck, Path())
 
     @model_validator(mode="after")
     def _options_apply(self) -> RunConfig:

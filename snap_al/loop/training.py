@@ -15,7 +15,7 @@ from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, square_root, triangle_of
-from snap_al.loop.compositions import FreeConstants, atom_reference
+from snap_al.loop.compositions import FreeConstants, atom_reference, require_energies_met
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
 from snap_al.parallel import Communicator, collectively, combined_triangle, sum_rows
@@ -108,10 +108,7 @@ class TrainingSet:
                 constants=constants,
                 comm=comm,
             )
-        if not self.matrix.columns.has_constant:
-            residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
-            free = FreeConstants.of(self.matrix, slabs, comm)
-            free.require_energies_met(self.matrix, slabs, residuals, posterior, comm)
+        require_energies_met(self.matrix, slabs, posterior, comm)
         last = sorted(self.matrix.items)[-MOST_LOOKED_AT:]
         return self._with_atoms(posterior, atom_reference(self.matrix, slabs, comm), last)
 

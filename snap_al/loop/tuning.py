@@ -31,7 +31,8 @@ from snap_al.descriptors import (
     row_source,
 )
 from snap_al.errors import InputError
-from snap_al.fit import LeftOut, left_out
+from snap_al.fit import FitSettings, LeftOut, fit_blocks, left_out
+from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, on_root, sum_rows
 from snap_al.progress import Report, silent
@@ -110,8 +111,12 @@ class Tuner:
         """What was left out, and why, in the order in which it was met."""
 
     def grid(self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]) -> list[Scored]:
-        """Every pair of them; descriptors are computed once for each cutoff, with the largest twojmax."""
-        found = []
+        """Every pair of them; descriptors are computed once for each cutoff, with the largest
+        twojmax.
+
+        Raises InputError where no energy can be met, see FreeConstants.
+        """
+        found: list[Scored] = []
         for cutoff in rcutfac:
             largest = _with(base, rcutfac=cutoff, twojmax=max(twojmax))
             with DescriptorEngine(largest, self._reference, self._lammps) as engine:
@@ -119,8 +124,21 @@ class Tuner:
                 for two in sorted(twojmax):
                     wanted = _with(base, rcutfac=cutoff, twojmax=two)
                     matrix = self._matrix(Subset(source, largest, wanted), wanted)
+                    if cutoff == rcutfac[0] and wanted == largest:
+                        self._require_energies_met(matrix)
                     found.append(self._scored(wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"))
         return found
+
+    def _require_energies_met(self, matrix: DesignMatrix) -> None:
+        """By a fit of its own, since candidates are scored on folds alone."""
+        if matrix.columns.has_constant:
+            return
+        slabs, constants = matrix.slabs(), matrix.columns.constants
+        blocks, settings = [block_of(rows) for rows in slabs], FitSettings(posterior="bayes")
+        posterior, _ = fit_blocks(
+            blocks, settings, constants=constants, with_errors=False, comm=self._comm
+        )  # fmt: skip
+        require_energies_met(matrix, slabs, posterior, self._comm)
 
     def elements(self, best: Scored) -> list[Scored]:
         """Radius and weight of each element but the first, one after another, each time from the best so far."""

@@ -41,6 +41,7 @@ def write_page(record: Record, figures: Figures) -> Path:
         name=name, name_in_shell=shlex.quote(name), name_in_python=repr(name), version=__version__, written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=_headline(record, summary), what=_what(record), summary=summary, errors=_errors(record),
         figures=_svgs(figures),
+        remarks=record.remarks,
         frames=frames, frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")), script=Markup((HERE / "structures.js").read_text(encoding="utf-8")),
         validation=record.validation, validation_figures=_svgs(validation_figures(record.validation or {})), files=_files(record), stem=record.stem,
         elements=[] if record.potential is None else record.potential.settings.elements,

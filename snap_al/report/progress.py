@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -79,8 +79,12 @@ def doing(state: RunState) -> str:
 class Progress:
     """A run's observer on rank 0. Use as a context manager."""
 
-    def __init__(self, log: Path, console: Console) -> None:
-        self._console = console
+    def __init__(
+        self, log: Path, console: Console, warn: Callable[[str], None] = lambda text: None
+    ) -> None:  # fmt: skip
+        """warn: shows a warning; not on the console, which may be quiet."""
+        self._console, self._warn = console, warn
+        self._warned: set[str] = set()
         self._log = log
         self._doing = "starting"
         self._status = console.status("starting") if console.is_terminal else None
@@ -105,9 +109,18 @@ class Progress:
         line = describe(event)
         if line:
             self.say(line)
+        for text in event.get("warnings", ()):
+            self.warn(text)
+            self._write(logging.WARNING, f"warning: {text}")
         if self._status is not None:
             self._doing = doing(state)
             self._status.update(self._doing)
+
+    def warn(self, text: str) -> None:
+        """Shows a warning, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
 
     def say(self, line: str) -> None:
         """A line on the console and in the log."""

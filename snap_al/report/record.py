@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
+from snap_al.data.remarks import Remarks
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.potential import FittedPotential
 from snap_al.report.summary import segments
@@ -75,7 +76,7 @@ class Predictions:
 @dataclass(frozen=True)
 class Record:
     """tables: errors and calibration by name of the set. config, state: None of a fit, and no events. validation: what `snap-al
-    validate` left, if it did."""
+    validate` left, if it did. remarks: of the labels that it began with."""
 
     folder: Path
     stem: str
@@ -86,6 +87,7 @@ class Record:
     state: RunState | None = None
     events: tuple[Event, ...] = ()
     validation: dict[str, Any] | None = None
+    remarks: Remarks = field(default_factory=Remarks)
 
     @property
     def directory(self) -> RunDirectory:

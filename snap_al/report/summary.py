@@ -11,13 +11,18 @@ from snap_al.data.storage import write_atomically
 from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limited
 
 Summary = dict[str, Any]
-OF_METRICS = ("labels", "rejected", "stopped", "model_limited", "wall_seconds", "label_core_seconds")
+OF_METRICS = (
+    "labels", "rejected", "stopped", "model_limited", "wall_seconds", "label_core_seconds",
+    "warnings", "notes",
+)  # fmt: skip
 
 
 def summarise(events: list[Event], state: RunState) -> Summary:
-    """labels, their cost and failures, fits, stopped, walkers, learning curve, wall seconds by part, and the last fit's table."""
+    """labels, their cost and failures, fits, stopped, walkers, learning curve, wall seconds by
+    part, the last fit's table, and the last session's warnings and notes."""
     fits = [e for e in events if e["event"] == "fitted"]
     asked = [e for e in events if e["event"] in ("labelled", "rejected")]
+    opened: Event = next((e for e in reversed(events) if e["event"] == "opened"), {})
     return {
         "labels": len(state.labelled),
         "rejected": state.rejections,
@@ -29,6 +34,8 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "tolerance_ev_per_a": state.tolerance,
         "wall_seconds": wall_seconds(events),
         "label_core_seconds": sum(e.get("core_seconds", e["seconds"]) for e in asked),
+        "warnings": opened.get("warnings", []),
+        "notes": opened.get("notes", []),
         "failures": [{"job": e.get("job", ""), "reason": e["reason"]} for e in asked if e["event"] == "rejected"],
         "walkers": [
             {

@@ -3,9 +3,14 @@
 from snap_al.validation.crystal import Crystal, NotConvergedError, crystal_of, element_crystal
 from snap_al.validation.curves import Curve, approach, compression, dimers
 from snap_al.validation.dynamics import Trajectory, failed_check, npt, nve
+from snap_al.validation.failures import failure_of
 from snap_al.validation.labeler import LabelCalculator
 from snap_al.validation.materials import Materials, Property, measure, names_of
 from snap_al.validation.properties import PROPERTIES, Quantity
 from snap_al.validation.slabs import Slab, slab
 
-__all__ = ["PROPERTIES", "Crystal", "Curve", "LabelCalculator", "Materials", "NotConvergedError", "Property", "Quantity", "Slab", "Trajectory", "approach", "compression", "crystal_of", "dimers", "element_crystal", "failed_check", "measure", "names_of", "npt", "nve", "slab"]  # fmt: skip
+__all__ = [
+    "PROPERTIES", "Crystal", "Curve", "LabelCalculator", "Materials", "NotConvergedError",
+    "Property", "Quantity", "Slab", "Trajectory", "approach", "compression", "crystal_of", "dimers",
+    "element_crystal", "failed_check", "failure_of", "measure", "names_of", "npt", "nve", "slab",
+]  # fmt: skip

@@ -21,6 +21,7 @@ from snap_al.descriptors import DescriptorEngine, Kind
 from snap_al.fit import row_std
 from snap_al.potential import FittedPotential
 from snap_al.validation.crystal import Crystal, neighbour_of_first, with_calculator
+from snap_al.validation.failures import failure_of
 
 Array = NDArray[np.float64]
 NEAREST, POINTS = 0.35, 40
@@ -191,13 +192,15 @@ def _pressures(potential: FittedPotential, engine: DescriptorEngine, frames: lis
 
 
 def _labels(labeler: Calculator, frames: list[Atoms]) -> list[dict[str, Array]]:
-    """Nothing of a frame that the labeler fails at."""
+    """Nothing of a frame that the labeler fails at: two atoms on top of each other are beyond many
+    codes. Raises what is no failure of a calculation, see failure_of."""
     found = []
     for atoms in frames:
         trial = with_calculator(atoms, labeler)
         try:
             trial.get_potential_energy()
             found.append(dict(labeler.results))
-        except Exception:  # noqa: BLE001  two atoms on top of each other are beyond many codes
+        except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
+            failure_of(error)
             found.append({})
     return found

@@ -20,6 +20,7 @@ from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
 from snap_al.sessions import LammpsSettings
 from snap_al.validation.crystal import Crystal
+from snap_al.validation.failures import failure_of
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
 
 MEAN, LABELER = -1, -2
@@ -74,7 +75,8 @@ def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
             raise InputError(
                 f"--only {name}: of a compound it depends on chemical potentials, and is computed for elements alone"
             )
-    return list(only) or [name for name in PROPERTIES if crystal.is_element or name not in OF_ELEMENTS]
+    everything = [n for n in PROPERTIES if crystal.is_element or n not in OF_ELEMENTS]
+    return list(dict.fromkeys(only)) or everything
 
 
 def measure(
@@ -106,20 +108,21 @@ def measure(
 
 
 def _computed(calculator: Calculator, crystal: Crystal, names: Sequence[str]) -> tuple[list[Quantity], list[str]]:
-    """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at all."""
+    """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at
+    all. Raises what is no failure of a calculation, see failure_of."""
     found: list[Quantity] = []
     problems: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             relaxed = crystal.relaxed(calculator)
-        except Exception as error:  # noqa: BLE001  calculators and optimisers raise what they like
-            return [], [f"{type(error).__name__}: {error}"]
+        except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
+            return [], [failure_of(error)]
         for name in names:
             try:
                 found += [q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)]
             except Exception as error:  # noqa: BLE001
-                problems.append(f"{name}: {type(error).__name__}: {error}")
+                problems.append(f"{name}: {failure_of(error)}")
     return found, problems
 
 

@@ -14,6 +14,7 @@ from snap_al.loop.events import check_event
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled
+from snap_al.report.summary import metrics, summarise
 
 EVENTS = [
     {"event": "opened", "ranks": 1},
@@ -281,3 +282,22 @@ def test_a_halted_run_asks_for_all_again():
     state = state.apply({"event": "halted", "reason": "broken"})
     assert [q.key for q in state.pending] == ["k0", "k1", "k2"]
     assert state.unchosen == ()
+
+
+def test_what_was_said_of_labels_is_in_the_summary(tmp_path):
+    """Of the last session; a journal of an earlier version says nothing."""
+    opened = {"event": "opened", "ranks": 1}
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append(opened)
+    before = summarise(read_events(tmp_path / "journal.jsonl"), state())
+    assert (before["warnings"], before["notes"]) == ([], [])
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append({**opened, "warnings": ["a: other sign"], "notes": ["b: not checked"]})
+        journal.append({**opened, "warnings": ["c: other sign"], "notes": []})
+    now = metrics(summarise(read_events(tmp_path / "journal.jsonl"), state()))
+    assert (now["warnings"], now["notes"]) == (["c: other sign"], [])
+
+
+def test_warnings_that_are_no_texts_are_damage():
+    with pytest.raises(ValueError, match="warnings"):
+        check_event({"event": "opened", "ranks": 1, "time": 0.0, "warnings": [1]})

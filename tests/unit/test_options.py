@@ -260,7 +260,7 @@ def test_a_config_says_what_does_not_apply(tmp_path, content, said):
 def test_what_applies_is_taken(tmp_path, content):
     """Written out, it can be read again: in full, but for stages, where what is not given comes from `explore`."""
     config = validate_config({**CONFIG, **content}, tmp_path / "run.yaml")
-    context = {"strategies": [config.query.strategy]}
+    context = {"strategies": [config.query.strategy], "folder": tmp_path.resolve()}
     for written in [config.model_dump(exclude_unset=True), *([] if config.explore else [config.model_dump()])]:
         assert RunConfig.model_validate(written, context=context) == config
 

@@ -247,6 +247,25 @@ def test_counts_of_a_config(tmp_path):
     assert test.weightless == ()
 
 
+def test_a_file_in_two_entries_is_counted_in_each(tmp_path):
+    """With the weights of each; and again where some of it could not be computed."""
+    ase.io.write(tmp_path / "a.extxyz", [c.to_atoms() for c in FRAMES], format="extxyz")
+    entries = "[{path: a.extxyz, group: one}, {path: a.extxyz, group: two, eweight: 0}]"
+    (tmp_path / "c.yaml").write_text(FIT + f"training: {entries}\n")
+    inputs = read_inputs(load_config(tmp_path / "c.yaml"), checked=False)
+    everything = {"training": inputs.training, "test": []}
+    for one, two in (inputs.read, without_left_out(inputs.read, everything)):
+        assert (one.entry, one.energies, one.forces) == ("training.0", 3, 12)
+        assert (two.entry, two.energies, two.forces) == ("training.1", 0, 12)
+        assert two.weightless == ("energies", "stresses")
+    first, second, _ = two.described()
+    assert "a.extxyz (training.1): 3 frames; used: energies of 0, forces on 12" in first
+    assert "a.extxyz (training.1): has energies" in second
+    kept = {"training": inputs.training[1:], "test": []}
+    one, two = without_left_out(inputs.read, kept)
+    assert (one.energies, one.forces, two.forces) == (2, 8, 12)
+
+
 def test_databases_keep_what_rows_carry(tmp_path):
     """Key-value pairs and data, labels among them, of both kinds of database."""
     atoms = FRAMES[0].to_atoms()

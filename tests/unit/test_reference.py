@@ -1,8 +1,18 @@
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import COPPER, rattled_copper
 
+from snap_al.config import load_config, validate_config
+from snap_al.data import LabelledConfiguration, Weights
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
+from snap_al.fitsnap import export as write_training_set
+from snap_al.loop import read_inputs
+from snap_al.sessions.library import load_lammps
 
 
 def test_single_style_becomes_an_overlay():
@@ -140,3 +150,60 @@ def test_names_and_types_are_the_same_potential(alloy):
 def test_a_wildcard_with_two_stars_is_no_type():
     with pytest.raises(InputError, match=r"\*\*"):
         ReferencePotential.parse(["pair_style zbl 3 4", "pair_coeff * ** 29 29"], ("Au", "Cu"))
+
+
+@pytest.mark.parametrize("place", ["config", "deck", "working", "lammps"])
+def test_files_are_looked_for_beside_the_config_first(tmp_path, monkeypatch, place):
+    """Each of these places is where it is when those before it have none."""
+    load_lammps()
+    shipped = Path(os.environ["LAMMPS_POTENTIALS"])
+    (tmp_path / "decks").mkdir()
+    (tmp_path / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "working")
+    places = {"config": tmp_path, "deck": tmp_path / "decks", "working": tmp_path / "working"}
+    folders = (tmp_path, tmp_path / "decks", Path())
+    name = "Cu_u3.eam" if place == "lammps" else "mine.eam"
+    for folder in list(places.values())[[*places, "lammps"].index(place) :]:
+        shutil.copy(shipped / "Cu_u3.eam", folder / name)
+    lines = ["pair_style eam", f"pair_coeff 1 1 {name}"]
+    reference = ReferencePotential.parse(lines, ("Cu",), folders)
+    found = [path.resolve() for path in reference.files()]
+    assert found == ([] if place == "lammps" else [places[place] / name])
+    with DescriptorEngine(COPPER, reference) as engine:
+        assert np.isfinite(engine.rows(rattled_copper(1, repeat=1)).values).all()
+
+
+def test_where_a_file_was_looked_for_is_said(tmp_path):
+    """By a config, from another working directory."""
+    (tmp_path / "c.yaml").write_text(
+        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4.0}\n"
+        'reference: ["pair_style eam", "pair_coeff 1 1 none.eam"]\n'
+    )
+    config = load_config(tmp_path / "c.yaml")
+    inputs = read_inputs(config)
+    with (
+        DescriptorEngine(config.descriptor, inputs.reference) as engine,
+        pytest.raises(InputError) as caught,
+    ):
+        engine.rows(rattled_copper(1, repeat=1))
+    shipped = os.environ["LAMMPS_POTENTIALS"]
+    places = f"none.eam: looked for in {tmp_path}, {Path.cwd()}, {shipped}"
+    assert places in str(caught.value)
+    (tmp_path / "none.eam").write_text("Cu\n47 107.9 4.09 fcc\n")
+    with pytest.raises(InputError, match="atomic number 47 for type 1, which is Cu"):
+        read_inputs(config)
+
+
+def test_an_exported_deck_has_the_files_beside_it(tmp_path, monkeypatch):
+    """FitSNAP looks in its working directory, where the deck is."""
+    load_lammps()
+    shipped = Path(os.environ["LAMMPS_POTENTIALS"])
+    (tmp_path / "config").mkdir()
+    shutil.copy(shipped / "Cu_u3.eam", tmp_path / "config" / "mine.eam")
+    lines = ["pair_style eam", "pair_coeff 1 1 mine.eam"]
+    reference = ReferencePotential.parse(lines, ("Cu",), (tmp_path / "config",))
+    items = [LabelledConfiguration(rattled_copper(1, repeat=1), Weights(1, 1, 1), "one")]
+    deck = write_training_set(items, COPPER, reference, tmp_path / "out")
+    assert (tmp_path / "out" / "mine.eam").read_bytes() == (shipped / "Cu_u3.eam").read_bytes()
+    config = validate_config({"fitsnap": "export.in"}, deck)
+    assert read_inputs(config).reference.files() == [tmp_path / "out" / "mine.eam"]

@@ -1,24 +1,30 @@
 """Properties of crystals by any calculator against what is known, error bars against what they are made of, and checks that can fail."""
 
+import errno
 import json
+import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import CalculationFailed, Calculator
 from ase.calculators.emt import EMT
 from conftest import COPPER
 
+from snap_al.cli import validating
 from snap_al.data import Configuration
-from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential
-from snap_al.errors import InputError, LabelError
+from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
+from snap_al.errors import InputError, LabelError, LammpsError, UnexpectedError
 from snap_al.fit import fit_posterior
 from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.validation import (
+    Crystal,
     LabelCalculator,
     approach,
     compression,
@@ -38,7 +44,10 @@ EMT_COPPER = {"C11": 172.6, "C12": 115.4, "C44": 89.9}
 
 
 def by_name(quantities):
-    return {q.name: q.value for q in quantities}
+    """No two have one name."""
+    found = list(quantities)
+    assert len({q.name for q in found}) == len(found)
+    return {q.name: q.value for q in found}
 
 
 def test_crystals():
@@ -196,6 +205,101 @@ def test_a_labeler_that_fails(tmp_path):
     cell.positions[1] = cell.positions[0]
     with pytest.raises(LabelError):
         cell.get_potential_energy()
+
+
+FAILED = [
+    LammpsError("lost atoms"),
+    CalculationFailed("no SCF"),
+    NotImplementedError("no EMT-potential for Sn"),
+    ValueError("no minimum"),
+    np.linalg.LinAlgError("did not converge"),
+    ZeroDivisionError("division by zero"),
+    FileNotFoundError(2, "no such file", "vasp"),
+    subprocess.CalledProcessError(1, "vasp"),
+]
+FAULTS = [
+    TypeError("of our own"),
+    KeyError("of our own"),
+    IndexError("of our own"),
+    AttributeError("of our own"),
+    AssertionError("of our own"),
+    UnexpectedError("of our own"),
+    OSError(errno.ENOSPC, "no space left on device"),
+    MemoryError(),
+]
+
+
+class Broken(Calculator):
+    """Raises an error whenever it is asked."""
+
+    implemented_properties = ["energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def calculate(self, *_, **__):
+        raise self.error
+
+
+def places(potential, error, monkeypatch):
+    """What validate says of an error in a calculator, a labeler, a property, a relaxation."""
+
+    def fails(*_):
+        raise error
+
+    def measured(labeler=None):
+        crystal, rng = element_crystal("Cu"), np.random.default_rng(0)
+        return measure(potential, crystal, ("lattice",), 2, rng, SERIAL, labeler=labeler).problems
+
+    def pushed():
+        with DescriptorEngine(COPPER, ReferencePotential()) as engine:
+            found = approach(potential, engine, element_crystal("Cu"), 300.0, Broken(error))
+        return [] if np.isnan(found.reference).all() else ["has values"]
+
+    def relaxed():
+        task = SimpleNamespace(potential=potential, lammps=None, crystal=element_crystal("Cu"))
+        return [validating._relaxed(task)[1]]
+
+    yield lambda: measured(Broken(error))
+    yield pushed
+    monkeypatch.setitem(PROPERTIES, "lattice", fails)
+    yield measured
+    monkeypatch.setattr(Crystal, "relaxed", fails)
+    yield measured
+    yield relaxed
+
+
+@pytest.mark.parametrize("error", FAILED, ids=lambda e: type(e).__name__)
+def test_a_calculation_that_failed_is_a_finding(copper_potential, error, monkeypatch):
+    for place in places(copper_potential, error, monkeypatch):
+        assert all(f"{type(error).__name__}: {error}" in text for text in place())
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda e: type(e).__name__)
+def test_a_fault_of_our_own_is_no_finding(copper_potential, error, monkeypatch):
+    for place in places(copper_potential, error, monkeypatch):
+        with pytest.raises(type(error)) as caught:
+            place()
+        assert caught.value is error
+
+
+def test_no_two_checks_have_one_name():
+    """They are keys of tables and of what was found before. A compound has the most pairs."""
+    crystal = crystal_of(bulk("CuAu", "cesiumchloride", a=3.1))
+    settings = SnapSettings(elements=("Cu", "Au"), twojmax=2, rcutfac=4.5)
+    n = Columns.of(settings).n_distinct
+    posterior = fit_posterior(np.eye(n), np.zeros(n))
+    potential = FittedPotential(settings, ReferencePotential(), posterior)
+    with DescriptorEngine(settings, ReferencePotential()) as engine:
+        curves = [
+            *dimers(potential, engine, crystal, 300.0, None),
+            approach(potential, engine, crystal, 300.0, None),
+            compression(potential, engine, crystal, None),
+        ]
+    names = [c.name for c in curves] + ["NVE", "NPT", "relaxation"]
+    assert len(set(names)) == len(names) == 8
+    assert names_of(["eos", "lattice", "eos"], crystal) == ["eos", "lattice"]
 
 
 def made_of(slope: float) -> FittedPotential:

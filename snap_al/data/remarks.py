@@ -1,0 +1,37 @@
+"""What a command tells beside its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snap_al.data.label_checks import LabelFinding
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """warnings: what looks wrong, or was left out. notes: what a user may not expect and is no
+    fault, and what could not be told."""
+
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, findings: Iterable[LabelFinding]) -> Remarks:
+        found = list(findings)
+        wrong = tuple(str(f) for f in found if f.problem != "unknown")
+        return cls(wrong, tuple(str(f) for f in found if f.problem == "unknown"))
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Remarks:
+        """What `as_json` gave; texts alone, and none where they are not there."""
+        found = (content.get(name) for name in ("warnings", "notes"))
+        lists = [part if isinstance(part, list) else [] for part in found]
+        return cls(*(tuple(text for text in part if isinstance(text, str)) for part in lists))
+
+    def __add__(self, other: Remarks) -> Remarks:
+        return Remarks(self.warnings + other.warnings, self.notes + other.notes)
+
+    def as_json(self) -> dict[str, list[str]]:
+        return {"warnings": list(self.warnings), "notes": list(self.notes)}
