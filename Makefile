@@ -1,9 +1,11 @@
-# make demo: on-the-fly learning of copper, start to finish.   make test: lint and tests, half an hour.
+# make demo: on-the-fly learning of copper, start to finish.   make test: lint and tests,
+# on WORKERS (2) processes.
 # make test-all: every test, also the slow ones, before a release.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
 
 .PHONY: demo test test-all test-slow lint docs bench faults clean
 
@@ -11,7 +13,7 @@ demo: .venv/.installed
 	$(BIN)/snap-al demo
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) -n $(WORKERS) --dist worksteal --durations=30
 
 test-all: lint
 	$(PYTEST) -m ''

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.endswith(ONLY_WHEN_SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure() -> None:
+    """In the background of a shell without job control an interrupt is ignored, by all that is started from here as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
@@ -144,16 +152,22 @@ def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str
 WEIGHTS = Weights(100.0, 1.0, 3e-5)
 
 
-BEFORE_PYTHON = ("LC_ALL", "LANG", "PYTHONUTF8")
-"""Variables that Python reads when it starts."""
-WARM = Warm()
+READ_EARLY = ("ASE_", "LANG", "LC_", "MPL", "PYTHON")
+"""How variables begin that Python reads when it starts, or a package when it is imported."""
+
+
+def read_early(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(READ_EARLY)}
+
+
+WARM, WARM_VARIABLES = Warm(), read_early(os.environ)
 
 
 def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 500, env: dict | None = None):
     """The command line as a user calls it; on more than one rank through mpirun."""
     words = [str(argument) for argument in arguments]
     variables = {**os.environ, "COLUMNS": "200", **(env or {})}
-    if ranks == 1 and not set(BEFORE_PYTHON) & set(env or {}):
+    if ranks == 1 and read_early(variables) == WARM_VARIABLES:
         return WARM.run(words, cwd, variables, timeout)
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
     command = [*launcher, sys.executable, "-m", "snap_al", *words]
@@ -191,6 +205,8 @@ def slurm(tmp_path_factory):
     start = ROOT.parent / "shared" / "peers" / "slurm_up.sh"
     if not given and (shutil.which("slurmctld") is None or os.geteuid() != 0 or not start.exists()):
         pytest.skip("needs a Slurm that is there for tests: set SNAP_AL_TEST_SLURM to its slurm.conf")
+    one_at_a_time = open(Path(tempfile.gettempdir()) / f"snap_al_test_slurm_{os.getuid()}", "w")  # noqa: SIM115
+    fcntl.flock(one_at_a_time, fcntl.LOCK_EX)  # until this process of tests ends
     folder = tmp_path_factory.mktemp("slurm")
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = given or str(folder / "slurm.conf")
@@ -204,3 +220,4 @@ def slurm(tmp_path_factory):
     del os.environ["SLURM_CONF"]
     if before is not None:
         os.environ["SLURM_CONF"] = before
+    one_at_a_time.close()

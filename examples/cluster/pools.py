@@ -6,6 +6,7 @@ import os
 import sys
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 BIN = f"{Path(sys.executable).parent}{os.pathsep}"
 """Parsl looks for its own programs on PATH."""
@@ -46,10 +47,18 @@ def parsl_here(folder: str, workers: int = 2) -> Executor:
 
 
 def dask(scheduler: str | None = None, workers: int = 2) -> Executor:
-    """scheduler: address of a dask cluster that is there (tcp://host:8786); when not given, one of `workers` processes is started here."""
+    """scheduler: address of a dask cluster that is there (tcp://host:8786); when not given, one of `workers` processes is started here,
+    and ends with the executor."""
     from distributed import Client
+    from distributed.cfexecutor import ClientExecutor
+
+    class Here(ClientExecutor):
+        def shutdown(self, *args: Any, **kwargs: Any) -> None:
+            super().shutdown(*args, **kwargs)
+            client.cluster.close()
+            client.close()
 
     if scheduler is not None:
         return Client(scheduler).get_executor(pure=False)
     client = Client(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
-    return client.get_executor(pure=False)
+    return Here(client, pure=False)
