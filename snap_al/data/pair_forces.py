@@ -171,11 +171,20 @@ def _density_terms(c: Configuration, found: Geometry, elements: Sequence[str], c
 
 
 @dataclass(frozen=True)
-class Ratios:
-    """Labels over what forces say, near 1 or another factor and sign; None where forces say nothing."""
+class Ratio:
+    """value: near 1, or another factor and sign. correlation: its absolute value. count: of configurations."""
 
-    stress: float | None = None
-    energy: float | None = None
+    value: float
+    correlation: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Labels over what forces say; None where forces say nothing."""
+
+    stress: Ratio | None = None
+    energy: Ratio | None = None
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:
@@ -233,7 +242,7 @@ def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Arra
     return found, fitted(gram.sum(axis=0), right.sum(axis=0))
 
 
-def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
+def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> Ratio | None:
     """Of the deviatoric parts, all configurations counting alike."""
     pairs = [
         (t.configuration.label.stress, x @ t.stresses) for t, x in known if t.configuration.label.stress is not None
@@ -246,7 +255,7 @@ def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
     return _ratio(given * weights, said * weights, CORRELATED)
 
 
-def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
+def _of_energies(known: Sequence[Terms], coefficients: Array) -> Ratio | None:
     """Of differences between configurations of one list of species and one cell."""
     alike: dict[tuple[tuple[str, ...], bytes], list[tuple[float, float]]] = defaultdict(list)
     for t in known:
@@ -260,11 +269,11 @@ def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
     return _ratio(both[:, 0], both[:, 1], CORRELATED_ENERGIES)
 
 
-def _ratio(given: Array, said: Array, correlated: float) -> float | None:
+def _ratio(given: Array, said: Array, correlated: float) -> Ratio | None:
     norms = float(np.sqrt((given**2).sum())), float(np.sqrt((said**2).sum()))
     if min(norms) == 0 or abs(correlation := float((given * said).sum()) / (norms[0] * norms[1])) < correlated:
         return None
-    return float(np.sign(correlation)) * norms[0] / norms[1]
+    return Ratio(float(np.sign(correlation)) * norms[0] / norms[1], min(abs(correlation), 1.0), len(given))
 
 
 def _deviatoric(stresses: Array) -> Array:

@@ -57,6 +57,16 @@ class Relation:
     alike: bool = True
 
     @property
+    def stiffness(self) -> float:
+        """eV per atom: a bulk modulus times a volume, where the cell does little but dilate."""
+        return (self.stress_work[1] - self.stress_work[0]) / (self.n_atoms * self.dilation**2)
+
+    @property
+    def is_dilation(self) -> bool:
+        """Whether most of the strain is a change of volume."""
+        return self.dilation**2 > 2 * self.strain**2
+
+    @property
     def distance(self) -> float:
         return float(np.hypot(self.strain, self.shift)) + (0.0 if self.alike else 10.0)
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
+from snap_al.data.agreement import OTHER_UNITS, TRUSTED
+from snap_al.data.evidence import of_predictions
 from snap_al.data.label_checks import check_labels
-from snap_al.data.pair_forces import Geometry, compared_with_forces, terms_of
+from snap_al.data.pair_forces import Geometry, Ratio, Ratios, compared_with_forces, terms_of
 from snap_al.data.relatives import strained_and_displaced
 from snap_al.fitsnap import read_deck, scrape
 
@@ -138,7 +140,7 @@ def test_what_cannot_be_told_is_said(strained_silver):
 
 def test_ratios_are_near_one(copper):
     found = compared_with_forces(copper)
-    assert found.stress == pytest.approx(1.0, abs=0.1)
+    assert found.stress.value == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("deck", DECKS)
@@ -163,3 +165,17 @@ def test_a_skewed_cell_costs_no_more_and_has_the_same_pairs(copper):
     shear = np.array([[1.0, 0.0, 0.0], [30.0, 1.0, 0.0], [0.0, -20.0, 1.0]])
     one, other = (np.sort(Geometry.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell)))
     np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_stresses_that_are_rounding_raise_no_alarm(copper):
+    """Relaxed cells: forces predict stresses that are a billion times the labels, of either sign."""
+    for factor in (1e-9, -1e-9):
+        assert problems(scaled(copper, "stress", factor)) == []
+
+
+def test_few_configurations_are_trusted_less():
+    """A factor of ten that four configurations show may be the prediction's; what ten show is not."""
+    s = np.array([1.0, 10.0])
+    one = np.ones(2)
+    few, many = (of_predictions(Ratios(Ratio(10.0, 0.95, n)), s, one, one) for n in (4, 10))
+    assert 0 < few[1] - few[0] < TRUSTED + OTHER_UNITS < many[1] - many[0]
