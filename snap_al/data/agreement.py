@@ -12,7 +12,7 @@ and signs that they should have. Other values, a sign or a power of ten, are alt
   structures of one composition at equal volumes differ by about 0.2 eV/atom;
 - no modulus is above three times the bulk modulus of diamond, plus what pressure adds (dB/dp is 4 to 6).
 
-What forces predict of stresses and energies, and the usual size of bulk moduli, are added as in `evidence`.
+How stresses change with volume is compared with what is usual (`compression`).
 
 An alternative is believed when its likelihood exceeds by TRUSTED both that of the right units and that of no relation at all
 between that kind of label and the others. Right units are all factors within a half decade.
@@ -26,13 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.data.evidence import Compression, of_predictions
-from snap_al.data.pair_forces import Ratios
+from snap_al.data.compression import Compression
 from snap_al.data.relatives import Relation
 
 Array = NDArray[np.float64]
-NO_RATIOS = Ratios()
-"""Where forces predict nothing."""
 TRUSTED = 7.0
 """Logarithm of a ratio of likelihoods: a thousand to one, about the most that a single relation says."""
 OTHER_UNITS = 3.0
@@ -57,10 +54,9 @@ STRUCTURES = 0.2
 HARDEST = 10.0
 """eV/Å³"""
 STABLE_STRAIN, STABLE_SHIFT = 0.3, 0.2
-TOLERANCE = 4.0
-"""Logarithm of how unlikely half a decade is."""
-RARE = {"stress": 0.0, "forces": 1.0, "energy": 2.0}
-"""How much less likely it is that these labels are the wrong ones."""
+FEWEST_SHIFTS = 3
+"""Of displaced relatives, to doubt forces: two can fail for one reason, as at the ends of a path over a barrier (stacking
+faults), where forces vanish."""
 NOTHING = 1e-12
 DECADES = 0.25 * np.arange(-28, 29)
 
@@ -85,8 +81,8 @@ class Verdict:
 class Agreement:
     """Of a set of relations. kinds: of labels that these connect."""
 
-    def __init__(self, relations: Sequence[Relation], ratios: Ratios = NO_RATIOS) -> None:
-        self._ratios, self._compression = ratios, Compression(relations)
+    def __init__(self, relations: Sequence[Relation]) -> None:
+        self._compression = Compression(relations)
         column = lambda name: np.array([getattr(r, name) for r in relations], dtype=float)  # noqa: E731
         by_stress = column("stress_work").reshape(-1, 2)
         by_force = column("force_work").reshape(-1, 2)
@@ -99,6 +95,7 @@ class Agreement:
         )
         strain, shift = column("strain"), column("shift")
         self._strained, self._shifted = strain > 0, shift > 0
+        self._n_displaced = int((shift > strain).sum())
         self._size = strain + shift
         self._numeric = 1e-4 * column("n_atoms")
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,21 +106,14 @@ class Agreement:
 
     def verdicts(self) -> dict[str, Verdict]:
         """By kind of label, of those that the relations connect. At most one is wrong: the best explanation."""
-        kinds = self._kinds()
+        kinds = [kind for kind, there in (("stress", self._strained.any()), ("forces", self._shifted.any())) if there]
+        if kinds and np.isfinite(self._energy).any():
+            kinds.append("energy")
         right = self._log_likelihood(*self._grid(kinds, None)).max() if kinds else 0.0
         found = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
         wrong = [kind for kind, v in found.items() if v.wrong]
-        first = max(wrong, key=lambda kind: found[kind].certainty - RARE[kind], default=None)
+        first = max(wrong, key=lambda kind: found[kind].certainty - (2.0 if kind == "energy" else 0.0), default=None)
         return {k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in found.items()}
-
-    def _kinds(self) -> list[str]:
-        by_stress, by_energy = self._ratios.stress is not None, self._ratios.energy is not None
-        there = {
-            "stress": self._strained.any() or by_stress,
-            "forces": self._shifted.any() or by_stress or by_energy,
-            "energy": np.isfinite(self._energy).any() or by_energy,
-        }
-        return [kind for kind, known in there.items() if known]
 
     def _verdict(self, kind: str, kinds: Sequence[str], right: float) -> Verdict:
         factors = _alternatives()
@@ -134,7 +124,8 @@ class Agreement:
         likelihood -= np.where(factors == -1.0, 0.0, OTHER_UNITS)
         best = int(np.argmax(likelihood))
         gain = float(likelihood[best]) - right
-        if gain > TRUSTED and float(likelihood[best]) - nothing > TRUSTED:
+        enough = kind != "forces" or self._n_displaced >= FEWEST_SHIFTS
+        if enough and gain > TRUSTED and float(likelihood[best]) - nothing > TRUSTED:
             return Verdict(float(factors[best]), gain)
         return Verdict(1.0, right - nothing)
 
@@ -166,9 +157,8 @@ class Agreement:
             total[:, n] = (np.log(density) * known).sum(axis=1)
         peak = total.max(axis=1)
         found = peak + np.log(np.exp(total - peak[:, None]).mean(axis=1))
-        found += self._of_stability(s, f) + self._of_moduli(s) + self._compression.log_likelihood(s[:, 0])
-        found += of_predictions(self._ratios, s[:, 0], f[:, 0], e[:, 0])
-        return np.asarray(found + _of_tolerance(s[:, 0]) + _of_tolerance(f[:, 0]) + _of_tolerance(e[:, 0]))
+        found += self._compression.log_likelihood(s[:, 0])
+        return np.asarray(found + self._of_stability(s, f) + self._of_moduli(s))
 
     def _of_stability(self, s: Array, f: Array) -> Array:
         found = np.zeros(len(s))
@@ -184,12 +174,6 @@ class Agreement:
         return np.asarray(
             (self._stable_strain * np.where(modulus > HARDEST + 20 * pressure, np.log(BEYOND), 0.0)).sum(axis=1)
         )
-
-
-def _of_tolerance(factor: Array) -> Array:
-    """Right labels may be off by half a decade, which is not likely; other factors are counted elsewhere."""
-    decades = np.abs(np.log10(np.abs(factor)))
-    return np.where(decades < 0.6, -TOLERANCE * (decades / 0.5) ** 2, 0.0)
 
 
 def _alternatives() -> Array:

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
-from snap_al.data.agreement import OTHER_UNITS, TRUSTED
-from snap_al.data.evidence import of_predictions
+from snap_al.data.compression import Compression
 from snap_al.data.label_checks import check_labels
-from snap_al.data.pair_forces import Geometry, Ratio, Ratios, compared_with_forces, terms_of
-from snap_al.data.relatives import strained_and_displaced
+from snap_al.data.pair_forces import Geometry, compared_with_forces, terms_of
+from snap_al.data.relatives import Relation, strained_and_displaced
 from snap_al.fitsnap import read_deck, scrape
 
 DECKS = ("Ta_Linear_JCP2014/Ta-example.in", "Ta_XYZ/Ta-example.in", "InP_JPCA2020/InP-example.in")
@@ -140,7 +139,7 @@ def test_what_cannot_be_told_is_said(strained_silver):
 
 def test_ratios_are_near_one(copper):
     found = compared_with_forces(copper)
-    assert found.stress.value == pytest.approx(1.0, abs=0.1)
+    assert found.stress == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("deck", DECKS)
@@ -148,7 +147,9 @@ def test_published_decks_give_no_alarm(data, deck):
     items, _ = scrape(read_deck(data / deck))
     assert [str(f) for f in check_labels(items) if f.problem != "unknown"] == []
     configurations = [replace(i.configuration, group=i.group) for i in items]
-    assert [seed for seed in range(3) if problems(drawn(configurations, seed))] == []
+    assert [
+        seed for seed in (0, 1, 2, 23) if problems(drawn(configurations, seed))
+    ] == []  # 23: both ends of a stacking fault
 
 
 def test_power_on_ten_frames_of_a_deck(data):
@@ -173,9 +174,13 @@ def test_stresses_that_are_rounding_raise_no_alarm(copper):
         assert problems(scaled(copper, "stress", factor)) == []
 
 
-def test_few_configurations_are_trusted_less():
-    """A factor of ten that four configurations show may be the prediction's; what ten show is not."""
-    s = np.array([1.0, 10.0])
-    one = np.ones(2)
-    few, many = (of_predictions(Ratios(Ratio(10.0, 0.95, n)), s, one, one) for n in (4, 10))
-    assert 0 < few[1] - few[0] < TRUSTED + OTHER_UNITS < many[1] - many[0]
+@pytest.mark.parametrize("per_atom", [1.6, 10.0, 32.0])
+def test_the_usual_size_of_bulk_moduli(per_atom):
+    """eV: potassium, copper, tungsten. GPa, kbar and the other sign are less likely than eV/Å³, without any energy."""
+    dilated = Relation(
+        n_atoms=4, volume=47.0, energy=np.nan, stress_work=(0.0, 4 * per_atom * 0.14**2), force_work=(0, 0),
+        strain=0.08, shift=0.0, dilation=0.14, pressure=0.0,
+    )  # fmt: skip
+    found = Compression([dilated]).log_likelihood(np.array([1.0, 160.2, 1602.0, -1.0]))
+    assert (found[0] > found[1:] + 1.0).all()
+    assert not Compression([]).log_likelihood(np.ones(2)).any()

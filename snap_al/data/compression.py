@@ -1,0 +1,47 @@
+"""What is usual of condensed matter under compression: stresses rise with volume, and a bulk modulus times the volume of an
+atom is within a decade of 10 eV, whatever the material."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from snap_al.data.relatives import Relation
+
+Array = NDArray[np.float64]
+DEGREES = 8
+"""Of Student's t, whose tails are wide."""
+STIFF, STIFF_SPREAD = 0.9, 0.45
+"""log10 of bulk modulus times volume per atom, in eV: 0.2 of potassium, 1 of copper, 1.5 of tungsten; NaCl 0.5, InP 1.0."""
+SOFT, SOFT_SPREAD = -0.3, 0.5
+"""The same of stresses that fall with volume: beyond the ideal strength, or of unlike structures."""
+FALLING, ANY = 0.1, 0.02
+"""How often stresses fall with volume, and how often nothing is usual."""
+RANGE = 28.0
+"""Decades, of both signs together: any of them is possible then."""
+DILATED = 0.05
+"""Least change of the logarithm of volume."""
+MOST_COUNTED = 2.0
+"""Relations of one material say the same about its modulus: they count as two at most."""
+
+
+class Compression:
+    """Of a set of relations."""
+
+    def __init__(self, relations: Sequence[Relation]) -> None:
+        dilated = [r for r in relations if abs(r.dilation) > DILATED and r.is_dilation]
+        self._stiffness = np.array([r.stiffness for r in dilated if r.stiffness])
+
+    def log_likelihood(self, s: Array) -> Array:
+        """(m,) of m factors of stresses: labels over what they should be."""
+        if not self._stiffness.size:
+            return np.zeros(len(s))
+        stiffness = self._stiffness / s[:, None]
+        size = np.log10(np.abs(stiffness))
+        rising = (1 - FALLING) * t.pdf(size, DEGREES, STIFF, STIFF_SPREAD)
+        falling = FALLING * t.pdf(size, DEGREES, SOFT, SOFT_SPREAD)
+        each = np.log((1 - ANY) * np.where(stiffness > 0, rising, falling) + ANY / RANGE)
+        return np.asarray(each.mean(axis=1) * min(MOST_COUNTED, stiffness.shape[1]))
