@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -23,6 +24,8 @@ from snap_al.data import Configuration, Label, Weights
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 
 ROOT = Path(__file__).resolve().parents[1]
+hypothesis.settings.register_profile("no deadline", deadline=None)  # the time of an example is the machine's affair
+hypothesis.settings.load_profile("no deadline")
 
 
 ONLY_WHEN_SLOW = (
