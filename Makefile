@@ -1,6 +1,6 @@
-# make demo: on-the-fly learning of copper, start to finish.   make test: lint and tests,
-# on WORKERS (2) processes.
-# make test-all: every test, also the slow ones, before a release.
+# make demo: on-the-fly learning of copper, start to finish.
+# make test: lint and tests, on WORKERS processes (2).
+# make test-all: lint and every test, also the slow ones, before a release.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt

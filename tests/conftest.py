@@ -17,7 +17,7 @@ import hypothesis
 import numpy as np
 import pytest
 from ase.build import bulk
-from helpers.warm import Warm
+from helpers.preloaded import Preloaded
 from optional import BIN, summary_of_skips
 
 from snap_al.data import Configuration, Label, Weights
@@ -48,13 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """In the background of a shell without job control an interrupt is ignored, by all that is started from here as well."""
+    """A script's shell starts what it puts in the background with interrupts ignored, which the tests' own processes would inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
-    WARM.close()
+    PRELOADED.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -163,15 +163,15 @@ def read_early(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name.startswith(READ_EARLY)}
 
 
-WARM, WARM_VARIABLES = Warm(), read_early(os.environ)
+PRELOADED, ITS_VARIABLES = Preloaded(), read_early(os.environ)
 
 
 def snap_al(*arguments: object, ranks: int = 1, cwd: Path | None = None, timeout: float = 500, env: dict | None = None):
     """The command line as a user calls it; on more than one rank through mpirun."""
     words = [str(argument) for argument in arguments]
     variables = {**os.environ, "COLUMNS": "200", **(env or {})}
-    if ranks == 1 and read_early(variables) == WARM_VARIABLES:
-        return WARM.run(words, cwd, variables, timeout)
+    if ranks == 1 and read_early(variables) == ITS_VARIABLES:
+        return PRELOADED.run(words, cwd, variables, timeout)
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
     command = [*launcher, sys.executable, "-m", "snap_al", *words]
     return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env=variables)

@@ -55,8 +55,8 @@ HARDEST = 10.0
 """eV/Å³"""
 STABLE_STRAIN, STABLE_SHIFT = 0.3, 0.2
 FEWEST_SHIFTS = 3
-"""Of displaced relatives, to doubt forces: two can fail for one reason, as at the ends of a path over a barrier (stacking
-faults), where forces vanish."""
+"""Relations of displaced configurations without which forces are not doubted. Two can mislead for one reason: at both ends of a
+path over a barrier, of a stacking fault for example, forces vanish and energies differ."""
 NOTHING = 1e-12
 DECADES = 0.25 * np.arange(-28, 29)
 

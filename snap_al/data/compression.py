@@ -17,11 +17,11 @@ DEGREES = 8
 STIFF, STIFF_SPREAD = 0.9, 0.45
 """log10 of bulk modulus times volume per atom, in eV: 0.2 of potassium, 1 of copper, 1.5 of tungsten; NaCl 0.5, InP 1.0."""
 SOFT, SOFT_SPREAD = -0.3, 0.5
-"""The same of stresses that fall with volume: beyond the ideal strength, or of unlike structures."""
+"""The same where stresses fall with volume: beyond the ideal strength, or between unlike structures."""
 FALLING, ANY = 0.1, 0.02
-"""How often stresses fall with volume, and how often nothing is usual."""
+"""Shares of relations in which stresses fall with volume, and which have any sign and size."""
 RANGE = 28.0
-"""Decades, of both signs together: any of them is possible then."""
+"""Decades of both signs together, over which such signs and sizes are spread."""
 DILATED = 0.05
 """Least change of the logarithm of volume."""
 MOST_COUNTED = 2.0

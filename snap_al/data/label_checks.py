@@ -41,7 +41,8 @@ NEAR = 0.15
 """Decades, between a factor and the unit that is named for it. Factors of energies and stresses are known to a quarter."""
 HALF_DECADE = 0.5
 WELL_PREDICTED = 0.7
-"""Decades: stresses that forces predict were off by up to 0.6, in draws of ten from potentials of ten other materials."""
+"""Decades that predictions from forces may be off by: stresses were by up to 0.6, in draws of ten from potentials of ten other
+materials."""
 BY_WORK = (
     "differences of energies between related configurations",
     "the work of forces and stresses between related configurations",

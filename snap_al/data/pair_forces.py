@@ -38,11 +38,12 @@ FEWEST = 4
 PREDICTED = 0.5
 """Share of the squared forces of a configuration that must be predicted without it."""
 NO_UNIT = 10**7.5
-"""No unit is off by so much: what is so small is rounding, in cells that were relaxed."""
+"""No wrong unit changes labels by so much. Stresses that are so small are rounding errors, in cells that were relaxed."""
 FEWEST_STRESSES = 5
-"""In draws of ten from potentials of nine other materials, four configurations were wrong by up to 0.9 decades, and five by 0.5."""
+"""Configurations. In draws of ten from potentials of ten other materials, stresses that were predicted for four were off by up to 0.9
+decades, and for five by up to 0.5."""
 CORRELATED = 0.6
-"""Of at least five components of four configurations."""
+"""Of five deviatoric components of each of at least FEWEST_STRESSES configurations."""
 CORRELATED_ENERGIES = 0.95
 """Of at least four differences: numbers without relation reach it once in a hundred times."""
 

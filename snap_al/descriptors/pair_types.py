@@ -141,9 +141,14 @@ def _contradiction(line: Coefficient, said: str, expected: str, elements: Sequen
 
 def _found(name: str, folders: Sequence[Path]) -> Path | None:
     """Where a potential file is read from."""
-    shipped = os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)
-    places = [*folders, *(Path(folder) for folder in shipped if folder)]
+    places = [*folders, *lammps_folders()]
     return next((path for folder in places if (path := folder / name).is_file()), None)
+
+
+def lammps_folders() -> list[Path]:
+    """Where LAMMPS looks for potential files that are not in the working directory."""
+    named = os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)
+    return [Path(folder) for folder in named if folder]
 
 
 def _plain(style: str) -> str:

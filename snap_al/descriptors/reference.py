@@ -6,7 +6,6 @@ descriptors' and the fitted potential's own styles are added.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from snap_al.descriptors.allowed import (
     check_words,
     may_name_a_file,
 )
-from snap_al.descriptors.pair_types import check_elements, numbered
+from snap_al.descriptors.pair_types import check_elements, lammps_folders, numbered
 from snap_al.errors import InputError
 from snap_al.sessions import Box, LammpsSession, NameOf
 
@@ -185,9 +184,8 @@ class ReferencePotential:
         ]  # fmt: skip
         if not missing or "cannot open" not in message.lower():
             return ""
-        places = [str(folder.absolute()) for folder in self.folders]
-        shipped = os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep)
-        everywhere = ", ".join([*places, *filter(None, shipped)])
+        places = [*(folder.absolute() for folder in self.folders), *lammps_folders()]
+        everywhere = ", ".join(map(str, places))
         return f". {', '.join(missing)}: looked for in {everywhere}"
 
     def _words(self) -> list[str]:

@@ -26,7 +26,7 @@ class OwnThreads:
 
     @contextmanager
     def during_a_call(self) -> Iterator[None]:
-        """Then again what it was before."""
+        """Sets the number for one call, and after it the number that was set before."""
         if all(each.num_threads == self._number for each in self._libraries.lib_controllers):
             yield
             return

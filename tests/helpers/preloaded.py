@@ -4,7 +4,7 @@ A server that has imported snap_al, but neither started MPI nor opened LAMMPS, f
 arguments, folder, environment and streams that a new process would have, and runs `python -m snap_al`. What it does not do
 again is to start Python and to import, which takes longer than most refusals.
 
-    python tests/helpers/warm.py      # the server: a line of JSON for each call on stdin, a line for each answer on stdout
+    python tests/helpers/preloaded.py      # the server: a line of JSON for each call on stdin, a line for each answer on stdout
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STARTS_MPI = "mpi4py.MPI"
 
 
 @dataclass
-class Warm:
+class Preloaded:
     """The client. One server for each process of tests, started when it is first needed."""
 
     server: subprocess.Popen | None = None
@@ -56,10 +56,10 @@ class Warm:
         """The next number that the server says, after it was sent a call; None when nothing comes in time."""
         if self.server is None:
             self.server = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-            )
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )  # without buffers: `select` does not see a second line that was read with the first
         if call is not None:
-            self.server.stdin.write(json.dumps(call) + "\n")
+            self.server.stdin.write(f"{json.dumps(call)}\n".encode())
         if not select.select([self.server.stdout], [], [], timeout)[0]:
             return None
         line = self.server.stdout.readline()
@@ -79,13 +79,13 @@ def serve() -> None:
     for line in sys.stdin:
         call = json.loads(line)
         if (pid := os.fork()) == 0:
-            _become(call)
+            _run(call)
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(call: dict) -> None:
+def _run(call: dict) -> None:
     """The child: never returns to the server's loop."""
     streams = (
         (os.devnull, os.O_RDONLY),
