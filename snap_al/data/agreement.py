@@ -106,14 +106,19 @@ class Agreement:
 
     def verdicts(self) -> dict[str, Verdict]:
         """By kind of label, of those that the relations connect. At most one is wrong: the best explanation."""
-        kinds = [kind for kind, there in (("stress", self._strained.any()), ("forces", self._shifted.any())) if there]
-        if kinds and np.isfinite(self._energy).any():
-            kinds.append("energy")
+        kinds = self._kinds()
         right = self._log_likelihood(*self._grid(kinds, None)).max() if kinds else 0.0
         found = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
         wrong = [kind for kind, v in found.items() if v.wrong]
         first = max(wrong, key=lambda kind: found[kind].certainty - (2.0 if kind == "energy" else 0.0), default=None)
         return {k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in found.items()}
+
+    def _kinds(self) -> list[str]:
+        """Of labels that the relations connect."""
+        kinds = [kind for kind, there in (("stress", self._strained.any()), ("forces", self._shifted.any())) if there]
+        if kinds and np.isfinite(self._energy).any():
+            kinds.append("energy")
+        return kinds
 
     def _verdict(self, kind: str, kinds: Sequence[str], right: float) -> Verdict:
         factors = _alternatives()
@@ -128,6 +133,16 @@ class Agreement:
         if enough and gain > TRUSTED and float(likelihood[best]) - nothing > TRUSTED:
             return Verdict(float(factors[best]), gain)
         return Verdict(1.0, right - nothing)
+
+    def contradicts(self, kind: str, factor: float) -> bool:
+        """Whether right units of all labels explain the relations far better than labels of this kind that are off by a
+        factor do."""
+        kinds = self._kinds()
+        if kind not in kinds:
+            return False
+        right = float(self._log_likelihood(*self._grid(kinds, None)).max())
+        off = float(self._log_likelihood(*self._grid(kinds, (kind, np.array([factor])))).max())
+        return right - off > TRUSTED
 
     @staticmethod
     def _grid(kinds: Sequence[str], other: tuple[str, Array] | None) -> tuple[Array, Array, Array]:
