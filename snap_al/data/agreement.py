@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 TRUSTED = 7.0
 """Logarithm of a ratio of likelihoods: a thousand to one, about the most that a single relation says."""
 OTHER_UNITS = 3.0
-"""The same for each other factor than -1: there are some twenty of them, of which any may fit by chance."""
+"""The same for each other factor than -1: they reach over some fourteen decades, and one may fit by chance."""
 ANHARMONIC = np.array([0.15, 0.4, 1.0])
 """Share of the curvature that the trapezoid rule may be off by, per strain and displacement in spacings: an energy's third
 derivative by a logarithmic strain is some five to ten times its second, and the rule's error a twelfth of that."""
@@ -58,7 +58,7 @@ FEWEST_SHIFTS = 3
 """Relations of displaced configurations without which forces are not doubted. Two can mislead for one reason: at both ends of a
 path over a barrier, of a stacking fault for example, forces vanish and energies differ."""
 NOTHING = 1e-12
-DECADES = 0.25 * np.arange(-28, 29)
+DECADES = 0.0625 * np.arange(-112, 113)
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class Agreement:
     @staticmethod
     def _grid(kinds: Sequence[str], other: tuple[str, Array] | None) -> tuple[Array, Array, Array]:
         """Factors of stress, forces and energies: those of one kind as given, the others right."""
-        half = np.array([10.0**-0.5, 10.0**-0.25, 1.0, 10.0**0.25, 10.0**0.5])
-        axes = [half if kind in kinds else np.ones(1) for kind in ("stress", "forces")] + [np.ones(1)]
+        half: Array = 10.0 ** np.linspace(-0.5, 0.5, 9)
+        axes: list[Array] = [half if kind in kinds else np.ones(1) for kind in ("stress", "forces")] + [np.ones(1)]
         if other is not None:
             axes[("stress", "forces", "energy").index(other[0])] = other[1]
             if other[0] == "energy":

@@ -38,7 +38,7 @@ UNITS: dict[Kind, dict[str, float]] = {
 }  # fmt: skip
 """The factor that labels are off by when the first unit is taken for the second."""
 NEAR = 0.15
-"""Decades, between a factor and the unit that is named for it. Factors of energies and stresses are known to a quarter."""
+"""Decades, between a factor and the unit that is named for it. Factors of energies and stresses are sought in steps of a sixteenth."""
 HALF_DECADE = 0.5
 WELL_PREDICTED = 0.7
 """Decades that predictions from forces may be off by: stresses were by up to 0.6, in draws of ten from potentials of ten other

@@ -16,6 +16,7 @@ from snap_al.data.label_checks import check_labels
 from snap_al.data.pair_forces import Geometry, compared_with_forces, terms_of
 from snap_al.data.relatives import Relation, strained_and_displaced
 from snap_al.fitsnap import read_deck, scrape
+from snap_al.potential.calculator import LammpsCalculator
 
 DECKS = ("Ta_Linear_JCP2014/Ta-example.in", "Ta_XYZ/Ta-example.in", "InP_JPCA2020/InP-example.in")
 
@@ -148,8 +149,8 @@ def test_published_decks_give_no_alarm(data, deck):
     assert [str(f) for f in check_labels(items) if f.problem != "unknown"] == []
     configurations = [replace(i.configuration, group=i.group) for i in items]
     assert [
-        seed for seed in (0, 1, 2, 23) if problems(drawn(configurations, seed))
-    ] == []  # 23: both ends of a stacking fault
+        seed for seed in (0, 1, 2, 23, 95) if problems(drawn(configurations, seed))
+    ] == []  # 23: both ends of a stacking fault; 95: stresses agree with energies, but not with small forces
 
 
 def test_power_on_ten_frames_of_a_deck(data):
@@ -172,6 +173,27 @@ def test_stresses_that_are_rounding_raise_no_alarm(copper):
     """Relaxed cells: forces predict stresses that are a billion times the labels, of either sign."""
     for factor in (1e-9, -1e-9):
         assert problems(scaled(copper, "stress", factor)) == []
+
+
+def test_forces_are_blamed_where_stresses_agree_with_energies():
+    """Strained and displaced silicon: only its forces have the other sign."""
+    silicon = bulk("Si", cubic=True) * (2, 2, 2)
+    calculator, rng, found = (
+        LammpsCalculator(["pair_style sw", "pair_coeff * * Si.sw Si"], ["Si"]),
+        np.random.default_rng(3),
+        [],
+    )
+    for n in range(10):
+        atoms = silicon.copy()
+        strain = rng.uniform(-0.03, 0.03, (3, 3))
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)
+        atoms.positions += 0.04 * rng.standard_normal(atoms.positions.shape)
+        atoms.calc = calculator
+        label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
+        found.append(Configuration.from_atoms(atoms, f"Si {n}").labelled(label))
+    assert problems(found) == []
+    assert problems(scaled(found, "forces", -1)) == [("forces", "sign")]
+    assert problems(scaled(found, "stress", -1)) == [("stress", "sign")]
 
 
 @pytest.mark.parametrize("per_atom", [1.6, 10.0, 32.0])
