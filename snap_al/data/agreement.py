@@ -155,8 +155,10 @@ class Agreement:
                 axes[0] = axes[1] = np.ones(1)
             stress, forces, energy = np.meshgrid(*axes, indexing="ij")
             first = ("stress", "forces", "energy").index(other[0])
-            return tuple(np.moveaxis(x, first, 0).ravel() for x in (stress, forces, energy))
-        return tuple(x.ravel() for x in np.meshgrid(*axes, indexing="ij"))
+            stress, forces, energy = (np.moveaxis(x, first, 0) for x in (stress, forces, energy))
+        else:
+            stress, forces, energy = np.meshgrid(*axes, indexing="ij")
+        return stress.ravel(), forces.ravel(), energy.ravel()
 
     def _log_likelihood(self, stress: Array, forces: Array, energy: Array) -> Array:
         """(m,) of m alternatives, each three factors."""
