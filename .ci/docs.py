@@ -1,4 +1,6 @@
-"""The API reference, from docstrings, into a folder: python .ci/docs.py build/docs. The mathematics are on the page of snap_al.fit."""
+"""The API reference, from docstrings, into a folder: python .ci/docs.py build/docs. The mathematics
+are on the page of snap_al.fit.
+"""
 
 import pkgutil
 import sys
@@ -19,7 +21,11 @@ def main(folder: Path) -> None:
         for m in pkgutil.iter_modules(snap_al.__path__)
         if m.ispkg or m.name in ("errors", "units", "progress")
     ]
-    extra = ["snap_al.potential.snap_calculator", "snap_al.potential.calculator", "snap_al.potential.contract"]
+    extra = [
+        "snap_al.potential.snap_calculator",
+        "snap_al.potential.calculator",
+        "snap_al.potential.contract",
+    ]
     # inherited dataclass fields have their annotations in the parent's module
     warnings.filterwarnings("ignore", "Error parsing type annotation Damping")
     mathematics = Path(snap_al.fit.__file__).with_name("mathematics.md").read_text()

@@ -1,6 +1,7 @@
 """Errors that a user can act on. Each says what, where, which value, and what to do.
 
-The command line turns them into one message and an exit code: 2 when the input is wrong, 3 when a run failed.
+The command line turns them into one message and an exit code: 2 when the input is wrong, 3 when a
+run failed.
 """
 
 import difflib
@@ -19,7 +20,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 GO_ON = 75
-"""Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of a job that was ended, and that the same command goes on with (EX_TEMPFAIL of
+sysexits.h).
+"""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -43,7 +46,9 @@ class SnapALError(Exception):
 
 
 class UnexpectedError(SnapALError):
-    """A fault of snap_al itself, or of what it calls, on its way to the other ranks; carries the traceback."""
+    """A fault of snap_al itself, or of what it calls, on its way to the other ranks; carries the
+    traceback.
+    """
 
     exit_code = 1
 
@@ -52,7 +57,9 @@ class UnexpectedError(SnapALError):
 
 
 class InputError(SnapALError):
-    """What the user gave is wrong: a config, a file, a configuration, an installation. Exit code 2."""
+    """What the user gave is wrong: a config, a file, a configuration, an installation. Exit code
+    2.
+    """
 
     exit_code = 2
 
@@ -62,25 +69,47 @@ class RunError(SnapALError):
 
 
 FILE_SYSTEM = frozenset(
-    getattr(errno, name) for name in (
-        "ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "EFBIG", "ETIMEDOUT", "EHOSTDOWN",
-        "ENXIO", "ENODEV", "EISDIR", "ENOTDIR", "EEXIST", "ENAMETOOLONG",
+    getattr(errno, name)
+    for name in (
+        "ENOSPC",
+        "EDQUOT",
+        "EIO",
+        "EROFS",
+        "ESTALE",
+        "EACCES",
+        "EPERM",
+        "EMFILE",
+        "ENFILE",
+        "ENOMEM",
+        "EFBIG",
+        "ETIMEDOUT",
+        "EHOSTDOWN",
+        "ENXIO",
+        "ENODEV",
+        "EISDIR",
+        "ENOTDIR",
+        "EEXIST",
+        "ENAMETOOLONG",
     )
-)  # fmt: skip
+)
 """Errors of a disk, not of a program."""
 
 
 def of_the_disk(error: BaseException) -> "RunError | None":
-    """The same as an error that a user can act on; None when it is not a disk's, or of memory that the machine does not have."""
+    """The same as an error that a user can act on; None when it is not a disk's, or of memory that
+    the machine does not have.
+    """
     if isinstance(error, MemoryError):
         return RunError(
-            f"not enough memory: {error or 'it is all taken'}. Give smaller numbers (members, draws, counts, twojmax), or take a larger machine"
+            f"not enough memory: {error or 'it is all taken'}. Give smaller numbers (members, "
+            "draws, counts, twojmax), or take a larger machine"
         )
     if not isinstance(error, OSError) or error.errno not in FILE_SYSTEM:
         return None
     where = f"{error.filename2 or error.filename}: " if error.filename else ""
     return RunError(
-        f"{where}{error.strerror}. What was finished is on disk: make room, or mend what is wrong, and start the same command again"
+        f"{where}{error.strerror}. What was finished is on disk: make room, or mend what is "
+        "wrong, and start the same command again"
     )
 
 

@@ -25,7 +25,9 @@ class Odd(EMT):
     def calculate(self, *args, **kwargs):
         if self.log:
             with open(self.log, "a") as file:
-                file.write(f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n")
+                file.write(
+                    f"{os.getpid()} {sorted(k for k in os.environ if k.startswith('PMI'))}\n"
+                )
         if self.habit == "hangs":
             subprocess.Popen(["sleep", "1000"])
             time.sleep(1000)
@@ -52,7 +54,9 @@ class Odd(EMT):
             file.write(f"{os.getpid()} {what}\n")
 
     def meet(self, count):
-        """Waits until as many have begun as fill the group that this one is in: all of a group work at the same time."""
+        """Waits until as many have begun as fill the group that this one is in: all of a group work
+        at the same time.
+        """
         self.note("begun")
         own = [line.split()[0] for line in begun(self.log)].index(str(os.getpid()))
         until(lambda: len(begun(self.log)) >= count * (own // count + 1))
@@ -105,8 +109,14 @@ def until(true, patience=PATIENCE):
 
 def ranks_of(folder):
     """Processes of a run in the folder, without those that started them."""
-    rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-    return sorted(int(r.split()[0]) for r in rows if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r)
+    rows = subprocess.run(
+        ["ps", "-wweo", "pid,args"], capture_output=True, text=True
+    ).stdout.splitlines()
+    return sorted(
+        int(r.split()[0])
+        for r in rows
+        if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r
+    )
 
 
 def children(parent):

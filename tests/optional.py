@@ -1,4 +1,6 @@
-"""Programs that not every machine has: tests that need one are skipped with a reason that names it."""
+"""Programs that not every machine has: tests that need one are skipped with a reason that names
+it.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,15 @@ import pytest
 BIN = Path(sys.executable).parent
 ESPRESSO_POTENTIALS = Path("/usr/share/espresso/pseudo")
 GPAW_SETUPS = Path(os.environ.get("GPAW_SETUP_PATH", "/usr/share/gpaw-setups"))
-QUANTUM_ESPRESSO = "Quantum ESPRESSO (pw.x with /usr/share/espresso/pseudo): apt-get install quantum-espresso"
+QUANTUM_ESPRESSO = (
+    "Quantum ESPRESSO (pw.x with /usr/share/espresso/pseudo): apt-get install quantum-espresso"
+)
 
 
 def needs(there: object, what: str) -> pytest.MarkDecorator:
-    """Marks a test that is skipped unless `there`; what: the program that it needs, and how to get it."""
+    """Marks a test that is skipped unless `there`; what: the program that it needs, and how to get
+    it.
+    """
     return pytest.mark.skipif(not there, reason=f"needs {what}")
 
 
@@ -32,7 +38,9 @@ def espresso_is_here() -> bool:
 
 
 def other_mpiruns() -> dict[str, Path]:
-    """The mpirun of each MPI on PATH that is not the one beside this Python, by the name of the MPI."""
+    """The mpirun of each MPI on PATH that is not the one beside this Python, by the name of the
+    MPI.
+    """
     from snap_al.cli.mpirun import implementation
 
     found: dict[str, Path] = {}
@@ -51,7 +59,9 @@ def summary_of_skips(reports: Iterable[pytest.TestReport]) -> list[str]:
     files: dict[str, list[str]] = defaultdict(list)
     for report in reports:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        files[reason.removeprefix("Skipped: ")].append(report.nodeid.split("::")[0].removeprefix("tests/"))
+        files[reason.removeprefix("Skipped: ")].append(
+            report.nodeid.split("::")[0].removeprefix("tests/")
+        )
     lines = []
     for reason, names in sorted(files.items(), key=lambda item: (-len(item[1]), item[0])):
         lines.append(f"{len(names):4} {reason}  ({', '.join(sorted(set(names)))})")

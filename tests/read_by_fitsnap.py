@@ -1,4 +1,6 @@
-"""Reads a .snapcoeff with FitSNAP's own reader and prints the coefficients: read_by_fitsnap.py DECK STEM"""
+"""Reads a .snapcoeff with FitSNAP's own reader and prints the coefficients: read_by_fitsnap.py DECK
+STEM
+"""
 
 import contextlib
 import io

@@ -1,4 +1,6 @@
-"""Runs the released FitSNAP on a deck and leaves its arrays in the current folder: run_fitsnap.py DECK OUT.npz [--ours]"""
+"""Runs the released FitSNAP on a deck and leaves its arrays in the current folder: run_fitsnap.py
+DECK OUT.npz [--ours]
+"""
 
 import sys
 from types import SimpleNamespace
@@ -33,8 +35,20 @@ if "--ours" in sys.argv:
     fs.fit = None
     fs.perform_fit()
     fs.write_output()
-    ours = {"ours": np.asarray(fs.solver.fit).ravel(), "cov": fs.solver.cov, "samples": fs.solver.fit_sam}
+    ours = {
+        "ours": np.asarray(fs.solver.fit).ravel(),
+        "cov": fs.solver.cov,
+        "samples": fs.solver.fit_sam,
+    }
 np.savez(
-    out, **arrays, fit=theirs, **ours, groups=np.array(rows["Groups"]), files=np.array(rows["Configs"]),
-    kinds=np.array(rows["Row_Type"]), atoms=np.array(rows["Atom_I"]).astype(int), names=names, table=table,
-)  # fmt: skip
+    out,
+    **arrays,
+    fit=theirs,
+    **ours,
+    groups=np.array(rows["Groups"]),
+    files=np.array(rows["Configs"]),
+    kinds=np.array(rows["Row_Type"]),
+    atoms=np.array(rows["Atom_I"]).astype(int),
+    names=names,
+    table=table,
+)

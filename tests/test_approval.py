@@ -23,10 +23,18 @@ def test_a_dry_run_says_all_and_does_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
     run(config, tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
-    found = json.loads(snap_al("run", config, "--out", tmp_path / "run", "--dry-run", "--json").stdout)
+    found = json.loads(
+        snap_al("run", config, "--out", tmp_path / "run", "--dry-run", "--json").stdout
+    )
     labels = json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"]
-    assert (found["labels"], found["labels_left"], found["starting_labels"]) == (labels, 12 - labels, 0)
-    assert found["core_seconds_at_most"] == pytest.approx(found["core_seconds_of_a_label"] * (12 - labels))
+    assert (found["labels"], found["labels_left"], found["starting_labels"]) == (
+        labels,
+        12 - labels,
+        0,
+    )
+    assert found["core_seconds_at_most"] == pytest.approx(
+        found["core_seconds_of_a_label"] * (12 - labels)
+    )
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == before
 
 
@@ -70,6 +78,9 @@ def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
 
 def test_asking_may_begin_and_end_in_a_run_that_is_there(tmp_path):
     """It changes no label."""
-    run(small_config(tmp_path, label="label: {approve: false}", stop="stop: {max_labels: 4}"), tmp_path / "run")
+    run(
+        small_config(tmp_path, label="label: {approve: false}", stop="stop: {max_labels: 4}"),
+        tmp_path / "run",
+    )
     config = small_config(tmp_path, label="label: {approve: true}", stop="stop: {max_labels: 4}")
     run(config, tmp_path / "run")

@@ -19,7 +19,9 @@ def run(command, **environment):
 
 
 def test_only_what_is_needed_is_found(tmp_path):
-    """A program that was put on PATH by hand is not, python3 and make are; the command's exit code is the script's."""
+    """A program that was put on PATH by hand is not, python3 and make are; the command's exit code
+    is the script's.
+    """
     for name in ("pw.x", "sbatch", "mpirun", "chromium", "a_program_nobody_has_heard_of"):
         (tmp_path / name).write_text("#!/bin/sh\necho found\n")
         (tmp_path / name).chmod(0o755)
@@ -58,7 +60,9 @@ def test_the_environment_is_new(tmp_path):
 def test_an_environment_made_in_it_lasts(tmp_path):
     """Its Python is not one of a folder that is gone."""
     assert run(f"python3 -m venv --without-pip {tmp_path / 'venv'}").returncode == 0
-    done = subprocess.run([tmp_path / "venv" / "bin" / "python", "-c", "print(6 * 7)"], capture_output=True, text=True)
+    done = subprocess.run(
+        [tmp_path / "venv" / "bin" / "python", "-c", "print(6 * 7)"], capture_output=True, text=True
+    )
     assert done.stdout == "42\n", done.stderr
 
 

@@ -1,4 +1,6 @@
-"""Biased exploration: the bias is the gradient it says, a set share of the forces, and finds what unbiased MD finds late."""
+"""Biased exploration: the bias is the gradient it says, a set share of the forces, and finds what
+unbiased MD finds late.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,15 @@ from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, DesignMatrix, ReferencePotential
 from snap_al.errors import InputError
 from snap_al.fit import fit_posterior
-from snap_al.md import BiasSettings, Outcome, Protocol, SegmentStart, StageSettings, WhenUncertain, run_segment
+from snap_al.md import (
+    BiasSettings,
+    Outcome,
+    Protocol,
+    SegmentStart,
+    StageSettings,
+    WhenUncertain,
+    run_segment,
+)
 from snap_al.md.bias import Bias
 from snap_al.md.boxes import create
 from snap_al.md.monitor import StdMonitor
@@ -32,7 +42,9 @@ def fitted(request, tmp_path_factory):
         matrix = DesignMatrix(engine, SERIAL)
         matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(12)])
     rows = matrix.slabs()[0].used()
-    potential = FittedPotential(COPPER, reference, fit_posterior(rows.values, rows.targets, rows.weights))
+    potential = FittedPotential(
+        COPPER, reference, fit_posterior(rows.values, rows.targets, rows.weights)
+    )
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)
     return potential, folder
@@ -41,7 +53,13 @@ def fitted(request, tmp_path_factory):
 def explored(fitted, out, start, rule, *, tau, seed=1, of="std", **stage):
     potential, folder = fitted
     bias = None if tau is None else BiasSettings(tau=tau, of=of)
-    shared = {"ensemble": "nvt", "timestep": 0.003, "check_every": 10, "guards": {"max_force_std": 1e3}, "bias": bias}
+    shared = {
+        "ensemble": "nvt",
+        "timestep": 0.003,
+        "check_every": 10,
+        "guards": {"max_force_std": 1e3},
+        "bias": bias,
+    }
     protocol = Protocol.of([StageSettings(**{**shared, **stage})])
     begin = (
         start
@@ -62,11 +80,16 @@ def std_of_atoms(potential, atoms):
 
 @pytest.mark.parametrize("of", ["std", "variance"])
 def test_the_bias_is_the_gradient_of_the_atoms_std(fitted, of):
-    """By finite differences of what numpy has; its share of the forces is τ, but for a reference potential's part."""
+    """By finite differences of what numpy has; its share of the forces is τ, but for a reference
+    potential's part.
+    """
     potential, folder = fitted
     atoms = CRYSTAL.copy()
     atoms.rattle(0.1, seed=3)
-    bias, monitor = Bias(BiasSettings(tau=0.25, of=of)), StdMonitor(potential.settings, potential.posterior)
+    bias, monitor = (
+        Bias(BiasSettings(tau=0.25, of=of)),
+        StdMonitor(potential.settings, potential.posterior),
+    )
     with LammpsSession(SERIAL) as session:
         create(session, potential, Configuration.from_atoms(atoms))
         session.commands(bias.pair_commands(potential, folder))
@@ -104,9 +127,22 @@ def test_segments_under_bias_repeat_and_go_on(fitted, tmp_path):
 
 def test_more_is_uncertain_the_larger_the_share(fitted, tmp_path):
     mean = [
-        np.mean([c.force_std for c in explored(fitted, tmp_path / "r", CRYSTAL, WhenUncertain(1e9), tau=tau, temperature=300, steps=600).checks[20:]])
+        np.mean(
+            [
+                c.force_std
+                for c in explored(
+                    fitted,
+                    tmp_path / "r",
+                    CRYSTAL,
+                    WhenUncertain(1e9),
+                    tau=tau,
+                    temperature=300,
+                    steps=600,
+                ).checks[20:]
+            ]
+        )
         for tau in (None, 0.3)
-    ]  # fmt: skip
+    ]
     assert mean[1] > 1.15 * mean[0]
 
 
@@ -114,12 +150,16 @@ def test_quadratic_snap_has_no_bias(fitted):
     potential, folder = fitted
     quadratic = potential.settings.model_copy(update={"quadraticflag": True})
     with pytest.raises(InputError, match="quadratic SNAP has no variance"):
-        Bias(BiasSettings()).pair_commands(FittedPotential(quadratic, potential.reference, potential.posterior), folder)
+        Bias(BiasSettings()).pair_commands(
+            FittedPotential(quadratic, potential.reference, potential.posterior), folder
+        )
 
 
 @dataclass(frozen=True)
 class Happened:
-    """An atom has left its site (jump), all have left theirs (melt), or two are nearer than 1.95 Å (dimer)."""
+    """An atom has left its site (jump), all have left theirs (melt), or two are nearer than 1.95 Å
+    (dimer).
+    """
 
     start: np.ndarray
     kind: str
@@ -134,26 +174,42 @@ class Happened:
         moved = (atoms["x"][np.argsort(atoms["id"])] - self.start) @ np.linalg.inv(cell)
         moved = (moved - np.round(moved)) @ cell
         distance = np.linalg.norm(moved - moved.mean(axis=0), axis=1)
-        return Verdict(distance.max() > 1.8 if self.kind == "jump" else np.sqrt(np.mean(distance**2)) > 1.0)
+        return Verdict(
+            distance.max() > 1.8 if self.kind == "jump" else np.sqrt(np.mean(distance**2)) > 1.0
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "temperature"), [("jump", 900), ("melt", 1500), ("dimer", 900)])
 def test_what_is_rare_is_found_in_a_third_of_the_steps(fitted, tmp_path, kind, temperature):
-    """Five seeds, 6000 steps at most, which is what a miss counts; τ = 0.3, and nothing flies apart."""
+    """Five seeds, 6000 steps at most, which is what a miss counts; τ = 0.3, and nothing flies
+    apart.
+    """
     start = CRYSTAL.copy()
     if kind == "jump":
         del start[0]
     steps = {}
     for tau in (None, 0.3):
         results = [
-            explored(fitted, tmp_path / "r", start, Happened(start.positions, kind), tau=tau, seed=seed, temperature=temperature,
-                     steps=6000, checkpoint_every=6000)
+            explored(
+                fitted,
+                tmp_path / "r",
+                start,
+                Happened(start.positions, kind),
+                tau=tau,
+                seed=seed,
+                temperature=temperature,
+                steps=6000,
+                checkpoint_every=6000,
+            )
             for seed in range(1, 6)
-        ]  # fmt: skip
-        assert all(r.outcome in (Outcome.NOVEL, Outcome.FINISHED) for r in results), [r.reason for r in results]
+        ]
+        assert all(r.outcome in (Outcome.NOVEL, Outcome.FINISHED) for r in results), [
+            r.reason for r in results
+        ]
         steps[tau] = [r.step for r in results]
     print(
-        f"\n{kind} at {temperature} K: unbiased {steps[None]}, biased {steps[0.3]}, ratio {np.sum(steps[None]) / np.sum(steps[0.3]):.1f}"
+        f"\n{kind} at {temperature} K: unbiased {steps[None]}, biased {steps[0.3]}, ratio "
+        f"{np.sum(steps[None]) / np.sum(steps[0.3]):.1f}"
     )
     assert np.sum(steps[None]) >= 3 * np.sum(steps[0.3])

@@ -1,4 +1,6 @@
-"""The default's error bars on configurations that were not fitted, nothing per set, beside POPS and flat-prior Bayes."""
+"""The default's error bars on configurations that were not fitted, nothing per set, beside POPS and
+flat-prior Bayes.
+"""
 
 import json
 from dataclasses import fields
@@ -24,18 +26,20 @@ PEERS = {
 }
 
 LEAST_GAIN = 0.35
-"""Nats of force NLL over flat-prior Bayes, which has one std for all forces, where forces differ that much. (0.4 while the noise of stress
-was ten times too large on Ta, and took over what the model error has to explain now.)"""
+"""Nats of force NLL over flat-prior Bayes, which has one std for all forces, where forces differ
+that much. (0.4 while the noise of stress was ten times too large on Ta, and took over what the
+model error has to explain now.)"""
 NEARLY_GAUSSIAN = 4.0
-"""Kurtosis of error over std, 3 for a Gaussian. With z = exp(u)·Gaussian, u of variance τ², it is 3·exp(4τ²) and better stds
-could gain τ² nats: at 4, 0.07."""
+"""Kurtosis of error over std, 3 for a Gaussian. With z = exp(u)·Gaussian, u of variance τ², it is
+3·exp(4τ²) and better stds could gain τ² nats: at 4, 0.07."""
 
 
 def mlearn(data: Path, folder: Path, element: str, number: int, cutoff: float) -> Path:
     train, test = (data / "mlearn" / f"{element}_{part}.extxyz" for part in ("train", "test"))
     (folder / "fit.yaml").write_text(
         f"descriptor: {{elements: [{element}], twojmax: 6, rcutfac: {cutoff}}}\n"
-        f'reference: ["pair_style zbl {cutoff - 1.1:.1f} {cutoff - 0.6:.1f}", "pair_coeff * * {number} {number}"]\n'
+        f'reference: ["pair_style zbl {cutoff - 1.1:.1f} {cutoff - 0.6:.1f}", "pair_coeff * * '
+        f'{number} {number}"]\n'
         f"training: [{{path: {train}, eweight: 100, fweight: 1, vweight: 0}}]\ntest: {test}\n"
     )
     return folder / "fit.yaml"
@@ -43,7 +47,11 @@ def mlearn(data: Path, folder: Path, element: str, number: int, cutoff: float) -
 
 def rows_of(path: Path) -> tuple[Rows, Rows | None]:
     """The used rows of a config's or deck's training and test sets."""
-    config = load_config(path) if path.suffix == ".yaml" else validate_config({"fitsnap": path.name}, path)
+    config = (
+        load_config(path)
+        if path.suffix == ".yaml"
+        else validate_config({"fitsnap": path.name}, path)
+    )
     inputs = read_inputs(config, strict=False)
     with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference) as engine:
         found = []
@@ -67,11 +75,15 @@ def split(rows: Rows, seed: int) -> tuple[Rows, Rows]:
 
 
 def compared(train: Rows, test: Rows) -> dict[str, dict]:
-    """Of each method: energies, forces, forces above 1 meV/Å, and the worst group's coverage at 2 std."""
+    """Of each method: energies, forces, forces above 1 meV/Å, and the worst group's coverage at 2
+    std.
+    """
     found = {}
     kinds, size = test.index["kind"], np.abs(test.targets)
     for name, options in PEERS.items():
-        p = fit_posterior(train.values, train.targets, train.weights, kinds=train.index["kind"], **options)
+        p = fit_posterior(
+            train.values, train.targets, train.weights, kinds=train.index["kind"], **options
+        )
         q = p.predict(test.values, kinds=kinds)
         total = q.total_std
         if name == "flat Bayes":  # the conventional noise, σ over the row's weight
@@ -86,10 +98,18 @@ def compared(train: Rows, test: Rows) -> dict[str, dict]:
         found[name] = {
             "energy": kind_metrics(error[kinds == 0], std[kinds == 0]),
             "forces": kind_metrics(error[forces], std[forces]),
-            "large forces": kind_metrics(error[forces & (size > 1e-3)], std[forces & (size > 1e-3)]),
-            "kurtosis": float(scipy.stats.kurtosis((error / std)[forces & (size > 1e-3)], fisher=False)),
+            "large forces": kind_metrics(
+                error[forces & (size > 1e-3)], std[forces & (size > 1e-3)]
+            ),
+            "kurtosis": float(
+                scipy.stats.kurtosis((error / std)[forces & (size > 1e-3)], fisher=False)
+            ),
             "worst": min(
-                [np.mean((np.abs(error) <= 2 * std)[forces & (test.index["group"] == g)]) for g in groups] or [1.0]
+                [
+                    np.mean((np.abs(error) <= 2 * std)[forces & (test.index["group"] == g)])
+                    for g in groups
+                ]
+                or [1.0]
             ),
         }
     return found
@@ -103,16 +123,20 @@ def shown(title: str, found: dict[str, dict]) -> None:
     for name, m in found.items():
         e, f, g = m["energy"], m["forces"], m["large forces"]
         print(
-            f"{title} {name:10s} energy {e['rmse'] * 1e3:7.2f} meV {e['coverage_1sigma']:.3f} {e['coverage_2sigma']:.3f} "
-            f"NLL {e['nll']:.3f} CRPS {e['crps'] * 1e3:.2f} | forces {f['rmse']:.3f} {f['coverage_1sigma']:.3f} "
-            f"{f['coverage_2sigma']:.3f} NLL {g['nll']:.3f} CRPS {g['crps'] * 1e3:.1f} | worst group {m['worst']:.2f} "
+            f"{title} {name:10s} energy {e['rmse'] * 1e3:7.2f} meV {e['coverage_1sigma']:.3f} "
+            f"{e['coverage_2sigma']:.3f} "
+            f"NLL {e['nll']:.3f} CRPS {e['crps'] * 1e3:.2f} | forces {f['rmse']:.3f} "
+            f"{f['coverage_1sigma']:.3f} "
+            f"{f['coverage_2sigma']:.3f} NLL {g['nll']:.3f} CRPS {g['crps'] * 1e3:.1f} | worst "
+            f"group {m['worst']:.2f} "
             f"kurtosis {m['kurtosis']:.1f}"
         )
 
 
 def require_calibrated(m: dict) -> None:
-    """The upper bounds on forces were 0.78 and 0.985 while noise of stress, shared in weighted units, took over what the model
-    error explains now: one split of Ta has 0.784, one of InP 0.987."""
+    """The upper bounds on forces were 0.78 and 0.985 while noise of stress, shared in weighted
+    units, took over what the model error explains now: one split of Ta has 0.784, one of InP
+    0.987."""
     assert 0.60 <= m["forces"]["coverage_1sigma"] <= 0.80
     assert 0.91 <= m["forces"]["coverage_2sigma"] <= 0.99
     for key, nominal in (("coverage_1sigma", 0.68), ("coverage_2sigma", 0.95)):
@@ -127,7 +151,9 @@ def require_better_than_peers(found: dict[str, dict]) -> None:
     assert ours["energy"]["rmse"] <= 1.03 * bayes["energy"]["rmse"]
     assert ours["energy"]["nll"] <= pops["energy"]["nll"]
     for score in ("nll", "crps"):
-        assert ours["large forces"][score] <= pops["large forces"][score] * (1.0 + 1e-3 * (score == "crps"))
+        assert ours["large forces"][score] <= pops["large forces"][score] * (
+            1.0 + 1e-3 * (score == "crps")
+        )
     gain = bayes["large forces"]["nll"] - ours["large forces"]["nll"]
     assert gain >= LEAST_GAIN or ours["kurtosis"] < NEARLY_GAUSSIAN
 
@@ -180,7 +206,9 @@ def test_the_program_says_the_same(data, tmp_path):
     assert sum(g["n"] for g in table["forces"]["groups"].values()) == table["forces"]["n"]
     assert sum(table["forces"]["pit"]) == pytest.approx(1.0)
     before = (tmp_path / "out" / "potential_variance.snapcoeff").read_text()
-    again = json.loads(snap_al("evaluate", "out", test, "--recalibrate", "--json", cwd=tmp_path).stdout)
+    again = json.loads(
+        snap_al("evaluate", "out", test, "--recalibrate", "--json", cwd=tmp_path).stdout
+    )
     assert again["energy"]["nll"] <= table["energy"]["nll"]
     assert again["forces"]["rmse"] == table["forces"]["rmse"]
     assert (tmp_path / "out" / "potential_variance.snapcoeff").read_text() != before

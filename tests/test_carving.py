@@ -1,4 +1,6 @@
-"""Cells cut out of large boxes: what is kept, what is fitted, and that a hidden defect is learnt from them."""
+"""Cells cut out of large boxes: what is kept, what is fitted, and that a hidden defect is learnt
+from them.
+"""
 
 import json
 from itertools import product
@@ -38,7 +40,9 @@ def box(repeats, rattle=0.05, seed=0):
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 6 * 6 * 6 * 4 - 1), st.integers(0, 10**6))
 def test_the_core_is_the_box_around_the_atom(atom, seed):
-    """Wherever the atom is: as many neighbours within the core, at the same distances; no two atoms overlap."""
+    """Wherever the atom is: as many neighbours within the core, at the same distances; no two atoms
+    overlap.
+    """
     frame = Configuration.from_atoms(box(6, seed=seed))
     cell = carved(frame, atom, SMALL)
     assert 90 < len(cell) < 200
@@ -62,7 +66,9 @@ def test_a_crystal_closes_on_itself():
 
 @pytest.mark.parametrize("repeats", [12, 14])
 def test_nothing_is_missing_from_the_corners_of_a_tilted_box(repeats):
-    """In boxes of primitive cells: every atom of the crystal that lies within the cut, and away from its faces, is in the cell."""
+    """In boxes of primitive cells: every atom of the crystal that lies within the cut, and away
+    from its faces, is in the cell.
+    """
     atoms = bulk("Cu") * (repeats, repeats, repeats)
     atoms.rattle(0.05, seed=2)
     upright = box_of(Configuration.from_atoms(atoms), 0.0)
@@ -94,7 +100,9 @@ def test_small_frames_are_sent_whole():
 
 def test_only_core_forces_have_weights():
     cell = carved(Configuration.from_atoms(box(6)), 3, SMALL)
-    item = LabelledConfiguration(cell.labelled(Label(None, np.zeros((len(cell), 3)), None)), WEIGHTS)
+    item = LabelledConfiguration(
+        cell.labelled(Label(None, np.zeros((len(cell), 3)), None)), WEIGHTS
+    )
     weights = Weighting([item]).of(item)[1:-6].reshape(-1, 3)
     assert np.array_equal(weights[:, 0] > 0, cell.core)
     stored = decode_structure(json.loads(json.dumps(encode_structure(cell))))
@@ -118,7 +126,9 @@ def fitted_to(cells, folder):
             label = label if cell.core is None else Label(None, label.forces, None)
             matrix.append([LabelledConfiguration(cell.labelled(label), WEIGHTS)])
     rows = matrix.slabs()[0].used()
-    potential = FittedPotential(DEMO, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights))
+    potential = FittedPotential(
+        DEMO, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
+    )
     potential.write(folder)
     return potential
 
@@ -129,12 +139,14 @@ def at_defect(potential, frame, forces, around):
         rows = engine.rows(frame).forces.reshape(len(frame), 3, -1)[around]
     flat = rows.reshape(-1, rows.shape[-1])
     errors = flat @ potential.posterior.mean - forces[around].ravel()
-    return atom_force_std(flat, square_root(potential.posterior.covariance)).max(), np.sqrt(np.mean(errors**2))
+    return atom_force_std(flat, square_root(potential.posterior.covariance)).max(), np.sqrt(
+        np.mean(errors**2)
+    )
 
 
 def defect_study(repeats, folder):
-    """A vacancy in copper that the first potential has not seen: std and error around it, first, after carving, after labelling
-    the whole box; and the atoms that were labelled."""
+    """A vacancy in copper that the first potential has not seen: std and error around it, first,
+    after carving, after labelling the whole box; and the atoms that were labelled."""
     crystal = box(repeats, rattle=0.04)
     site = len(crystal) // 2 + 4 * repeats
     hole = crystal.positions[site].copy()
@@ -149,7 +161,9 @@ def defect_study(repeats, folder):
         stds = atom_force_std(engine.rows(frame).forces, square_root(first.posterior.covariance))
     atom = int(np.argmax(stds))
     assert distance[atom] < 2.8, "the std points to the defect"
-    cell = relaxed_shell(carved(frame, atom, CarveSettings(above=100, core=4.0, shell=2.0)), first, folder)
+    cell = relaxed_shell(
+        carved(frame, atom, CarveSettings(above=100, core=4.0, shell=2.0)), first, folder
+    )
     found = {"first": at_defect(first, frame, forces, around)}
     for name, cells in (("carved", [cell]), ("whole", [frame])):
         found[name] = at_defect(fitted_to(cells, folder / name), frame, forces, around)
@@ -157,7 +171,9 @@ def defect_study(repeats, folder):
 
 
 def as_good(found):
-    """Std and true error at the defect lower than they were, and within 20 % of what the whole box's label gives."""
+    """Std and true error at the defect lower than they were, and within 20 % of what the whole
+    box's label gives.
+    """
     pairs = zip(found["first"], found["carved"], found["whole"], strict=True)
     return all(carved <= 1.2 * whole and carved < first for first, carved, whole in pairs)
 
@@ -179,16 +195,27 @@ def test_as_well_as_from_the_whole_box_at_a_hundredth(tmp_path):
 
 
 def test_a_run_that_carves(tmp_path):
-    """A large walker beside small starting cells: what is labelled is carved, and a resumed run repeats."""
+    """A large walker beside small starting cells: what is labelled is carved, and a resumed run
+    repeats.
+    """
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [5, 5, 5]}], ensemble: nvt, temperature: [300, 1200], timestep: 0.003, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [5, 5, 5]}], ensemble: nvt, "
+        "temperature: [300, 1200], timestep: 0.003, "
         "steps: 150, check_every: 10}\ncarve: {above: 200, core: 3.0, shell: 2.5}"
     )
-    config = small_config(tmp_path, explore=explore, query="query: {force_std: 0.03}", stop="stop: {max_labels: 5}")
+    config = small_config(
+        tmp_path, explore=explore, query="query: {force_std: 0.03}", stop="stop: {max_labels: 5}"
+    )
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=2)
     assert done.returncode == 0, done.stderr
-    sizes = [len(json.loads(path.read_text())["species"]) for path in (tmp_path / "run" / "queries").glob("*.json")]
-    cores = ["core" in json.loads(path.read_text()) for path in (tmp_path / "run" / "queries").glob("*.json")]
+    sizes = [
+        len(json.loads(path.read_text())["species"])
+        for path in (tmp_path / "run" / "queries").glob("*.json")
+    ]
+    cores = [
+        "core" in json.loads(path.read_text())
+        for path in (tmp_path / "run" / "queries").glob("*.json")
+    ]
     assert any(cores)
     assert max(sizes) < 200
     assert ase.io.read(tmp_path / "Cu.extxyz")

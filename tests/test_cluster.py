@@ -1,4 +1,6 @@
-"""The batch scripts of examples/cluster: under a real Slurm where there is one, and PBS' as the script that it is."""
+"""The batch scripts of examples/cluster: under a real Slurm where there is one, and PBS' as the
+script that it is.
+"""
 
 import json
 import os
@@ -26,7 +28,9 @@ def folder(tmp_path):
         .replace("steps: 2000", "steps: 300")
         .replace("_every: 500", "_every: 150")
     )
-    (tmp_path / "copper.yaml").write_text(text.replace("[3, 3, 3]", "[2, 2, 2]").replace("twojmax: 6", "twojmax: 4"))
+    (tmp_path / "copper.yaml").write_text(
+        text.replace("[3, 3, 3]", "[2, 2, 2]").replace("twojmax: 6", "twojmax: 4")
+    )
     return tmp_path
 
 
@@ -46,8 +50,15 @@ def test_scripts_are_bash(script):
 @pytest.mark.slow
 def test_pbs_script(folder):
     (folder / "nodes").write_text("localhost\nlocalhost\n")
-    given = environment(PBS_O_WORKDIR=str(folder), PBS_NODEFILE=str(folder / "nodes"), CONFIG="copper.yaml", OUT="run")
-    done = subprocess.run(["bash", folder / "run.pbs"], env=given, capture_output=True, text=True, timeout=500)
+    given = environment(
+        PBS_O_WORKDIR=str(folder),
+        PBS_NODEFILE=str(folder / "nodes"),
+        CONFIG="copper.yaml",
+        OUT="run",
+    )
+    done = subprocess.run(
+        ["bash", folder / "run.pbs"], env=given, capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stderr
     assert stopped(folder / "run") == "every walker is at the end of its protocol"
 
@@ -59,8 +70,13 @@ def test_slurm_script_submits_itself_until_the_run_ends(folder, how):
     """Killed at its time limit at least once; no process is left."""
     given = environment(MINUTES="0.1", **({"SNAP_AL_MPIRUN": "1"} if how == "mpirun" else {}))
     command = ["sbatch", "--ntasks=2", "--mem-per-cpu=1G", "run.slurm", "copper.yaml", "run"]
-    assert subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True).returncode == 0
-    until(lambda: not subprocess.run(["squeue", "-h"], capture_output=True, text=True).stdout.strip())
+    assert (
+        subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True).returncode
+        == 0
+    )
+    until(
+        lambda: not subprocess.run(["squeue", "-h"], capture_output=True, text=True).stdout.strip()
+    )
     assert len(list(folder.glob("snap-al-*.log"))) > 1
     assert stopped(folder / "run") == "every walker is at the end of its protocol"
     assert gone(str(folder))

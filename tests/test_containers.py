@@ -1,4 +1,6 @@
-"""The container's entry: the image's MPI, or the site's; and that the images' recipes install what is there."""
+"""The container's entry: the image's MPI, or the site's; and that the images' recipes install what
+is there.
+"""
 
 import os
 import re
@@ -25,17 +27,25 @@ if mpi.COMM_WORLD.rank == 0:
 
 
 def run(*command, **environment):
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, env={**os.environ, **environment})
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=500, env={**os.environ, **environment}
+    )
 
 
 def test_the_images_own():
     done = run(BIN / "mpirun", "-n", "2", ENTRY, sys.executable, "-c", WHICH)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["2", "2", str(Path(sys.prefix).resolve() / "lib" / "libmpi.so.12")]
+    assert done.stdout.split() == [
+        "2",
+        "2",
+        str(Path(sys.prefix).resolve() / "lib" / "libmpi.so.12"),
+    ]
 
 
 def test_a_sites_mpich(tmp_path):
-    """Debian's stands for the site's: of the same ABI, another version, in another place, with its own mpirun."""
+    """Debian's stands for the site's: of the same ABI, another version, in another place, with its
+    own mpirun.
+    """
     launcher = shutil.which("mpirun.mpich")
     libraries = sorted(Path("/usr/lib").glob("*/libmpich.so.12"))
     if launcher is None or not libraries:
@@ -53,8 +63,13 @@ def test_a_folder_without_one(tmp_path):
 
 
 def test_recipes_copy_what_is_there():
-    """Each path that is copied exists, the ignore list lets it through, and both install the same."""
-    dockerfile, recipe = (ROOT / "docker" / "Dockerfile").read_text(), (ROOT / "docker" / "snap_al.def").read_text()
+    """Each path that is copied exists, the ignore list lets it through, and both install the
+    same.
+    """
+    dockerfile, recipe = (
+        (ROOT / "docker" / "Dockerfile").read_text(),
+        (ROOT / "docker" / "snap_al.def").read_text(),
+    )
     copied = [
         p
         for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile, re.M)
@@ -68,11 +83,16 @@ def test_recipes_copy_what_is_there():
     }
     assert set(copied) == kept
     section = re.search(r"^%files\n((?:    .*\n)+)", recipe, re.M).group(1)
-    pairs = dict(line.split() for line in section.splitlines())  # Apptainer takes one source and one destination a line
+    pairs = dict(
+        line.split() for line in section.splitlines()
+    )  # Apptainer takes one source and one destination a line
     assert set(pairs) == set(copied)
     for path in copied:
         assert (ROOT / path).exists(), path
         assert pairs[path] in (f"/src/{path}", "/usr/local/bin/snap-al-entry")
-    installed = [re.search(r"pip install --no-cache-dir (.*)$", text, re.M).group(1) for text in (dockerfile, recipe)]
+    installed = [
+        re.search(r"pip install --no-cache-dir (.*)$", text, re.M).group(1)
+        for text in (dockerfile, recipe)
+    ]
     assert installed[0] == installed[1]
     assert re.search(r"^USER (?!root)", dockerfile, re.M)

@@ -18,12 +18,26 @@ def clean_errors():
 @pytest.mark.parametrize("poison", [False, True])
 def test_demo(tmp_path, clean_errors, seed, poison, ranks):
     flags = ["--poison"] if poison else []
-    done = snap_al("demo", "--seed", seed, "--out", tmp_path / "demo", "--json", *flags, ranks=ranks, timeout=500)
+    done = snap_al(
+        "demo",
+        "--seed",
+        seed,
+        "--out",
+        tmp_path / "demo",
+        "--json",
+        *flags,
+        ranks=ranks,
+        timeout=500,
+    )
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)
     forces, energy = metrics["test"]["forces"], metrics["test"]["energy"]
-    print(f"\nseed {seed} poison {poison} ranks {ranks}: {metrics['labels']} labels, forces {forces['rmse']:.4f} eV/Å, "
-          f"energy {1e3 * energy['rmse']:.2f} meV/atom, coverage {forces['coverage_1sigma']:.3f} {forces['coverage_2sigma']:.3f}")  # fmt: skip
+    print(
+        f"\nseed {seed} poison {poison} ranks {ranks}: {metrics['labels']} labels, forces "
+        f"{forces['rmse']:.4f} eV/Å, "
+        f"energy {1e3 * energy['rmse']:.2f} meV/atom, coverage {forces['coverage_1sigma']:.3f} "
+        f"{forces['coverage_2sigma']:.3f}"
+    )
     assert metrics["labels"] <= 30
     assert energy["rmse"] <= 0.003
     assert 0.60 <= forces["coverage_1sigma"] <= 0.76

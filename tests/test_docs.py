@@ -1,4 +1,6 @@
-"""The API reference builds without a word, has a page for every package, and what is public says what it is."""
+"""The API reference builds without a word, has a page for every package, and what is public says
+what it is.
+"""
 
 import importlib
 import inspect
@@ -17,7 +19,10 @@ PACKAGES = [f"snap_al.{m.name}" for m in pkgutil.iter_modules(snap_al.__path__) 
 
 def test_reference(tmp_path):
     done = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "docs.py", tmp_path], capture_output=True, text=True, timeout=500
+        [sys.executable, ROOT / ".ci" / "docs.py", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     assert not re.search("warn", done.stdout + done.stderr, re.IGNORECASE), done.stderr
@@ -46,4 +51,6 @@ def test_what_is_public_says_what_it_is(package):
         if inspect.isclass(value) or inspect.isfunction(value):
             text = inspect.getdoc(value)
             assert text, f"{package}.{name}"
-            assert not text.startswith(f"{name}("), f"{package}.{name} has a signature for a docstring"
+            assert not text.startswith(f"{name}("), (
+                f"{package}.{name} has a signature for a docstring"
+            )

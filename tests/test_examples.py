@@ -1,4 +1,6 @@
-"""Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are run by the tests named beside them."""
+"""Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are run by
+the tests named beside them.
+"""
 
 import json
 import os
@@ -16,8 +18,11 @@ from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
 
 EXAMPLES = ROOT / "examples"
 RUN_ELSEWHERE = {
-    "fitsnap": "test_fitsnap.py", "labelers": "test_labelers.py", "on_the_fly": "test_on_the_fly.py", "slides": "test_slides.py",
-}  # fmt: skip
+    "fitsnap": "test_fitsnap.py",
+    "labelers": "test_labelers.py",
+    "on_the_fly": "test_on_the_fly.py",
+    "slides": "test_slides.py",
+}
 
 
 def short(name, folder, **changes):
@@ -35,7 +40,10 @@ def test_copper(tmp_path):
     """As its README has it, down to plain LAMMPS."""
     assert snap_al("init", "copper", "-o", "copper.yaml", cwd=tmp_path).returncode == 0
     text = (
-        (tmp_path / "copper.yaml").read_text().replace("steps: 2000", "steps: 60").replace("twojmax: 6", "twojmax: 4")
+        (tmp_path / "copper.yaml")
+        .read_text()
+        .replace("steps: 2000", "steps: 60")
+        .replace("twojmax: 6", "twojmax: 4")
     )
     (tmp_path / "copper.yaml").write_text(text.replace("[3, 3, 3]", "[2, 2, 2]"))
     done = snap_al("run", "copper.yaml", "--out", "run", cwd=tmp_path)
@@ -49,7 +57,12 @@ def test_copper(tmp_path):
     )
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500
+        ["bash", "-ec", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(commands) == 4
@@ -77,13 +90,18 @@ def test_runs(tmp_path, name):
     assert metrics["labels"] >= 4
     assert metrics["training"]["forces"]["rmse"] < 0.5
     if name == "carving":
-        sizes = [len(json.loads(path.read_text())["species"]) for path in (folder / "run" / "queries").glob("*.json")]
+        sizes = [
+            len(json.loads(path.read_text())["species"])
+            for path in (folder / "run" / "queries").glob("*.json")
+        ]
         assert max(sizes) < 300, "large frames are not labelled whole"
 
 
 def test_pool(tmp_path):
     folder = short("pool", tmp_path, twojmax=4)
-    subprocess.run([sys.executable, "make_pool.py", "--each", "8"], cwd=folder, check=True, timeout=500)
+    subprocess.run(
+        [sys.executable, "make_pool.py", "--each", "8"], cwd=folder, check=True, timeout=500
+    )
     assert {a.info["group"] for a in ase.io.read(folder / "pool.extxyz", ":")} == {
         "warm",
         "strained",
@@ -93,7 +111,18 @@ def test_pool(tmp_path):
     done = snap_al("select", "copper.yaml", "pool.extxyz", "-n", 5, "-o", "ask.extxyz", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert len(ase.io.read(folder / "ask.extxyz", ":")) == 5
-    done = snap_al("learn", "copper.yaml", "pool.extxyz", "--seeds", 2, "--most", 15, "--out", "study", cwd=folder)
+    done = snap_al(
+        "learn",
+        "copper.yaml",
+        "pool.extxyz",
+        "--seeds",
+        2,
+        "--most",
+        15,
+        "--out",
+        "study",
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     assert (folder / "study" / "learning.png").exists()
 
@@ -112,7 +141,9 @@ def test_properties(tmp_path):
         "--only",
         "lattice,elastic",
     ]
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stderr
     table = json.loads((tmp_path / "coverage.json").read_text())
     assert table["elastic"]["n"] == 3
@@ -145,14 +176,18 @@ def test_tutorial(tmp_path):
     before = dict(os.environ)
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     try:
-        NotebookClient(notebook, timeout=400, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        NotebookClient(
+            notebook, timeout=400, resources={"metadata": {"path": str(tmp_path)}}
+        ).execute()
     finally:
         os.environ.clear()
         os.environ.update(before)
     assert (tmp_path / "run" / "report.html").exists()
     found = json.loads((tmp_path / "run" / "validation" / "validation.json").read_text())
     assert all(abs(p["z"]) < 4 for p in found["properties"] if p["name"] != "cohesive energy")
-    text = "".join("".join(o.get("text", "")) for cell in notebook.cells for o in cell.get("outputs", []))
+    text = "".join(
+        "".join(o.get("text", "")) for cell in notebook.cells for o in cell.get("outputs", [])
+    )
     inside = float(re.search(r"([\d.]+) of force components within one std", text).group(1))
     assert 0.5 < inside < 0.9
     assert "Loop time of" in text or "Temp" in text, "plain LAMMPS ran with the potential"
@@ -164,7 +199,9 @@ def test_every_example_says_what_it_is():
     source = Path(__file__).read_text()
     for name in sorted(here):
         readme = (EXAMPLES / name / "README.md").read_text()
-        assert re.search(r"\d ?(s|min|minutes|seconds|h)\b", readme), f"{name}: how long does it take?"
+        assert re.search(r"\d ?(s|min|minutes|seconds|h)\b", readme), (
+            f"{name}: how long does it take?"
+        )
         pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
         assert pictures or name in ("labelers", "cluster"), f"{name}: a picture"
         for picture in pictures:

@@ -34,7 +34,12 @@ def test_groups_and_deck(exported):
     assert not left_out
     labels = list((exported / "run" / "labels").glob("*.json"))
     assert len(items) == len(labels)
-    assert {item.group for item in items} <= {"start", "walker_0", "start_damped", "walker_0_damped"}
+    assert {item.group for item in items} <= {
+        "start",
+        "walker_0",
+        "start_damped",
+        "walker_0_damped",
+    }
 
 
 def test_labels_of_a_run_are_counted(exported):
@@ -47,9 +52,17 @@ def test_labels_of_a_run_are_counted(exported):
 
 
 def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
-    """FitSNAP runs the exported deck; its coefficients predict what ours do; `lmp` and FitSNAP read the files."""
+    """FitSNAP runs the exported deck; its coefficients predict what ours do; `lmp` and FitSNAP read
+    the files.
+    """
     deck = exported / "out" / "export.in"
-    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck), "theirs.npz", "--ours"]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "run_fitsnap.py"),
+        str(deck),
+        "theirs.npz",
+        "--ours",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     with np.load(tmp_path / "theirs.npz") as stored:
@@ -64,9 +77,16 @@ def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
     again = read_snapcoeff(tmp_path / "potential.snapcoeff", read_deck(deck).settings)
     np.testing.assert_allclose(again, theirs["ours"], rtol=1e-9)
     read = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "read_by_fitsnap.py"), str(deck), str(tmp_path / "ours" / "potential")],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(ROOT / "tests" / "read_by_fitsnap.py"),
+            str(deck),
+            str(tmp_path / "ours" / "potential"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert read.returncode == 0, read.stderr[-2000:]
     np.testing.assert_allclose(np.array(read.stdout.split(), dtype=float), ours[1:], rtol=1e-9)
 

@@ -15,13 +15,22 @@ NEEDED = {
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kind", [
-    "folders",
-    *(pytest.param(k, marks=pytest.mark.slow) for k in ("kill -9", "signals", "rank", "calls", "disk", "labelers", "inputs")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "folders",
+        *(
+            pytest.param(k, marks=pytest.mark.slow)
+            for k in ("kill -9", "signals", "rank", "calls", "disk", "labelers", "inputs")
+        ),
+    ],
+)
 def test_a_few_of_each(kind):
     done = subprocess.run(
-        [sys.executable, FAULTS, "--quick", "--only", kind], capture_output=True, text=True, timeout=3500
+        [sys.executable, FAULTS, "--quick", "--only", kind],
+        capture_output=True,
+        text=True,
+        timeout=3500,
     )
     if done.returncode == 77:
         pytest.skip(NEEDED.get(kind, done.stdout))

@@ -1,4 +1,6 @@
-"""`snap-al fit` on decks and configs, as a user calls it: what it writes, what it leaves out, and what it does twice."""
+"""`snap-al fit` on decks and configs, as a user calls it: what it writes, what it leaves out, and
+what it does twice.
+"""
 
 import json
 
@@ -64,25 +66,35 @@ def test_everything_that_a_deck_asks_for(deck, tmp_path, ranks):
     assert tables["training"]["energy"]["n"] == 6
     assert tables["test"]["forces"]["n"] == 2 * 12
     out = tmp_path / "out"
-    mean, covariance, samples = (np.load(out / f"{n}.npy") for n in ("mean", "covariance", "samples"))
+    mean, covariance, samples = (
+        np.load(out / f"{n}.npy") for n in ("mean", "covariance", "samples")
+    )
     assert mean.shape == (15,)
     assert covariance.shape == (15, 15)
     assert samples.shape == (7, 15)
-    a, b, w, index = (np.load(out / n) for n in ("Descriptors.npy", "b.npy", "Weights.npy", "row_index.npy"))
+    a, b, w, index = (
+        np.load(out / n) for n in ("Descriptors.npy", "b.npy", "Weights.npy", "row_index.npy")
+    )
     assert a.shape == (6 * 19, 15)
     first, table = (out / "metrics.csv").read_text().splitlines()[:2]
     assert first == "Group,Weighting,Subsystem,ncount,mae,rmse,rsq"
     assert "warm,Weighted,Testing_Force,24," in (out / "metrics.csv").read_text()
     energies = index["kind"] == 0
     assert table.startswith("*ALL,Unweighted,Energy,6,")
-    assert float(table.split(",")[4]) == pytest.approx(np.abs(a @ mean - b)[energies].mean(), abs=2e-8)
+    assert float(table.split(",")[4]) == pytest.approx(
+        np.abs(a @ mean - b)[energies].mean(), abs=2e-8
+    )
     assert (w[energies] == 100).all()
-    np.testing.assert_allclose(read_snapcoeff(out / "Cu_pot.snapcoeff", read_deck(deck).settings), mean, rtol=1e-15)
+    np.testing.assert_allclose(
+        read_snapcoeff(out / "Cu_pot.snapcoeff", read_deck(deck).settings), mean, rtol=1e-15
+    )
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_one_bad_file_does_not_lose_the_others(deck, tmp_path, ranks):
-    """Cut off, coincident atoms, an unknown element: named with file and group, and with --strict fatal."""
+    """Cut off, coincident atoms, an unknown element: named with file and group, and with --strict
+    fatal.
+    """
     folder = deck.parent / "JSON" / "warm"
     whole = (folder / "0.json").read_text()
     (folder / "0.json").write_text(whole[:400])
@@ -92,7 +104,11 @@ def test_one_bad_file_does_not_lose_the_others(deck, tmp_path, ranks):
     (folder / "2.json").write_text((folder / "2.json").read_text().replace('"Cu"', '"Au"'))
     tables, said = fit(deck, tmp_path / "out", ranks=ranks)
     assert tables["training"]["energy"]["n"] == 3
-    for name, reason in (("0.json", "no FitSNAP JSON"), ("1.json", "coincide"), ("2.json", "Au has no type")):
+    for name, reason in (
+        ("0.json", "no FitSNAP JSON"),
+        ("1.json", "coincide"),
+        ("2.json", "Au has no type"),
+    ):
         (line,) = [x for x in said.splitlines() if name in x]
         assert reason in line
         assert "warm" in line
@@ -109,10 +125,17 @@ def test_an_isolated_atom_and_stress_in_kilobar_are_noticed(deck, tmp_path):
     folder = deck.parent / "JSON" / "warm"
     for k in range(8):
         text = (folder / f"{k}.json").read_text()
-        (folder / f"{k}.json").write_text(text.replace('"StressStyle": "bar"', '"StressStyle": "kbar"'))
+        (folder / f"{k}.json").write_text(
+            text.replace('"StressStyle": "bar"', '"StressStyle": "kbar"')
+        )
     content = json.loads((folder / "0.json").read_text())
     data = content["Dataset"]["Data"][0]
-    data |= {"Positions": [[0.0, 0.0, 0.0]], "AtomTypes": ["Cu"], "NumAtoms": 1, "Forces": [[0.0, 0.0, 0.0]]}
+    data |= {
+        "Positions": [[0.0, 0.0, 0.0]],
+        "AtomTypes": ["Cu"],
+        "NumAtoms": 1,
+        "Forces": [[0.0, 0.0, 0.0]],
+    }
     data |= {"Lattice": [[20.0, 0, 0], [0, 20.0, 0], [0, 0, 20.0]], "Stress": [[0.0] * 3] * 3}
     (folder / "0.json").write_text(json.dumps(content))
     deck.write_text(DECK.replace("1 1.0e-8", "1 1.0e-12"))
@@ -138,13 +161,17 @@ def test_dumps_have_the_rows_that_were_asked_for(deck, tmp_path):
 
 
 def test_a_second_fit_computes_nothing(deck, tmp_path):
-    """Other weights, the same rows: no descriptors are computed, and the result is that of a fit from nothing."""
+    """Other weights, the same rows: no descriptors are computed, and the result is that of a fit
+    from nothing.
+    """
     fit(deck, tmp_path / "out")
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "descriptors").rglob("*.npz")}
     assert len(files) == 8
     deck.write_text(DECK.replace("0.25 100 1", "0.25 300 1"))
     again, _ = fit(deck, tmp_path / "out")
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "descriptors").rglob("*.npz")} == files
+    assert {
+        p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "descriptors").rglob("*.npz")
+    } == files
     fresh, _ = fit(deck, tmp_path / "fresh", "--no-cache")
     assert not (tmp_path / "fresh" / "descriptors").exists()
     assert again == fresh
@@ -168,7 +195,9 @@ def test_more_rows_than_memory(deck, tmp_path, ranks):
 
 
 def test_a_published_potential_as_prior_mean(deck, tmp_path):
-    """With one configuration the fit stays near the prior's mean where that configuration says nothing."""
+    """With one configuration the fit stays near the prior's mean where that configuration says
+    nothing.
+    """
     fit(deck, tmp_path / "whole")
     deck.write_text(DECK.replace("warm = 0.75 0.25", "warm = 0.1 0.9"))
     prior = tmp_path / "whole" / "Cu_pot.snapcoeff"
@@ -177,7 +206,9 @@ def test_a_published_potential_as_prior_mean(deck, tmp_path):
     alone, _ = fit(config, tmp_path / "alone")
     helped, _ = fit(config, tmp_path / "helped", "--prior", prior)
     assert helped["test"]["forces"]["rmse"] < 0.5 * alone["test"]["forces"]["rmse"]
-    config.write_text("fitsnap: Cu.in\nfit: {prior_precision: 1.0}\nprior_mean: whole/Cu_pot.snapcoeff\n")
+    config.write_text(
+        "fitsnap: Cu.in\nfit: {prior_precision: 1.0}\nprior_mean: whole/Cu_pot.snapcoeff\n"
+    )
     assert fit(config, tmp_path / "named")[0] == helped
     settings = read_deck(deck).settings
     with pytest.raises(InputError, match=r"twojmax is 4 there and 6 here"):
@@ -185,31 +216,44 @@ def test_a_published_potential_as_prior_mean(deck, tmp_path):
     with pytest.raises(InputError, match="bzeroflag is 0 there and 1 here"):
         read_snapcoeff(prior, settings.model_copy(update={"bzeroflag": True}))
     (tmp_path / "cut.snapcoeff").write_text(prior.read_text()[:300])
-    assert "no .snapcoeff for Cu" in snap_al("fit", deck, "--prior", tmp_path / "cut.snapcoeff", cwd=tmp_path).stderr
+    assert (
+        "no .snapcoeff for Cu"
+        in snap_al("fit", deck, "--prior", tmp_path / "cut.snapcoeff", cwd=tmp_path).stderr
+    )
 
 
 def test_databases_and_stated_units(tmp_path):
-    """An ASE database, once in ASE's units and once in others with its units stated: the same fit. `REF_*` too."""
+    """An ASE database, once in ASE's units and once in others with its units stated: the same fit.
+    `REF_*` too.
+    """
     frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(4)]
-    with ase.db.connect(tmp_path / "plain.db") as plain, ase.db.connect(tmp_path / "ref.db") as reference:
+    with (
+        ase.db.connect(tmp_path / "plain.db") as plain,
+        ase.db.connect(tmp_path / "ref.db") as reference,
+    ):
         for atoms in frames:
             plain.write(atoms)
             bare = atoms.copy()
             reference.write(
-                bare, key_value_pairs={"REF_energy": atoms.get_potential_energy() / 27.211386024367243},
+                bare,
+                key_value_pairs={"REF_energy": atoms.get_potential_energy() / 27.211386024367243},
                 data={"REF_forces": atoms.get_forces() / 27.211386024367243},
-            )  # fmt: skip
+            )
     base = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\n"
     (tmp_path / "plain.yaml").write_text(base + "training: [{path: plain.db}]\n")
     (tmp_path / "ref.yaml").write_text(base + "training: [{path: ref.db, units: {energy: Ha}}]\n")
-    one, other = (fit(tmp_path / f"{n}.yaml", tmp_path / n)[0]["training"] for n in ("plain", "ref"))
+    one, other = (
+        fit(tmp_path / f"{n}.yaml", tmp_path / n)[0]["training"] for n in ("plain", "ref")
+    )
     for kind in ("energy", "forces"):
         assert one[kind]["rmse"] == pytest.approx(other[kind]["rmse"], rel=1e-6)
 
 
 def test_a_charged_reference_potential(deck, tmp_path):
     """Charges from the JSON files; without them each file is named and the fit refused."""
-    charged = DECK.replace("[REFERENCE]", "[REFERENCE]\natom_style = charge").replace("zbl 2.0 2.5", "coul/dsf 0.2 4.0")
+    charged = DECK.replace("[REFERENCE]", "[REFERENCE]\natom_style = charge").replace(
+        "zbl 2.0 2.5", "coul/dsf 0.2 4.0"
+    )
     charged = charged.replace("pair_coeff2 = * * zbl 29 29", "pair_coeff2 = * * coul/dsf")
     deck.write_text(charged)
     assert "no charges, which atom_style charge needs" in snap_al("fit", deck, cwd=tmp_path).stderr
@@ -220,9 +264,9 @@ def test_a_charged_reference_potential(deck, tmp_path):
     tables, _ = fit(deck, tmp_path / "out")
     assert tables["training"]["forces"]["rmse"] < 0.5
     stored = json.loads((tmp_path / "out" / "descriptor.json").read_text())["reference"]
-    assert ReferencePotential(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}).moments == (
-        "q",
-    )
+    assert ReferencePotential(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    ).moments == ("q",)
 
 
 def test_slab_and_cluster_are_fitted(tmp_path):

@@ -8,7 +8,16 @@ from snap_al.fit import FitSettings, fit_posterior
 fitsnap = pytest.importorskip("fitsnap3lib.fitsnap", reason="pip install 'snap_al[fitsnap]'")
 
 DECK = {
-    "BISPECTRUM": {"numTypes": 1, "twojmax": 2, "rcutfac": 4.6, "rfac0": 0.99363, "rmin0": 0.0, "wj": 1.0, "radelem": 0.5, "type": "Cu"},
+    "BISPECTRUM": {
+        "numTypes": 1,
+        "twojmax": 2,
+        "rcutfac": 4.6,
+        "rfac0": 0.99363,
+        "rmin0": 0.0,
+        "wj": 1.0,
+        "radelem": 0.5,
+        "type": "Cu",
+    },
     "CALCULATOR": {"calculator": "LAMMPSSNAP", "energy": 1, "force": 1, "stress": 1},
     "SOLVER": {"solver": "SVD"},
     "SCRAPER": {"scraper": "JSON"},
@@ -18,7 +27,7 @@ DECK = {
         "group_sections": "name training_size testing_size eweight fweight vweight",
         "group_types": "str float float float float float",
     },
-}  # fmt: skip
+}
 
 
 def test_flat_prior_is_fitsnaps_svd(tmp_path, monkeypatch):
@@ -33,5 +42,7 @@ def test_flat_prior_is_fitsnaps_svd(tmp_path, monkeypatch):
         rng.uniform(1, 100, 200),
     )
     fs.solver.perform_fit(a=a, b=b, w=w, trainall=True)
-    ours = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-14)).mean
+    ours = fit_posterior(
+        a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-14)
+    ).mean
     np.testing.assert_allclose(ours, fs.solver.fit, rtol=1e-9)

@@ -1,4 +1,6 @@
-"""Design matrix, targets, weights and fit, row by row, against FitSNAP itself on its published examples."""
+"""Design matrix, targets, weights and fit, row by row, against FitSNAP itself on its published
+examples.
+"""
 
 import json
 import subprocess
@@ -125,7 +127,13 @@ def both(request, tmp_path_factory):
 
 def compared(deck_path, folder, *options):
     """Deck, matrix and rows of ours, and FitSNAP's arrays."""
-    command = [sys.executable, str(ROOT / "tests" / "run_fitsnap.py"), str(deck_path), "theirs.npz", *options]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "run_fitsnap.py"),
+        str(deck_path),
+        "theirs.npz",
+        *options,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     with np.load(folder / "theirs.npz") as stored:
@@ -144,7 +152,10 @@ def xyz_frame(path):
     cell, stress = (" ".join(map(repr, np.ravel(data[k]).tolist())) for k in ("Lattice", "Stress"))
     atoms = zip(data["AtomTypes"], data["Positions"], data["Forces"], strict=True)
     lines = [" ".join([s, *map(repr, [*r, *f])]) for s, r, f in atoms]
-    head = f'Lattice="{cell}" Properties=species:S:1:pos:R:3:forces:R:3 energy={data["Energy"]!r} stress="{stress}"'
+    head = (
+        f'Lattice="{cell}" Properties=species:S:1:pos:R:3:forces:R:3 energy={data["Energy"]!r} '
+        f'stress="{stress}"'
+    )
     return "\n".join([str(len(lines)), head, *lines]) + "\n"
 
 
@@ -159,7 +170,9 @@ def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path):
         said = "scraper = XYZ\nproperty_array = Energy energy rydberg Metal"
         deck_path.write_text(deck_path.read_text().replace("scraper = JSON", said))
     for path in files:
-        path.write_text(path.read_text().replace('"EnergyStyle": "electronvolt"', '"EnergyStyle": "rydberg"'))
+        path.write_text(
+            path.read_text().replace('"EnergyStyle": "electronvolt"', '"EnergyStyle": "rydberg"')
+        )
     (tmp_path / "fitsnap").mkdir()
     _, matrix, rows, theirs = compared(deck_path, tmp_path / "fitsnap")
     b = theirs["b"][in_our_order(matrix, theirs)]
@@ -170,7 +183,9 @@ def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path):
 
 
 def in_our_order(matrix, theirs):
-    """FitSNAP lists a configuration's rows together, as energy, forces, stress; which files came first is the disk's."""
+    """FitSNAP lists a configuration's rows together, as energy, forces, stress; which files came
+    first is the disk's.
+    """
     starts = np.flatnonzero(theirs["kinds"] == "Energy")
     blocks = np.split(np.arange(len(theirs["kinds"])), starts[1:])
     seen: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -193,10 +208,9 @@ def test_rows_are_fitsnaps(both):
         here = rows.index["kind"] == kind
         for ours, reference in ((everything, a), (rows.targets[:, None], b[:, None])):
             scale = np.abs(reference[here]).max(axis=0)
-            assert (np.abs(ours[here] - reference[here]) <= 1e-10 * scale + 1e-14 * scale.max()).all(), (
-                deck.path,
-                kind,
-            )
+            assert (
+                np.abs(ours[here] - reference[here]) <= 1e-10 * scale + 1e-14 * scale.max()
+            ).all(), (deck.path, kind)
     np.testing.assert_allclose(rows.weights, w, rtol=1e-12)
 
 
@@ -207,7 +221,9 @@ def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
     ours = rows.values @ posterior.mean
     columns = matrix.columns
     fit = theirs["fit"]
-    if not columns.has_constant:  # FitSNAP puts a constant of zero before each element's coefficients
+    if (
+        not columns.has_constant
+    ):  # FitSNAP puts a constant of zero before each element's coefficients
         fit = fit.reshape(columns.n_elements, -1)[:, 1:].ravel()
     reference = all_columns(rows.values, matrix) @ fit
     for kind in range(3):
@@ -235,14 +251,24 @@ def test_the_metrics_table_is_fitsnaps(both):
         if key[0] != "*ALL":
             here &= rows.index["group"] == matrix.groups.index(key[0])
         spread *= rows.weights[here].max() if key[1] == "Weighted" else 1.0
-        np.testing.assert_allclose(ours[key][:3], values[:3], rtol=1e-6, atol=spread, err_msg=str(key))
-        if np.isfinite(values[3]) and values[1] > max(spread, 1e-9):  # not of forces that are zero by symmetry
+        np.testing.assert_allclose(
+            ours[key][:3], values[:3], rtol=1e-6, atol=spread, err_msg=str(key)
+        )
+        if np.isfinite(values[3]) and values[1] > max(
+            spread, 1e-9
+        ):  # not of forces that are zero by symmetry
             assert ours[key][3] == pytest.approx(values[3], abs=1e-5), key
 
 
 @pytest.mark.parametrize(
     "name",
-    ["Ta_Linear_JCP2014", *(pytest.param(n, marks=pytest.mark.slow) for n in ("Ta_Quadratic_JCP2018", "InP_JPCA2020"))],
+    [
+        "Ta_Linear_JCP2014",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("Ta_Quadratic_JCP2018", "InP_JPCA2020")
+        ),
+    ],
 )
 def test_the_fit_predicts_what_the_published_coefficients_do(data, name):
     (path,), (published,) = ((data / name).glob(g) for g in ("*.in", "reference/*.snapcoeff"))
@@ -254,14 +280,19 @@ def test_the_fit_predicts_what_the_published_coefficients_do(data, name):
     rows = Rows.joined(matrix.slabs())
     used = rows.used()
     posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
-    one, other = rows.values @ posterior.mean, rows.values @ read_snapcoeff(published, deck.settings)
+    one, other = (
+        rows.values @ posterior.mean,
+        rows.values @ read_snapcoeff(published, deck.settings),
+    )
     for kind in range(3):
         here = rows.index["kind"] == kind
         assert np.abs(one[here] - other[here]).max() <= 1e-6 * np.std(other[here]), kind
 
 
 def test_our_solver_inside_fitsnap(both):
-    """FitSNAP assigned our solver, did its error analysis and wrote its files: the same predictions, and a covariance."""
+    """FitSNAP assigned our solver, did its error analysis and wrote its files: the same
+    predictions, and a covariance.
+    """
     _, matrix, rows, theirs = both
     if "ours" not in theirs:
         pytest.skip("FitSNAP repeats its error analysis only on the small sets")

@@ -1,4 +1,6 @@
-"""Each config of examples/labelers: read as a run reads it; and labels where the code is here, its input where it is not."""
+"""Each config of examples/labelers: read as a run reads it; and labels where the code is here, its
+input where it is not.
+"""
 
 import os
 import subprocess
@@ -21,10 +23,13 @@ NEEDED = {
     "tblite": needs(find_spec("tblite"), "tblite: pip install 'snap_al[tblite]'"),
     "cp2k": needs_program("cp2k_shell", "apt-get install cp2k"),
     "gpaw": needs(
-        find_spec("gpaw") and GPAW_SETUPS.is_dir(), f"GPAW and its datasets in {GPAW_SETUPS}: pip install gpaw"
+        find_spec("gpaw") and GPAW_SETUPS.is_dir(),
+        f"GPAW and its datasets in {GPAW_SETUPS}: pip install gpaw",
     ),
 }
-"""Of the labelers of EXAMPLES, those whose config cannot be read, or whose labels cannot be computed, without a program."""
+"""Of the labelers of EXAMPLES, those whose config cannot be read, or whose labels cannot be
+computed, without a program.
+"""
 COMPUTED = ("emt", "lammps", *NEEDED)
 SLOW = ("gpaw", "cp2k")
 
@@ -48,7 +53,11 @@ def surroundings(tmp_path, monkeypatch):
 def labeler_of(name):
     config = load_config(EXAMPLES / f"{name}.yaml")
     asked = config.start.configurations(config.descriptor.elements, config.seed)[0]
-    return AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms), asked, config
+    return (
+        AseLabeler(config.label.calculator, config.label.arguments, config.label.magmoms),
+        asked,
+        config,
+    )
 
 
 @pytest.mark.parametrize("name", [case(p.stem) for p in sorted(EXAMPLES.glob("*.yaml"))])
@@ -70,12 +79,16 @@ def test_forces_are_the_energies_gradient(surroundings, name):
         atoms.positions += sign * 0.01 * direction
         energies.append(labeler.label(type(asked).from_atoms(atoms)).energy)
     slope = (energies[0] - energies[1]) / 0.02
-    assert slope == pytest.approx(-np.sum(label.forces * direction), abs=0.02 * np.linalg.norm(label.forces) + 0.005)
+    assert slope == pytest.approx(
+        -np.sum(label.forces * direction), abs=0.02 * np.linalg.norm(label.forces) + 0.005
+    )
     assert label.stress is not None
 
 
 def test_vasp_input(surroundings, monkeypatch):
-    """INCAR and KPOINTS as asked; the POTCAR is put together from a library, here of one that has only a first line."""
+    """INCAR and KPOINTS as asked; the POTCAR is put together from a library, here of one that has
+    only a first line.
+    """
     potcar = surroundings / "pp" / "potpaw_PBE" / "Al" / "POTCAR"
     potcar.parent.mkdir(parents=True)
     potcar.write_text("PAW_PBE Al 04Jan2001\n   3.0000000000000\n")
@@ -105,7 +118,9 @@ def test_orca_input(surroundings):
         "labeler.calculator().write_inputfiles(asked.to_atoms(), ['energy', 'forces'])"
     )
     subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        [sys.executable, "-c", code],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )
     text = (surroundings / "orca.inp").read_text()
     assert "PBE def2-SVP TightSCF EnGrad" in text

@@ -1,4 +1,6 @@
-"""Runs whose labels are computed in processes of their own, killed at any instant: no label is lost, and none is paid for twice."""
+"""Runs whose labels are computed in processes of their own, killed at any instant: no label is
+lost, and none is paid for twice.
+"""
 
 import json
 import shutil
@@ -32,7 +34,8 @@ def config_of(folder, log):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counting.py").write_text(COUNTING)
     label = (
-        f"label: {{calculator: counting.Counting, arguments: {{log: {log}}}, backend: local, at_once: 2, timeout: 60}}"
+        f"label: {{calculator: counting.Counting, arguments: {{log: {log}}}, backend: local, "
+        f"at_once: 2, timeout: 60}}"
     )
     return small_config(folder, label=label)
 
@@ -43,9 +46,14 @@ def test_killed_while_labels_are_computed(tmp_path, ranks, monkeypatch):
     log = tmp_path / "log"
     config = config_of(tmp_path / "in", log)
     expected = run(config, tmp_path / "whole", ranks)
-    assert len(log.read_text().splitlines()) == json.loads((tmp_path / "whole" / "metrics.json").read_text())["labels"]
+    assert (
+        len(log.read_text().splitlines())
+        == json.loads((tmp_path / "whole" / "metrics.json").read_text())["labels"]
+    )
     log.unlink()
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole")
+    kills = killed_until_done(
+        config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole"
+    )
     assert kills >= 2
     assert result_of(tmp_path / "killed") == expected
     counts = Counter(log.read_text().split())
@@ -58,7 +66,9 @@ def test_where_labels_run_may_change(tmp_path):
     config = small_config(tmp_path, label="label: {fweight: 1.0}", stop="stop: {max_labels: 4}")
     run(config, tmp_path / "run")
     config = small_config(
-        tmp_path, label="label: {fweight: 1.0, backend: local, at_once: 2}", stop="stop: {max_labels: 6}"
+        tmp_path,
+        label="label: {fweight: 1.0, backend: local, at_once: 2}",
+        stop="stop: {max_labels: 6}",
     )
     run(config, tmp_path / "run")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] == 6
@@ -72,7 +82,9 @@ def test_aluminium_with_quantum_espresso(tmp_path):
         shutil.copy(path, tmp_path)
     config = tmp_path / "aluminium.yaml"
     config.write_text(
-        config.read_text().replace("max_labels: 40", "max_labels: 6").replace("steps: 10000", "steps: 500")
+        config.read_text()
+        .replace("max_labels: 40", "max_labels: 6")
+        .replace("steps: 10000", "steps: 500")
     )
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=900)
     assert done.returncode == 0, done.stderr

@@ -32,10 +32,14 @@ def config_of(folder, log, *, wait):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "slow.py").write_text(SLOW)
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: [400, 700, 1000]}}], ensemble: nvt, timestep: 0.003, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: "
+        "[400, 700, 1000]}}], ensemble: nvt, timestep: 0.003, "
         f"steps: 400, check_every: 10, checkpoint_every: 40, wait_for_labels: {json.dumps(wait)}}}"
     )
-    label = f"label: {{calculator: slow.Slow, arguments: {{log: {log}}}, backend: local, at_once: 3, timeout: 60}}"
+    label = (
+        f"label: {{calculator: slow.Slow, arguments: {{log: {log}}}, backend: local, at_once: "
+        f"3, timeout: 60}}"
+    )
     return small_config(folder, explore=explore, label=label, stop="stop: {max_labels: 15}")
 
 
@@ -56,7 +60,9 @@ def passes_beside_labels(events):
 
 @pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_walkers_go_on(tmp_path, monkeypatch, ranks):
-    """Each pass with the last fit's potential, and fits as labels come; killed again and again, no label is lost or repeated."""
+    """Each pass with the last fit's potential, and fits as labels come; killed again and again, no
+    label is lost or repeated.
+    """
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "in"))
     log = tmp_path / "log"
     config = config_of(tmp_path / "in", log, wait=False)
@@ -70,7 +76,9 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
             assert all(w["fit"] == fit for w in event["walkers"])
     assert set(Counter(log.read_text().split()).values()) == {1}
     log.unlink()
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "run")
+    kills = killed_until_done(
+        config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "run"
+    )
     assert kills >= 2
     _, events, state = read_run(tmp_path / "killed")
     counts = Counter(log.read_text().split())
@@ -89,7 +97,10 @@ def test_they_wait_unless_asked_not_to(tmp_path, monkeypatch):
 
 
 def test_where_there_is_nothing_to_wait_for(tmp_path):
-    explore = "explore: {walkers: [{structure: Cu.extxyz}], temperature: 300, timestep: 0.003, steps: 400, MODE wait_for_labels: false}"
+    explore = (
+        "explore: {walkers: [{structure: Cu.extxyz}], temperature: 300, timestep: 0.003, "
+        "steps: 400, MODE wait_for_labels: false}"
+    )
     for mode, message in (
         ("", "needs labels that are computed elsewhere"),
         ("mode: batch,", "is for mode: on-the-fly"),

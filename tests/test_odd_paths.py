@@ -19,17 +19,39 @@ from snap_al.sessions.names import PlainNames, is_plain, plain_scratch_folder
 
 EVERYTHING = os.fsdecode("-ü σ\"'*?$#&%{}${x}$(1)[b]\n;`\\".encode() + b"\xff")
 NAMES = [
-    "ü", 'a"b', '"""', "a'b", "a*b", "a?b", "a$b", "a ${x} $(1)", "a#b", "a&b", "a b", "a\nb", "a%b", "{}", "-a", "[b]x", "a\\b",
-    "a;b`id`", "a:b,c", "x" * 250, os.fsdecode(b"a\xffb"),
-]  # fmt: skip
+    "ü",
+    'a"b',
+    '"""',
+    "a'b",
+    "a*b",
+    "a?b",
+    "a$b",
+    "a ${x} $(1)",
+    "a#b",
+    "a&b",
+    "a b",
+    "a\nb",
+    "a%b",
+    "{}",
+    "-a",
+    "[b]x",
+    "a\\b",
+    "a;b`id`",
+    "a:b,c",
+    "x" * 250,
+    os.fsdecode(b"a\xffb"),
+]
 EXPLORE = (
-    "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: [300, 500], timestep: 0.003, steps: 60, "
+    "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: [300, 500], "
+    "timestep: 0.003, steps: 60, "
     "check_every: 10, checkpoint_every: 30, trajectory_every: 30}"
 )
 
 
 def command(monkeypatch, *arguments):
-    """The command line in this process: exit code and what it printed, on a terminal that is strict about its encoding."""
+    """The command line in this process: exit code and what it printed, on a terminal that is strict
+    about its encoding.
+    """
     said = io.BytesIO()
     stream = io.TextIOWrapper(said, encoding="utf-8", errors="strict", write_through=True)
     with monkeypatch.context() as patch:
@@ -56,14 +78,17 @@ def anywhere(tmp_path_factory):
     return np.loadtxt(folder / "run" / "potential.snapcoeff", skiprows=4, usecols=0)
 
 
-@pytest.mark.parametrize("name", [EVERYTHING, *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES)])
+@pytest.mark.parametrize(
+    "name", [EVERYTHING, *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES)]
+)
 def test_a_run_and_what_follows(tmp_path, monkeypatch, anywhere, name):
     """The same numbers as in a folder with an ordinary name, and every command that reads it."""
     root = tmp_path / name
     config = small_config(root, explore=EXPLORE, stop="stop: {max_labels: 5}")
     ase.io.write(root / "frames.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(6)])
     (root / "fit.yaml").write_text(
-        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: frames.extxyz}]\n"
+        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: "
+        "frames.extxyz}]\n"
     )
     for arguments in (
         ("run", config, "--out", root / "run"),
@@ -74,7 +99,15 @@ def test_a_run_and_what_follows(tmp_path, monkeypatch, anywhere, name):
         ("fit", root / "fit.yaml", "--out", root / "fit"),
         ("predict", root / "fit", root / "frames.extxyz", "-o", root / "out.extxyz"),
         ("evaluate", root / "fit", root / "frames.extxyz"),
-        ("select", root / "fit.yaml", root / "frames.extxyz", "-n", 2, "-o", root / "chosen.extxyz"),
+        (
+            "select",
+            root / "fit.yaml",
+            root / "frames.extxyz",
+            "-n",
+            2,
+            "-o",
+            root / "chosen.extxyz",
+        ),
         ("validate", root / "run", "--only", "elastic,nve", "--draws", 2),
         ("report", root / "fit"),
         ("init", "--structure", root / "Cu.extxyz", "-o", root / "new.yaml"),
@@ -82,7 +115,9 @@ def test_a_run_and_what_follows(tmp_path, monkeypatch, anywhere, name):
     ):
         code, said = command(monkeypatch, *arguments)
         assert code == 0, f"{arguments[0]}: {said}"
-    assert np.array_equal(np.loadtxt(root / "run" / "potential.snapcoeff", skiprows=4, usecols=0), anywhere)
+    assert np.array_equal(
+        np.loadtxt(root / "run" / "potential.snapcoeff", skiprows=4, usecols=0), anywhere
+    )
     atoms, energies = bulk("Cu"), []
     for stds in (True, False):
         atoms.calc = SnapCalculator(root / "run", stds=stds)
@@ -100,7 +135,9 @@ def test_on_two_ranks(tmp_path):
 
 def test_labels_in_processes_of_their_own(tmp_path, monkeypatch):
     root = tmp_path / EVERYTHING
-    config = small_config(root, explore=EXPLORE, stop="stop: {max_labels: 4}", label="label: {backend: local}")
+    config = small_config(
+        root, explore=EXPLORE, stop="stop: {max_labels: 4}", label="label: {backend: local}"
+    )
     code, said = command(monkeypatch, "run", config, "--out", root / "run")
     assert code == 0, said
 
@@ -108,7 +145,9 @@ def test_labels_in_processes_of_their_own(tmp_path, monkeypatch):
 def test_what_lammps_says_names_the_real_path(tmp_path, monkeypatch):
     """And not the link by which it was read."""
     root = tmp_path / "a b"
-    config = small_config(root, explore=EXPLORE.replace("explore: {", "explore: {script: my 'own'.in, "))
+    config = small_config(
+        root, explore=EXPLORE.replace("explore: {", "explore: {script: my 'own'.in, ")
+    )
     (root / "my 'own'.in").write_text("fix move all nve\nnonsense\n")
     code, said = command(monkeypatch, "run", config, "--out", root / "run")
     text = " ".join((root / "run" / "run.log").read_text().split()) + said
@@ -154,7 +193,9 @@ def test_the_origin_of_a_config_is_kept_to_the_byte(tmp_path):
         assert directory.read_origin() == (tmp_path / name).resolve()
 
 
-@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
 def test_locales_that_are_not_utf8(tmp_path, locale):
     """Files are UTF-8 whatever the locale; what the terminal lacks is shown as its code."""
     (tmp_path / "fit.yaml").write_text(
@@ -162,10 +203,14 @@ def test_locales_that_are_not_utf8(tmp_path, locale):
         "training: [{path: frames.extxyz, group: Größe}]\n",
         encoding="utf-8",
     )
-    ase.io.write(tmp_path / "frames.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(6)])
+    ase.io.write(
+        tmp_path / "frames.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(6)]
+    )
     done = snap_al("fit", tmp_path / "fit.yaml", "--out", tmp_path / "größer", env=locale)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((tmp_path / "größer" / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert json.loads((tmp_path / "größer" / "metrics.json").read_text(encoding="utf-8"))[
+        "training"
+    ]
     done = snap_al("report", tmp_path / "größer", env=locale)
     assert done.returncode == 0, done.stdout + done.stderr
     done = snap_al("fit", tmp_path / "Ångström.yaml", "--out", tmp_path / "größer", env=locale)

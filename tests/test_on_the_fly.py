@@ -1,4 +1,6 @@
-"""The studies of examples/on_the_fly: one in short form, and what their README says of them over seeds."""
+"""The studies of examples/on_the_fly: one in short form, and what their README says of them over
+seeds.
+"""
 
 import json
 import subprocess
@@ -20,7 +22,9 @@ def study(out, *arguments, script="compare.py", timeout=3600):
 
 
 def test_a_study_in_short(tmp_path):
-    """Hydrogen by the rule that stops asking soonest: a table, a figure and curves; again from what is there."""
+    """Hydrogen by the rule that stops asking soonest: a table, a figure and curves; again from what
+    is there.
+    """
     arguments = ("--scenarios", "hydrogen", "--rules", "hal", "--seeds", 1)
     table = study(tmp_path, *arguments)
     assert table == study(tmp_path, *arguments)
@@ -42,7 +46,8 @@ def test_fewer_labels_than_each_nth_step(tmp_path, scenario):
     found = json.loads((tmp_path / "curves.json").read_text())
     target = 1.1 * found["limits"][scenario]
     medians = {
-        rule: np.median([labels_to(c, target) for c in curves]) for rule, curves in found["curves"][scenario].items()
+        rule: np.median([labels_to(c, target) for c in curves])
+        for rule, curves in found["curves"][scenario].items()
     }
     assert medians["novel"] <= 0.85 * medians["every"], medians
 
@@ -50,7 +55,9 @@ def test_fewer_labels_than_each_nth_step(tmp_path, scenario):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_hydrogen_no_longer_clusters(tmp_path, seed):
-    """The first potential makes pairs that the truth does not; its std is over the tolerance before; the last makes none."""
+    """The first potential makes pairs that the truth does not; its std is over the tolerance
+    before; the last makes none.
+    """
     study(tmp_path, "--seed", seed, script="clusters.py")
     found = json.loads((tmp_path / "clusters.json").read_text())
     first = found["first"]

@@ -1,4 +1,6 @@
-"""Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's, executorlib's; Parsl on a real Slurm."""
+"""Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's, executorlib's; Parsl on a
+real Slurm.
+"""
 
 import json
 import sys
@@ -27,10 +29,17 @@ def jobs(folder, pool, habit="", log=None, **settings):
     arguments = {k: str(folder) if v == "FOLDER" else v for k, v in arguments.items()}
     given = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="odd.Odd", arguments=given, backend="executor", executor=name, executor_arguments=arguments,
-        environment={"PYTHONPATH": PATH}, **settings,
-    )  # fmt: skip
-    return JobBackend(chosen, AseLabeler(chosen.calculator, given).key, folder, Pool.named(name, arguments))
+        calculator="odd.Odd",
+        arguments=given,
+        backend="executor",
+        executor=name,
+        executor_arguments=arguments,
+        environment={"PYTHONPATH": PATH},
+        **settings,
+    )
+    return JobBackend(
+        chosen, AseLabeler(chosen.calculator, given).key, folder, Pool.named(name, arguments)
+    )
 
 
 @pytest.fixture(params=list(POOLS))
@@ -49,9 +58,13 @@ def test_contract_and_failures(tmp_path, pool):
             ("hangs", {"timeout": 1}, "not done after label.timeout = 1 s"),
         ):
             chosen = LabelSettings(
-                calculator="odd.Odd", arguments={"habit": habit}, backend="executor", executor="pools.dask",
-                environment={"PYTHONPATH": PATH}, **settings,
-            )  # fmt: skip
+                calculator="odd.Odd",
+                arguments={"habit": habit},
+                backend="executor",
+                executor="pools.dask",
+                environment={"PYTHONPATH": PATH},
+                **settings,
+            )
             another = JobBackend(chosen, habit, tmp_path, backend._launcher)
             assert reason in waited(another, another.submit(asked), asked).reason
     finally:
@@ -82,10 +95,15 @@ def test_names_that_make_no_executor_are_refused(tmp_path):
 
 @pytest.mark.usefixtures("slurm")
 def test_a_run_with_parsl_on_slurm(tmp_path, monkeypatch):
-    """Driver on two ranks, labels in the workers of a Slurm job: the run is the one that labels in its own process."""
+    """Driver on two ranks, labels in the workers of a Slurm job: the run is the one that labels in
+    its own process.
+    """
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "examples" / "cluster"))
     expected = run(small_config(tmp_path), tmp_path / "here", 2)
-    label = f"label: {{backend: executor, executor: pools.parsl_on_slurm, at_once: 2, executor_arguments: {{folder: {tmp_path}}}}}"
+    label = (
+        f"label: {{backend: executor, executor: pools.parsl_on_slurm, at_once: 2, "
+        f"executor_arguments: {{folder: {tmp_path}}}}}"
+    )
     config = small_config(tmp_path, label=label)
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=2)
     assert done.returncode == 0, done.stderr

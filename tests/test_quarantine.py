@@ -1,4 +1,6 @@
-"""Labels that are numbers, and cannot be true: kept apart with the reason, counted, never fitted; too many stop the run."""
+"""Labels that are numbers, and cannot be true: kept apart with the reason, counted, never fitted;
+too many stop the run.
+"""
 
 import json
 
@@ -35,15 +37,19 @@ def config_of(folder, fault, which, monkeypatch, **more):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faulty.py").write_text(FAULTY)
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    label = {
-        "calculator": "faulty.Faulty", "arguments": {"fault": fault, "which": which}, **more,
-    }  # fmt: skip
+    label = {"calculator": "faulty.Faulty", "arguments": {"fault": fault, "which": which}, **more}
     return small_config(folder, label=f"label: {json.dumps(label)}")
 
 
-@pytest.mark.parametrize(("backend", "ranks"), [
-    ("here", 1), ("local", 2), pytest.param("here", 2, marks=pytest.mark.slow), pytest.param("local", 1, marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("backend", "ranks"),
+    [
+        ("here", 1),
+        ("local", 2),
+        pytest.param("here", 2, marks=pytest.mark.slow),
+        pytest.param("local", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_label_with_another_energy_is_kept_apart(tmp_path, monkeypatch, backend, ranks):
     config = config_of(tmp_path, "energy", 0.45, monkeypatch, backend=backend, max_failures=8)
     run(config, tmp_path / "run", ranks)
@@ -85,7 +91,9 @@ def test_a_stress_of_the_other_sign_is_found_before_anything_is_fitted(tmp_path,
 
 
 def test_energies_of_elements(tmp_path):
-    """Energies of another zero, and `eshift` to go with them, are the same fit; a run's export has it too."""
+    """Energies of another zero, and `eshift` to go with them, are the same fit; a run's export has
+    it too.
+    """
     descriptor = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5, bzeroflag: true}"
     frames = [rattled_copper(k).to_atoms() for k in range(6)]
     ase.io.write(tmp_path / "as_is.extxyz", frames)
@@ -103,7 +111,10 @@ def test_energies_of_elements(tmp_path):
         )
     assert found["other", "{Cu: 3.5}"] == pytest.approx(found["as_is", "{}"], rel=1e-6, abs=1e-9)
     assert found["other", "{}"] != pytest.approx(found["as_is", "{}"], rel=1e-2)
-    run(small_config(tmp_path / "b", descriptor=descriptor, eshift="eshift: {Cu: 3.5}"), tmp_path / "run")
+    run(
+        small_config(tmp_path / "b", descriptor=descriptor, eshift="eshift: {Cu: 3.5}"),
+        tmp_path / "run",
+    )
     done = snap_al("export", tmp_path / "run", "--out", tmp_path / "fitsnap")
     assert done.returncode == 0, done.stderr
     assert "Cu = 3.5" in (tmp_path / "fitsnap" / "export.in").read_text()

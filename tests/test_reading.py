@@ -87,11 +87,28 @@ def test_evaluate(folder):
     ("command", "sets"),
     [
         (("select", "fit.yaml", "train.extxyz", "-o", "o.extxyz", "-n", "2"), ("training", "test")),
-        (("learn", "fit.yaml", "train.extxyz", "--out", "study", "--seeds", "1", "--most", "7", "--strategies", "random"),
-         ("training", "test", "pool")),
-        (("tune", "fit.yaml", "--out", "study", "--twojmax", "2", "--cutoff", "4.5"), ("training", "test")),
+        (
+            (
+                "learn",
+                "fit.yaml",
+                "train.extxyz",
+                "--out",
+                "study",
+                "--seeds",
+                "1",
+                "--most",
+                "7",
+                "--strategies",
+                "random",
+            ),
+            ("training", "test", "pool"),
+        ),
+        (
+            ("tune", "fit.yaml", "--out", "study", "--twojmax", "2", "--cutoff", "4.5"),
+            ("training", "test"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_other_commands(folder, command, sets):
     out, err = run(folder, *command, "--json")
     content = json.loads(out)
@@ -242,15 +259,21 @@ def test_other_names_on_the_command_line(folder, tmp_path):
         atoms.calc.results["energy"] += 1.0
     path = tmp_path / "x.extxyz"
     ase.io.write(path, frames, format="extxyz")
-    one, err = run(folder, "evaluate", "out", path, "--labels", "energy=my_energy,forces=forces", "--json")
+    one, err = run(
+        folder, "evaluate", "out", path, "--labels", "energy=my_energy,forces=forces", "--json"
+    )
     two, _ = run(folder, "evaluate", "out", "train.extxyz", "--json")
     assert json.loads(one)["energy"] == json.loads(two)["energy"]
     assert "stress" not in json.loads(one)
     assert "not read, though they look like labels: stress" in err
     for wrong in ("energy", "mass=a", "stress=a,virial=b"):
-        done = CliRunner().invoke(app, ["evaluate", str(folder / "out"), str(path), "--labels", wrong])
+        done = CliRunner().invoke(
+            app, ["evaluate", str(folder / "out"), str(path), "--labels", wrong]
+        )
         assert "--labels" in str(done.exception)
-    done = CliRunner().invoke(app, ["evaluate", str(folder / "out"), str(path), "--format", "extxy"])
+    done = CliRunner().invoke(
+        app, ["evaluate", str(folder / "out"), str(path), "--format", "extxy"]
+    )
     assert "did you mean 'extxyz'" in str(done.exception)
 
 
@@ -270,7 +293,9 @@ def carrying(frames_of=FRAMES[:3]):
         atoms.set_initial_magnetic_moments([1.0, -1.0, 1.0, -1.0])
         atoms.arrays["site"] = np.arange(12.0).reshape(4, 3)
         atoms.set_constraint(FixAtoms([0, 2]))
-        atoms.calc = SinglePointCalculator(atoms, **atoms.calc.results)  # of these atoms, as they are now
+        atoms.calc = SinglePointCalculator(
+            atoms, **atoms.calc.results
+        )  # of these atoms, as they are now
         frames.append(atoms)
     return frames
 
@@ -294,7 +319,9 @@ def test_predict_keeps_what_frames_carry(folder, tmp_path, format):
         assert found.info["dft_energy"] == pytest.approx(given.info["dft_energy"])
         np.testing.assert_array_equal(found.get_tags(), given.get_tags())
         np.testing.assert_allclose(found.get_initial_charges(), given.get_initial_charges())
-        np.testing.assert_allclose(found.get_initial_magnetic_moments(), given.get_initial_magnetic_moments())
+        np.testing.assert_allclose(
+            found.get_initial_magnetic_moments(), given.get_initial_magnetic_moments()
+        )
         assert list(found.constraints[0].index) == [0, 2]
         if format != "traj":  # which has no columns of other names
             np.testing.assert_allclose(found.arrays["site"], given.arrays["site"])
@@ -316,7 +343,9 @@ def test_predictions_of_predictions(folder, tmp_path):
     """The reference stays what it was, and errors are measured by naming it."""
     run(folder, "predict", "out", "train.extxyz", "-o", tmp_path / "a.extxyz")
     run(folder, "predict", "out", tmp_path / "a.extxyz", "-o", tmp_path / "b.extxyz")
-    for a, b in zip(*(ase.io.read(tmp_path / name, ":") for name in ("a.extxyz", "b.extxyz")), strict=True):
+    for a, b in zip(
+        *(ase.io.read(tmp_path / name, ":") for name in ("a.extxyz", "b.extxyz")), strict=True
+    ):
         assert set(a.info) == set(b.info)
         assert set(a.arrays) == set(b.arrays)
         for key, value in a.info.items():
@@ -328,7 +357,9 @@ def test_predictions_of_predictions(folder, tmp_path):
     names = "energy=REF_energy,forces=REF_forces,stress=REF_stress"
     one, _ = run(folder, "evaluate", "out", tmp_path / "b.extxyz", "--labels", names, "--json")
     two, _ = run(folder, "evaluate", "out", "train.extxyz", "--json")
-    assert json.loads(one)["forces"]["rmse"] == pytest.approx(json.loads(two)["forces"]["rmse"], rel=1e-6)
+    assert json.loads(one)["forces"]["rmse"] == pytest.approx(
+        json.loads(two)["forces"]["rmse"], rel=1e-6
+    )
 
 
 def test_what_extended_xyz_cannot_hold_is_said(folder, tmp_path):
@@ -336,7 +367,10 @@ def test_what_extended_xyz_cannot_hold_is_said(folder, tmp_path):
     atoms.info["lines"] = "one\ntwo"
     ase.io.write(tmp_path / "a.traj", atoms)
     _, err = run(folder, "predict", "out", tmp_path / "a.traj", "-o", tmp_path / "b.extxyz")
-    assert "cannot hold 'lines'" in err or ase.io.read(tmp_path / "b.extxyz").info["lines"] == "one\ntwo"
+    assert (
+        "cannot hold 'lines'" in err
+        or ase.io.read(tmp_path / "b.extxyz").info["lines"] == "one\ntwo"
+    )
 
 
 def test_select_keeps_what_frames_carry(folder, tmp_path):

@@ -1,4 +1,6 @@
-"""Whole runs, as a user starts them: killed and gone on with, on two ranks, with labels that fail."""
+"""Whole runs, as a user starts them: killed and gone on with, on two ranks, with labels that
+fail.
+"""
 
 import html
 import json
@@ -53,7 +55,9 @@ def _content(path):
 def _timeless(event):
     if isinstance(event, dict):
         return {
-            k: _timeless(v) for k, v in event.items() if k not in ("time", "seconds", "core_seconds", "std_seconds")
+            k: _timeless(v)
+            for k, v in event.items()
+            if k not in ("time", "seconds", "core_seconds", "std_seconds")
         }
     return [_timeless(e) for e in event] if isinstance(event, list) else event
 
@@ -104,7 +108,9 @@ def test_killed_and_gone_on_with(uninterrupted, tmp_path, after):
     command = [sys.executable, "-m", "snap_al", "run", str(config), "--out", str(folder)]
     if ranks > 1:
         command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     journal, wanted = folder / "journal.jsonl", {"labelled": 2, "fitted": 2, "explored": 1}[after]
     while process.poll() is None:
         seen = journal.read_text().count(f'"event":"{after}"') if journal.exists() else 0
@@ -125,7 +131,9 @@ def result_events(folder):
 
 def _wait_for_orphans(folder):
     """mpirun's ranks are children of a proxy in a group of its own; they end when it is gone."""
-    for line in subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines():
+    for line in subprocess.run(
+        ["ps", "-wweo", "pid,args"], capture_output=True, text=True
+    ).stdout.splitlines():
         if str(folder) in line:
             with suppress(ProcessLookupError):
                 os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -154,13 +162,20 @@ def test_a_larger_budget_goes_on(tmp_path):
 
 @pytest.mark.parametrize("rule", ["every", "std", "grade", "flare", "hal"])
 def test_other_rules_for_when_to_label(tmp_path, rule):
-    """Each buys labels of its own, and a run that was stopped and goes on is the one that was not."""
+    """Each buys labels of its own, and a run that was stopped and goes on is the one that was
+    not.
+    """
     limits = {
-        "every": "every: 100", "std": "force_std: 0.03", "flare": "flare_factor: 0.3", "hal": "hal_ratio: 0.02",
+        "every": "every: 100",
+        "std": "force_std: 0.03",
+        "flare": "flare_factor: 0.3",
+        "hal": "hal_ratio: 0.02",
         "grade": "max_grade: 1.2",
-    }  # fmt: skip
+    }
     query = f"query: {{rule: {rule}, {limits[rule]}}}"
-    posterior = "fit: {posterior: " + {"std": "committee", "grade": "embedded"}.get(rule, "bayes") + "}"
+    posterior = (
+        "fit: {posterior: " + {"std": "committee", "grade": "embedded"}.get(rule, "bayes") + "}"
+    )
     config = small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
     expected = run(config, tmp_path / "whole")
     small_config(tmp_path, query=query, stop="stop: {max_labels: 4}", fit=posterior)
@@ -168,7 +183,9 @@ def test_other_rules_for_when_to_label(tmp_path, rule):
     small_config(tmp_path, query=query, stop="stop: {max_labels: 6}", fit=posterior)
     files, events = run(config, tmp_path / "parts")
     assert files == expected[0]
-    assert [e for e in events if e["event"] != "stopped"] == [e for e in expected[1] if e["event"] != "stopped"]
+    assert [e for e in events if e["event"] != "stopped"] == [
+        e for e in expected[1] if e["event"] != "stopped"
+    ]
     bought = [e["step"] for e in events if e["event"] == "labelled" and e["walker"] >= 0]
     assert len(bought) == 3
     if rule == "every":
@@ -192,7 +209,9 @@ def test_json_is_all_that_is_printed(uninterrupted):
 
 
 def test_a_labeler_that_raises_ends_the_run_and_loses_nothing(tmp_path):
-    """Every label fails: the message says why, exit code 3; with another labeler the same folder works."""
+    """Every label fails: the message says why, exit code 3; with another labeler the same folder
+    works.
+    """
     config = small_config(tmp_path, label=BROKEN)
     done = snap_al("run", config, "--out", tmp_path / "run")
     assert done.returncode == 3
@@ -234,14 +253,19 @@ def test_a_mended_labeler_goes_on_with_nothing_lost(uninterrupted, tmp_path, ran
     run(config, tmp_path / "run", ranks, env=environment)
     if ranks == uninterrupted[0]:
         expected, found = uninterrupted[3], tmp_path / "run"
-        assert (found / "potential.snapcoeff").read_bytes() == (expected / "potential.snapcoeff").read_bytes()
+        assert (found / "potential.snapcoeff").read_bytes() == (
+            expected / "potential.snapcoeff"
+        ).read_bytes()
 
 
 def test_a_mended_config_is_taken(tmp_path):
     """Before anything was computed, a config may be corrected in the same folder."""
     wrong = small_config(tmp_path, label="label: {calculator: ase.calculators.emt.ETM}")
     assert snap_al("run", wrong, "--out", tmp_path / "run").returncode == 2
-    assert snap_al("run", small_config(tmp_path, label=BROKEN), "--out", tmp_path / "run").returncode == 3
+    assert (
+        snap_al("run", small_config(tmp_path, label=BROKEN), "--out", tmp_path / "run").returncode
+        == 3
+    )
     run(small_config(tmp_path), tmp_path / "run")
 
 
@@ -261,7 +285,9 @@ def test_a_second_start_touches_nothing(uninterrupted, tmp_path):
 def test_changed_input_files_are_noticed(uninterrupted, tmp_path):
     config = small_config(tmp_path, stop="stop: {max_labels: 3}")
     run(config, tmp_path / "run")
-    (tmp_path / "Cu.extxyz").write_text((tmp_path / "Cu.extxyz").read_text().replace("3.61", "3.62"))
+    (tmp_path / "Cu.extxyz").write_text(
+        (tmp_path / "Cu.extxyz").read_text().replace("3.61", "3.62")
+    )
     done = snap_al("run", config, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "explore.walkers.0.structure" in done.stderr
@@ -269,35 +295,50 @@ def test_changed_input_files_are_noticed(uninterrupted, tmp_path):
 
 def test_a_ramp_that_always_fails_at_the_same_place_ends(tmp_path):
     (tmp_path / "fails.in").write_text(
-        "timestep ${timestep}\nfix ensemble all nve\nvariable s equal step\nfix stop all halt 1 v_s > 30 error hard\n"
+        "timestep ${timestep}\nfix ensemble all nve\nvariable s equal step\nfix stop all halt 1 "
+        "v_s > 30 error hard\n"
     )
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], script: fails.in, timestep: 0.003, steps: 100, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], script: fails.in, "
+        "timestep: 0.003, steps: 100, "
         "checkpoint_every: 20, guards: {max_retries: 2}}"
     )
-    done = snap_al("run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run", timeout=500)
+    done = snap_al(
+        "run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run", timeout=500
+    )
     assert done.returncode == 3
     assert "every walker was given up" in done.stderr
     assert "Fix halt" in done.stderr
 
 
 def test_one_starting_configuration_is_enough(tmp_path):
-    """Leaving the only one out says nothing about novelty: tolerance and gain decide, and the run learns."""
-    start = "start: {structures: [{structure: Cu.extxyz, supercell: [2, 2, 2], count: 1, displacement: [0.05, 0.05]}]}"
+    """Leaving the only one out says nothing about novelty: tolerance and gain decide, and the run
+    learns.
+    """
+    start = (
+        "start: {structures: [{structure: Cu.extxyz, supercell: [2, 2, 2], count: 1, "
+        "displacement: [0.05, 0.05]}]}"
+    )
     run(small_config(tmp_path, start=start), tmp_path / "run")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"] >= 2
 
 
 def test_a_rank_without_atoms(tmp_path):
     """Two atoms at one end of a long cell, on two ranks."""
-    ase.io.write(tmp_path / "pair.extxyz", Atoms("Cu2", [[1, 1, 1], [1, 1, 3.4]], cell=[5, 5, 16], pbc=True))
+    ase.io.write(
+        tmp_path / "pair.extxyz", Atoms("Cu2", [[1, 1, 1], [1, 1, 3.4]], cell=[5, 5, 16], pbc=True)
+    )
     start = "start: {structures: [{structure: pair.extxyz, count: 3, displacement: [0.05, 0.1]}]}"
     explore = (
-        "explore: {walkers: [{structure: pair.extxyz}], ensemble: nvt, temperature: 300, timestep: 0.0005, steps: 40, "
+        "explore: {walkers: [{structure: pair.extxyz}], ensemble: nvt, temperature: 300, "
+        "timestep: 0.0005, steps: 40, "
         "guards: {max_force_std: 1.0e9, max_temperature_ratio: 1.0e9}}"
     )
     config = small_config(
-        tmp_path, start=start, explore=explore, query="query: {force_std: 1.0e-6, novelty_quantile: 0}"
+        tmp_path,
+        start=start,
+        explore=explore,
+        query="query: {force_std: 1.0e-6, novelty_quantile: 0}",
     )
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=2, timeout=500)
     assert done.returncode == 0, done.stderr
@@ -305,7 +346,9 @@ def test_a_rank_without_atoms(tmp_path):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
-    """It is the disk's failure and not the walker's, which goes on from where it was once that is mended."""
+    """It is the disk's failure and not the walker's, which goes on from where it was once that is
+    mended.
+    """
     config = small_config(tmp_path)
     (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").mkdir(parents=True)
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, timeout=500)
@@ -319,27 +362,39 @@ def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
 def test_walkers_side_by_side(tmp_path):
     """Three walkers on two ranks: two groups of one rank each."""
     walkers = ", ".join(["{structure: Cu.extxyz, supercell: [2, 2, 2]}"] * 3)
-    explore = f"explore: {{walkers: [{walkers}], temperature: 400, ensemble: nvt, timestep: 0.003, steps: 60, check_every: 20}}"
+    explore = (
+        f"explore: {{walkers: [{walkers}], temperature: 400, ensemble: nvt, timestep: "
+        f"0.003, steps: 60, check_every: 20}}"
+    )
     config = small_config(tmp_path, explore=explore)
     run(config, tmp_path / "run", 2)
     summary = json.loads(snap_al("status", tmp_path / "run", "--json").stdout)
     assert [w["step"] for w in summary["walkers"]] == [60] * 3
     seen = [
-        json.loads((tmp_path / "run" / "walkers" / str(n) / "segment-0000.json").read_text())[0]["force_std"]
+        json.loads((tmp_path / "run" / "walkers" / str(n) / "segment-0000.json").read_text())[0][
+            "force_std"
+        ]
         for n in range(3)
     ]
     assert len(set(seen)) == 3, "walkers must differ by their velocities"
 
 
 def test_walkers_by_stages_and_in_batches(tmp_path):
-    """Six walkers, two temperatures and three strains, through two stages; labels are asked for at the end of each, together."""
+    """Six walkers, two temperatures and three strains, through two stages; labels are asked for at
+    the end of each, together.
+    """
     explore = (
-        "explore: {mode: batch, timestep: 0.003, check_every: 10, ensemble: nvt, checkpoint_every: 40, "
+        "explore: {mode: batch, timestep: 0.003, check_every: 10, ensemble: nvt, "
+        "checkpoint_every: 40, "
         "walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: [500, 900], "
-        "strain: {from: -0.03, to: 0.03, count: 3}}}], stages: [{steps: 60}, {steps: 40, temperature: [900, 300]}]}"
+        "strain: {from: -0.03, to: 0.03, count: 3}}}], stages: [{steps: 60}, {steps: 40, "
+        "temperature: [900, 300]}]}"
     )
     config = small_config(
-        tmp_path, explore=explore, query="query: {force_std: 0.03, batch: 3}", stop="stop: {max_labels: 20}"
+        tmp_path,
+        explore=explore,
+        query="query: {force_std: 0.03, batch: 3}",
+        stop="stop: {max_labels: 20}",
     )
     first = run(config, tmp_path / "run", 2)
     events = first[1]
@@ -362,10 +417,13 @@ def alike(folder, query, stop, temperature="[600, 1200]"):
     """Four walkers from one structure."""
     walkers = ", ".join(["{structure: Cu.extxyz, supercell: [2, 2, 2]}"] * 4)
     explore = (
-        f"explore: {{walkers: [{walkers}], temperature: {temperature}, ensemble: nvt, timestep: 0.003, steps: 600, "
+        f"explore: {{walkers: [{walkers}], temperature: {temperature}, ensemble: nvt, timestep: "
+        "0.003, steps: 600, "
         "check_every: 10, checkpoint_every: 150}"
     )
-    return small_config(folder, explore=explore, query=f"query: {{{query}}}", stop=f"stop: {{{stop}}}")
+    return small_config(
+        folder, explore=explore, query=f"query: {{{query}}}", stop=f"stop: {{{stop}}}"
+    )
 
 
 def test_one_label_does_for_walkers_alike(tmp_path):
@@ -378,11 +436,14 @@ def test_one_label_does_for_walkers_alike(tmp_path):
     assert first == run(config, tmp_path / "again", 2)
 
 
-@pytest.mark.parametrize(("stop", "temperature", "reason"), [
-    ("nothing_novel_frames: 60", "300", "nothing novel in"),
-    ("max_labels: 6", "[600, 1200]", "label budget"),
-    ("model_limited: true", "[600, 1200]", "model-limited"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("stop", "temperature", "reason"),
+    [
+        ("nothing_novel_frames: 60", "300", "nothing novel in"),
+        ("max_labels: 6", "[600, 1200]", "label budget"),
+        ("model_limited: true", "[600, 1200]", "model-limited"),
+    ],
+)
 def test_a_tolerance_of_its_own_and_when_to_stop(tmp_path, stop, temperature, reason):
     tolerance = "force_std: 0.01, min_gain: 0.9" if "model" in stop else "force_std: auto"
     _, events = run(alike(tmp_path, tolerance, stop, temperature), tmp_path / "run", 2)
@@ -394,9 +455,12 @@ def test_a_tolerance_of_its_own_and_when_to_stop(tmp_path, stop, temperature, re
 
 
 def test_every_walker_given_up(tmp_path):
-    """A guard that nothing passes: the run ends with exit code 3 and says what to do; labels and fit are kept."""
+    """A guard that nothing passes: the run ends with exit code 3 and says what to do; labels and
+    fit are kept.
+    """
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: 300, timestep: 0.003, steps: 100, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: 300, "
+        "timestep: 0.003, steps: 100, "
         "guards: {max_force_std: 1.0e-9, max_retries: 2}}"
     )
     done = snap_al("run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run")
@@ -407,7 +471,9 @@ def test_every_walker_given_up(tmp_path):
 
 
 def plain(script, folder, cwd, **variables):
-    """A script of lammps_inputs/ with nothing but a run's files and the scripts that it includes."""
+    """A script of lammps_inputs/ with nothing but a run's files and the scripts that it
+    includes.
+    """
     for name in {script, "nvt.in"}:
         shutil.copy(scripts_folder() / name, cwd)
     for path in folder.glob("potential*"):
@@ -419,8 +485,12 @@ def plain(script, folder, cwd, **variables):
         "temperature_damping": 0.2,
         "seed": 1,
     }
-    given = [str(x) for name, value in {**defaults, **variables}.items() for x in ("-var", name, value)]
-    done = subprocess.run([str(BIN / "lmp"), "-in", script, *given], cwd=cwd, capture_output=True, text=True)
+    given = [
+        str(x) for name, value in {**defaults, **variables}.items() for x in ("-var", name, value)
+    ]
+    done = subprocess.run(
+        [str(BIN / "lmp"), "-in", script, *given], cwd=cwd, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     return done.stdout
 
@@ -429,15 +499,24 @@ def frames_of(path):
     """(frames, atoms, columns) of a LAMMPS dump, atoms by id."""
     found = []
     for part in path.read_text().split("ITEM: TIMESTEP\n")[1:]:
-        rows = np.array([line.split() for line in part.split("ITEM: ATOMS")[1].splitlines()[1:]], dtype=float)
+        rows = np.array(
+            [line.split() for line in part.split("ITEM: ATOMS")[1].splitlines()[1:]], dtype=float
+        )
         found.append(rows[np.argsort(rows[:, 0])])
     return np.array(found)
 
 
 def test_std_in_plain_lammps(uninterrupted, tmp_path):
-    """A run that is halted by its std; its trajectory coloured again by rerun; both as Python has them."""
+    """A run that is halted by its std; its trajectory coloured again by rerun; both as Python has
+    them.
+    """
     _, _, _, folder = uninterrupted
-    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
+    ase.io.write(
+        tmp_path / "copper.data",
+        bulk("Cu", cubic=True) * (3, 3, 3),
+        format="lammps-data",
+        masses=True,
+    )
     plain("std_halt.in", folder, tmp_path, data="copper.data", steps=200, temperature_stop=900)
     watched = frames_of(tmp_path / "std.dump")
     assert watched.shape == (3, 108, 6)
@@ -448,10 +527,20 @@ def test_std_in_plain_lammps(uninterrupted, tmp_path):
         rows = engine.atom_rows(Configuration.from_atoms(cell))
     assert np.allclose(watched[-1][:, 5], row_std(rows, potential.posterior.covariance), rtol=1e-3)
     shutil.copy(tmp_path / "std.dump", tmp_path / "traj.dump")
-    plain("std_rerun.in", folder, tmp_path, data="copper.data", trajectory="traj.dump", elements="Cu")
+    plain(
+        "std_rerun.in", folder, tmp_path, data="copper.data", trajectory="traj.dump", elements="Cu"
+    )
     assert np.allclose(frames_of(tmp_path / "std.dump")[:, :, 5], watched[:, :, 5], rtol=1e-3)
     limit = float(watched[1:, :, 5].max()) * 0.98
-    log = plain("std_halt.in", folder, tmp_path, data="copper.data", limit=limit, steps=5000, temperature_stop=2500)
+    log = plain(
+        "std_halt.in",
+        folder,
+        tmp_path,
+        data="copper.data",
+        limit=limit,
+        steps=5000,
+        temperature_stop=2500,
+    )
     assert "halt" in log.lower()
     assert len(frames_of(tmp_path / "std.dump")) < 50
     assert (tmp_path / "halted.data").exists()
@@ -460,13 +549,29 @@ def test_std_in_plain_lammps(uninterrupted, tmp_path):
 def test_biased_md_in_plain_lammps(uninterrupted, tmp_path):
     """A bias toward uncertainty makes the summed std larger than none does."""
     _, _, _, folder = uninterrupted
-    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
+    ase.io.write(
+        tmp_path / "copper.data",
+        bulk("Cu", cubic=True) * (3, 3, 3),
+        format="lammps-data",
+        masses=True,
+    )
     sums = []
     for strength in (1e-9, 2.0):
         log = plain(
-            "biased.in", folder, tmp_path, data="copper.data", elements="Cu", strength=strength, limit=1e9, steps=400
+            "biased.in",
+            folder,
+            tmp_path,
+            data="copper.data",
+            elements="Cu",
+            strength=strength,
+            limit=1e9,
+            steps=400,
         )
-        rows = [line.split() for line in log.splitlines() if re.match(r"\s*(100|200|300|400)\s+\d", line)]
+        rows = [
+            line.split()
+            for line in log.splitlines()
+            if re.match(r"\s*(100|200|300|400)\s+\d", line)
+        ]
         sums.append(np.mean([np.sqrt(float(row[4])) for row in rows]))
     assert sums[1] > 1.02 * sums[0], sums
 
@@ -478,20 +583,49 @@ def test_plain_lammps_runs_the_files(uninterrupted, tmp_path):
         shutil.copy(scripts_folder() / name, tmp_path)
     for path in folder.glob("potential.*"):
         shutil.copy(path, tmp_path)
-    ase.io.write(tmp_path / "copper.data", bulk("Cu", cubic=True) * (3, 3, 3), format="lammps-data", masses=True)
-    variables = {"data": "copper.data", "steps": 200, "timestep": 0.002, "temperature_start": 300, "temperature_stop": 300,
-                 "temperature_damping": 0.2, "seed": 1}  # fmt: skip
+    ase.io.write(
+        tmp_path / "copper.data",
+        bulk("Cu", cubic=True) * (3, 3, 3),
+        format="lammps-data",
+        masses=True,
+    )
+    variables = {
+        "data": "copper.data",
+        "steps": 200,
+        "timestep": 0.002,
+        "temperature_start": 300,
+        "temperature_stop": 300,
+        "temperature_damping": 0.2,
+        "seed": 1,
+    }
     arguments = [str(x) for name, value in variables.items() for x in ("-var", name, value)]
-    done = subprocess.run([str(BIN / "lmp"), "-in", "run.in", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(BIN / "lmp"), "-in", "run.in", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
-    rows = [line.split() for line in done.stdout.splitlines() if re.match(r"\s*(0|100|200)\s+\d", line)]
+    rows = [
+        line.split() for line in done.stdout.splitlines() if re.match(r"\s*(0|100|200)\s+\d", line)
+    ]
     assert [row[0] for row in rows] == ["0", "100", "200"]
     assert 50 < float(rows[-1][1]) < 600
 
 
 def test_the_wheel_carries_the_scripts(tmp_path):
     root = scripts_folder().parent
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(tmp_path),
+        str(root),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -501,21 +635,26 @@ def test_the_wheel_carries_the_scripts(tmp_path):
 
 
 def test_a_slab(tmp_path):
-    """Open along z: explored, labelled and fitted as a slab; npt, which has no pressure to keep there, is refused."""
+    """Open along z: explored, labelled and fitted as a slab; npt, which has no pressure to keep
+    there, is refused.
+    """
     slab = bulk("Cu", cubic=True) * (2, 2, 2)
     slab.cell[2] *= 2.5
     slab.pbc = (True, True, False)
     slab.positions[:, 2] += 5.0
     structure = "structures: [{structure: slab.extxyz, count: 3, displacement: [0.04, 0.06]}]"
     explore = (
-        "explore: {walkers: [{structure: slab.extxyz}], temperature: 300, timestep: 0.002, steps: 60, "
+        "explore: {walkers: [{structure: slab.extxyz}], temperature: 300, timestep: 0.002, steps: "
+        "60, "
         "check_every: 20, checkpoint_every: 60, ensemble: ENSEMBLE}"
     )
     for ensemble in ("nvt", "npt"):
         config = small_config(
-            tmp_path / "in", start=f"start: {{{structure}}}", explore=explore.replace("ENSEMBLE", ensemble),
+            tmp_path / "in",
+            start=f"start: {{{structure}}}",
+            explore=explore.replace("ENSEMBLE", ensemble),
             query="query: {force_std: 5.0}",
-        )  # fmt: skip
+        )
         ase.io.write(tmp_path / "in" / "slab.extxyz", slab, format="extxyz")
         done = snap_al("run", config, "--out", tmp_path / ensemble)
         if ensemble == "npt":
@@ -528,15 +667,16 @@ def test_a_slab(tmp_path):
 
 
 def test_a_run_with_a_deck(tmp_path):
-    """Relative to the config, which is elsewhere than the run: it ends well, its status is shown, and changed training
-    files are noticed."""
+    """Relative to the config, which is elsewhere than the run: it ends well, its status is shown,
+    and changed training files are noticed."""
     folder = tmp_path / "in"
     config = small_config(folder, descriptor="fitsnap: Cu.in", stop="stop: {max_labels: 4}")
     (folder / "JSON" / "warm").mkdir(parents=True)
     for k in range(3):
         (folder / "JSON" / "warm" / f"{k}.json").write_text(write_json(rattled_copper(k, repeat=1)))
     (folder / "Cu.in").write_text(
-        "[BISPECTRUM]\nnumTypes = 1\ntwojmax = 4\nrcutfac = 4.5\ntype = Cu\n[PATH]\ndataPath = JSON\n"
+        "[BISPECTRUM]\nnumTypes = 1\ntwojmax = 4\nrcutfac = 4.5\ntype = Cu\n[PATH]\ndataPath = "
+        "JSON\n"
         "[GROUPS]\ngroup_sections = name training_size testing_size eweight fweight vweight\n"
         "group_types = str float float float float float\nwarm = 1.0 0.0 100 1 1e-8\n"
     )
@@ -577,7 +717,10 @@ def test_what_looks_wrong_in_labels_stays_with_the_run(tmp_path):
 
 def test_spins_need_a_script_that_moves_them(tmp_path):
     reference = (
-        "reference: ['atom_style spin', 'pair_style spin/exchange 4.0', 'pair_coeff * * exchange 4.0 0.1 0.2 2.5']"
+        "reference: ['atom_style spin', 'pair_style spin/exchange 4.0', 'pair_coeff * * "
+        "exchange 4.0 0.1 0.2 2.5']"
     )
-    said = snap_al("run", small_config(tmp_path, reference=reference), "--out", tmp_path / "run").stderr
+    said = snap_al(
+        "run", small_config(tmp_path, reference=reference), "--out", tmp_path / "run"
+    ).stderr
     assert "needs a script with `fix … nve/spin`" in said

@@ -11,7 +11,9 @@ from test_cli import FIT, refused
 
 @pytest.fixture
 def folder(tmp_path):
-    """Eight labelled cells of four atoms, and a pool: some alike, some rattled far, one that is labelled already."""
+    """Eight labelled cells of four atoms, and a pool: some alike, some rattled far, one that is
+    labelled already.
+    """
     train = [rattled_copper(k, repeat=1) for k in range(8)]
     ase.io.write(tmp_path / "train.extxyz", [c.to_atoms() for c in train], format="extxyz")
     near = [rattled_copper(100 + k, repeat=1) for k in range(10)]
@@ -26,7 +28,9 @@ def folder(tmp_path):
 
 def test_select_asks_for_what_is_new(folder):
     one = json.loads(
-        snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 4, "--json", cwd=folder).stdout
+        snap_al(
+            "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 4, "--json", cwd=folder
+        ).stdout
     )
     assert (one["pool"], one["duplicates"], one["asked"], one["strategy"]) == (15, 1, 4, "novel")
     assert one["selected"][0]["number"] in range(10, 14)
@@ -35,22 +39,48 @@ def test_select_asks_for_what_is_new(folder):
     assert [a.info["pool_index"] for a in written] == [c["number"] for c in one["selected"]]
     assert written[0].info["group"] == "far"
     assert written[0].get_potential_energy() == pytest.approx(
-        ase.io.read(folder / "pool.extxyz", one["selected"][0]["number"]).get_potential_energy(), abs=1e-6
+        ase.io.read(folder / "pool.extxyz", one["selected"][0]["number"]).get_potential_energy(),
+        abs=1e-6,
     )
     two = json.loads(
-        snap_al("select", "fit.yaml", "pool.extxyz", "-o", "b.extxyz", "-n", 4, "--json", cwd=folder, ranks=2).stdout
+        snap_al(
+            "select",
+            "fit.yaml",
+            "pool.extxyz",
+            "-o",
+            "b.extxyz",
+            "-n",
+            4,
+            "--json",
+            cwd=folder,
+            ranks=2,
+        ).stdout
     )
     assert [c["number"] for c in two["selected"]] == [c["number"] for c in one["selected"]]
-    np.testing.assert_allclose([c["score"] for c in two["selected"]], [c["score"] for c in one["selected"]], rtol=1e-5)
+    np.testing.assert_allclose(
+        [c["score"] for c in two["selected"]], [c["score"] for c in one["selected"]], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("strategy", ["committee", "D", "maxvol", "V"])
 def test_select_by_other_strategies(folder, strategy):
     targets = "targets: pool.extxyz, " if strategy == "V" else ""
-    (folder / "fit.yaml").write_text(FIT + f"query: {{{targets}diversity: kmeans, cost: 1.0, by_cost: true}}\n")
+    (folder / "fit.yaml").write_text(
+        FIT + f"query: {{{targets}diversity: kmeans, cost: 1.0, by_cost: true}}\n"
+    )
     found = json.loads(
         snap_al(
-            "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--strategy", strategy, "--json", cwd=folder
+            "select",
+            "fit.yaml",
+            "pool.extxyz",
+            "-o",
+            "a.extxyz",
+            "-n",
+            3,
+            "--strategy",
+            strategy,
+            "--json",
+            cwd=folder,
         ).stdout
     )
     assert found["strategy"] == strategy
@@ -64,7 +94,16 @@ def test_extrapolation_grades(folder):
         one, two = (
             json.loads(
                 snap_al(
-                    "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 2, "--json", cwd=folder, ranks=r
+                    "select",
+                    "fit.yaml",
+                    "pool.extxyz",
+                    "-o",
+                    "a.extxyz",
+                    "-n",
+                    2,
+                    "--json",
+                    cwd=folder,
+                    ranks=r,
                 ).stdout
             )["selected"]
             for r in (1, 2)
@@ -76,11 +115,15 @@ def test_extrapolation_grades(folder):
 
 def test_more_than_there_is_and_nothing_new(folder):
     found = json.loads(
-        snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 99, "--json", cwd=folder).stdout
+        snap_al(
+            "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 99, "--json", cwd=folder
+        ).stdout
     )
     assert len(found["selected"]) == 14
     assert found["warnings"] == ["99 asked for, 14 selected: 15 in the pool, 1 duplicates"]
-    found = json.loads(snap_al("select", "fit.yaml", "train.extxyz", "-o", "a.extxyz", "--json", cwd=folder).stdout)
+    found = json.loads(
+        snap_al("select", "fit.yaml", "train.extxyz", "-o", "a.extxyz", "--json", cwd=folder).stdout
+    )
     assert found["selected"] == []
     assert "in the training set already" in found["warnings"][0]
     assert (folder / "a.extxyz").read_text() == ""
@@ -88,20 +131,32 @@ def test_more_than_there_is_and_nothing_new(folder):
 
 def test_pools_that_cannot_be_used(folder):
     (folder / "empty.extxyz").write_text("")
-    assert "empty.extxyz" in refused("select", "fit.yaml", "empty.extxyz", "-o", "a.extxyz", cwd=folder)
-    assert "no such file" in refused("select", "fit.yaml", "none.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2)
+    assert "empty.extxyz" in refused(
+        "select", "fit.yaml", "empty.extxyz", "-o", "a.extxyz", cwd=folder
+    )
+    assert "no such file" in refused(
+        "select", "fit.yaml", "none.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2
+    )
     gold = ase.io.read(folder / "pool.extxyz", 0)
     gold.symbols[0] = "Au"
     ase.io.write(folder / "gold.extxyz", gold, format="extxyz")
-    assert "element Au has no type" in refused("select", "fit.yaml", "gold.extxyz", "-o", "a.extxyz", cwd=folder)
+    assert "element Au has no type" in refused(
+        "select", "fit.yaml", "gold.extxyz", "-o", "a.extxyz", cwd=folder
+    )
     assert "strategy" in refused(
         "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "--strategy", "nove", cwd=folder
     )
-    assert "ask for at least one" in refused("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 0, cwd=folder)
+    assert "ask for at least one" in refused(
+        "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 0, cwd=folder
+    )
     (folder / "bare.yaml").write_text(FIT.splitlines()[0] + "\n")
-    assert "nothing is labelled yet" in refused("select", "bare.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder)
+    assert "nothing is labelled yet" in refused(
+        "select", "bare.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder
+    )
     (folder / "cost.yaml").write_text(FIT + "query: {cost: nowhere.function, by_cost: true}\n")
-    assert "query.cost" in refused("select", "cost.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder)
+    assert "query.cost" in refused(
+        "select", "cost.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder
+    )
 
 
 def test_rows_without_labels_are_not_taken_for_fitted(folder):
@@ -113,7 +168,9 @@ def test_rows_without_labels_are_not_taken_for_fitted(folder):
     found = []
     for weight in ("", ", vweight: 1.0e-4"):
         (folder / "fit.yaml").write_text(FIT.replace("train.extxyz", f"train.extxyz{weight}"))
-        done = snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 1, "--json", cwd=folder)
+        done = snap_al(
+            "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 1, "--json", cwd=folder
+        )
         found.append(json.loads(done.stdout)["selected"][0])
     assert found[0] == found[1]
     assert found[0]["score"] > 1
@@ -121,12 +178,18 @@ def test_rows_without_labels_are_not_taken_for_fitted(folder):
 
 def test_budgets_and_names_that_lead_nowhere(folder):
     (folder / "fit.yaml").write_text(FIT + "query: {cost: 1.0, budget: 1.0}\n")
-    done = snap_al("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--json", cwd=folder)
+    done = snap_al(
+        "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", "-n", 3, "--json", cwd=folder
+    )
     assert "query.budget = 1 is too small" in json.loads(done.stdout)["warnings"][0]
     (folder / "fit.yaml").write_text(FIT + "query: {cost: builtins.print, by_cost: true}\n")
-    assert "query.cost" in refused("select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2)
+    assert "query.cost" in refused(
+        "select", "fit.yaml", "pool.extxyz", "-o", "a.extxyz", cwd=folder, ranks=2
+    )
     (folder / "fit.yaml").write_text(FIT)
-    assert "none given" in refused("learn", "fit.yaml", "pool.extxyz", "--strategies", ",", cwd=folder)
+    assert "none given" in refused(
+        "learn", "fit.yaml", "pool.extxyz", "--strategies", ",", cwd=folder
+    )
 
 
 def test_a_singular_design(folder):
@@ -156,12 +219,25 @@ def test_a_singular_design(folder):
 def test_learning_curves(folder):
     """Written, resumed without computing a curve again, and the same on two ranks."""
     arguments = ("--seeds", 2, "--initial", 3, "--most", 9, "--hold-out", 0.3, "--json")
-    (folder / "fit.yaml").write_text(FIT.replace("train.extxyz", "pool.extxyz") + "query: {batch: 2}\n")
-    first = snap_al("learn", "fit.yaml", "--out", "a", "--strategies", "novel", *arguments, cwd=folder)
+    (folder / "fit.yaml").write_text(
+        FIT.replace("train.extxyz", "pool.extxyz") + "query: {batch: 2}\n"
+    )
+    first = snap_al(
+        "learn", "fit.yaml", "--out", "a", "--strategies", "novel", *arguments, cwd=folder
+    )
     assert first.returncode == 0, first.stderr
     kept = json.loads((folder / "a" / "learning.json").read_text())
     found = json.loads(
-        snap_al("learn", "fit.yaml", "--out", "a", "--strategies", "novel,random", *arguments, cwd=folder).stdout
+        snap_al(
+            "learn",
+            "fit.yaml",
+            "--out",
+            "a",
+            "--strategies",
+            "novel,random",
+            *arguments,
+            cwd=folder,
+        ).stdout
     )
     after = json.loads((folder / "a" / "learning.json").read_text())
     assert after["curves"][:2] == kept["curves"]
@@ -180,7 +256,15 @@ def test_learning_curves(folder):
     assert len((folder / "a" / "learning.csv").read_text().splitlines()) == 1 + 4 * 4
     spread = json.loads(
         snap_al(
-            "learn", "fit.yaml", "--out", "b", "--strategies", "novel,random", *arguments, cwd=folder, ranks=2
+            "learn",
+            "fit.yaml",
+            "--out",
+            "b",
+            "--strategies",
+            "novel,random",
+            *arguments,
+            cwd=folder,
+            ranks=2,
         ).stdout
     )
     for name, each in found["strategies"].items():

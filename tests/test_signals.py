@@ -1,4 +1,6 @@
-"""What batch systems and terminals send: the run ends with its reason and exit code, and goes on as if it had not ended."""
+"""What batch systems and terminals send: the run ends with its reason and exit code, and goes on as
+if it had not ended.
+"""
 
 import os
 import signal
@@ -26,13 +28,18 @@ while MPI.COMM_WORLD.rank == 0:
     time.sleep(1000)
 MPI.COMM_WORLD.Barrier()
 """
-"""Rank 0 waits in Python, the others within MPI, from where Python's own handlers are not reached."""
+"""Rank 0 waits in Python, the others within MPI, from where Python's own handlers are not
+reached.
+"""
 
 
 def launched(ranks, *arguments):
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
     return subprocess.Popen(
-        [*launcher, sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*launcher, sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -40,9 +47,13 @@ def until_fit(number, journal):
     until(lambda: journal.exists() and f'"event":"fitted","fit":{number}' in journal.read_text())
 
 
-@pytest.mark.parametrize(("ranks", "number"), [(1, signal.SIGUSR1), (2, signal.SIGUSR1), (2, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("ranks", "number"), [(1, signal.SIGUSR1), (2, signal.SIGUSR1), (2, signal.SIGTERM)]
+)
 def test_ends_and_goes_on(tmp_path, ranks, number):
-    """On two ranks the signal reaches all of them, as from a scheduler, or (SIGTERM here) one alone."""
+    """On two ranks the signal reaches all of them, as from a scheduler, or (SIGTERM here) one
+    alone.
+    """
     config = small_config(tmp_path)
     expected = run(config, tmp_path / "whole", ranks)
     driver = launched(ranks, "-m", "snap_al", "run", str(config), "--out", str(tmp_path / "run"))
@@ -63,8 +74,12 @@ def test_ends_and_goes_on(tmp_path, ranks, number):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_interrupted(tmp_path, ranks):
-    """Ctrl-C: said once, whether Python, LAMMPS or MPI has the word, and nothing waits for a rank that has left."""
-    driver = launched(ranks, "-m", "snap_al", "run", str(small_config(tmp_path)), "--out", str(tmp_path / "run"))
+    """Ctrl-C: said once, whether Python, LAMMPS or MPI has the word, and nothing waits for a rank
+    that has left.
+    """
+    driver = launched(
+        ranks, "-m", "snap_al", "run", str(small_config(tmp_path)), "--out", str(tmp_path / "run")
+    )
     until_fit(1, tmp_path / "run" / "journal.jsonl")
     driver.send_signal(signal.SIGINT)
     _, said = driver.communicate(timeout=PATIENCE)
@@ -74,7 +89,9 @@ def test_interrupted(tmp_path, ranks):
 
 
 def ended(to_mpirun, number):
-    """Exit code and stderr of two waiting ranks that got the signal, from mpirun or directly and at once."""
+    """Exit code and stderr of two waiting ranks that got the signal, from mpirun or directly and at
+    once.
+    """
     driver = launched(2, "-c", WAITING)
     driver.stdout.readline()
     pids = [rank for proxy in children(driver.pid) for rank in children(proxy)]
@@ -86,7 +103,9 @@ def ended(to_mpirun, number):
     return driver.returncode, said
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGUSR1, 75), (signal.SIGTERM, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGUSR1, 75), (signal.SIGTERM, 75), (signal.SIGINT, 130)]
+)
 @pytest.mark.parametrize("to_mpirun", [True, False])
 def test_the_reason_is_always_told(number, exit_code, to_mpirun):
     """Again and again, since which rank is first is a matter of luck."""
@@ -98,11 +117,14 @@ def test_the_reason_is_always_told(number, exit_code, to_mpirun):
 
 
 def test_a_long_reason_arrives_whole():
-    """mpirun drops what a rank has written but it has not read when the job is aborted: here more than fits into a pipe."""
+    """mpirun drops what a rank has written but it has not read when the job is aborted: here more
+    than fits into a pipe.
+    """
     code = (
         "from snap_al.parallel import world\nfrom snap_al.parallel.communicator import abandon\n"
         "from snap_al.errors import RunError\nimport time\ncomm = world()\n"
-        "abandon(comm, RunError('x' * 100_000 + ' to the end'), None) if comm.rank == 1 else time.sleep(1000)"
+        "abandon(comm, RunError('x' * 100_000 + ' to the end'), None) if comm.rank == 1 else "
+        "time.sleep(1000)"
     )
     for _ in range(5):
         driver = launched(2, "-c", code)
@@ -113,7 +135,10 @@ def test_a_long_reason_arrives_whole():
 
 def test_a_reader_that_does_not_read_keeps_nobody():
     """The reason cannot be told then, and the job still ends."""
-    code = "from snap_al.parallel import tell_before_abort\ntell_before_abort('x' * 1_000_000, 0, shared=False)\nprint('on')"
+    code = (
+        "from snap_al.parallel import tell_before_abort\ntell_before_abort('x' * 1_000_000, 0, "
+        "shared=False)\nprint('on')"
+    )
     driver = launched(1, "-c", code)
     assert driver.stdout.readline() == "on\n"
     driver.kill()
@@ -137,7 +162,8 @@ def test_bytes_that_nobody_has_read(tmp_path):
 def test_also_within_lammps(tmp_path):
     """A segment that takes minutes is no reason to wait: the run ends in the middle of it."""
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [8, 8, 8]}], temperature: [300, 900], timestep: 0.003, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [8, 8, 8]}], temperature: [300, "
+        "900], timestep: 0.003, "
         "steps: 400000, check_every: 400000, checkpoint_every: 400000, pressure_damping: 1.0}"
     )
     config = small_config(tmp_path, explore=explore)
@@ -177,5 +203,7 @@ print("here", flush=True)
 
 def test_a_signal_to_a_forked_process_is_its_own():
     """A pool's worker ends as any process does, and the run that started it goes on."""
-    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.stdout.split() == [str(-signal.SIGTERM), "7", "here"], done.stderr

@@ -19,7 +19,9 @@ def over_seeds(n):
 
 
 def test_more_data_make_a_wrong_model_surer():
-    """The conventional std goes down as 1/√N and its coverage with it; embedded model error stays with the residual."""
+    """The conventional std goes down as 1/√N and its coverage with it; embedded model error stays
+    with the residual.
+    """
     few, many = over_seeds(100), over_seeds(10000)
     assert many["conventional"][1] == pytest.approx(few["conventional"][1] / 10, rel=0.3)
     assert many["conventional"][0] < 0.05
@@ -32,13 +34,18 @@ def test_an_external_correction_is_of_no_use_elsewhere():
     found = [sine.transfer(seed) for seed in range(3)]
     mean = {k: np.mean([f[k] for f in found]) for k in found[0]}
     assert mean["Kennedy-O'Hagan, y"] > 0.9
-    assert mean["Kennedy-O'Hagan, rms residual of the cubic"] > 1.3 * mean["least squares, rms residual of the cubic"]
+    assert (
+        mean["Kennedy-O'Hagan, rms residual of the cubic"]
+        > 1.3 * mean["least squares, rms residual of the cubic"]
+    )
     assert mean["width of that slope"] > 3 * mean["default, width of that slope"]
 
 
 @pytest.mark.parametrize("scenario", list(polynomials.SCENARIOS))
 def test_variational_underestimates(scenario):
-    """By a factor that grows with the order; the full posterior is about right once the polynomial can follow."""
+    """By a factor that grows with the order; the full posterior is about right once the polynomial
+    can follow.
+    """
     orders, _ = polynomials.SCENARIOS[scenario]
     found = {order: polynomials.compared(scenario, order) for order in orders}
     factors = [found[o]["full over variational"] for o in orders]
@@ -59,11 +66,16 @@ def test_where_a_committee_helps():
 
 
 def test_stds_follow_residuals_of_ta(data, tmp_path):
-    """Three splits: conventional stds cover next to nothing of the forces; IID more than half of it within one std."""
+    """Three splits: conventional stds cover next to nothing of the forces; IID more than half of it
+    within one std.
+    """
     rows = residuals.rows_of(data / residuals.DECKS["Ta"], tmp_path)
     found = [residuals.compared(rows, seed) for seed in range(3)]
     mean = {
-        m: {k: np.mean([f[m][k] for f in found]) for k in ("coverage_1sigma", "coverage_2sigma", "spearman")}
+        m: {
+            k: np.mean([f[m][k] for f in found])
+            for k in ("coverage_1sigma", "coverage_2sigma", "spearman")
+        }
         for m in found[0]
     }
     assert mean["conventional"]["coverage_2sigma"] < 0.2

@@ -1,4 +1,6 @@
-"""Labels as jobs of a real Slurm: found again after a kill, cancelled, requeued, in bundles, with MPI; drivers within Slurm themselves."""
+"""Labels as jobs of a real Slurm: found again after a kill, cancelled, requeued, in bundles, with
+MPI; drivers within Slurm themselves.
+"""
 
 import json
 import os
@@ -22,9 +24,13 @@ CLUSTER = {"scheduler": "slurm", "memory_gb": 0.5, "walltime": "0:10:00", "poll_
 def jobs(folder, habit="", log=None, cluster=CLUSTER, **settings):
     arguments = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="odd.Odd", arguments=arguments, backend="cluster", cluster=cluster, environment={"PYTHONPATH": PATH},
+        calculator="odd.Odd",
+        arguments=arguments,
+        backend="cluster",
+        cluster=cluster,
+        environment={"PYTHONPATH": PATH},
         **settings,
-    )  # fmt: skip
+    )
     launcher = Scheduler(chosen.cluster, chosen.threads, folder / "jobs")
     return JobBackend(chosen, AseLabeler(chosen.calculator, arguments).key, folder, launcher)
 
@@ -37,7 +43,9 @@ def _nothing_left_over():
 
 
 def queue():
-    return subprocess.run(["squeue", "-h", "-o", "%i %j %t"], capture_output=True, text=True).stdout.split("\n")[:-1]
+    return subprocess.run(
+        ["squeue", "-h", "-o", "%i %j %t"], capture_output=True, text=True
+    ).stdout.split("\n")[:-1]
 
 
 def test_contract(tmp_path):
@@ -64,7 +72,11 @@ def test_one_that_is_cancelled_is_submitted_again_and_given_up(tmp_path):
     backend = jobs(tmp_path, "hangs", max_starts=2)
     job = backend.submit(asked)
     for starts in (1, 2):
-        until(lambda starts=starts: backend.poll(job, asked) is None and _starts(tmp_path, job) == starts)
+        until(
+            lambda starts=starts: (
+                backend.poll(job, asked) is None and _starts(tmp_path, job) == starts
+            )
+        )
         subprocess.run(["scancel", "--me"], check=True)
     assert "ended 2 times without a result" in waited(backend, job, asked).reason
 
@@ -86,15 +98,23 @@ def test_the_run_cancels(tmp_path):
 
 @pytest.mark.slow  # Slurm itself waits two minutes before it starts the job again
 def test_a_node_that_goes_down(tmp_path):
-    """Slurm requeues the job under its number; the label is computed, without a second submission."""
+    """Slurm requeues the job under its number; the label is computed, without a second
+    submission.
+    """
     asked, log = rattled_copper(1), tmp_path / "log"
     backend = jobs(tmp_path, "slow", log=log)
     job = backend.submit(asked)
     until(lambda: _starts(tmp_path, job) == 1)
-    node = subprocess.run(["squeue", "-h", "-o", "%N"], capture_output=True, text=True).stdout.strip()
-    subprocess.run(["scontrol", "update", f"nodename={node}", "state=down", "reason=test"], check=True)
+    node = subprocess.run(
+        ["squeue", "-h", "-o", "%N"], capture_output=True, text=True
+    ).stdout.strip()
+    subprocess.run(
+        ["scontrol", "update", f"nodename={node}", "state=down", "reason=test"], check=True
+    )
     time.sleep(1)
-    subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"])  # an error when it came back by itself
+    subprocess.run(
+        ["scontrol", "update", f"nodename={node}", "state=resume"]
+    )  # an error when it came back by itself
     assert waited(backend, job, asked, 150).label is not None
 
 
@@ -116,10 +136,18 @@ def test_one_of_a_bundle_that_dies_takes_none_with_it(tmp_path):
 
 
 def test_no_variable_of_the_drivers_job_reaches_the_label(tmp_path, monkeypatch):
-    for name in ("PMI_RANK", "PMI_FD", "SLURM_NTASKS_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_JOB_ID"):
+    for name in (
+        "PMI_RANK",
+        "PMI_FD",
+        "SLURM_NTASKS_PER_NODE",
+        "SLURM_MEM_PER_CPU",
+        "SLURM_JOB_ID",
+    ):
         monkeypatch.setenv(name, "77")
     asked, log = rattled_copper(1), tmp_path / "log"
-    backend = jobs(tmp_path, log=log, prologue=('test "$SLURM_JOB_ID" != 77', 'test -z "$SLURM_MEM_PER_CPU"'))
+    backend = jobs(
+        tmp_path, log=log, prologue=('test "$SLURM_JOB_ID" != 77', 'test -z "$SLURM_MEM_PER_CPU"')
+    )
     assert waited(backend, backend.submit(asked), asked).label is not None
     assert log.read_text().strip().endswith("[]")
     assert os.environ["SLURM_JOB_ID"] == "77"
@@ -137,7 +165,8 @@ class Parallel(EMT):
     def calculate(self, *args, **kwargs):
         done = subprocess.run(self.command, shell=True, capture_output=True, text=True)
         with open(self.log, "a") as file:
-            file.write(f"{''.join(done.stdout.split())} {os.environ['OMP_NUM_THREADS']} {done.stderr[-300:]}\\n")
+            said, threads = ''.join(done.stdout.split()), os.environ['OMP_NUM_THREADS']
+            file.write(f"{said} {threads} {done.stderr[-300:]}\\n")
         super().calculate(*args, **kwargs)
 """
 HELLO = f'{sys.executable} -c "from mpi4py import MPI; print(MPI.COMM_WORLD.size)"'
@@ -155,10 +184,16 @@ def test_labelers_with_ranks(tmp_path, how):
     tasks, threads = (1, 2) if how == "serial" else (2, 1)
     arguments = {"command": COMMANDS[how], "log": str(log)}
     chosen = LabelSettings(
-        calculator="parallel.Parallel", arguments=arguments, backend="cluster", cluster={**CLUSTER, "tasks": tasks}, threads=threads,
+        calculator="parallel.Parallel",
+        arguments=arguments,
+        backend="cluster",
+        cluster={**CLUSTER, "tasks": tasks},
+        threads=threads,
         environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
-    )  # fmt: skip
-    backend = JobBackend(chosen, "parallel", tmp_path, Scheduler(chosen.cluster, threads, tmp_path / "jobs"))
+    )
+    backend = JobBackend(
+        chosen, "parallel", tmp_path, Scheduler(chosen.cluster, threads, tmp_path / "jobs")
+    )
     asked = rattled_copper(1)
     result = waited(backend, backend.submit(asked), asked)
     assert result.label is not None, result.reason
@@ -177,7 +212,8 @@ def test_what_cannot_work_is_refused(tmp_path, monkeypatch):
 
 
 LABEL = (
-    "label: {backend: cluster, at_once: 2, cluster: {scheduler: slurm, memory_gb: 0.5, walltime: 10, poll_every: 1}}"
+    "label: {backend: cluster, at_once: 2, cluster: {scheduler: slurm, memory_gb: 0.5, "
+    "walltime: 10, poll_every: 1}}"
 )
 PLACES = {
     "mpirun": [str(BIN / "mpirun"), "-n", "2"],
@@ -189,18 +225,40 @@ PLACES = {
 
 
 @pytest.mark.parametrize(
-    "place", [pytest.param(p, marks=() if p in ("mpirun", "sbatch and srun") else pytest.mark.slow) for p in PLACES]
+    "place",
+    [
+        pytest.param(p, marks=() if p in ("mpirun", "sbatch and srun") else pytest.mark.slow)
+        for p in PLACES
+    ],
 )
 def test_wherever_the_driver_is(tmp_path, place):
     """Under mpirun, srun, sbatch, and both: the run is the one that labels in its own process."""
     ranks = 1 if place == "sbatch" else 2
     expected = run(small_config(tmp_path), tmp_path / "here", ranks)
     config = small_config(tmp_path, label=LABEL)
-    command = [*PLACES[place], sys.executable, "-m", "snap_al", "run", str(config), "--out", str(tmp_path / "run")]
+    command = [
+        *PLACES[place],
+        sys.executable,
+        "-m",
+        "snap_al",
+        "run",
+        str(config),
+        "--out",
+        str(tmp_path / "run"),
+    ]
     if place.startswith("sbatch"):
         script = tmp_path / "driver.sh"
         script.write_text(f"#!/bin/bash\nexport OPENBLAS_NUM_THREADS=1\n{' '.join(command)}\n")
-        command = ["sbatch", "--wait", f"-n{ranks}", "-N1", "--mem=2G", "-o", str(tmp_path / "driver.out"), str(script)]
+        command = [
+            "sbatch",
+            "--wait",
+            f"-n{ranks}",
+            "-N1",
+            "--mem=2G",
+            "-o",
+            str(tmp_path / "driver.out"),
+            str(script),
+        ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=tmp_path)
     said = (tmp_path / "driver.out").read_text() if place.startswith("sbatch") else done.stderr
     if "failed to send temp kvs" in said:
@@ -213,7 +271,18 @@ def test_wherever_the_driver_is(tmp_path, place):
 def test_ranks_that_know_nothing_of_each_other_are_refused(tmp_path):
     """srun without an MPI plugin starts two runs of one rank each."""
     config = small_config(tmp_path, label=LABEL)
-    command = ["srun", "--mpi=none", "-n", "2", "--mem=1G", sys.executable, "-m", "snap_al", "run", str(config)]
+    command = [
+        "srun",
+        "--mpi=none",
+        "-n",
+        "2",
+        "--mem=1G",
+        sys.executable,
+        "-m",
+        "snap_al",
+        "run",
+        str(config),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 2
     assert "srun started 2" in done.stderr

@@ -1,4 +1,6 @@
-"""Tuning: left-out errors against fits without them, subsets against LAMMPS, the search on labels that say what is right, and as a user calls it."""
+"""Tuning: left-out errors against fits without them, subsets against LAMMPS, the search on labels
+that say what is right, and as a user calls it.
+"""
 
 import json
 
@@ -37,7 +39,9 @@ def test_left_out_residuals_are_those_of_fits_without_the_fold(seed):
 
 
 def test_a_direction_that_one_fold_alone_holds():
-    """An element that only one group has: without that group its coefficients are at the prior's zero."""
+    """An element that only one group has: without that group its coefficients are at the prior's
+    zero.
+    """
     rng = np.random.default_rng(2)
     a = np.zeros((40, 6))
     a[:30, :3] = rng.standard_normal((30, 3))
@@ -45,12 +49,16 @@ def test_a_direction_that_one_fold_alone_holds():
     b = a @ rng.uniform(1, 2, 6) + 0.01 * rng.standard_normal(40)
     folds = (np.arange(40) >= 30).astype(np.int64)
     found = left_out([Block(a.copy(), b.copy(), np.ones(40, dtype=bool))], [folds], 2, SERIAL)
-    c = np.linalg.lstsq(a[:30], b[:30], rcond=None)[0]  # least squares of least norm: zero where there is no data
+    c = np.linalg.lstsq(a[:30], b[:30], rcond=None)[
+        0
+    ]  # least squares of least norm: zero where there is no data
     np.testing.assert_allclose(found.residuals[0][30:], b[30:] - a[30:] @ c, rtol=1e-3, atol=1e-3)
 
 
 def test_evidence_is_the_marginal_likelihood():
-    """Of a Gaussian with covariance σ²(1 + A N⁻² Aᵀ/κ), the slow way, at the κ and σ² that make it largest."""
+    """Of a Gaussian with covariance σ²(1 + A N⁻² Aᵀ/κ), the slow way, at the κ and σ² that make it
+    largest.
+    """
     from scipy.optimize import minimize
     from scipy.stats import multivariate_normal
 
@@ -60,16 +68,30 @@ def test_evidence_is_the_marginal_likelihood():
     unit = a / np.linalg.norm(a, axis=0)
 
     def cost(x):
-        return -multivariate_normal(np.zeros(40), np.exp(x[0]) * (np.eye(40) + unit @ unit.T / np.exp(x[1]))).logpdf(b)
+        return -multivariate_normal(
+            np.zeros(40), np.exp(x[0]) * (np.eye(40) + unit @ unit.T / np.exp(x[1]))
+        ).logpdf(b)
 
-    best = minimize(cost, [-2.0, -3.0], method="Nelder-Mead", options={"maxiter": 2000, "xatol": 1e-6, "fatol": 1e-8})
-    found = left_out([Block(a, b, np.ones(40, dtype=bool))], [np.zeros(40, dtype=np.int64)], 0, SERIAL)
+    best = minimize(
+        cost,
+        [-2.0, -3.0],
+        method="Nelder-Mead",
+        options={"maxiter": 2000, "xatol": 1e-6, "fatol": 1e-8},
+    )
+    found = left_out(
+        [Block(a, b, np.ones(40, dtype=bool))], [np.zeros(40, dtype=np.int64)], 0, SERIAL
+    )
     assert 40 * found.evidence == pytest.approx(-best.fun, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     "settings",
-    [CHEM, SnapSettings(elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), quadraticflag=True)],
+    [
+        CHEM,
+        SnapSettings(
+            elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), quadraticflag=True
+        ),
+    ],
 )
 def test_smaller_twojmax_out_of_a_larger(alloy, settings):
     small = SnapSettings(**{**settings.model_dump(), "twojmax": 2})
@@ -93,7 +115,9 @@ def labelled(model, n=24):
             c = rattled_copper(k, 0.12)
             rows = engine.rows(c)
             if coefficients is None:
-                coefficients = rng.standard_normal(rows.values.shape[1]) / np.abs(rows.values[0]) ** 0.5
+                coefficients = (
+                    rng.standard_normal(rows.values.shape[1]) / np.abs(rows.values[0]) ** 0.5
+                )
             values = rows.values @ coefficients
             label = Label(values[0] * len(c), values[1:-6].reshape(-1, 3), None)
             items.append(LabelledConfiguration(c.labelled(label), WEIGHTS, "made up"))
@@ -112,7 +136,9 @@ def test_finds_the_model_that_made_the_labels(tmp_path, by):
 
 def test_finds_the_radius_of_an_element(tmp_path):
     rng = np.random.default_rng(1)
-    truth = SnapSettings(elements=("Cu", "Ag"), twojmax=2, rcutfac=4.0, radelem=(0.5, 0.575), wj=(1.0, 1.0))
+    truth = SnapSettings(
+        elements=("Cu", "Ag"), twojmax=2, rcutfac=4.0, radelem=(0.5, 0.575), wj=(1.0, 1.0)
+    )
     items, coefficients = [], None
     with DescriptorEngine(truth, ReferencePotential()) as engine:
         for _ in range(16):
@@ -121,10 +147,14 @@ def test_finds_the_radius_of_an_element(tmp_path):
             atoms.positions += 0.15 * rng.standard_normal((8, 3))
             c = Configuration.from_atoms(atoms)
             rows = engine.rows(c)
-            coefficients = rng.standard_normal(rows.values.shape[1]) if coefficients is None else coefficients
+            coefficients = (
+                rng.standard_normal(rows.values.shape[1]) if coefficients is None else coefficients
+            )
             values = rows.values @ coefficients
             items.append(
-                LabelledConfiguration(c.labelled(Label(values[0] * 8, values[1:-6].reshape(-1, 3), None)), WEIGHTS)
+                LabelledConfiguration(
+                    c.labelled(Label(values[0] * 8, values[1:-6].reshape(-1, 3), None)), WEIGHTS
+                )
             )
     tuner = Tuner(items, ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, n_folds=4)
     (start,) = tuner.grid(SnapSettings(**{**truth.model_dump(), "radelem": (0.5, 0.5)}), [2], [4.0])
@@ -141,7 +171,9 @@ def test_the_cheapest_that_is_nearly_as_good():
 
     assert cheapest_good([scored(1.0, 500), scored(1.02, 100), scored(1.2, 10)]).cost == 100
     assert cheapest_good([scored(1.0, 500), scored(1.05, 100)]).cost == 500
-    assert cheapest_good([scored(1.0, 110), scored(1.02, 100)]).cost == 110, "the timing of one is no better"
+    assert cheapest_good([scored(1.0, 110), scored(1.02, 100)]).cost == 110, (
+        "the timing of one is no better"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +184,9 @@ def training(tmp_path_factory):
     noisy = []
     for k in range(12):
         atoms = rattled_copper(100 + k, 0.06, repeat=1).to_atoms()
-        atoms.calc.results["forces"] = atoms.calc.results["forces"] + 0.3 * rng.standard_normal((4, 3))
+        atoms.calc.results["forces"] = atoms.calc.results["forces"] + 0.3 * rng.standard_normal(
+            (4, 3)
+        )
         noisy.append(atoms)
     ase.io.write(folder / "quiet.extxyz", quiet)
     ase.io.write(folder / "noisy.extxyz", noisy)
@@ -182,7 +216,9 @@ def test_as_a_user_calls_it(training):
     )
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     found, again = json.loads(one.stdout), json.loads(two.stdout)
-    assert [t["changed"] for t in found["tried"][:4]] == [f"2J {j}, {c} Å" for c in ("4", "4.5") for j in (2, 4)]
+    assert [t["changed"] for t in found["tried"][:4]] == [
+        f"2J {j}, {c} Å" for c in ("4", "4.5") for j in (2, 4)
+    ]
     for a, b in zip(found["tried"], again["tried"], strict=True):
         assert a["rmse"] == pytest.approx(b["rmse"], rel=1e-6)
     assert found["now"]["changed"] == "2J 4, 4.5 Å"
@@ -191,14 +227,27 @@ def test_as_a_user_calls_it(training):
     text = (training / "tune1" / "tuned.yaml").read_text()
     assert "# kept" in text
     assert "# kept too" in text
-    tuned, before = load_config(training / "tune1" / "tuned.yaml"), load_config(training / "fit.yaml")
+    tuned, before = (
+        load_config(training / "tune1" / "tuned.yaml"),
+        load_config(training / "fit.yaml"),
+    )
     assert tuned.descriptor.twojmax[0] == found["best"]["descriptor"]["twojmax"]
     factor = found["best"]["groups"].get("noisy", 1.0)
     assert tuned.training[1].eweight == pytest.approx(before.training[1].eweight * factor)
     assert snap_al("fit", "tune1/tuned.yaml", "--out", "fit", cwd=training).returncode == 0
     assert (
         "best"
-        in snap_al("tune", "fit.yaml", "--out", "tune1", "--twojmax", "2,4", "--cutoff", "4.5", cwd=training).stdout
+        in snap_al(
+            "tune",
+            "fit.yaml",
+            "--out",
+            "tune1",
+            "--twojmax",
+            "2,4",
+            "--cutoff",
+            "4.5",
+            cwd=training,
+        ).stdout
     )
     assert (training / "tune1" / "descriptors").is_dir()
 
@@ -219,4 +268,6 @@ def test_refusals(training):
     atoms.calc = EMT()
     atoms.get_forces()
     ase.io.write(training / "few.extxyz", atoms)
-    assert "1 labelled configurations; below 10" in " ".join(snap_al("tune", "few.yaml", cwd=training).stderr.split())
+    assert "1 labelled configurations; below 10" in " ".join(
+        snap_al("tune", "few.yaml", cwd=training).stderr.split()
+    )

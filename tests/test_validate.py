@@ -1,4 +1,6 @@
-"""`snap-al validate` as a user calls it: a fit, a run, against a labeler and a table; on two ranks; what it refuses; exit codes."""
+"""`snap-al validate` as a user calls it: a fit, a run, against a labeler and a table; on two ranks;
+what it refuses; exit codes.
+"""
 
 import json
 from dataclasses import replace
@@ -20,7 +22,10 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-FIT = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz, vweight: 3.0e-5}]\n"
+FIT = (
+    "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz, "
+    "vweight: 3.0e-5}]\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,27 +69,65 @@ def test_properties_on_one_rank_and_two(fitted):
     folder = fitted / "fit" / "validation"
     assert json.loads((folder / "validation.json").read_text()) == again
     assert (folder / "properties.png").stat().st_size > 10_000
-    assert (folder / "properties.csv").read_text().splitlines()[0] == "name,unit,value,std,reference,z,draws,note"
+    assert (folder / "properties.csv").read_text().splitlines()[
+        0
+    ] == "name,unit,value,std,reference,z,draws,note"
     assert len(list((folder / "labels").glob("*.json"))) > 10, "the labeler's answers are kept"
 
 
 def test_stability_with_a_table(fitted):
     (fitted / "table.yaml").write_text("a: 3.59\ncohesive energi: 3\n")
-    done = snap_al("validate", "fit", "--only", "lattice,stability", "--ps", 0.2, "--draws", 2, "--temperature", 300,
-                   "--timestep", 0.003, "--table", "table.yaml", "--json", cwd=fitted)  # fmt: skip
+    done = snap_al(
+        "validate",
+        "fit",
+        "--only",
+        "lattice,stability",
+        "--ps",
+        0.2,
+        "--draws",
+        2,
+        "--temperature",
+        300,
+        "--timestep",
+        0.003,
+        "--table",
+        "table.yaml",
+        "--json",
+        cwd=fitted,
+    )
     found = strict(done.stdout)
-    assert {c["name"] for c in found["curves"]} == {"Cu-Cu in vacuum", "an atom pushed at its neighbour", "compression"}
+    assert {c["name"] for c in found["curves"]} == {
+        "Cu-Cu in vacuum",
+        "an atom pushed at its neighbour",
+        "compression",
+    }
     assert [t["name"] for t in found["trajectories"]] == ["NVE", "NPT"]
     assert all(t["passed"] for t in found["trajectories"]), found["trajectories"]
     assert done.returncode == (0 if found["passed"] else 1)
-    assert {p["name"]: p["reference"] for p in found["properties"]} == {"a": 3.59, "cohesive energy": None}
-    assert found["problems"] == ["the table's 'cohesive energi' is no property here: did you mean 'cohesive energy'?"]
+    assert {p["name"]: p["reference"] for p in found["properties"]} == {
+        "a": 3.59,
+        "cohesive energy": None,
+    }
+    assert found["problems"] == [
+        "the table's 'cohesive energi' is no property here: did you mean 'cohesive energy'?"
+    ]
     later = strict(
         snap_al(
-            "validate", "fit", "--only", "holes", "--temperature", 300, "--timestep", 0.003, "--json", cwd=fitted
+            "validate",
+            "fit",
+            "--only",
+            "holes",
+            "--temperature",
+            300,
+            "--timestep",
+            0.003,
+            "--json",
+            cwd=fitted,
         ).stdout
     )
-    assert later["properties"] == found["properties"], "of the same potential, what was found before stays"
+    assert later["properties"] == found["properties"], (
+        "of the same potential, what was found before stays"
+    )
     assert later["trajectories"] == found["trajectories"]
     screen = snap_al("validate", "fit", "--only", "lattice", "--draws", 2, cwd=fitted).stdout
     assert "cohesive energy" in screen
@@ -97,7 +140,10 @@ def test_terminations_are_stated(fitted):
     found = strict(snap_al(*arguments, "--json", cwd=fitted).stdout)
     notes = {p["name"]: p["note"] for p in found["properties"]}
     assert set(notes) == {"surface 100", "surface 110", "surface 111"}
-    assert all(note.startswith("cut between planes") and "faces equal by" in note for note in notes.values())
+    assert all(
+        note.startswith("cut between planes") and "faces equal by" in note
+        for note in notes.values()
+    )
     screen = " ".join(snap_al(*arguments, cwd=fitted).stdout.split())
     assert f"surface 111: {notes['surface 111']}" in screen
     assert notes["surface 111"] in (fitted / "fit" / "validation" / "properties.csv").read_text()
@@ -109,7 +155,9 @@ def test_a_potential_that_does_not_hold(fitted, copper_potential):
     """Atoms that fall into each other: a verdict, and exit code 1, not an error."""
     mean = np.zeros_like(copper_potential.posterior.mean)
     mean[1] = -1e-3
-    replace(copper_potential, posterior=replace(copper_potential.posterior, mean=mean)).write(fitted / "bad")
+    replace(copper_potential, posterior=replace(copper_potential.posterior, mean=mean)).write(
+        fitted / "bad"
+    )
     done = snap_al(
         "validate",
         "bad",
@@ -134,7 +182,8 @@ def test_a_labeler_in_a_process_of_its_own(fitted):
     """It knows nothing of the ranks, as in a run."""
     (fitted / "local.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
-        f"label: {{calculator: odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: local}}\n"
+        f"label: {{calculator: odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: "
+        f"local}}\n"
     )
     done = snap_al(
         "validate",

@@ -1,4 +1,6 @@
-"""Walkers of every kind, killed at any instant, on any number of ranks; a rank that dies; errors of one rank alone."""
+"""Walkers of every kind, killed at any instant, on any number of ranks; a rank that dies; errors of
+one rank alone.
+"""
 
 import os
 import signal
@@ -20,7 +22,9 @@ BUDGET = "max_labels: 60"
 
 
 def alloy_config(folder, mode, walkers=3, steps=60):
-    """Langevin, Monte-Carlo swaps with a bias, and NPT, one after another; two copies and a strained one."""
+    """Langevin, Monte-Carlo swaps with a bias, and NPT, one after another; two copies and a
+    strained one.
+    """
     atoms = bulk("Cu", cubic=True) * (2, 2, 2)
     atoms.symbols[::4] = "Ag"
     atoms.set_cell(atoms.cell.array * 1.03, scale_atoms=True)
@@ -28,16 +32,24 @@ def alloy_config(folder, mode, walkers=3, steps=60):
     ase.io.write(folder / "CuAg.extxyz", atoms)
     vary = {1: "", 3: ", vary: {temperature: [400, 600, 800]}"}[walkers]
     stages = (
-        f"{{ensemble: langevin, steps: {steps}}}, {{ensemble: swap, steps: {steps}, bias: {{tau: 0.2}}, "
-        f"variables: {{swap_every: 5, swaps: 2}}}}, {{ensemble: npt, steps: {steps}, screen_every: 1, screen_ratio: 1.1}}"
+        f"{{ensemble: langevin, steps: {steps}}}, {{ensemble: swap, steps: {steps}, bias: {{tau: "
+        f"0.2}}, "
+        f"variables: {{swap_every: 5, swaps: 2}}}}, {{ensemble: npt, steps: {steps}, "
+        f"screen_every: 1, screen_ratio: 1.1}}"
     )
     return small_config(
-        folder, descriptor="descriptor: {elements: [Cu, Ag], twojmax: 4, rcutfac: 4.5}",
-        start="start: {structures: [{structure: CuAg.extxyz, count: 4, displacement: [0.04, 0.06]}]}",
-        explore=f"explore: {{mode: {mode}, walkers: [{{structure: CuAg.extxyz{vary}}}], temperature: 500, timestep: 0.002, "
-        f"check_every: 10, checkpoint_every: 40, trajectory_every: 20, stages: [{stages}], guards: {{max_retries: 3}}}}",
-        query="query: {force_std: 0.1, batch: 3}", stop=f"stop: {{{BUDGET}}}",
-    )  # fmt: skip
+        folder,
+        descriptor="descriptor: {elements: [Cu, Ag], twojmax: 4, rcutfac: 4.5}",
+        start=(
+            "start: {structures: [{structure: CuAg.extxyz, count: 4, displacement: [0.04, 0.06]}]}"
+        ),
+        explore=f"explore: {{mode: {mode}, walkers: [{{structure: CuAg.extxyz{vary}}}], "
+        f"temperature: 500, timestep: 0.002, check_every: 10, checkpoint_every: 40, "
+        f"trajectory_every: 20, stages: [{stages}], "
+        f"guards: {{max_retries: 3}}}}",
+        query="query: {force_std: 0.1, batch: 3}",
+        stop=f"stop: {{{BUDGET}}}",
+    )
 
 
 def started(config, folder, ranks):
@@ -45,21 +57,31 @@ def started(config, folder, ranks):
     if ranks > 1:
         command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, text=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
     )
 
 
 def events_in(folder):
     """Events of a run's journal so far, without those of its starts."""
     journal = folder / "journal.jsonl"
-    return sum('"event":"opened"' not in line for line in journal.read_text().splitlines()) if journal.exists() else 0
+    return (
+        sum('"event":"opened"' not in line for line in journal.read_text().splitlines())
+        if journal.exists()
+        else 0
+    )
 
 
 def killed_until_done(config, folder, ranks, rng, whole, times=3):
-    """kill -9 of all processes at random instants, then a start that runs to its end. Returns the kills.
+    """kill -9 of all processes at random instants, then a start that runs to its end. Returns the
+    kills.
 
-    The first comes while the run begins, the others after so many events, of those of the uninterrupted run in `whole`, and a
-    random part of the time between two events: the same on a fast machine and on a busy one.
+    The first comes while the run begins, the others after so many events, of those of the
+    uninterrupted run in `whole`, and a random part of the time between two events: the same on a
+    fast machine and on a busy one.
     """
     chosen = rng.choice(np.arange(1, int(0.8 * events_in(whole))), times - 1, replace=False)
     for kills, threshold in enumerate([0, *sorted(map(int, chosen)), None]):
@@ -71,35 +93,48 @@ def killed_until_done(config, folder, ranks, rng, whole, times=3):
             _, said = process.communicate()
             assert process.returncode == 0, said
             return kills
-        time.sleep(float(rng.uniform(0.0, (time.monotonic() - began + 1) / (events_in(folder) - before + 1))))
+        time.sleep(
+            float(
+                rng.uniform(0.0, (time.monotonic() - began + 1) / (events_in(folder) - before + 1))
+            )
+        )
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         _wait_for_orphans(folder)
     raise AssertionError("it never ends")
 
 
-@pytest.mark.parametrize(("mode", "ranks", "walkers"), [
-    ("on-the-fly", 1, 3),
-    pytest.param("on-the-fly", 2, 1, marks=pytest.mark.slow),
-    ("batch", 2, 3),
-    pytest.param("batch", 1, 3, marks=pytest.mark.slow),
-    pytest.param("on-the-fly", 2, 3, marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "ranks", "walkers"),
+    [
+        ("on-the-fly", 1, 3),
+        pytest.param("on-the-fly", 2, 1, marks=pytest.mark.slow),
+        ("batch", 2, 3),
+        pytest.param("batch", 1, 3, marks=pytest.mark.slow),
+        pytest.param("on-the-fly", 2, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_again_and_again(tmp_path, mode, ranks, walkers):
     """To the bit what an uninterrupted run is, whatever thermostat, swaps or bias a walker has."""
     config = alloy_config(tmp_path / "in", mode, walkers)
     expected = run(config, tmp_path / "whole", ranks)
     outcomes = [w["outcome"] for e in expected[1] if e["event"] == "explored" for w in e["walkers"]]
     assert "novel" in outcomes or mode == "batch"
-    assert expected[1][-1]["reason"] == "every walker is at the end of its protocol", expected[1][-1]
-    kills = killed_until_done(config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole")
+    assert expected[1][-1]["reason"] == "every walker is at the end of its protocol", expected[1][
+        -1
+    ]
+    kills = killed_until_done(
+        config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole"
+    )
     assert kills >= 2
     assert result_of(tmp_path / "killed") == expected
 
 
 @pytest.mark.parametrize("walkers", [1, 3])
 def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
-    """One rank of two gets kill -9 in the middle of MD: non-zero exit, and the same command goes on."""
+    """One rank of two gets kill -9 in the middle of MD: non-zero exit, and the same command goes
+    on.
+    """
     config = alloy_config(tmp_path / "in", "on-the-fly", walkers)
     folder = tmp_path / "run"
     process = started(config, folder, 2)
@@ -110,15 +145,19 @@ def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
     run(config, folder, 2)
 
 
-ONE_RANK = "timestep ${timestep}\nfix 1 all nve\nregion left block INF 1.0 INF INF INF INF\ngroup left region left\n"
+ONE_RANK = (
+    "timestep ${timestep}\nfix 1 all nve\nregion left block INF 1.0 INF INF INF INF\ngroup "
+    "left region left\n"
+)
 
 
 def test_an_error_of_one_rank_alone(tmp_path):
-    """Coordinates that are no numbers, on the left half of the box: the job ends, says where, and each new start
-    goes on, until the walker is given up."""
+    """Coordinates that are no numbers, on the left half of the box: the job ends, says where, and
+    each new start goes on, until the walker is given up."""
     (tmp_path / "left.in").write_text(ONE_RANK + "velocity left set 1e308 0 0\ntimestep 1e9\n")
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [4, 2, 2]}], script: left.in, timestep: 0.003, steps: 100, "
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [4, 2, 2]}], script: left.in, "
+        "timestep: 0.003, steps: 100, "
         "guards: {max_retries: 1, max_force_std: 1.0e9, max_temperature_ratio: 1.0e9}}"
     )
     config = small_config(tmp_path, explore=explore)
@@ -136,17 +175,23 @@ def test_an_error_of_one_rank_alone(tmp_path):
 
 
 def test_other_walkers_go_on(tmp_path):
-    """Of three on two ranks one has a box that collapses; it is given up with LAMMPS' words, and the others end."""
+    """Of three on two ranks one has a box that collapses; it is given up with LAMMPS' words, and
+    the others end.
+    """
     (tmp_path / "own.in").write_text(
         "timestep ${timestep}\nfix 1 all nvt temp ${temperature_start} ${temperature_stop} 0.1\n"
         "variable hot equal ${temperature_start}>700\n"
         'if "${hot} > 0" then "fix 2 all deform 1 x erate -50 remap x"\n'
     )
     explore = (
-        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: [300, 400, 800]}}], "
-        "script: own.in, timestep: 0.003, steps: 100, guards: {max_retries: 1, max_force_std: 1.0e9, max_temperature_ratio: 1.0e9}}"
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: "
+        "[300, 400, 800]}}], "
+        "script: own.in, timestep: 0.003, steps: 100, guards: {max_retries: 1, max_force_std: "
+        "1.0e9, max_temperature_ratio: 1.0e9}}"
     )
-    done = snap_al("run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run", ranks=2)
+    done = snap_al(
+        "run", small_config(tmp_path, explore=explore), "--out", tmp_path / "run", ranks=2
+    )
     assert done.returncode == 0, done.stderr
     _, _, state = read_run(tmp_path / "run")
     assert [w.status.value for w in state.walkers] == ["finished", "finished", "given up"]
@@ -158,9 +203,12 @@ def test_other_walkers_go_on(tmp_path):
 @pytest.mark.parametrize(("ranks", "walkers"), [(3, 2), (2, 3), (5, 3), (3, 5)])
 def test_ranks_and_walkers_that_do_not_divide(tmp_path, ranks, walkers):
     explore = (
-        f"explore: {{walkers: [{{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {{seeds: {walkers}}}}}], ensemble: nvt, "
+        f"explore: {{walkers: [{{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {{seeds: "
+        f"{walkers}}}}}], ensemble: nvt, "
         "temperature: 300, timestep: 0.003, steps: 20, check_every: 10}"
     )
     config = small_config(tmp_path, explore=explore, query="query: {force_std: 10.0}")
     _, events = run(config, tmp_path / "run", ranks)
-    assert [w["outcome"] for e in events if e["event"] == "explored" for w in e["walkers"]] == ["finished"] * walkers
+    assert [w["outcome"] for e in events if e["event"] == "explored" for w in e["walkers"]] == [
+        "finished"
+    ] * walkers

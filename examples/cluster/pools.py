@@ -1,4 +1,6 @@
-"""Executors for `label: {backend: executor, executor: pools.NAME}`: with this file in a folder that PYTHONPATH names."""
+"""Executors for `label: {backend: executor, executor: pools.NAME}`: with this file in a folder that
+PYTHONPATH names.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,18 @@ BIN = f"{Path(sys.executable).parent}{os.pathsep}"
 
 
 def parsl_on_slurm(
-    folder: str, workers: int = 2, cores: int = 1, nodes: int = 1, memory_gb: int = 1, walltime: str = "01:00:00",
-    partition: str = "debug", lines: str = "",
-) -> Executor:  # fmt: skip
-    """One Slurm job of `nodes`, in which `workers` on each compute labels of `cores` each as they come; a new job when its walltime
-    is over. folder: for Parsl's own files. lines: of shell, before the workers start."""
+    folder: str,
+    workers: int = 2,
+    cores: int = 1,
+    nodes: int = 1,
+    memory_gb: int = 1,
+    walltime: str = "01:00:00",
+    partition: str = "debug",
+    lines: str = "",
+) -> Executor:
+    """One Slurm job of `nodes`, in which `workers` on each compute labels of `cores` each as they
+    come; a new job when its walltime is over. folder: for Parsl's own files. lines: of shell,
+    before the workers start."""
     import parsl
     from parsl.concurrent import ParslPoolExecutor
     from parsl.executors import HighThroughputExecutor
@@ -25,14 +34,27 @@ def parsl_on_slurm(
     from parsl.providers import SlurmProvider
 
     provider = SlurmProvider(
-        partition=partition, nodes_per_block=nodes, cores_per_node=workers * cores, mem_per_node=memory_gb, walltime=walltime,
-        exclusive=False, max_blocks=1, worker_init=f"export PATH={BIN}$PATH\n{lines}", launcher=SimpleLauncher() if nodes == 1 else SrunLauncher(),
-    )  # fmt: skip
+        partition=partition,
+        nodes_per_block=nodes,
+        cores_per_node=workers * cores,
+        mem_per_node=memory_gb,
+        walltime=walltime,
+        exclusive=False,
+        max_blocks=1,
+        worker_init=f"export PATH={BIN}$PATH\n{lines}",
+        launcher=SimpleLauncher() if nodes == 1 else SrunLauncher(),
+    )
     pool = HighThroughputExecutor(
-        label="slurm", provider=provider, max_workers_per_node=workers, cores_per_worker=cores, encrypted=False
+        label="slurm",
+        provider=provider,
+        max_workers_per_node=workers,
+        cores_per_worker=cores,
+        encrypted=False,
     )
     os.environ["PATH"] = BIN + os.environ["PATH"]
-    return ParslPoolExecutor(parsl.Config(executors=[pool], run_dir=str(Path(folder).resolve() / "parsl")))
+    return ParslPoolExecutor(
+        parsl.Config(executors=[pool], run_dir=str(Path(folder).resolve() / "parsl"))
+    )
 
 
 def parsl_here(folder: str, workers: int = 2) -> Executor:
@@ -41,14 +63,18 @@ def parsl_here(folder: str, workers: int = 2) -> Executor:
     from parsl.concurrent import ParslPoolExecutor
     from parsl.executors import HighThroughputExecutor
 
-    pool = HighThroughputExecutor(label="here", max_workers_per_node=workers, address="127.0.0.1", encrypted=False)
+    pool = HighThroughputExecutor(
+        label="here", max_workers_per_node=workers, address="127.0.0.1", encrypted=False
+    )
     os.environ["PATH"] = BIN + os.environ["PATH"]
-    return ParslPoolExecutor(parsl.Config(executors=[pool], run_dir=str(Path(folder).resolve() / "parsl")))
+    return ParslPoolExecutor(
+        parsl.Config(executors=[pool], run_dir=str(Path(folder).resolve() / "parsl"))
+    )
 
 
 def dask(scheduler: str | None = None, workers: int = 2) -> Executor:
-    """scheduler: address of a dask cluster that is there (tcp://host:8786); when not given, one of `workers` processes is started here,
-    and ends with the executor."""
+    """scheduler: address of a dask cluster that is there (tcp://host:8786); when not given, one of
+    `workers` processes is started here, and ends with the executor."""
     from distributed import Client
     from distributed.cfexecutor import ClientExecutor
 

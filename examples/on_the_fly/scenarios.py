@@ -1,4 +1,5 @@
-"""Structures, first training sets and unseen trajectories of three on-the-fly studies, each with a config beside them.
+"""Structures, first training sets and unseen trajectories of three on-the-fly studies, each with a
+config beside them.
 
 python scenarios.py {copper,poisoned,alloy,hydrogen} FOLDER [SEED]
 """
@@ -30,12 +31,14 @@ NI3AL = 3.66
 NICKEL = 3.555
 """Å, the EAM potential's, with the expansion at 900 K."""
 LIKE_TEST = "reference.extxyz"
-"""Labelled trajectories like the unseen ones, with other seeds: what the model can do at best is fitted to them."""
+"""Labelled trajectories like the unseen ones, with other seeds: what the model can do at best is
+fitted to them.
+"""
 
 
 def write_scenario(name: str, folder: Path, seed: int = 1) -> Path:
-    """Returns the config. seed: of the first training set, if there is one. Unseen trajectories that are there are kept: they are
-    the same for all seeds."""
+    """Returns the config. seed: of the first training set, if there is one. Unseen trajectories
+    that are there are kept: they are the same for all seeds."""
     folder.mkdir(parents=True, exist_ok=True)
     if name in ("copper", "poisoned"):
         return prepare(folder, seed, name == "poisoned", SERIAL)
@@ -45,7 +48,10 @@ def write_scenario(name: str, folder: Path, seed: int = 1) -> Path:
 
 def write_alloy(folder: Path, seed: int) -> None:
     perfect = Atoms(
-        "Ni3Al", scaled_positions=[[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 0]], cell=3 * [1.02 * NI3AL], pbc=True
+        "Ni3Al",
+        scaled_positions=[[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 0]],
+        cell=3 * [1.02 * NI3AL],
+        pbc=True,
     )
     crystal = perfect * (2, 2, 2)
     vacancy = crystal.copy()
@@ -76,16 +82,37 @@ def molten(crystal: Atoms, rng: np.random.Generator) -> Atoms:
 def write_hydrogen(folder: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, 1])
     first = [
-        *trajectory(with_hydrogen(0, rng), nickel_hydrogen(), 800.0, rng, "nickel", frames=5, femtoseconds=0.5),
-        *trajectory(with_hydrogen(1, rng), nickel_hydrogen(), 800.0, rng, "one", frames=10, femtoseconds=0.5),
-        *trajectory(with_hydrogen(1, rng), nickel_hydrogen(), 1200.0, rng, "one", frames=10, femtoseconds=0.5),
+        *trajectory(
+            with_hydrogen(0, rng),
+            nickel_hydrogen(),
+            800.0,
+            rng,
+            "nickel",
+            frames=5,
+            femtoseconds=0.5,
+        ),
+        *trajectory(
+            with_hydrogen(1, rng), nickel_hydrogen(), 800.0, rng, "one", frames=10, femtoseconds=0.5
+        ),
+        *trajectory(
+            with_hydrogen(1, rng),
+            nickel_hydrogen(),
+            1200.0,
+            rng,
+            "one",
+            frames=10,
+            femtoseconds=0.5,
+        ),
     ]
     ase.io.write(folder / "first.extxyz", first, format="extxyz")
     ase.io.write(folder / "six.extxyz", with_hydrogen(6, rng), format="extxyz")
 
     def unseen(rng: np.random.Generator) -> list[Atoms]:
         starts = [with_hydrogen(6, rng) for _ in range(3)]
-        runs = [trajectory(s, nickel_hydrogen(), 900.0, rng, "six", every=60, femtoseconds=0.5) for s in starts]
+        runs = [
+            trajectory(s, nickel_hydrogen(), 900.0, rng, "six", every=60, femtoseconds=0.5)
+            for s in starts
+        ]
         return [frame for run in runs for frame in run]
 
     write_unseen(folder, unseen)
@@ -98,7 +125,9 @@ def write_unseen(folder: Path, frames: Callable[[np.random.Generator], list[Atom
 
 
 def nickel_hydrogen() -> LammpsCalculator:
-    return LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * NiAlH_jea.eam.alloy Ni H"], ["Ni", "H"])
+    return LammpsCalculator(
+        ["pair_style eam/alloy", "pair_coeff * * NiAlH_jea.eam.alloy Ni H"], ["Ni", "H"]
+    )
 
 
 def with_hydrogen(count: int, rng: np.random.Generator) -> Atoms:
@@ -111,21 +140,40 @@ def with_hydrogen(count: int, rng: np.random.Generator) -> Atoms:
 
 
 def trajectory(
-    start: Atoms, calculator: Calculator, temperature: float, rng: np.random.Generator, group: str, *, frames: int = 15,
-    every: int = 20, equilibration: int = 200, femtoseconds: float = 3.0,
-) -> list[Atoms]:  # fmt: skip
+    start: Atoms,
+    calculator: Calculator,
+    temperature: float,
+    rng: np.random.Generator,
+    group: str,
+    *,
+    frames: int = 15,
+    every: int = 20,
+    equilibration: int = 200,
+    femtoseconds: float = 3.0,
+) -> list[Atoms]:
     """Labelled frames of Langevin MD at a temperature (K) and fixed cell."""
     atoms = start.copy()
     atoms.calc = calculator
     thermalize_momenta(atoms, temperature, rng=rng)
     dynamics = Langevin(
-        atoms, femtoseconds * units.fs, temperature_K=temperature, friction=0.01 / units.fs, fixcm=False, rng=rng
+        atoms,
+        femtoseconds * units.fs,
+        temperature_K=temperature,
+        friction=0.01 / units.fs,
+        fixcm=False,
+        rng=rng,
     )
     dynamics.run(equilibration)
     found = []
     for _ in range(frames):
         dynamics.run(every)
-        frame = Atoms(atoms.symbols, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info={"group": group})
+        frame = Atoms(
+            atoms.symbols,
+            positions=atoms.positions,
+            cell=atoms.cell,
+            pbc=atoms.pbc,
+            info={"group": group},
+        )
         results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
         if all(atoms.pbc):
             results["stress"] = atoms.get_stress()
@@ -135,4 +183,6 @@ def trajectory(
 
 
 if __name__ == "__main__":
-    print(write_scenario(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1))
+    print(
+        write_scenario(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    )

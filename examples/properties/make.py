@@ -1,7 +1,9 @@
-"""Properties with error bars of seven metals' potentials, each next to EMT, and how many error bars hold the truth.
+"""Properties with error bars of seven metals' potentials, each next to EMT, and how many error bars
+hold the truth.
 
-python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500] [--only elastic,...]
-python examples/properties/make.py --out properties --tables     # the lines of the two README files again, from what is there
+python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500]
+[--only elastic,...] python examples/properties/make.py --out properties --tables     # the lines of
+the two README files again, from what is there
 """
 
 import argparse
@@ -51,7 +53,9 @@ def potential_of(metal, folder, steps, comm):
             .replace("METAL", metal)
             .replace("CUTOFF", f"{SHELLS * crystal.cell[0, 0]:.2f}")
         )
-        text = text.replace("WARM", f"{0.2 * METALS[metal]:.0f}").replace("HOT", f"{0.8 * METALS[metal]:.0f}")
+        text = text.replace("WARM", f"{0.2 * METALS[metal]:.0f}").replace(
+            "HOT", f"{0.8 * METALS[metal]:.0f}"
+        )
         (folder / "metal.yaml").write_text(text.replace("steps: 1500", f"steps: {steps}"))
 
     on_root(comm, write)
@@ -60,23 +64,38 @@ def potential_of(metal, folder, steps, comm):
 
 
 def kind(name):
-    return name.split()[0] if name.startswith(("surface", "phonon")) else "elastic" if name.startswith("C") else name
+    return (
+        name.split()[0]
+        if name.startswith(("surface", "phonon"))
+        else "elastic"
+        if name.startswith("C")
+        else name
+    )
 
 
 def counted(found):
-    """By kind of property: how many, and which shares lie within one and two stds; median relative error and std."""
+    """By kind of property: how many, and which shares lie within one and two stds; median relative
+    error and std.
+    """
     kinds = {}
     for metal, properties in found.items():
         for p in properties:
             if p["z"] is not None:
                 kinds.setdefault(kind(p["name"]), []).append(p)
-    rows = {**kinds, "all but cohesive energies": [p for k, ps in kinds.items() if k != "cohesive energy" for p in ps]}
+    rows = {
+        **kinds,
+        "all but cohesive energies": [
+            p for k, ps in kinds.items() if k != "cohesive energy" for p in ps
+        ],
+    }
     return {
         name: {
             "n": len(ps),
             "within 1 std": float(np.mean([abs(p["z"]) <= 1 for p in ps])),
             "within 2 std": float(np.mean([abs(p["z"]) <= 2 for p in ps])),
-            "median |error|, %": float(100 * np.median([abs(p["value"] / p["reference"] - 1) for p in ps])),
+            "median |error|, %": float(
+                100 * np.median([abs(p["value"] / p["reference"] - 1) for p in ps])
+            ),
             "median std, %": float(100 * np.median([abs(p["std"] / p["reference"]) for p in ps])),
         }
         for name, ps in rows.items()
@@ -84,7 +103,9 @@ def counted(found):
 
 
 def tables(counts):
-    """Lines of Markdown: the table of this folder's README, what it says of cohesive energies, and the line of the main README."""
+    """Lines of Markdown: the table of this folder's README, what it says of cohesive energies, and
+    the line of the main README.
+    """
     columns = ("within 1 std", "within 2 std", "median |error|, %", "median std, %")
     lines = [
         "| | n | within 1 std | within 2 std | median error, % | median std, % |",
@@ -93,20 +114,35 @@ def tables(counts):
     for name, label in SHOWN.items():
         if name in counts:
             one, two, error, std = (counts[name][c] for c in columns)
-            lines.append(f"| {label} | {counts[name]['n']} | {one:.2f} | {two:.2f} | {error:.2g} | {std:.2g} |")
+            lines.append(
+                f"| {label} | {counts[name]['n']} | {one:.2f} | {two:.2f} | {error:.2g} | "
+                f"{std:.2g} |"
+            )
     if "cohesive energy" in counts:
         row = counts["cohesive energy"]
         one, two, error, std = (row[c] for c in columns)
         shares = f"{one * row['n']:.0f} within 1 std, {two * row['n']:.0f} within 2"
-        lines += ["", f"Cohesive energies: {shares}, of {row['n']} ({std:.2g} % std, {error:.2g} % error)."]
+        lines += [
+            "",
+            f"Cohesive energies: {shares}, of {row['n']} ({std:.2g} % std, {error:.2g} % error).",
+        ]
     row = counts["all but cohesive energies"]
     shares = f"{row['within 1 std']:.2f}, {row['within 2 std']:.2f}"
-    return [*lines, "", f"| {row['n']} properties within 1 and 2 std | {shares} | | examples/properties |"]
+    return [
+        *lines,
+        "",
+        f"| {row['n']} properties within 1 and 2 std | {shares} | | examples/properties |",
+    ]
 
 
 def picture(found, path):
     matplotlib.use("Agg")
-    shown = [(m, p) for m, ps in found.items() for p in ps if p["z"] is not None and p["name"] != "cohesive energy"]
+    shown = [
+        (m, p)
+        for m, ps in found.items()
+        for p in ps
+        if p["z"] is not None and p["name"] != "cohesive energy"
+    ]
     names = list(dict.fromkeys(p["name"] for _, p in shown))
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     panel = figure.subplots()
@@ -137,7 +173,9 @@ def main():
     comm, found = world(), {}
     for metal in options.metals.split(","):
         run = potential_of(metal, options.out / metal, options.steps, comm)
-        result = validate(run, comm, labeler="own", only=options.only.split(","), draws=options.draws)
+        result = validate(
+            run, comm, labeler="own", only=options.only.split(","), draws=options.draws
+        )
         found[metal] = result["properties"]
         if comm.rank == 0:
             print(metal, result["coverage"], *result["problems"], flush=True)

@@ -1,8 +1,10 @@
-"""Query by committee against random selection on the talk's test functions, Griewank and sine, in 2, 4, 16 and 32 dimensions.
+"""Query by committee against random selection on the talk's test functions, Griewank and sine, in
+2, 4, 16 and 32 dimensions.
 
-A pool of points, a training set that grows by M points a round; K learners, each on a share f of it drawn with replacement; the
-points on which they disagree most are asked for, one of each cluster. Random selection trains the same committee on points drawn
-from the pool. Error: RMSE of the committee's mean on points of their own, next to the spread of the function there.
+A pool of points, a training set that grows by M points a round; K learners, each on a share f of it
+drawn with replacement; the points on which they disagree most are asked for, one of each cluster.
+Random selection trains the same committee on points drawn from the pool. Error: RMSE of the
+committee's mean on points of their own, next to the spread of the function there.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ START, BATCH, ROUNDS = 20, 10, 8
 
 def griewank(x):
     """On [-5, 5]^d."""
-    return 1.0 + np.sum(x**2, axis=1) / 4000.0 - np.prod(np.cos(x / np.sqrt(np.arange(1, x.shape[1] + 1))), axis=1)
+    return (
+        1.0
+        + np.sum(x**2, axis=1) / 4000.0
+        - np.prod(np.cos(x / np.sqrt(np.arange(1, x.shape[1] + 1))), axis=1)
+    )
 
 
 def sine(x):
@@ -40,7 +46,9 @@ FUNCTIONS: dict[str, tuple[Callable, float]] = {"Griewank": (griewank, 5.0), "si
 
 def kernel(d: int):
     """A Gaussian process with a kernel as wide as points are apart."""
-    return GaussianProcessRegressor(RBF(np.sqrt(d)) + WhiteKernel(1e-4), optimizer=None, normalize_y=True)
+    return GaussianProcessRegressor(
+        RBF(np.sqrt(d)) + WhiteKernel(1e-4), optimizer=None, normalize_y=True
+    )
 
 
 def polynomial(d: int):
@@ -68,7 +76,11 @@ def learned(function: str, d: int, learner: str, seed: int) -> dict[str, np.ndar
             committee.fit(x, y)
             errors.append(np.sqrt(np.mean((committee.predict(test)[0] - truth) ** 2)) / truth.std())
             left = np.setdiff1d(np.arange(POOL), known)
-            asked = committee.ask(x, left, BATCH, rng) if way == "committee" else rng.permutation(left)[:BATCH]
+            asked = (
+                committee.ask(x, left, BATCH, rng)
+                if way == "committee"
+                else rng.permutation(left)[:BATCH]
+            )
             committee.tell(x, asked, rng)
             known += asked.tolist()
         found[way] = np.array(errors)
@@ -76,23 +88,27 @@ def learned(function: str, d: int, learner: str, seed: int) -> dict[str, np.ndar
 
 
 def compared(function: str, d: int, learner: str, seeds: int = 10) -> dict[str, np.ndarray | float]:
-    """Mean errors over seeds; and error by committee over that by chance, geometric mean over the last half of the rounds,
-    with its 95 % interval over seeds (twice the standard error)."""
+    """Mean errors over seeds; and error by committee over that by chance, geometric mean over the
+    last half of the rounds, with its 95 % interval over seeds (twice the standard error)."""
     runs = [learned(function, d, learner, seed) for seed in range(seeds)]
     gain = np.array([np.mean(np.log(r["committee"] / r["random"])[ROUNDS // 2 :]) for r in runs])
     mean, error = gain.mean(), gain.std(ddof=1) / np.sqrt(seeds)
     return {
         "committee": np.mean([r["committee"] for r in runs], axis=0),
         "random": np.mean([r["random"] for r in runs], axis=0),
-        "ratio": float(np.exp(mean)), "low": float(np.exp(mean - 2 * error)), "high": float(np.exp(mean + 2 * error)),
-    }  # fmt: skip
+        "ratio": float(np.exp(mean)),
+        "low": float(np.exp(mean - 2 * error)),
+        "high": float(np.exp(mean + 2 * error)),
+    }
 
 
 def make(out: Path, seeds: int = 10) -> None:
     labels = START + BATCH * np.arange(ROUNDS + 1)
     lines = [
-        "Query by committee against random selection: error of the committee's mean, over the last half of the rounds, by",
-        f"committee over by chance (95 % interval over {seeds} seeds). Below 1 the committee helps.",
+        "Query by committee against random selection: error of the committee's mean, over the "
+        "last half of the rounds, by",
+        f"committee over by chance (95 % interval over {seeds} seeds). Below 1 the committee "
+        "helps.",
         "",
         "| function | learner | " + " | ".join(f"d = {d}" for d in DIMENSIONS) + " |",
         "|---|---|" + "---|" * len(DIMENSIONS),

@@ -1,4 +1,6 @@
-"""All figures and pages: python examples/slides/make.py --out DIR [--data shared/data] [--sets Ta InP]"""
+"""All figures and pages: python examples/slides/make.py --out DIR [--data shared/data] [--sets Ta
+InP]
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("slides"))
     parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("SNAP_AL_DATA", HERE.parents[3] / "shared" / "data"))
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("SNAP_AL_DATA", HERE.parents[3] / "shared" / "data")),
     )
     parser.add_argument("--sets", nargs="*", default=["Ta", "InP"], choices=list(residuals.DECKS))
     arguments = parser.parse_args()
@@ -31,10 +35,14 @@ def main() -> None:
     sets = [name for name in arguments.sets if (arguments.data / residuals.DECKS[name]).exists()]
     if sets:
         residuals.make(arguments.out, arguments.data, sets)
-    print(f"wrote {', '.join(sorted(p.name for p in arguments.out.iterdir() if p.is_file()))} into {arguments.out}")
+    print(
+        f"wrote {', '.join(sorted(p.name for p in arguments.out.iterdir() if p.is_file()))} into "
+        f"{arguments.out}"
+    )
     if len(sets) < len(arguments.sets):
         print(
-            f"no data in {arguments.data}: left out {', '.join(sorted(set(arguments.sets) - set(sets)))}; give --data"
+            f"no data in {arguments.data}: left out "
+            f"{', '.join(sorted(set(arguments.sets) - set(sets)))}; give --data"
         )
 
 

@@ -1,8 +1,9 @@
-"""Polynomials, overparameterised and not: the full posterior N(μ, Σ), its mean-field neighbour N(μ, 1/diag(Σ⁻¹)), and
-embedded model error on the same data.
+"""Polynomials, overparameterised and not: the full posterior N(μ, Σ), its mean-field neighbour N(μ,
+1/diag(Σ⁻¹)), and embedded model error on the same data.
 
-Variational inference looks for the independent Gaussians nearest to a posterior; embedded model error looks for independent
-Gaussians that explain the residuals. Mechanically alike, and opposite in what they do to error bars.
+Variational inference looks for the independent Gaussians nearest to a posterior; embedded model
+error looks for independent Gaussians that explain the residuals. Mechanically alike, and opposite
+in what they do to error bars.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def points(scenario: str, seed: int):
     if scenario == "extrapolation":
         x, new = rng.uniform(-1, 0.4, 12), np.linspace(0.6, 1.0, 100)
     else:
-        x, new = np.concatenate([rng.uniform(-1, -0.5, 6), rng.uniform(0.5, 1, 6)]), np.linspace(-0.3, 0.3, 100)
+        x, new = (
+            np.concatenate([rng.uniform(-1, -0.5, 6), rng.uniform(0.5, 1, 6)]),
+            np.linspace(-0.3, 0.3, 100),
+        )
     return x, truth(x) + NOISE * rng.standard_normal(12), new
 
 
@@ -47,8 +51,8 @@ def fits(x, y, order: int):
 
 
 def compared(scenario: str, order: int, seeds: int = 20) -> dict[str, float]:
-    """Where nothing was seen: the full posterior's std over the variational one's (median), and each method's median std over
-    the RMS error."""
+    """Where nothing was seen: the full posterior's std over the variational one's (median), and
+    each method's median std over the RMS error."""
     ratios, stds, errors = (
         [],
         {"full": [], "variational": [], "embedded": []},
@@ -65,7 +69,10 @@ def compared(scenario: str, order: int, seeds: int = 20) -> dict[str, float]:
             errors[name].append(np.sqrt(np.mean((q.mean - truth(new)) ** 2)))
     return {
         "full over variational": float(np.median(ratios)),
-        **{f"std over error, {n}": float(np.median(np.array(stds[n]) / np.array(errors[n]))) for n in stds},
+        **{
+            f"std over error, {n}": float(np.median(np.array(stds[n]) / np.array(errors[n])))
+            for n in stds
+        },
     }
 
 
@@ -73,15 +80,23 @@ def make(out: Path) -> None:
     import matplotlib.pyplot as plt
 
     lines = [
-        "# Full, variational and embedded posteriors of polynomials", "",
-        f"12 points of sin 3x with noise {NOISE}, medians over 20 seeds, where nothing was seen. An std over the error near 1 is "
-        "right; the variational posterior has the right mean and underestimates, the more so the more coefficients there are for "
-        "the data. Embedded model error explains the residuals of the points that are there: it widens a curve that cannot "
-        "follow them (order 2), and knows of lacking data by the epistemic part alone.", "",
-        "| scenario | order | full / variational | std/error, full | variational | embedded |", "|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "# Full, variational and embedded posteriors of polynomials",
+        "",
+        f"12 points of sin 3x with noise {NOISE}, medians over 20 seeds, where nothing was seen. "
+        "An std over the error near 1 is "
+        "right; the variational posterior has the right mean and underestimates, the more so the "
+        "more coefficients there are for "
+        "the data. Embedded model error explains the residuals of the points that are there: it "
+        "widens a curve that cannot "
+        "follow them (order 2), and knows of lacking data by the epistemic part alone.",
+        "",
+        "| scenario | order | full / variational | std/error, full | variational | embedded |",
+        "|---|---|---|---|---|---|",
+    ]
     for scenario, (orders, where) in SCENARIOS.items():
-        fig, axes = plt.subplots(3, len(orders), figsize=(3.4 * len(orders), 8.5), sharex=True, sharey=True)
+        fig, axes = plt.subplots(
+            3, len(orders), figsize=(3.4 * len(orders), 8.5), sharex=True, sharey=True
+        )
         grid = np.linspace(-1.1, 1.1, 300)
         x, y, _ = points(scenario, 0)
         for column, order in enumerate(orders):
@@ -97,7 +112,8 @@ def make(out: Path) -> None:
                 ax.set_title(f"{name}, order {order}", fontsize=9)
             r = compared(scenario, order)
             lines.append(
-                f"| {scenario}, {where} | {order} | {r['full over variational']:.1f} | {r['std over error, full']:.2f} | "
+                f"| {scenario}, {where} | {order} | {r['full over variational']:.1f} | "
+                f"{r['std over error, full']:.2f} | "
                 f"{r['std over error, variational']:.2f} | {r['std over error, embedded']:.2f} |"
             )
         fig.tight_layout()

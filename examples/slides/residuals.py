@@ -1,5 +1,6 @@
-"""Predicted std against |residual| of a SNAP potential, on configurations that were not fitted: without model error, and with
-it by the IID and the ABC likelihood. Ta and InP of FitSNAP's examples, a fifth of the configurations held out.
+"""Predicted std against |residual| of a SNAP potential, on configurations that were not fitted:
+without model error, and with it by the IID and the ABC likelihood. Ta and InP of FitSNAP's
+examples, a fifth of the configurations held out.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def compared(rows: Rows, seed: int = 0) -> dict[str, dict[str, Any]]:
     out, kinds = held_out(rows, seed), rows.index["kind"]
     found = {}
     for name, options in METHODS.items():
-        p = sa.fit_posterior(rows.values[~out], rows.targets[~out], rows.weights[~out], kinds=kinds[~out], **options)
+        p = sa.fit_posterior(
+            rows.values[~out], rows.targets[~out], rows.weights[~out], kinds=kinds[~out], **options
+        )
         forces = out & (kinds == 1)
         q = p.predict(rows.values[forces], kinds=kinds[forces])
         std = np.hypot(q.epistemic_std, q.model_error_std)
@@ -62,20 +65,32 @@ def make(out: Path, data: Path, sets: list[str]) -> None:
     import matplotlib.pyplot as plt
 
     lines = [
-        "# Predicted std against |residual|", "",
-        "Force components of held-out configurations, eV/Å; std pushed forward from the coefficients, without the noise term.", "",
-        "| set | method | RMSE | RMS std | within 1 std | within 2 std | rank correlation |", "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "# Predicted std against |residual|",
+        "",
+        "Force components of held-out configurations, eV/Å; std pushed forward from the "
+        "coefficients, without the noise term.",
+        "",
+        "| set | method | RMSE | RMS std | within 1 std | within 2 std | rank correlation |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name in sets:
         found = compared(rows_of(data / DECKS[name], out / "descriptors"))
-        fig, axes = plt.subplots(1, len(found), figsize=(4.2 * len(found), 4.2), sharex=True, sharey=True)
+        fig, axes = plt.subplots(
+            1, len(found), figsize=(4.2 * len(found), 4.2), sharex=True, sharey=True
+        )
         for ax, (method, m) in zip(axes, found.items(), strict=True):
             some = np.random.default_rng(0).permutation(len(m["error"]))[:4000]
             ax.loglog(m["error"][some], m["std"][some], ".", ms=2, alpha=0.4)
             ax.loglog([1e-5, 10], [1e-5, 10], "k", lw=1)
-            ax.set(title=f"{name}: {method}", xlabel="|residual|, eV/Å", xlim=(1e-5, 10), ylim=(1e-5, 10))
+            ax.set(
+                title=f"{name}: {method}",
+                xlabel="|residual|, eV/Å",
+                xlim=(1e-5, 10),
+                ylim=(1e-5, 10),
+            )
             lines.append(
-                f"| {name} | {method} | {m['rmse']:.3f} | {m['sharpness']:.3f} | {m['coverage_1sigma']:.2f} | "
+                f"| {name} | {method} | {m['rmse']:.3f} | {m['sharpness']:.3f} | "
+                f"{m['coverage_1sigma']:.2f} | "
                 f"{m['coverage_2sigma']:.2f} | {m['spearman']:.2f} |"
             )
         axes[0].set_ylabel("predicted std, eV/Å")

@@ -1,8 +1,9 @@
 """A cubic through sin⁴(2x - 0.3): what a posterior says of a model that cannot be right.
 
-Conventional Bayes is sure of the wrong curve, and the surer the more data it sees. Model error embedded in the coefficients
-(IID and ABC likelihoods) covers the residual at any amount. Beside them the external correction of Kennedy and O'Hagan (J. R.
-Stat. Soc. B 63, 425, 2001), a Gaussian process on the residual, and what becomes of its coefficients in another quantity.
+Conventional Bayes is sure of the wrong curve, and the surer the more data it sees. Model error
+embedded in the coefficients (IID and ABC likelihoods) covers the residual at any amount. Beside
+them the external correction of Kennedy and O'Hagan (J. R. Stat. Soc. B 63, 425, 2001), a Gaussian
+process on the residual, and what becomes of its coefficients in another quantity.
 """
 
 from __future__ import annotations
@@ -18,8 +19,18 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 SEEDS = 10
 METHODS = {
     "conventional": {"posterior": "bayes"},
-    "IID": {"embedding": "coefficients", "mean": "joint", "likelihood": "iid", "prior": "half-normal"},
-    "ABC": {"embedding": "coefficients", "mean": "joint", "likelihood": "abc", "prior": "half-normal"},
+    "IID": {
+        "embedding": "coefficients",
+        "mean": "joint",
+        "likelihood": "iid",
+        "prior": "half-normal",
+    },
+    "ABC": {
+        "embedding": "coefficients",
+        "mean": "joint",
+        "likelihood": "abc",
+        "prior": "half-normal",
+    },
     "default": {},
 }
 
@@ -58,13 +69,15 @@ def coverage(n: int, seed: int) -> dict[str, tuple[float, float]]:
 
 
 def kennedy_o_hagan(x, y, new):
-    """The corrected prediction's mean and std at `new`, and mean and covariance of the cubic's own coefficients under the
-    discrepancy's covariance (generalised least squares)."""
+    """The corrected prediction's mean and std at `new`, and mean and covariance of the cubic's own
+    coefficients under the discrepancy's covariance (generalised least squares)."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
     start = np.linalg.lstsq(rows(x), y, rcond=None)[0]
-    kernel = ConstantKernel(0.01, (1e-6, 10.0)) * RBF(0.3, (0.05, 3.0)) + WhiteKernel(1e-6, (1e-8, 1e-2))
+    kernel = ConstantKernel(0.01, (1e-6, 10.0)) * RBF(0.3, (0.05, 3.0)) + WhiteKernel(
+        1e-6, (1e-8, 1e-2)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
@@ -78,8 +91,8 @@ def kennedy_o_hagan(x, y, new):
 
 
 def transfer(seed: int, n: int = 100) -> dict[str, float]:
-    """Coverage of the true slope by the slope that the coefficients alone give: of a use elsewhere, where the correction of
-    y is of no help. And of y itself by the corrected prediction."""
+    """Coverage of the true slope by the slope that the coefficients alone give: of a use elsewhere,
+    where the correction of y is of no help. And of y itself by the corrected prediction."""
     rng = np.random.default_rng(seed)
     x, new = rng.uniform(-1, 1, n), rng.uniform(-1, 1, 1000)
     corrected, std, c, covariance = kennedy_o_hagan(x, truth(x), new)
@@ -89,9 +102,13 @@ def transfer(seed: int, n: int = 100) -> dict[str, float]:
         "Kennedy-O'Hagan, y": np.mean(np.abs(corrected - truth(new)) <= 2 * std),
         "Kennedy-O'Hagan, slope from coefficients": np.mean(np.abs(a @ c - slope(new)) <= 2 * own),
         "width of that slope": np.median(own) / np.abs(slope(new)).mean(),
-        "Kennedy-O'Hagan, rms residual of the cubic": np.sqrt(np.mean((rows(new) @ c - truth(new)) ** 2)),
+        "Kennedy-O'Hagan, rms residual of the cubic": np.sqrt(
+            np.mean((rows(new) @ c - truth(new)) ** 2)
+        ),
         "least squares, rms residual of the cubic": np.sqrt(
-            np.mean((rows(new) @ np.linalg.lstsq(rows(x), truth(x), rcond=None)[0] - truth(new)) ** 2)
+            np.mean(
+                (rows(new) @ np.linalg.lstsq(rows(x), truth(x), rcond=None)[0] - truth(new)) ** 2
+            )
         ),
     }
     for name in ("IID", "ABC", "default"):
@@ -106,7 +123,9 @@ def table() -> dict[int, dict[str, tuple[float, float]]]:
     found = {}
     for n in SIZES:
         over = [coverage(n, seed) for seed in range(SEEDS)]
-        found[n] = {m: tuple(float(x) for x in np.median([o[m] for o in over], axis=0)) for m in METHODS}
+        found[n] = {
+            m: tuple(float(x) for x in np.median([o[m] for o in over], axis=0)) for m in METHODS
+        }
     return found
 
 
@@ -129,24 +148,35 @@ def make(out: Path) -> None:
     fig.savefig(out / "sine.png", dpi=110)
     plt.close(fig)
     lines = [
-        "# A cubic through sin⁴(2x - 0.3)", "",
+        "# A cubic through sin⁴(2x - 0.3)",
+        "",
         "Share of new points within one pushed-forward std, and the median std; medians over "
-        f"{SEEDS} seeds. A calibrated Gaussian would cover 0.68.", "",
-        "| N | " + " | ".join(METHODS) + " |", "|---" * (len(METHODS) + 1) + "|",
-    ]  # fmt: skip
+        f"{SEEDS} seeds. A calibrated Gaussian would cover 0.68.",
+        "",
+        "| N | " + " | ".join(METHODS) + " |",
+        "|---" * (len(METHODS) + 1) + "|",
+    ]
     lines += [
         f"| {n} | " + " | ".join(f"{row[m][0]:.2f} ({row[m][1]:.3f})" for m in METHODS) + " |"
         for n, row in found.items()
     ]
     over = [transfer(seed) for seed in range(SEEDS)]
     lines += [
-        "", "## The external correction", "",
-        "A Gaussian process on the residual (Kennedy and O'Hagan) follows y, which the cubic cannot. It corrects y alone. Asked "
-        "for another quantity, the slope, there is only the cubic, and its coefficients are confounded with the discrepancy: "
-        "under its covariance they are no longer the best cubic, and so uncertain that they cover anything. Model error embedded "
-        "in the coefficients goes with them, and is as wide as the cubic is wrong about y; of the slope, which it was not "
-        "fitted to, it covers a part. N = 100, within two std:", "",
-        "| | mean over seeds |", "|---|---|",
-    ]  # fmt: skip
+        "",
+        "## The external correction",
+        "",
+        "A Gaussian process on the residual (Kennedy and O'Hagan) follows y, which the cubic "
+        "cannot. It corrects y alone. Asked "
+        "for another quantity, the slope, there is only the cubic, and its coefficients are "
+        "confounded with the discrepancy: "
+        "under its covariance they are no longer the best cubic, and so uncertain that they cover "
+        "anything. Model error embedded "
+        "in the coefficients goes with them, and is as wide as the cubic is wrong about y; of the "
+        "slope, which it was not "
+        "fitted to, it covers a part. N = 100, within two std:",
+        "",
+        "| | mean over seeds |",
+        "|---|---|",
+    ]
     lines += [f"| {key} | {np.mean([o[key] for o in over]):.3f} |" for key in over[0]]
     (out / "sine.md").write_text("\n".join(lines) + "\n")

@@ -40,10 +40,14 @@ from snap_al.uncertainty import Table
 
 
 def run(
-    config: Path | str, out: Path | str = "run", comm: Communicator | None = None, console: Console | None = None,
+    config: Path | str,
+    out: Path | str = "run",
+    comm: Communicator | None = None,
+    console: Console | None = None,
     warn: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:  # fmt: skip
-    """An active-learning run in the folder `out`; goes on where it stopped. Returns what metrics.json holds.
+) -> dict[str, Any]:
+    """An active-learning run in the folder `out`; goes on where it stopped. Returns what
+    metrics.json holds.
 
     warn: is told, on rank 0, what looks wrong in the labels that were read, which is also in the
     journal, in run.log, in metrics.json and on the page.
@@ -73,33 +77,46 @@ def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> dict[st
     """metrics.json and figures, also of a run that failed. Returns the metrics."""
     record = record_of(directory.root)
     assert record.state is not None
-    metrics = write_metrics(directory, list(record.events), record.state, [c.as_json() for c in read])
+    metrics = write_metrics(
+        directory, list(record.events), record.state, [c.as_json() for c in read]
+    )
     write_figures(record.folder, figures_of(record))
     return metrics
 
 
 def evaluate(
-    folder: Path | str, data: Path | str, comm: Communicator | None = None, *, recalibrate: bool = False,
-    options: FileOptions | None = None, say: Callable[[str], None] = lambda text: None, report: Report = silent,
+    folder: Path | str,
+    data: Path | str,
+    comm: Communicator | None = None,
+    *,
+    recalibrate: bool = False,
+    options: FileOptions | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    report: Report = silent,
     warn: Callable[[str], None] = lambda text: None,
     note: Callable[[str], None] = lambda text: None,
-) -> Table:  # fmt: skip
+) -> Table:
     """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
 
-    Rows that vanish by symmetry are counted apart; groups are what the files call `group` or `config_type`. recalibrate:
-    measure a factor on the stds of each kind here, and write the potential again with it; what is returned has it.
-    options: how to read the file, its labels' names for example. say: is told on rank 0 what was found in the file, and
-    warn what looks wrong in its labels, and note what could not be told. Raises InputError on all
-    ranks.
+    Rows that vanish by symmetry are counted apart; groups are what the files call `group` or
+    `config_type`. recalibrate: measure a factor on the stds of each kind here, and write the
+    potential again with it; what is returned has it. options: how to read the file, its labels'
+    names for example. say: is told on rank 0 what was found in the file, and warn what looks wrong
+    in its labels, and note what could not be told. Raises InputError on all ranks.
     """
     comm = comm or world()
     potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
     elements = potential.settings.elements
     found = on_root(comm, lambda: read_file(Path(data), elements, labelled=True, options=options))
     weights = Weights(1.0, 1.0, 1.0)
-    items = [LabelledConfiguration(c, weights, c.group, source=str(data)) for c in found.configurations]
+    items = [
+        LabelledConfiguration(c, weights, c.group, source=str(data)) for c in found.configurations
+    ]
     if comm.rank == 0:
-        for text in (*count("data", str(data), found.frames, items, found.unread).described(), *found.left_out):
+        for text in (
+            *count("data", str(data), found.frames, items, found.unread).described(),
+            *found.left_out,
+        ):
             say(text)
     told = on_root(comm, lambda: Remarks.of(check_labels(items, str(data))))
     if comm.rank == 0:
@@ -114,22 +131,33 @@ def evaluate(
         if recalibrate:
             posterior = posterior.recalibrated(np.ones(3))
             posterior = posterior.recalibrated(test.evaluate(posterior).scale_factors())
-            on_root(comm, lambda: replace(potential, posterior=posterior).write(Path(folder), stem_in(Path(folder))))
+            on_root(
+                comm,
+                lambda: replace(potential, posterior=posterior).write(
+                    Path(folder), stem_in(Path(folder))
+                ),
+            )
         return test.evaluate(posterior).table(test.matrix.groups)
 
 
 def predict(
-    folder: Path | str, data: Path | str, out: Path | str, report: Report = silent,
-    options: FileOptions | None = None, warn: Callable[[str], None] = lambda text: None,
+    folder: Path | str,
+    data: Path | str,
+    out: Path | str,
+    report: Report = silent,
+    options: FileOptions | None = None,
+    warn: Callable[[str], None] = lambda text: None,
     say: Callable[[str], None] = lambda text: None,
-) -> int:  # fmt: skip
-    """Writes `data` again as extended XYZ with energies, forces and stress of the potential in `folder` and their stds.
+) -> int:
+    """Writes `data` again as extended XYZ with energies, forces and stress of the potential in
+    `folder` and their stds.
 
-    Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell), forces_std, stress_std
-    (components; total std). All else that the frames carry stays; labels that they had under energy, forces, stress or
-    virial are under REF_energy, REF_forces, REF_stress. options: how to read the file. warn: is told what extended XYZ
-    cannot hold, and say how many frames the file has. Returns the number of configurations. Raises
-    InputError. Runs on one rank.
+    Names: energy (eV), forces (eV/Å), stress (eV/Å³), and energy_std (eV, of the whole cell),
+    forces_std, stress_std (components; total std). All else that the frames carry stays; labels
+    that they had under energy, forces, stress or virial are under REF_energy, REF_forces,
+    REF_stress. options: how to read the file. warn: is told what extended XYZ cannot hold, and say
+    how many frames the file has. Returns the number of configurations. Raises InputError. Runs on
+    one rank.
     """
     potential = FittedPotential.read(Path(folder))
     found = read_file(Path(data), potential.settings.elements, labelled=False, options=options)
@@ -137,7 +165,9 @@ def predict(
         say(line)
     frames = []
     with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
-        for n, (configuration, atoms) in enumerate(zip(found.configurations, found.atoms, strict=True)):
+        for n, (configuration, atoms) in enumerate(
+            zip(found.configurations, found.atoms, strict=True)
+        ):
             report("predictions", n, found.frames)
             frames.append(_predicted(configuration, atoms, engine, potential))
     text, remarks = as_extended_xyz(frames)
@@ -148,7 +178,10 @@ def predict(
 
 
 def _predicted(
-    configuration: Configuration, carried: Atoms, engine: DescriptorEngine, potential: FittedPotential
+    configuration: Configuration,
+    carried: Atoms,
+    engine: DescriptorEngine,
+    potential: FittedPotential,
 ) -> Atoms:
     found = predicted(potential.posterior, engine.rows(configuration), len(configuration))
     atoms = with_reference_names(carried, configuration.label)

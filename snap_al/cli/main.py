@@ -1,7 +1,7 @@
 """The entry point: pins threads, runs the command, turns errors into one message and an exit code.
 
-On several ranks an error that all ranks share ends them alike; one that a single rank has ends the whole job, since the
-others would wait for it.
+On several ranks an error that all ranks share ends them alike; one that a single rank has ends the
+whole job, since the others would wait for it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  the last resort: all ranks must end
         if (failure := of_the_disk(error)) is not None:
             _leave(f"error: {failure}", failure.exit_code, everywhere=False)
-        _leave(traceback.format_exc() + "this is a fault of snap_al; please report it", 1, everywhere=False)
+        _leave(
+            traceback.format_exc() + "this is a fault of snap_al; please report it",
+            1,
+            everywhere=False,
+        )
 
 
 def _in_utf8() -> None:
-    """Starts the program again in Python's UTF-8 mode where the locale has another encoding: files are UTF-8, whoever reads or
-    writes them. The terminal keeps its encoding; what that lacks is written as its code."""
+    """Starts the program again in Python's UTF-8 mode where the locale has another encoding: files
+    are UTF-8, whoever reads or writes them. The terminal keeps its encoding; what that lacks is
+    written as its code."""
     if sys.flags.utf8_mode or codecs.lookup(locale.getencoding()).name == "utf-8":
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,6 @@
-"""Whether the `mpirun` that is found starts ranks that know of each other: whether it is of the MPI that mpi4py loads."""
+"""Whether the `mpirun` that is found starts ranks that know of each other: whether it is of the MPI
+that mpi4py loads.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ MARKS = {
     "Open MPI": ("open mpi", "openrte", "open-mpi", "prrte"),
     "MPICH": ("hydra", "mpich"),
 }
-"""What the versions of launchers and libraries say, in the order in which to look: the first are made from MPICH."""
+"""What the versions of launchers and libraries say, in the order in which to look: the first are
+made from MPICH.
+"""
 
 LAUNCHER_SECONDS = 60
 HELLO = "import os; from mpi4py import MPI; os.write(1, b'ranks %d\\n' % MPI.COMM_WORLD.size)"
@@ -23,21 +27,23 @@ HELLO = "import os; from mpi4py import MPI; os.write(1, b'ranks %d\\n' % MPI.COM
 OF_A_JOB = ("PMI", "HYD", "MPI_LOCAL", "MPIR_", "OMPI_", "PRTE_", "PALS_")
 """Beginnings of the variables by which a launcher tells a process that it is a rank."""
 ALLOWED = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-}  # fmt: skip
-"""Open MPI refuses root, and more ranks than cores, unless told otherwise; neither is the question here."""
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+"""Open MPI refuses root, and more ranks than cores, unless told otherwise; neither is the question
+here.
+"""
 
 
 @dataclass(frozen=True)
 class Launcher:
     """An mpirun and what two processes that it started saw.
 
-    Attributes:
-        path: The program.
-        name: The MPI that it is of, "MPICH" for example; "an unknown MPI" where its version does not say.
-        sizes: The number of ranks that each of the processes sees; [2, 2] when all is well.
-        trouble: The last line that it said when it failed.
+    Attributes: path: The program. name: The MPI that it is of, "MPICH" for example; "an unknown
+        MPI" where its version does not say. sizes: The number of ranks that each of the processes
+        sees; [2, 2] when all is well. trouble: The last line that it said when it failed.
     """
 
     path: Path
@@ -53,11 +59,16 @@ class Launcher:
 def implementation(version: str) -> str:
     """The MPI that the text of `mpirun --version` or of MPI_Get_library_version is of."""
     text = version.lower()
-    return next((name for name, marks in MARKS.items() if any(mark in text for mark in marks)), "an unknown MPI")
+    return next(
+        (name for name, marks in MARKS.items() if any(mark in text for mark in marks)),
+        "an unknown MPI",
+    )
 
 
 def beside_python() -> Path | None:
-    """The mpirun in the folder of this Python, of the mpich that pip installs; it need not be on PATH."""
+    """The mpirun in the folder of this Python, of the mpich that pip installs; it need not be on
+    PATH.
+    """
     path = Path(sys.executable).parent / "mpirun"
     return path if path.exists() else None
 
@@ -80,15 +91,23 @@ def try_launcher(path: Path, within: float = LAUNCHER_SECONDS) -> Launcher:
         return Launcher(path, "an unknown MPI", [], str(error))
     lines = said.splitlines()
     sizes = [int(line.split()[1]) for line in lines if line.startswith("ranks ")]
-    trouble = next((line for line in lines if "error" in line.lower() or "abort" in line.lower()), "")
+    trouble = next(
+        (line for line in lines if "error" in line.lower() or "abort" in line.lower()), ""
+    )
     return Launcher(path, implementation(version), sizes, "" if sizes == [2, 2] else trouble[:160])
 
 
 def _output(command: list[str | Path], environment: dict[str, str], within: float) -> str:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-        timeout=within, text=True, errors="replace",
-    )  # fmt: skip
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        timeout=within,
+        text=True,
+        errors="replace",
+    )
     return done.stdout
 
 

@@ -22,26 +22,35 @@ Labels = Annotated[
     str | None,
     typer.Option(
         "--labels",
-        help="Names of the labels in the file, such as energy=dft_energy,virial=dft_virial; kinds: energy, forces, stress, virial. "
+        help="Names of the labels in the file, such as energy=dft_energy,virial=dft_virial; "
+        "kinds: energy, forces, stress, virial. "
         "[the usual names of ASE, GPUMD, QUIP, MACE, dpdata and VASP]",
     ),
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", help="ASE's name of the file's format. [found out from name and content]")
+    str | None,
+    typer.Option(
+        "--format", help="ASE's name of the file's format. [found out from name and content]"
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
+]
 AllColumns = Annotated[
     bool,
     typer.Option(
-        "--all",
-        help="All columns of the table of errors: MAE, NLL, CRPS, rank correlation too.",
+        "--all", help="All columns of the table of errors: MAE, NLL, CRPS, rank correlation too."
     ),
 ]
-OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write into; made if it is not there.")]
+OutFolder = Annotated[
+    Path, typer.Option("--out", help="Folder to write into; made if it is not there.")
+]
 
 
 def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with `~` at the beginning of its paths as the home directory, where no shell has seen to it."""
+    """The command with `~` at the beginning of its paths as the home directory, where no shell has
+    seen to it.
+    """
 
     @wraps(command)
     def run(**arguments: Any) -> None:
@@ -68,7 +77,9 @@ def file_options(labels: str | None, format: str | None) -> FileOptions:
         (first, *_) = error.errors()
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise InputError(": ".join(filter(None, [option, where, message]))).on_all_ranks() from error
+        raise InputError(
+            ": ".join(filter(None, [option, where, message]))
+        ).on_all_ranks() from error
     except ValueError as error:
         raise InputError(f"--labels {error}").on_all_ranks() from error
     return FileOptions(known, keys)
@@ -101,7 +112,9 @@ def show(screen: Any) -> None:
     make_console().print(screen, crop=False)
 
 
-def show_found(found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str) -> None:
+def show_found(
+    found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str
+) -> None:
     """Its warnings and notes on stderr; as JSON, or on a screen with a line after it."""
     show_read(found.get("read", ()))
     show_remarks(found)
@@ -134,7 +147,9 @@ def numbers(option: str, text: str) -> list[float]:
     try:
         return [float(part) for part in listed(text)]
     except ValueError as error:
-        raise InputError(f"{option} {text}: numbers with commas between them, such as 4,6,8").on_all_ranks() from error
+        raise InputError(
+            f"{option} {text}: numbers with commas between them, such as 4,6,8"
+        ).on_all_ranks() from error
 
 
 @contextmanager

@@ -26,15 +26,22 @@ def record_of(folder: Path) -> Record:
     fitted = (folder / "descriptor.json").exists()
     if not directory.journal.exists() and not fitted:
         raise InputError(
-            f"{folder}: neither a run (journal.jsonl) nor a fit (descriptor.json); `snap-al run` and `snap-al fit` make them"
+            f"{folder}: neither a run (journal.jsonl) nor a fit (descriptor.json); `snap-al run` "
+            "and `snap-al fit` make them"
         )
-    potential, stem = _potential(folder, needed=not directory.journal.exists()) if fitted else (None, "")
+    potential, stem = (
+        _potential(folder, needed=not directory.journal.exists()) if fitted else (None, "")
+    )
     metrics = _json(directory.metrics) or {}
     tables = {name: metrics[name] for name in ("test", "training") if name in metrics}
     shared: dict[str, Any] = {
-        "folder": folder, "stem": stem, "potential": potential, "tables": tables,
-        "predictions": Predictions.read(directory.predictions), "validation": read_validation(folder / "validation"),
-    }  # fmt: skip
+        "folder": folder,
+        "stem": stem,
+        "potential": potential,
+        "tables": tables,
+        "predictions": Predictions.read(directory.predictions),
+        "validation": read_validation(folder / "validation"),
+    }
     if not directory.journal.exists():
         return Record(**shared, remarks=Remarks.read(metrics))
     config, events, state = read_run(folder)
@@ -43,7 +50,9 @@ def record_of(folder: Path) -> Record:
 
 
 def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, str]:
-    """With the name of its files. A run has more to tell than its last potential, which a kill can leave half there."""
+    """With the name of its files. A run has more to tell than its last potential, which a kill can
+    leave half there.
+    """
     try:
         return FittedPotential.read(folder), stem_in(folder)
     except InputError:

@@ -42,16 +42,24 @@ def config_of(source: Path, strategies: Sequence[str] = ()) -> RunConfig:
 
 
 def select(
-    source: Path | str, pool: Path | str, out: Path | str, comm: Communicator | None = None, *, n: int | None = None,
-    strategy: str | None = None, cache: bool = True, report: Report = silent,
+    source: Path | str,
+    pool: Path | str,
+    out: Path | str,
+    comm: Communicator | None = None,
+    *,
+    n: int | None = None,
+    strategy: str | None = None,
+    cache: bool = True,
+    report: Report = silent,
     options: FileOptions | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended XYZ.
+) -> dict[str, Any]:
+    """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended
+    XYZ.
 
-    source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given. strategy: in place of the
-    config's. Their info has pool_index, rank, score, energy_std (eV/atom) and force_std (eV/Å, the largest over atoms);
-    all that the pool's frames carry is kept. options: how to read the pool. Returns what --json
-    prints. Raises InputError on all ranks.
+    source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given.
+    strategy: in place of the config's. Their info has pool_index, rank, score, energy_std (eV/atom)
+    and force_std (eV/Å, the largest over atoms); all that the pool's frames carry is kept. options:
+    how to read the pool. Returns what --json prints. Raises InputError on all ranks.
     """
     comm = comm or world()
 
@@ -69,32 +77,56 @@ def select(
     folder = Path(out).resolve().parent
     with threadpool_limits(1):
         found = select_from_pool(
-            config, inputs, configurations, wanted, folder, comm, cache=cache and config.cache, report=report
+            config,
+            inputs,
+            configurations,
+            wanted,
+            folder,
+            comm,
+            cache=cache and config.cache,
+            report=report,
         )
     remarks = on_root(comm, lambda: _write(Path(out), contents, found))
     read_from_pool = ReadCount("pool", str(pool), contents.frames, labels_used=False)
-    told = Remarks(
-        (
-            *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
-            *found.remarks,
-            *_shortfall(found, wanted, config.query.budget), *remarks,
+    told = (
+        Remarks(
+            (
+                *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
+                *found.remarks,
+                *_shortfall(found, wanted, config.query.budget),
+                *remarks,
+            )
         )
-    ) + inputs.remarks  # fmt: skip
+        + inputs.remarks
+    )
     return {
-        "pool": found.size, "duplicates": found.duplicates, "asked": wanted, "strategy": config.query.strategy,
+        "pool": found.size,
+        "duplicates": found.duplicates,
+        "asked": wanted,
+        "strategy": config.query.strategy,
         "selected": [vars(c) for c in found.chosen],
         "read": [c.as_json() for c in (*inputs.read, read_from_pool)],
         **told.as_json(),
-    }  # fmt: skip
+    }
 
 
 def learn(
-    source: Path | str, out: Path | str, comm: Communicator | None = None, *, pool: Path | str | None = None,
-    strategies: Sequence[str] = ("novel", "random"), seeds: int = 8, initial: int = 5, most: int = 100,
-    hold_out: float = 0.2, say: Callable[[str], None] = lambda text: None, report: Report = silent,
+    source: Path | str,
+    out: Path | str,
+    comm: Communicator | None = None,
+    *,
+    pool: Path | str | None = None,
+    strategies: Sequence[str] = ("novel", "random"),
+    seeds: int = 8,
+    initial: int = 5,
+    most: int = 100,
+    hold_out: float = 0.2,
+    say: Callable[[str], None] = lambda text: None,
+    report: Report = silent,
     options: FileOptions | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Learning curves of strategies on a labelled pool, into `out`: learning.json, learning.csv and learning.png.
+) -> dict[str, Any]:
+    """Learning curves of strategies on a labelled pool, into `out`: learning.json, learning.csv and
+    learning.png.
 
     source: a config or FitSNAP deck. pool: labelled configurations with the weights of the config's
     first training entry, read as that entry says; the config's own training set when not given.
@@ -105,7 +137,9 @@ def learn(
     comm = comm or world()
     folder = Path(out).resolve()
     if not strategies:
-        raise InputError(f"--strategies: none given; known here: {', '.join(get_args(Strategy))}").on_all_ranks()
+        raise InputError(
+            f"--strategies: none given; known here: {', '.join(get_args(Strategy))}"
+        ).on_all_ranks()
 
     def read() -> tuple[list[RunConfig], _Pool, list[LabelledConfiguration], RunInputs]:
         configs = [with_strategy(config_of(Path(source), strategies), name) for name in strategies]
@@ -118,14 +152,24 @@ def learn(
     items, counts, told = given
     config = configs[0]
     study = Study(initial, config.query.batch, most)
-    record = on_root(comm, lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out))
-    with threadpool_limits(1), DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine:
+    record = on_root(
+        comm,
+        lambda: CurveFile(folder / "learning.json").opened(items, test, config, study, hold_out),
+    )
+    with (
+        threadpool_limits(1),
+        DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine,
+    ):
         rows = row_source(engine, folder / "descriptors" if config.cache else None, comm)
         for seed in range(seeds):
-            wanted = [c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None]
+            wanted = [
+                c.query.strategy for c in configs if record.curve(c.query.strategy, seed) is None
+            ]
             if not wanted:
                 continue
-            learner = _learner(config, inputs, rows, folder, (items, test), hold_out, seed, comm, report)
+            learner = _learner(
+                config, inputs, rows, folder, (items, test), hold_out, seed, comm, report
+            )
             full = learner.full()
             for strategy in wanted:
                 report(f"{strategy}, seed {seed}", 0, 0)
@@ -149,7 +193,7 @@ _Pool = tuple[list[LabelledConfiguration], list[ReadCount], Remarks]
 
 def _pool_items(
     config: RunConfig, inputs: RunInputs, pool: Path | str | None, format: str | None
-) -> _Pool:  # fmt: skip
+) -> _Pool:
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
@@ -159,29 +203,42 @@ def _pool_items(
     found = read_file(Path(pool), config.descriptor.elements, labelled=True, options=options)
     items = [
         LabelledConfiguration(
-            c.labelled(shifted(c.label, c.species, config.eshift)), like.weights,
-            c.group or Path(pool).stem, like.damping, str(pool),
+            c.labelled(shifted(c.label, c.species, config.eshift)),
+            like.weights,
+            c.group or Path(pool).stem,
+            like.damping,
+            str(pool),
         )
         for c in found.configurations
-    ]  # fmt: skip
+    ]
     left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
     told = left_out + Remarks.of(check_labels(items, str(pool)))
     return items, [count("pool", str(pool), found.frames, items, found.unread)], told
 
 
 def _learner(
-    config: RunConfig, inputs: RunInputs, rows: RowSource, folder: Path,
-    sets: tuple[list[LabelledConfiguration], list[LabelledConfiguration]], hold_out: float, seed: int, comm: Communicator,
+    config: RunConfig,
+    inputs: RunInputs,
+    rows: RowSource,
+    folder: Path,
+    sets: tuple[list[LabelledConfiguration], list[LabelledConfiguration]],
+    hold_out: float,
+    seed: int,
+    comm: Communicator,
     report: Report,
-) -> Learner:  # fmt: skip
-    """folder: for a design matrix that memory has no room for. sets: pool and test. Test sets are the config's, or held out of the pool, the same share of it by chance."""
+) -> Learner:
+    """folder: for a design matrix that memory has no room for. sets: pool and test. Test sets are
+    the config's, or held out of the pool, the same share of it by chance.
+    """
     items, test = sets
     if not test:
         order = np.random.default_rng([seed, 6]).permutation(len(items))
         out = set(order[: int(hold_out * len(items))].tolist())
         test = [item for n, item in enumerate(items) if n in out]
         items = [item for n, item in enumerate(items) if n not in out]
-    disk = matrix_folder((*items, *test), rows.columns, config.memory_gb and config.memory_gb * 1e9, folder, comm)
+    disk = matrix_folder(
+        (*items, *test), rows.columns, config.memory_gb and config.memory_gb * 1e9, folder, comm
+    )
     matrix = DesignMatrix(rows, comm, disk)
     matrix.append(items, strict=False, report=report)
     tested = TestSet(rows, comm, disk)
@@ -198,7 +255,9 @@ def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
     if strategy not in names:
         raise InputError(f"no strategy {strategy!r}; {did_you_mean(strategy, names)}")
     polish = config.query.polish if len(strategy) == 1 else 0
-    return config.model_copy(update={"query": config.query.model_copy(update={"strategy": strategy, "polish": polish})})
+    return config.model_copy(
+        update={"query": config.query.model_copy(update={"strategy": strategy, "polish": polish})}
+    )
 
 
 def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[str]:
@@ -207,12 +266,15 @@ def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[
     left = found.size - found.duplicates
     if not left:
         return [
-            f"all {found.size} configurations of the pool are in the training set already; nothing is left to ask for"
+            f"all {found.size} configurations of the pool are in the training set already; "
+            "nothing is left to ask for"
         ]
     why = f"{found.size} in the pool, {found.duplicates} duplicates"
     if len(found.chosen) < min(wanted, left):
         why += (
-            f"; query.budget = {budget:g} is too small for more" if budget is not None else "; the others have no score"
+            f"; query.budget = {budget:g} is too small for more"
+            if budget is not None
+            else "; the others have no score"
         )
     return [f"{wanted} asked for, {len(found.chosen)} selected: {why}"]
 

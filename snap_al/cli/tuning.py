@@ -1,4 +1,6 @@
-"""`snap-al tune`: reads the labels at hand, searches, and writes a config with what was found. Collective over all ranks."""
+"""`snap-al tune`: reads the labels at hand, searches, and writes a config with what was found.
+Collective over all ranks.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,23 @@ FOLDS = 10
 
 
 def tune(
-    source: Path | str, out: Path | str, comm: Communicator | None = None, *, twojmax: Sequence[int] = (), cutoffs: Sequence[float] = (),
-    by: Measure = "folds", seed: int = 1, report: Report = silent,
-) -> dict[str, Any]:  # fmt: skip
-    """twojmax, cutoff, radii and weights of elements, and weights of groups, on the labels of `source`; into the folder `out`.
+    source: Path | str,
+    out: Path | str,
+    comm: Communicator | None = None,
+    *,
+    twojmax: Sequence[int] = (),
+    cutoffs: Sequence[float] = (),
+    by: Measure = "folds",
+    seed: int = 1,
+    report: Report = silent,
+) -> dict[str, Any]:
+    """twojmax, cutoff, radii and weights of elements, and weights of groups, on the labels of
+    `source`; into the folder `out`.
 
-    source: a config or FitSNAP deck with a training set, or a run's folder. twojmax: tried; two less and two more than the config's
-    when not given. cutoffs: Å, likewise; a fraction around it. by: folds of configurations, whole groups, or the evidence. Leaves
-    tune.json and tuned.yaml. Returns what tune.json holds. Raises InputError on all ranks.
+    source: a config or FitSNAP deck with a training set, or a run's folder. twojmax: tried; two
+    less and two more than the config's when not given. cutoffs: Å, likewise; a fraction around it.
+    by: folds of configurations, whole groups, or the evidence. Leaves tune.json and tuned.yaml.
+    Returns what tune.json holds. Raises InputError on all ranks.
     """
     comm, source, out = comm or world(), Path(source), Path(out)
 
@@ -62,9 +73,15 @@ def tune(
             f"{source}: {len(items)} labelled configurations; below {FEWEST} nothing can be told"
         ).on_all_ranks()
     if by == "groups" and len({item.group for item in items}) < 2:
-        raise InputError(f"{source}: all labels are of one group; --by folds or evidence").on_all_ranks()
+        raise InputError(
+            f"{source}: all labels are of one group; --by folds or evidence"
+        ).on_all_ranks()
     base = config.descriptor
-    cache = (RunDirectory(source).descriptors if source.is_dir() else out / "descriptors") if config.cache else None
+    cache = (
+        (RunDirectory(source).descriptors if source.is_dir() else out / "descriptors")
+        if config.cache
+        else None
+    )
     with threadpool_limits(1):
         tuner = Tuner(
             items,
@@ -77,7 +94,9 @@ def tune(
             seed=seed,
             report=report,
         )
-        widths = [c / base.max_cutoff * base.rcutfac for c in cutoffs] or [base.rcutfac * f for f in CUTOFFS]
+        widths = [c / base.max_cutoff * base.rcutfac for c in cutoffs] or [
+            base.rcutfac * f for f in CUTOFFS
+        ]
         grid = tuner.grid(base, list(twojmax) or _around(base.largest_twojmax), widths)
         best = cheapest_good(grid)
         elements = tuner.elements(best)
@@ -91,16 +110,21 @@ def tune(
         *_unwritable(config, items, chosen),
     )
     found = {
-        "by": by, "configurations": len(items), "now": None if now is None else _plain(now), "best": _plain(chosen),
+        "by": by,
+        "configurations": len(items),
+        "now": None if now is None else _plain(now),
+        "best": _plain(chosen),
         "tried": [_plain(s) for s in (*grid, *elements, *weights)],
         "read": [c.as_json() for c in counts],
         **(Remarks(warnings) + inputs.remarks).as_json(),
-    }  # fmt: skip
+    }
     on_root(comm, lambda: _write(source, out, config, chosen, found))
     return found
 
 
-def _of_run(directory: RunDirectory, config: RunConfig, state: RunState) -> list[LabelledConfiguration]:
+def _of_run(
+    directory: RunDirectory, config: RunConfig, state: RunState
+) -> list[LabelledConfiguration]:
     """The labels that it bought, as its fits have them."""
     return [
         replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
@@ -120,9 +144,16 @@ def _lowest(scored: list[Scored]) -> Scored:
 def _plain(scored: Scored) -> dict[str, Any]:
     s = scored.settings
     return {
-        "changed": scored.changed, "score": scored.score, "rmse": scored.rmse, "evidence_per_row": scored.evidence, "coefficients": scored.columns,
-        "microseconds_per_atom": scored.cost, "cutoff": s.max_cutoff, "descriptor": _changes(s), "groups": scored.groups,
-    }  # fmt: skip
+        "changed": scored.changed,
+        "score": scored.score,
+        "rmse": scored.rmse,
+        "evidence_per_row": scored.evidence,
+        "coefficients": scored.columns,
+        "microseconds_per_atom": scored.cost,
+        "cutoff": s.max_cutoff,
+        "descriptor": _changes(s),
+        "groups": scored.groups,
+    }
 
 
 def _changes(s: SnapSettings) -> dict[str, Any]:
@@ -140,11 +171,15 @@ def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict
     write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
     path = RunDirectory(source).config if source.is_dir() else source
     text = tuned_text(path, config, best.settings, best.groups)
-    write_atomically(out / "tuned.yaml", f"# By snap-al tune, from {json.dumps(str(source))}.\n{text}")
+    write_atomically(
+        out / "tuned.yaml", f"# By snap-al tune, from {json.dumps(str(source))}.\n{text}"
+    )
 
 
 def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Scored) -> list[str]:
-    """Factors on weights that no entry of a config can say: of a deck's groups, of a run's own labels, of groups within one file."""
+    """Factors on weights that no entry of a config can say: of a deck's groups, of a run's own
+    labels, of groups within one file.
+    """
     entries = {group_of(t.group, t.path) for t in config.training}
     sizes = {name: sum(item.group == name for item in items) for name in best.groups}
     told = [
@@ -154,7 +189,8 @@ def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Sco
     ]
     return (
         [
-            f"tuned.yaml cannot have these factors on the weights of groups, set them where the weights are: {', '.join(told)}"
+            "tuned.yaml cannot have these factors on the weights of groups, set them where the "
+            f"weights are: {', '.join(told)}"
         ]
         if told
         else []

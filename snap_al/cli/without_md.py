@@ -29,34 +29,40 @@ from snap_al.cli.options import (
 
 def fit(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in).")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A config with a training section, or a FitSNAP deck (.in)."
+        ),
     ],
     out: OutFolder = Path("fit"),
     prior: Annotated[
         Path | None,
         typer.Option(
-            help="A .snapcoeff, published or of an earlier fit, that the prior is centered on; of the same descriptor, "
-            "going by the .snapparam beside it."
+            help="A .snapcoeff, published or of an earlier fit, that the prior is centered on; "
+            "of the same descriptor, going by the .snapparam beside it."
         ),
     ] = None,
     strict: Annotated[
         bool | None,
         typer.Option(
             "--strict/--lenient",
-            help="Stop at the first configuration that cannot be used, or leave it out; --strict also stops at anything that "
-            "looks wrong. [a deck: lenient; a config: stops at the first configuration]",
+            help="Stop at the first configuration that cannot be used, or leave it out; "
+            "--strict also stops at anything that looks wrong. "
+            "[a deck: lenient; a config: stops at the first configuration]",
         ),
     ] = None,
     cache: Annotated[
-        bool, typer.Option(help="Keep descriptors in the output folder, and use those that are there.")
+        bool,
+        typer.Option(help="Keep descriptors in the output folder, and use those that are there."),
     ] = True,
     as_json: AsJson = False,
     everything: AllColumns = False,
 ) -> None:
     """Fit once to labelled configurations and write the potential files.
 
-    In the config's training and test entries, `labels:` names the labels of a file that have other names than ASE, GPUMD,
-    QUIP, MACE, dpdata or VASP give them, and `format:` and `units:` say how it is written.
+    In the config's training and test entries, `labels:` names the labels of a file that have other
+    names than ASE, GPUMD, QUIP, MACE, dpdata or VASP give them, and `format:` and `units:` say how
+    it is written.
 
     Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
     """
@@ -78,7 +84,8 @@ def evaluate(
     recalibrate: Annotated[
         bool,
         typer.Option(
-            "--recalibrate", help="Write the potential again with stds scaled, kind by kind, to these errors."
+            "--recalibrate",
+            help="Write the potential again with stds scaled, kind by kind, to these errors.",
         ),
     ] = False,
     labels: Labels = None,
@@ -97,9 +104,16 @@ def evaluate(
     said: list[str] = []
     with working(comm.rank) as report:
         table = actions.evaluate(
-            folder, data, comm, recalibrate=recalibrate, options=options, say=said.append,
-            report=report, warn=warn, note=note,
-        )  # fmt: skip
+            folder,
+            data,
+            comm,
+            recalibrate=recalibrate,
+            options=options,
+            say=said.append,
+            report=report,
+            warn=warn,
+            note=note,
+        )
     for text in said:
         say(text, err=True)
     if comm.rank == 0:
@@ -118,7 +132,8 @@ def predict(
 ) -> None:
     """Energies, forces, stress and their stds, as extended XYZ.
 
-    Frames keep all that they carry. Labels that they have are written under REF_energy, REF_forces and REF_stress.
+    Frames keep all that they carry. Labels that they have are written under REF_energy, REF_forces
+    and REF_stress.
 
     Example: snap-al predict mo frames.extxyz -o predicted.extxyz
     """
@@ -132,7 +147,7 @@ def predict(
     def predicted() -> int:
         return actions.predict(
             folder, data, output, report, options, warnings.append, counts.append
-        )  # fmt: skip
+        )
 
     with working(comm.rank) as report:
         n = on_root(comm, predicted)
@@ -145,10 +160,18 @@ def predict(
 
 
 def select(
-    config: Annotated[Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")],
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")],
-    number: Annotated[int | None, typer.Option("-n", help="How many; query.batch when not given.")] = None,
+    config: Annotated[
+        Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")
+    ],
+    pool: Annotated[
+        Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")
+    ],
+    number: Annotated[
+        int | None, typer.Option("-n", help="How many; query.batch when not given.")
+    ] = None,
     strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
     format: Format = None,
     cache: Annotated[
@@ -166,29 +189,51 @@ def select(
     comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
         found = choose(
-            config, pool, output, comm, n=number, strategy=strategy, cache=cache, report=report,
+            config,
+            pool,
+            output,
+            comm,
+            n=number,
+            strategy=strategy,
+            cache=cache,
+            report=report,
             options=options,
-        )  # fmt: skip
+        )
     if comm.rank != 0:
         return
     from snap_al.report.study_tables import selection_table
 
-    show_found(found, selection_table, as_json, f"wrote {len(found['selected'])} configurations to {output}")
+    show_found(
+        found,
+        selection_table,
+        as_json,
+        f"wrote {len(found['selected'])} configurations to {output}",
+    )
 
 
 def learn(
     config: Annotated[Path, typer.Argument(help="A config, or a FitSNAP deck (.in).")],
     pool: Annotated[
         Path | None,
-        typer.Argument(metavar="[POOL]", help="Labelled configurations; the config's training set when not given."),
+        typer.Argument(
+            metavar="[POOL]",
+            help="Labelled configurations; the config's training set when not given.",
+        ),
     ] = None,
     out: OutFolder = Path("learn"),
-    strategies: Annotated[str, typer.Option(help="Names of query.strategy, with commas.")] = "novel,random",
+    strategies: Annotated[
+        str, typer.Option(help="Names of query.strategy, with commas.")
+    ] = "novel,random",
     seeds: Annotated[int, typer.Option(min=1, help="Repeats from other starting sets.")] = 8,
     initial: Annotated[int, typer.Option(min=1, help="Labelled at random to begin with.")] = 5,
     most: Annotated[int, typer.Option(min=2, help="Labels at the end.")] = 100,
     hold_out: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Share of the pool to test on, where the config has no test set.")
+        float,
+        typer.Option(
+            min=0.01,
+            max=0.9,
+            help="Share of the pool to test on, where the config has no test set.",
+        ),
     ] = 0.2,
     format: Format = None,
     as_json: AsJson = False,
@@ -205,11 +250,23 @@ def learn(
     quiet = as_json or comm.rank != 0
     with working(comm.rank) as report:
         found = study(
-            config, out, comm, pool=pool, strategies=names, seeds=seeds, initial=initial, most=most, hold_out=hold_out,
-            say=lambda text: None if quiet else say(text), report=report, options=options,
-        )  # fmt: skip
+            config,
+            out,
+            comm,
+            pool=pool,
+            strategies=names,
+            seeds=seeds,
+            initial=initial,
+            most=most,
+            hold_out=hold_out,
+            say=lambda text: None if quiet else say(text),
+            report=report,
+            options=options,
+        )
     if comm.rank != 0:
         return
     from snap_al.report.study_tables import learning_table
 
-    show_found(found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}")
+    show_found(
+        found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}"
+    )

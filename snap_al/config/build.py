@@ -22,7 +22,15 @@ from snap_al.label import (
     Scheduler,
 )
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
-from snap_al.loop import Driver, Journal, Observer, RunConfig, RunDirectory, initial_state, read_inputs
+from snap_al.loop import (
+    Driver,
+    Journal,
+    Observer,
+    RunConfig,
+    RunDirectory,
+    initial_state,
+    read_inputs,
+)
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 
@@ -41,15 +49,20 @@ MAY_CHANGE_OF_LABEL = (
 
 @contextmanager
 def open_run(
-    path: Path, folder: Path, comm: Communicator, observe: Observer, report: Report = silent,
+    path: Path,
+    folder: Path,
+    comm: Communicator,
+    observe: Observer,
+    report: Report = silent,
     warn: Callable[[str], None] = lambda text: None,
-) -> Iterator[Driver]:  # fmt: skip
-    """Reads config and files, imports the labeler, and only then claims the run directory. Collective.
+) -> Iterator[Driver]:
+    """Reads config and files, imports the labeler, and only then claims the run directory.
+    Collective.
 
     warn: is told, on rank 0, what looks wrong in the labels that were read.
 
-    Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a directory of another
-    config, or one in which another process runs.
+    Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a
+    directory of another config, or one in which another process runs.
     """
     directory = RunDirectory(folder)
     content, config = on_root(comm, lambda: _load(path))
@@ -81,7 +94,8 @@ def make_labeler(settings: LabelSettings, ranks: int) -> AseLabeler:
     labeler = AseLabeler(settings.calculator, settings.arguments, settings.magmoms)
     if labeler.writes_files and settings.backend == "here" and ranks > 1:
         raise InputError(
-            f"label.backend: here: {settings.calculator} works with files, and {ranks} ranks would share their folder; "
+            f"label.backend: here: {settings.calculator} works with files, and {ranks} ranks "
+            "would share their folder; "
             "take backend: local, in which each label has its own"
         )
     return labeler
@@ -120,18 +134,24 @@ def _load(path: Path) -> tuple[dict[str, Any], RunConfig]:
 
 
 def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal: Journal) -> None:
-    """Keeps the config's text in the directory; refuses one that what is there was not computed with."""
+    """Keeps the config's text in the directory; refuses one that what is there was not computed
+    with.
+    """
     if directory.config.exists():
         differing = differences(_fixed(read_yaml(directory.config)), _fixed(content))
         if differing and any(event["event"] in ("labelled", "fitted") for event in journal.events):
             raise InputError(
-                f"{directory.root} is a run of another config; these keys differ: {', '.join(differing)}. "
-                f"Give another --out, or change them back (the config as it was: {directory.config})"
+                f"{directory.root} is a run of another config; these keys differ: "
+                f"{', '.join(differing)}. "
+                "Give another --out, or change them back (the config as it was: "
+                f"{directory.config})"
             )
         if differing:
             journal.clear()
     elif journal.events:
-        raise InputError(f"{directory.root} has a journal but no config.yaml; restore it, or give another --out")
+        raise InputError(
+            f"{directory.root} has a journal but no config.yaml; restore it, or give another --out"
+        )
     directory.write_origin(path)
     write_atomically(directory.config, path.read_bytes())
 
@@ -139,7 +159,9 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:
     label = content.get("label")
     kept = {k: v for k, v in content.items() if k not in (*MAY_CHANGE, "label")}
-    if isinstance(label, dict) and (fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}):
+    if isinstance(label, dict) and (
+        fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
+    ):
         kept["label"] = fixed
     return kept
 
@@ -147,6 +169,9 @@ def _fixed(content: dict[str, Any]) -> dict[str, Any]:
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted paths of keys whose values differ."""
     if isinstance(old, dict) and isinstance(new, dict):
-        inner = [differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k)) for k in {**old, **new}]
+        inner = [
+            differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
+            for k in {**old, **new}
+        ]
         return [p for part in inner for p in part]
     return [] if old == new else [path]

@@ -1,4 +1,6 @@
-"""YAML → RunConfig. Unknown keys are refused; every problem is listed, with its dotted path and what may be meant."""
+"""YAML → RunConfig. Unknown keys are refused; every problem is listed, with its dotted path and
+what may be meant.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,11 @@ from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 
 
-def load_config(path: Path, beside: Path | None = None, strategies: Sequence[str] = ()) -> RunConfig:
-    """beside: the file that paths are relative to, where it is another. strategies: in place of query.strategy.
+def load_config(
+    path: Path, beside: Path | None = None, strategies: Sequence[str] = ()
+) -> RunConfig:
+    """beside: the file that paths are relative to, where it is another. strategies: in place of
+    query.strategy.
 
     Raises InputError with all problems of the file.
     """
@@ -25,26 +30,37 @@ def load_config(path: Path, beside: Path | None = None, strategies: Sequence[str
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it is executed."""
+    """Raises InputError for a missing or malformed file. No tags, no duplicate keys; nothing in it
+    is executed.
+    """
     try:
         text = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         hint = "`snap-al init -o FILE` writes one" if not path.exists() else "is it a text file?"
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}") from error
+        raise InputError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {hint}"
+        ) from error
     content = parse_yaml(text, path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected keys and values, such as `descriptor: ...`; found {type(content).__name__}")
+        raise InputError(
+            f"{path}: expected keys and values, such as `descriptor: ...`; found "
+            f"{type(content).__name__}"
+        )
     return content
 
 
-def validate_config(content: dict[str, Any], path: Path, strategies: Sequence[str] = ()) -> RunConfig:
+def validate_config(
+    content: dict[str, Any], path: Path, strategies: Sequence[str] = ()
+) -> RunConfig:
     """Raises InputError. Paths in the config are taken relative to the folder of `path`.
 
     strategies: that will be used in place of query.strategy, whose options then have an effect.
     """
     folder = path.resolve().parent
     try:
-        return RunConfig.model_validate(with_deck(content, folder), context=_context(content, folder, strategies))
+        return RunConfig.model_validate(
+            with_deck(content, folder), context=_context(content, folder, strategies)
+        )
     except ValidationError as error:
         details = error.errors()
         # A list whose items are wrong counts as too short as well; the items say more.
@@ -52,16 +68,23 @@ def validate_config(content: dict[str, Any], path: Path, strategies: Sequence[st
         problems = [
             _describe(d)
             for d in details
-            if d["type"] != "too_short" or not any(w[: len(d["loc"])] == d["loc"] != w for w in wrong)
+            if d["type"] != "too_short"
+            or not any(w[: len(d["loc"])] == d["loc"] != w for w in wrong)
         ]
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
 
 
 def _context(content: dict[str, Any], folder: Path, strategies: Sequence[str]) -> dict[str, Any]:
-    """What settings cannot know by themselves: options of `fit` have an effect with strategies of `query`."""
+    """What settings cannot know by themselves: options of `fit` have an effect with strategies of
+    `query`.
+    """
     query = content.get("query")
-    own = [query["strategy"]] if isinstance(query, dict) and isinstance(query.get("strategy"), str) else []
+    own = (
+        [query["strategy"]]
+        if isinstance(query, dict) and isinstance(query.get("strategy"), str)
+        else []
+    )
     return {"folder": folder, "strategies": [*own, *strategies]}
 
 
@@ -80,10 +103,17 @@ UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")
 
 
 def _describe(detail: ErrorDetails) -> str:
-    location = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(UNION_PARTS))]
+    location = [
+        part
+        for part in detail["loc"]
+        if not (isinstance(part, str) and part.startswith(UNION_PARTS))
+    ]
     dotted = ".".join(str(part) for part in location) or "config"
     if detail["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key; {did_you_mean(str(location[-1]), _fields_at(RunConfig, location[:-1]))}"
+        return (
+            f"{dotted}: unknown key; "
+            f"{did_you_mean(str(location[-1]), _fields_at(RunConfig, location[:-1]))}"
+        )
     if detail["type"] == "missing":
         return f"{dotted}: required, and not given"
     message = detail["msg"].removeprefix("Value error, ")
@@ -106,4 +136,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The pydantic model inside a type such as `tuple[Model, ...]` or `Model | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None)
+    return next(
+        (found for inner in get_args(annotation) if (found := _model_in(inner)) is not None), None
+    )

@@ -26,19 +26,25 @@ SHELLS = 3
 def template_names() -> list[str]:
     """Of the configs that `snap-al init` can write."""
     folder = resources.files("snap_al.config") / "templates"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+    )
 
 
 def template(name: str) -> str:
     """The text of a ready config. Raises InputError for an unknown name."""
     if name not in template_names():
         raise InputError(f"no template {name!r}; there are: {', '.join(template_names())}")
-    return (resources.files("snap_al.config") / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+    return (resources.files("snap_al.config") / "templates" / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
 
 
 @dataclass(frozen=True)
 class Shells:
-    """nearest: Å, shortest distance. cutoff: Å, in the gap behind the third shell. distances: Å, of the shells."""
+    """nearest: Å, shortest distance. cutoff: Å, in the gap behind the third shell. distances: Å, of
+    the shells.
+    """
 
     nearest: float
     cutoff: float
@@ -52,7 +58,8 @@ def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shell
     distances: NDArray[np.float64] = np.sort(neighbor_list("d", configuration.to_atoms(), search))
     if not len(distances):
         raise InputError(
-            f"{configuration.name}: no two atoms are within {search} Å of each other; nothing to build a cutoff on"
+            f"{configuration.name}: no two atoms are within {search} Å of each other; nothing to "
+            "build a cutoff on"
         )
     starts = np.flatnonzero(np.diff(distances, prepend=0.0) > SHELL_GAP * distances)
     shells = [float(part.mean()) for part in np.split(distances, starts[1:])]
@@ -63,10 +70,10 @@ def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shell
 
 def config_for_structure(
     path: Path, *, dimers: bool, relative_to: Path, options: FileOptions | None = None
-) -> str:  # fmt: skip
-    """A commented config for one structure file: elements, cutoff from its neighbour shells, ZBL for close approach,
-    gentle strains and rattles to begin with. options: how to read it. Raises InputError for a file
-    that cannot be used."""
+) -> str:
+    """A commented config for one structure file: elements, cutoff from its neighbour shells, ZBL
+    for close approach, gentle strains and rattles to begin with. options: how to read it. Raises
+    InputError for a file that cannot be used."""
     from ase.data import chemical_symbols
 
     known = tuple(chemical_symbols[1:])
@@ -74,13 +81,15 @@ def config_for_structure(
     format = options and options.format
     if not all(configuration.pbc):
         raise InputError(
-            f"{path}: a structure to explore from must be periodic in all directions; add vacuum and set pbc"
+            f"{path}: a structure to explore from must be periodic in all directions; add vacuum "
+            "and set pbc"
         )
     elements = list(dict.fromkeys(configuration.species))
     shells = neighbour_shells(configuration)
     inner, outer = round(0.55 * shells.nearest, 2), round(0.75 * shells.nearest, 2)
     zbl = [f'  - "pair_style zbl {inner} {outer}"'] + [
-        f'  - "pair_coeff {i} {j} {atomic_numbers[elements[i - 1]]} {atomic_numbers[elements[j - 1]]}"'
+        f'  - "pair_coeff {i} {j} {atomic_numbers[elements[i - 1]]} '
+        f'{atomic_numbers[elements[j - 1]]}"'
         for i in range(1, len(elements) + 1)
         for j in range(i, len(elements) + 1)
     ]
@@ -96,10 +105,15 @@ def config_for_structure(
         "dimers": (
             f"  dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, count: 4}}"
             if dimers
-            else f"  # dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, count: 4}}"
+            else (
+                f"  # dimers: {{shortest: {inner}, longest: {round(0.95 * shells.nearest, 2)}, "
+                f"count: 4}}"
+            )
         ),
     }
-    text = (resources.files("snap_al.config") / "templates" / "structure.txt").read_text(encoding="utf-8")
+    text = (resources.files("snap_al.config") / "templates" / "structure.txt").read_text(
+        encoding="utf-8"
+    )
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text

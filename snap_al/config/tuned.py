@@ -1,4 +1,6 @@
-"""A config with another descriptor and other weights, as text: comments and everything else stay, and paths become absolute."""
+"""A config with another descriptor and other weights, as text: comments and everything else stay,
+and paths become absolute.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ from snap_al.descriptors import SnapSettings
 from snap_al.loop import RunConfig
 
 
-def tuned_text(source: Path, config: RunConfig, descriptor: SnapSettings, factors: Mapping[str, float]) -> str:
-    """source: the config's file, or a FitSNAP deck; config: what it says. factors: on the weights of training entries, by the group
-    that all of an entry is in."""
+def tuned_text(
+    source: Path, config: RunConfig, descriptor: SnapSettings, factors: Mapping[str, float]
+) -> str:
+    """source: the config's file, or a FitSNAP deck; config: what it says. factors: on the weights
+    of training entries, by the group that all of an entry is in."""
     content: Any = (
         {"fitsnap": str(source.resolve())}
         if source.suffix == ".in"
@@ -53,9 +57,15 @@ def _absolute(content: Any, config: RunConfig) -> None:
     pairs: list[tuple[Any, str, Path | None]] = [
         (content, name, getattr(config, name)) for name in ("fitsnap", "prior_mean")
     ]
-    pairs += [(e, "path", g.path) for e, g in zip(content.get("training", []), config.training, strict=True)]
+    pairs += [
+        (e, "path", g.path)
+        for e, g in zip(content.get("training", []), config.training, strict=True)
+    ]
     structures = content.get("start", {}).get("structures", [])
-    pairs += [(e, "structure", g.structure) for e, g in zip(structures, config.start.structures, strict=True)]
+    pairs += [
+        (e, "structure", g.structure)
+        for e, g in zip(structures, config.start.structures, strict=True)
+    ]
     explore = content.get("explore")
     if explore is not None and config.explore is not None:
         pairs += [
@@ -64,7 +74,8 @@ def _absolute(content: Any, config: RunConfig) -> None:
         ]
         pairs += [(explore, "script", config.explore.script)]
         pairs += [
-            (e, "script", g.script) for e, g in zip(explore.get("stages", []), config.explore.stages, strict=True)
+            (e, "script", g.script)
+            for e, g in zip(explore.get("stages", []), config.explore.stages, strict=True)
         ]
     pairs.append((content.get("lammps", {}), "library", config.lammps.library))
     for where, name, path in pairs:

@@ -1,4 +1,6 @@
-"""YAML from a file as plain values: no tags, nothing executed, and no more of them than a config can mean."""
+"""YAML from a file as plain values: no tags, nothing executed, and no more of them than a config
+can mean.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,12 @@ MOST = 1_000_000
 
 
 def parse_yaml(text: str, path: Path) -> Any:
-    """Raises InputError for what is not YAML 1.2, has a key twice, is nested too deep, or repeats itself by aliases without end."""
-    too_deep = InputError(f"{path}: nested more than {DEEPEST} deep, as no config is; is a bracket missing?")
+    """Raises InputError for what is not YAML 1.2, has a key twice, is nested too deep, or repeats
+    itself by aliases without end.
+    """
+    too_deep = InputError(
+        f"{path}: nested more than {DEEPEST} deep, as no config is; is a bracket missing?"
+    )
     try:
         content = YAML(typ="safe", pure=True).load(text)
     except RecursionError:
@@ -31,7 +37,10 @@ def parse_yaml(text: str, path: Path) -> Any:
     except RecursionError:
         raise too_deep from None
     if size > MOST:
-        raise InputError(f"{path}: has more than {MOST:,} values once its aliases (*name) are written out; write fewer")
+        raise InputError(
+            f"{path}: has more than {MOST:,} values once its aliases (*name) are written out; "
+            "write fewer"
+        )
     return content
 
 
@@ -42,7 +51,9 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _size(value: Any, known: dict[int, int], level: int) -> int:
-    """Values in it, itself included. Raises RecursionError for one that is nested too deep, or inside itself."""
+    """Values in it, itself included. Raises RecursionError for one that is nested too deep, or
+    inside itself.
+    """
     if level > DEEPEST:
         raise RecursionError
     if id(value) not in known:

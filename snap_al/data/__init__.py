@@ -5,6 +5,13 @@ from snap_al.data.labelled import LabelledConfiguration, Weighting
 from snap_al.data.weights import Damping, Weights
 
 __all__ = [
-    "Configuration", "Damping", "Label", "LabelledConfiguration", "Weighting", "Weights", "check_configuration",
-    "check_label", "voigt",
-]  # fmt: skip
+    "Configuration",
+    "Damping",
+    "Label",
+    "LabelledConfiguration",
+    "Weighting",
+    "Weights",
+    "check_configuration",
+    "check_label",
+    "voigt",
+]

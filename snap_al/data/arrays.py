@@ -1,4 +1,6 @@
-"""NumPy's .npz and .npy files as data only: no pickles, and one kind of error for whatever is wrong with one."""
+"""NumPy's .npz and .npy files as data only: no pickles, and one kind of error for whatever is wrong
+with one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from snap_al.data.storage import require_regular_file
 
 
 def read_arrays(source: Path | bytes) -> dict[str, NDArray[np.generic]]:
-    """By name; the one of an .npy file by "". Raises ValueError for what is not a whole file of plain arrays, OSError for a file that cannot be read."""
+    """By name; the one of an .npy file by "". Raises ValueError for what is not a whole file of
+    plain arrays, OSError for a file that cannot be read.
+    """
     content = require_regular_file(source).read_bytes() if isinstance(source, Path) else source
     try:
         stored = np.load(BytesIO(content), allow_pickle=False)
@@ -20,5 +24,9 @@ def read_arrays(source: Path | bytes) -> dict[str, NDArray[np.generic]]:
             return {"": stored}
         with stored:
             return {name: stored[name] for name in stored.files}
-    except Exception as error:  # numpy, zipfile and zlib raise errors of a dozen types for damaged files
-        raise ValueError(f"no file of NumPy's with numbers and texts: {type(error).__name__}: {error}") from error
+    except (
+        Exception
+    ) as error:  # numpy, zipfile and zlib raise errors of a dozen types for damaged files
+        raise ValueError(
+            f"no file of NumPy's with numbers and texts: {type(error).__name__}: {error}"
+        ) from error

@@ -56,7 +56,9 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
         stress = None if label.stress is None else voigt_6_to_full_3x3_stress(label.stress).ravel()
         reference: dict[str, Any] = {"energy": label.energy, "stress": stress}
         found.info |= {
-            f"{REFERENCE}{k}": v for k, v in reference.items() if v is not None and f"{REFERENCE}{k}" not in found.info
+            f"{REFERENCE}{k}": v
+            for k, v in reference.items()
+            if v is not None and f"{REFERENCE}{k}" not in found.info
         }
         if label.forces is not None:
             found.arrays[f"{REFERENCE}forces"] = label.forces
@@ -68,7 +70,11 @@ def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
     atom's share."""
     if name in ("energy", "free_energy"):
         return label.energy is not None and np.size(value) == 1
-    return name in ("energies", "stresses", "virials") and n_atoms > 1 and np.size(value) % n_atoms == 0
+    return (
+        name in ("energies", "stresses", "virials")
+        and n_atoms > 1
+        and np.size(value) % n_atoms == 0
+    )
 
 
 def as_extended_xyz(frames: list[Atoms]) -> tuple[str, list[str]]:
@@ -89,7 +95,9 @@ def _writable(atoms: Atoms, dropped: dict[str, None]) -> Atoms:
     for name, value in list(found.info.items()):
         try:
             if name in _AS_MATRIX and np.size(value) == 6:
-                found.info[name] = voigt_6_to_full_3x3_stress(np.asarray(value, dtype=float).ravel())
+                found.info[name] = voigt_6_to_full_3x3_stress(
+                    np.asarray(value, dtype=float).ravel()
+                )
             if "\n" in key_val_dict_to_str({name: found.info[name]}):
                 raise ValueError("it has more than one line")
         except Exception:  # noqa: BLE001  values can be of any type

@@ -1,5 +1,5 @@
-"""What is usual of condensed matter under compression: stresses rise with volume, and a bulk modulus times the volume of an
-atom is within a decade of 10 eV, whatever the material."""
+"""What is usual of condensed matter under compression: stresses rise with volume, and a bulk
+modulus times the volume of an atom is within a decade of 10 eV, whatever the material."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ Array = NDArray[np.float64]
 DEGREES = 8
 """Of Student's t, whose tails are wide."""
 STIFF, STIFF_SPREAD = 0.9, 0.45
-"""log10 of bulk modulus times volume per atom, in eV: 0.2 of potassium, 1.0 of copper, 1.5 of tungsten, from the isothermal bulk
-moduli (3.2, 137, 323 GPa) and lattice constants in C. Kittel, Introduction to Solid State Physics, chapters 1 and 3."""
+"""log10 of bulk modulus times volume per atom, in eV: 0.2 of potassium, 1.0 of copper, 1.5 of
+tungsten, from the isothermal bulk moduli (3.2, 137, 323 GPa) and lattice constants in C. Kittel,
+Introduction to Solid State Physics, chapters 1 and 3."""
 SOFT, SOFT_SPREAD = -0.3, 0.5
-"""The same where stresses fall with volume: beyond the ideal strength, or between unlike structures."""
+"""The same where stresses fall with volume: beyond the ideal strength, or between unlike
+structures.
+"""
 FALLING, ANY = 0.1, 0.02
 """Shares of relations in which stresses fall with volume, and which have any sign and size."""
 RANGE = 28.0

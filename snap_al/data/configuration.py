@@ -39,7 +39,8 @@ def energy_shift(species: Sequence[str], eshift: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class Configuration:
-    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc: (3,) bool.
+    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc:
+    (3,) bool.
 
     charges: (n_atoms,) e, and spins: (n_atoms, 3) μB, or (n_atoms,) along z, where the reference
     potential needs them; None when not known.
@@ -56,7 +57,9 @@ class Configuration:
     charges: Array | None = None
     spins: Array | None = None
     core: NDArray[np.bool_] | None = None
-    """(n_atoms,) whose forces alone are fitted, in a cell that was carved out of a larger one; None: all."""
+    """(n_atoms,) whose forces alone are fitted, in a cell that was carved out of a larger one;
+    None: all.
+    """
 
     def __len__(self) -> int:
         return len(self.species)
@@ -68,8 +71,8 @@ class Configuration:
 
     @property
     def key(self) -> str:
-        """A hash of what a labeler is asked for: cell, positions, species, periodicity, charges and spins, to the last
-        bit."""
+        """A hash of what a labeler is asked for: cell, positions, species, periodicity, charges and
+        spins, to the last bit."""
         digest = hashlib.sha256()
         for array in (self.cell, self.positions):
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
@@ -85,9 +88,13 @@ class Configuration:
     def to_atoms(self) -> Atoms:
         """ASE Atoms with a SinglePointCalculator that holds the labels."""
         atoms = Atoms(
-            symbols=list(self.species), positions=self.positions, cell=self.cell, pbc=self.pbc,
-            charges=self.charges, magmoms=self.spins,
-        )  # fmt: skip
+            symbols=list(self.species),
+            positions=self.positions,
+            cell=self.cell,
+            pbc=self.pbc,
+            charges=self.charges,
+            magmoms=self.spins,
+        )
         known = {k: v for k, v in vars(self.label).items() if v is not None}
         if known:
             atoms.calc = SinglePointCalculator(atoms, **known)
@@ -95,9 +102,11 @@ class Configuration:
 
     @classmethod
     def from_atoms(cls, atoms: Atoms, name: str = "", label: Label | None = None) -> Configuration:
-        """From ASE Atoms. label: the one to give it; not given, what the Atoms carry (reading_labels.py).
+        """From ASE Atoms. label: the one to give it; not given, what the Atoms carry
+        (reading_labels.py).
 
-        The energy is the force-consistent free energy where there is one. Raises InputError for labels that disagree.
+        The energy is the force-consistent free energy where there is one. Raises InputError for
+        labels that disagree.
         """
         return cls(
             cell=np.array(atoms.cell.array, dtype=float),
@@ -112,8 +121,12 @@ class Configuration:
         )
 
 
-def check_configuration(configuration: Configuration, elements: tuple[str, ...], where: str) -> None:
-    """Raises InputError for coordinates that are not numbers, a flat cell, or an element without a type."""
+def check_configuration(
+    configuration: Configuration, elements: tuple[str, ...], where: str
+) -> None:
+    """Raises InputError for coordinates that are not numbers, a flat cell, or an element without a
+    type.
+    """
     if len(configuration) == 0:
         raise InputError(f"{where}: the configuration has no atoms")
     if not (np.isfinite(configuration.positions).all() and np.isfinite(configuration.cell).all()):
@@ -122,7 +135,8 @@ def check_configuration(configuration: Configuration, elements: tuple[str, ...],
         if symbol not in elements:
             known = "" if symbol in atomic_numbers else " (which is no chemical symbol)"
             raise InputError(
-                f"{where}: element {symbol}{known} has no type: descriptor.elements is {list(elements)}; "
+                f"{where}: element {symbol}{known} has no type: descriptor.elements is "
+                f"{list(elements)}; "
                 "add it there, or take the configuration out"
             )
     if _is_flat(configuration.cell[list(configuration.pbc)]):
@@ -132,7 +146,9 @@ def check_configuration(configuration: Configuration, elements: tuple[str, ...],
 def _is_flat(vectors: Array) -> bool:
     """Whether the vectors (k, 3) span less than k dimensions."""
     if len(vectors) == 3:
-        return bool(abs(np.linalg.det(vectors)) <= FLAT * np.prod(np.sqrt(np.sum(vectors**2, axis=1))))
+        return bool(
+            abs(np.linalg.det(vectors)) <= FLAT * np.prod(np.sqrt(np.sum(vectors**2, axis=1)))
+        )
     return bool(np.linalg.matrix_rank(vectors) < len(vectors)) if len(vectors) else False
 
 
@@ -141,8 +157,10 @@ def check_label(configuration: Configuration, where: str) -> None:
     label = configuration.label
     if label.energy is None and label.forces is None and label.stress is None:
         raise InputError(
-            f"{where}: no energy, forces or stress found; names that are read: {names_read('energy')}; "
-            f"{names_read('forces')}; {names_read('stress')}; the same with {', '.join(p.upper() for p in PREFIXES)} "
+            f"{where}: no energy, forces or stress found; names that are read: "
+            f"{names_read('energy')}; "
+            f"{names_read('forces')}; {names_read('stress')}; the same with "
+            f"{', '.join(p.upper() for p in PREFIXES)} "
             "in front, upper or lower case; and what `labels:` names"
         )
     shapes = {"energy": (), "forces": (len(configuration), 3), "stress": (6,)}
@@ -150,8 +168,14 @@ def check_label(configuration: Configuration, where: str) -> None:
         if value is None:
             continue
         if np.shape(value) != shapes[kind]:
-            raise InputError(f"{where}: {kind} has shape {np.shape(value)}, expected {shapes[kind]}")
+            raise InputError(
+                f"{where}: {kind} has shape {np.shape(value)}, expected {shapes[kind]}"
+            )
         if not np.isfinite(value).all():
-            raise InputError(f"{where}: {kind} contains NaN or infinity; label it again or take it out")
+            raise InputError(
+                f"{where}: {kind} contains NaN or infinity; label it again or take it out"
+            )
         if (largest := float(np.abs(value).max(initial=0.0))) > LARGEST_LABEL:
-            raise InputError(f"{where}: {kind} is as large as {largest:.3g}; label it again or take it out")
+            raise InputError(
+                f"{where}: {kind} is as large as {largest:.3g}; label it again or take it out"
+            )

@@ -37,7 +37,10 @@ class ReadCount:
 
     def described(self) -> list[str]:
         """The same as sentences."""
-        used = f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses of {self.stresses}"
+        used = (
+            f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses "
+            f"of {self.stresses}"
+        )
         file = f"{self.file} ({self.entry or self.set})"
         frames = f"read {file}: {_counted(self.frames, 'frame')}"
         lines = [f"{frames}; used: {used}" if self.labels_used else frames]
@@ -80,9 +83,16 @@ def count(
             elif value is not None:
                 weightless[kind] = None
     return ReadCount(
-        set, file, frames, used["energies"], used["forces"], used["stresses"], tuple(weightless),
-        tuple(unread), entry,
-    )  # fmt: skip
+        set,
+        file,
+        frames,
+        used["energies"],
+        used["forces"],
+        used["stresses"],
+        tuple(weightless),
+        tuple(unread),
+        entry,
+    )
 
 
 def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:

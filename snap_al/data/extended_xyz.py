@@ -57,7 +57,9 @@ class _Lines:
             try:
                 line = self._file.readline()
             except (*DAMAGED, OSError) as error:
-                raise self.error(f"cannot be read further, it is cut off or damaged: {error}") from error
+                raise self.error(
+                    f"cannot be read further, it is cut off or damaged: {error}"
+                ) from error
         self.number += bool(line)
         return line
 
@@ -66,7 +68,10 @@ class _Lines:
         self.number -= bool(line)
 
     def error(self, text: str) -> InputError:
-        return InputError(f"{self._path}, frame {self.frame}, line {max(self.number, 1)}: ASE cannot read it: {text}")
+        return InputError(
+            f"{self._path}, frame {self.frame}, line {max(self.number, 1)}: ASE cannot read it: "
+            f"{text}"
+        )
 
 
 def _frame(lines: _Lines, labelled: bool) -> Atoms | None:
@@ -82,7 +87,9 @@ def _frame(lines: _Lines, labelled: bool) -> Atoms | None:
     columns = _columns(comment, lines)
     rows = [_row(lines, n, count, columns, labelled) for n in range(count)]
     if rows and not rows[-1].endswith("\n") and _last_number_is_cut(rows):
-        raise lines.error("the last number of the file is shorter than those above it: the file is cut off")
+        raise lines.error(
+            "the last number of the file is shorter than those above it: the file is cut off"
+        )
     vectors = _vectors(lines)
     try:
         return _parsed("".join([f"{count}\n", comment, *rows, *vectors]))
@@ -118,11 +125,14 @@ def _row(lines: _Lines, n: int, count: int, columns: int | None, labelled: bool)
     found = len(row.split())
     if columns is None and labelled and found > PLAIN:
         raise lines.error(
-            f"{found} columns, and nothing says what those after the position are; say so with Properties in the line "
+            f"{found} columns, and nothing says what those after the position are; say so with "
+            "Properties in the line "
             "above the atoms, such as Properties=species:S:1:pos:R:3:forces:R:3"
         )
     if columns is not None and found != columns:
-        raise lines.error(f"{found} columns, and Properties in the frame's second line speaks of {columns}")
+        raise lines.error(
+            f"{found} columns, and Properties in the frame's second line speaks of {columns}"
+        )
     return row
 
 

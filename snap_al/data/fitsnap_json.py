@@ -29,12 +29,14 @@ def read_json(
     group: str = "",
     eshift: Mapping[str, float] | None = None,
 ) -> Configuration:
-    """units: by quantity, for files that do not say. eshift: added to the energy for each atom of an
-    element, in the file's own unit of energy, as FitSNAP does. Raises InputError for a file that is
-    cut off or lacks something."""
+    """units: by quantity, for files that do not say. eshift: added to the energy for each atom of
+    an element, in the file's own unit of energy, as FitSNAP does. Raises InputError for a file that
+    is cut off or lacks something."""
     try:
         text = require_regular_file(path).read_text(encoding="utf-8")
-        content = json.loads(text[text.index("{") :], parse_constant=_refuse, object_pairs_hook=without_repeats)
+        content = json.loads(
+            text[text.index("{") :], parse_constant=_refuse, object_pairs_hook=without_repeats
+        )
         dataset = content["Dataset"]
         (data,) = dataset["Data"]
         _require_known_labels(data)
@@ -77,7 +79,10 @@ def is_fitsnap_json(beginning: bytes) -> bool:
 def _require_known_labels(data: Mapping[str, Any]) -> None:
     for name in data:
         if name not in LABELS and (family_of(name) or kind_that_it_looks_like(name)):
-            raise ValueError(f"{name} looks like a label, and is none of FitSNAP's, which are {', '.join(LABELS)}")
+            raise ValueError(
+                f"{name} looks like a label, and is none of FitSNAP's, which are "
+                f"{', '.join(LABELS)}"
+            )
 
 
 def _factor(quantity: str, dataset: dict[str, Any], units: Mapping[str, float]) -> float:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 
 def read_json(text: str | bytes) -> Any:
-    """What the text says. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has a key twice."""
+    """What the text says. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has
+    a key twice.
+    """
     try:
         return json.loads(text, object_pairs_hook=without_repeats)
     except RecursionError:

@@ -32,4 +32,6 @@ def voigt(stress: Array, name: str = "") -> Array:
     if stress.size == 9:
         s = stress.reshape(3, 3)
         return np.array([s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]])
-    raise InputError(f"{name or 'configuration'}: stress has {stress.size} components; give 6 (Voigt) or 9")
+    raise InputError(
+        f"{name or 'configuration'}: stress has {stress.size} components; give 6 (Voigt) or 9"
+    )

@@ -22,7 +22,9 @@ class Candidate:
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """Also of what cannot be one, such as lists of different lengths, which then is its only element."""
+    """Also of what cannot be one, such as lists of different lengths, which then is its only
+    element.
+    """
     try:
         return np.asarray(value)
     except ValueError:

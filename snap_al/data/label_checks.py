@@ -1,8 +1,10 @@
-"""Whether labels can be what they are said to be: their signs, their units, and values that only hold a place.
+"""Whether labels can be what they are said to be: their signs, their units, and values that only
+hold a place.
 
-Nothing is fitted with SNAP, and nothing is compared with a fit to the labels in question. Energies are compared with the work
-of stresses and forces between strained or displaced relatives (`agreement`), stresses with the virial of forces that a small
-potential predicts (`pair_forces`), and zeros with what symmetry allows. What cannot be told is said.
+Nothing is fitted with SNAP, and nothing is compared with a fit to the labels in question. Energies
+are compared with the work of stresses and forces between strained or displaced relatives
+(`agreement`), stresses with the virial of forces that a small potential predicts (`pair_forces`),
+and zeros with what symmetry allows. What cannot be told is said.
 """
 
 from __future__ import annotations
@@ -27,25 +29,40 @@ Kind = Literal["energy", "forces", "stress"]
 NAMES: dict[Kind, str] = {"energy": "energies", "forces": "forces", "stress": "stresses"}
 UNITS: dict[Kind, dict[str, float]] = {
     "stress": {
-        "GPa for eV/Å³": BAR_PER_EV_PER_A3 / 1e4, "kbar for eV/Å³": BAR_PER_EV_PER_A3 / 1e3,
-        "bar for eV/Å³": BAR_PER_EV_PER_A3, "kbar for GPa, or bar for MPa": 10.0, "bar for kbar": 1e3, "bar for GPa": 1e4,
+        "GPa for eV/Å³": BAR_PER_EV_PER_A3 / 1e4,
+        "kbar for eV/Å³": BAR_PER_EV_PER_A3 / 1e3,
+        "bar for eV/Å³": BAR_PER_EV_PER_A3,
+        "kbar for GPa, or bar for MPa": 10.0,
+        "bar for kbar": 1e3,
+        "bar for GPa": 1e4,
     },
-    "forces": {"eV/Å for Ry/Bohr": 1 / 25.711, "eV/Å for Ha/Bohr": 1 / 51.422, "eV/nm for eV/Å": 10.0, "meV/Å for eV/Å": 1e3},
+    "forces": {
+        "eV/Å for Ry/Bohr": 1 / 25.711,
+        "eV/Å for Ha/Bohr": 1 / 51.422,
+        "eV/nm for eV/Å": 10.0,
+        "meV/Å for eV/Å": 1e3,
+    },
     "energy": {
-        "eV for Ry": 1 / 13.6057, "eV for Ha": 1 / 27.2114, "kcal/mol for eV": 23.0605, "kJ/mol for eV": 96.4853,
+        "eV for Ry": 1 / 13.6057,
+        "eV for Ha": 1 / 27.2114,
+        "kcal/mol for eV": 23.0605,
+        "kJ/mol for eV": 96.4853,
         "meV for eV": 1e3,
     },
-}  # fmt: skip
+}
 """The factor that labels are off by when the first unit is taken for the second."""
 NEAR = 0.15
-"""Decades, between a factor and the unit that is named for it. Factors of energies and stresses are sought in steps of a sixteenth."""
+"""Decades, between a factor and the unit that is named for it. Factors of energies and stresses are
+sought in steps of a sixteenth.
+"""
 HALF_DECADE = 0.5
 WELL_PREDICTED = 0.7
-"""Decades that predictions from forces may be off by: stresses were by up to 0.6, in draws of ten from potentials of ten other
-materials."""
+"""Decades that predictions from forces may be off by: stresses were by up to 0.6, in draws of ten
+from potentials of ten other materials."""
 PREDICTED_ALONE = 1.25
-"""The same, where energies agree with the stresses as they are: forces near zero in relaxed cells predicted stresses that were
-off by 1.14. Forces in other units are off by 1.4 or more, but for eV/nm."""
+"""The same, where energies agree with the stresses as they are: forces near zero in relaxed cells
+predicted stresses that were off by 1.14. Forces in other units are off by 1.4 or more, but for
+eV/nm."""
 BY_WORK = (
     "differences of energies between related configurations",
     "the work of forces and stresses between related configurations",
@@ -54,12 +71,16 @@ BY_WORK = (
 LOOKED_AT = 60
 """Configurations of a group whose zeros are compared with their symmetry."""
 UNEVEN, SHEARED = 1e-2, 3e-5
-"""Of the sum of neighbours' weights: a first moment at an atom, and a shear of the cell's second, that symmetry does not have."""
+"""Of the sum of neighbours' weights: a first moment at an atom, and a shear of the cell's second,
+that symmetry does not have.
+"""
 
 
 @dataclass(frozen=True)
 class LabelFinding:
-    """where: the source or group. kind: of the labels. problem: what is wrong, or `unknown`: could not be told, no fault."""
+    """where: the source or group. kind: of the labels. problem: what is wrong, or `unknown`: could
+    not be told, no fault.
+    """
 
     where: str
     kind: Kind
@@ -71,24 +92,33 @@ class LabelFinding:
 
 
 def check_labels(items: Sequence[LabelledConfiguration], where: str = "") -> list[LabelFinding]:
-    """What is wrong with the labels of one source (a deck, or a file), and what could not be told. where: its name.
+    """What is wrong with the labels of one source (a deck, or a file), and what could not be told.
+    where: its name.
 
     The cost is bounded: a few seconds, however many there are. Of large sets, some are looked at.
     """
     groups: dict[str, list[Configuration]] = defaultdict(list)
     for item in items:
         groups[item.group].append(item.configuration)
-    found = [f for name, group in groups.items() for f in _placeholders(group, _named(where, name, len(groups)))]
+    found = [
+        f
+        for name, group in groups.items()
+        for f in _placeholders(group, _named(where, name, len(groups)))
+    ]
     idle = {(f.where, f.kind) for f in found}
     sound = [
-        c for name, group in groups.items() for c in group
+        c
+        for name, group in groups.items()
+        for c in group
         if not {(_named(where, name, len(groups)), kind) for kind in NAMES} & idle
-    ]  # fmt: skip
+    ]
     return found + _signs_and_units(sound, where)
 
 
 def _named(where: str, group: str, n_groups: int) -> str:
-    return ", ".join(x for x in (where, f"group {group}" if group and (n_groups > 1 or not where) else "") if x)
+    return ", ".join(
+        x for x in (where, f"group {group}" if group and (n_groups > 1 or not where) else "") if x
+    )
 
 
 def _signs_and_units(configurations: Sequence[Configuration], where: str) -> list[LabelFinding]:
@@ -96,7 +126,10 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
     agreement = Agreement(related) if related else None
     verdicts = agreement.verdicts() if agreement else {}
     ratios = compared_with_forces(configurations)
-    by_work = next(((kind, v.factor, BY_WORK[kind == "energy"]) for kind, v in verdicts.items() if v.wrong), None)
+    by_work = next(
+        ((kind, v.factor, BY_WORK[kind == "energy"]) for kind, v in verdicts.items() if v.wrong),
+        None,
+    )
     wrong: tuple[str, float, str] | None = _of_forces(ratios)
     if wrong is not None and agreement is not None and agreement.contradicts(wrong[0], wrong[1]):
         wrong = _of_forces_alone(ratios) if wrong[0] == "stress" else None
@@ -109,8 +142,8 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
 
 
 def _of_forces(ratios: Ratios) -> tuple[Kind, float, str] | None:
-    """Two of the three that agree are right; of two, energies' signs and units are wrong less often than stresses', and
-    stresses' more often than forces'."""
+    """Two of the three that agree are right; of two, energies' signs and units are wrong less often
+    than stresses', and stresses' more often than forces'."""
     stress, energy = ratios.stress, ratios.energy
     if _off(stress) and _off(energy):
         assert stress is not None and energy is not None  # noqa: PT018
@@ -120,7 +153,11 @@ def _of_forces(ratios: Ratios) -> tuple[Kind, float, str] | None:
         return "stress", stress or 0.0, "forces"
     if _off(energy):
         kind: Kind = "energy" if stress is not None else "forces"
-        return (kind, energy or 0.0, "forces") if kind == "energy" else (kind, 1 / (energy or 1.0), "energies")
+        return (
+            (kind, energy or 0.0, "forces")
+            if kind == "energy"
+            else (kind, 1 / (energy or 1.0), "energies")
+        )
     return None
 
 
@@ -138,14 +175,19 @@ def _off(ratio: float | None) -> bool:
 
 def _finding(kind: Kind, factor: float, against: str, where: str) -> LabelFinding:
     signs = {
-        "stress": "; positive is tension in ASE's files and in eV/Å³, pressure in LAMMPS', VASP's and FitSNAP's",
+        "stress": (
+            "; positive is tension in ASE's files and in eV/Å³, pressure in LAMMPS', VASP's "
+            "and FitSNAP's"
+        ),
         "forces": "; forces are minus the gradient of the energy",
         "energy": "; a bound state's energy is negative",
     }
     size = abs(np.log10(abs(factor)))
     other_sign = " have the other sign" if factor < 0 else ""
     if size <= HALF_DECADE:
-        return LabelFinding(where, kind, "sign", f"{NAMES[kind]}{other_sign} than {against} say{signs[kind]}")
+        return LabelFinding(
+            where, kind, "sign", f"{NAMES[kind]}{other_sign} than {against} say{signs[kind]}"
+        )
     unit = _unit(kind, abs(factor))
     scale = f" are about {10**size:.2g} times {'larger' if abs(factor) > 1 else 'smaller'}"
     both = f"{scale}{', and' + other_sign if other_sign else ''} than {against} say"
@@ -155,7 +197,11 @@ def _finding(kind: Kind, factor: float, against: str, where: str) -> LabelFindin
 def _unit(kind: Kind, factor: float) -> str:
     size = np.log10(factor)
     named = {name: np.log10(f) for name, f in UNITS[kind].items()}
-    named |= {" for ".join(reversed(name.split(" for "))): -f for name, f in named.items() if "," not in name}
+    named |= {
+        " for ".join(reversed(name.split(" for "))): -f
+        for name, f in named.items()
+        if "," not in name
+    }
     best = min(named, key=lambda name: abs(named[name] - size))
     if abs(named[best] - size) > NEAR:
         return "; check their unit"
@@ -164,7 +210,10 @@ def _unit(kind: Kind, factor: float) -> str:
 
 
 def _not_told(
-    configurations: Sequence[Configuration], verdicts: dict[str, Verdict], ratios: Ratios, where: str
+    configurations: Sequence[Configuration],
+    verdicts: dict[str, Verdict],
+    ratios: Ratios,
+    where: str,
 ) -> list[LabelFinding]:
     reasons: dict[Kind, str] = {
         "stress": "no strained relatives with energies, and no forces that predict stresses",
@@ -176,16 +225,28 @@ def _not_told(
             continue
         told = ratios.stress is not None or (kind == "forces" and ratios.energy is not None)
         if not (told or (kind in verdicts and verdicts[kind].told)):
-            found.append(LabelFinding(where, kind, "unknown", f"sign and unit of {NAMES[kind]} not checked: {reason}"))
+            found.append(
+                LabelFinding(
+                    where, kind, "unknown", f"sign and unit of {NAMES[kind]} not checked: {reason}"
+                )
+            )
     return found
 
 
 def _placeholders(group: Sequence[Configuration], where: str) -> list[LabelFinding]:
-    """Labels that are exactly zero, or exactly equal, where structures differ and symmetry does not ask for it."""
+    """Labels that are exactly zero, or exactly equal, where structures differ and symmetry does not
+    ask for it.
+    """
     checks: tuple[Callable[[Sequence[Configuration]], tuple[Kind, str] | None], ...] = (
-        _zero_forces, _zero_stress, _equal_stress, _no_shear, _equal_energies,
-    )  # fmt: skip
-    return [LabelFinding(where, *_split(said)) for check in checks if (said := check(group)) is not None]
+        _zero_forces,
+        _zero_stress,
+        _equal_stress,
+        _no_shear,
+        _equal_energies,
+    )
+    return [
+        LabelFinding(where, *_split(said)) for check in checks if (said := check(group)) is not None
+    ]
 
 
 def _split(said: tuple[Kind, str]) -> tuple[Kind, Literal["placeholder"], str]:
@@ -193,13 +254,16 @@ def _split(said: tuple[Kind, str]) -> tuple[Kind, Literal["placeholder"], str]:
 
 
 def _zero_forces(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
-    zero = [c for c in group if c.label.forces is not None and len(c) > 1 and not np.any(c.label.forces)]
+    zero = [
+        c for c in group if c.label.forces is not None and len(c) > 1 and not np.any(c.label.forces)
+    ]
     distorted = [c for c in zero[:LOOKED_AT] if _moments(c)[0] > UNEVEN]
     moving = any(c.label.forces is not None and np.any(c.label.forces) for c in group)
     if len(distorted) < (2 if moving else 1):
         return None
     return "forces", (
-        f"forces are exactly zero in {len(distorted)} configurations where symmetry does not ask for it "
+        f"forces are exactly zero in {len(distorted)} configurations where symmetry does not ask "
+        "for it "
         f"({distorted[0].name}); do they only hold a place? Leave them out, or set fweight: 0"
     )
 
@@ -209,7 +273,8 @@ def _zero_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     if len(zero) < 2 or not _differ(zero):
         return None
     return "stress", (
-        f"stresses are exactly zero in {len(zero)} configurations that differ ({zero[0].name}); do they only hold a place? "
+        f"stresses are exactly zero in {len(zero)} configurations that differ ({zero[0].name}); "
+        "do they only hold a place? "
         "Leave them out, or set vweight: 0"
     )
 
@@ -218,9 +283,14 @@ def _equal_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     known = [c for c in group if c.label.stress is not None and np.any(c.label.stress)]
     if len(known) < 3 or not _differ(known):
         return None
-    if any(not np.array_equal(c.label.stress, known[0].label.stress) for c in known if c.label.stress is not None):  # type: ignore[arg-type]
+    stresses = [c.label.stress for c in known if c.label.stress is not None]
+    if any(not np.array_equal(s, stresses[0]) for s in stresses):
         return None
-    return "stress", f"stresses are exactly the same in {len(known)} configurations that differ ({known[0].name})"
+    return (
+        "stress",
+        f"stresses are exactly the same in {len(known)} configurations that differ "
+        f"({known[0].name})",
+    )
 
 
 def _no_shear(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
@@ -232,7 +302,8 @@ def _no_shear(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     if len(sheared) < 2:
         return None
     return "stress", (
-        f"shear stresses are exactly zero in {len(sheared)} sheared or distorted configurations ({sheared[0].name}); "
+        f"shear stresses are exactly zero in {len(sheared)} sheared or distorted configurations "
+        f"({sheared[0].name}); "
         "was only the diagonal written?"
     )
 
@@ -245,7 +316,8 @@ def _equal_energies(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     for alike in by_species.values():
         if len(alike) >= 3 and len({c.label.energy for c in alike}) == 1 and _differ(alike):
             return "energy", (
-                f"energies are exactly {alike[0].label.energy:g} eV in {len(alike)} configurations that differ "
+                f"energies are exactly {alike[0].label.energy:g} eV in {len(alike)} "
+                "configurations that differ "
                 f"({alike[0].name}); do they only hold a place?"
             )
     return None
@@ -260,14 +332,17 @@ def _differ(configurations: Sequence[Configuration]) -> bool:
     """Whether any two have other cells or coordinates, by more than rounding."""
     first = configurations[0]
     return any(
-        len(c) != len(first) or np.abs(c.cell - first.cell).max() > 1e-3 or np.abs(c.positions - first.positions).max() > 1e-3
+        len(c) != len(first)
+        or np.abs(c.cell - first.cell).max() > 1e-3
+        or np.abs(c.positions - first.positions).max() > 1e-3
         for c in configurations[1:]
-    )  # fmt: skip
+    )
 
 
 def _moments(c: Configuration) -> tuple[float, float]:
-    """How uneven the neighbours are: the largest first moment at an atom, and the shear of the cell's second moment, as
-    shares of the weights' sum. Both vanish where symmetry lets forces, or shear stresses, vanish."""
+    """How uneven the neighbours are: the largest first moment at an atom, and the shear of the
+    cell's second moment, as shares of the weights' sum. Both vanish where symmetry lets forces, or
+    shear stresses, vanish."""
     if not all(c.pbc) or c.volume <= 0 or len(c) > 300:
         return 0.0, 0.0
     cutoff = 1.5 * nearest_distance(c)
@@ -276,5 +351,7 @@ def _moments(c: Configuration) -> tuple[float, float]:
     found = Geometry.of(c, cutoff)
     weights = ((1 - found.distances / cutoff) ** 2)[:, None]
     first = found.sums(weights * found.bonds) / np.maximum(found.sums(weights), 1e-12)
-    second = (weights[:, :, None] * found.bonds[:, :, None] * found.bonds[:, None, :]).sum(axis=0) / weights.sum()
+    second = (weights[:, :, None] * found.bonds[:, :, None] * found.bonds[:, None, :]).sum(
+        axis=0
+    ) / weights.sum()
     return float(np.abs(first).max()), float(np.abs(second - np.diag(np.diagonal(second))).max())

@@ -21,10 +21,14 @@ def require_one_family(
         return found.families
     common = {f: names for f, names in before.items() if f in found.families}
     if not common:
-        here, there = (", ".join(next(iter(families.values()))) for families in (found.families, before))
+        here, there = (
+            ", ".join(next(iter(families.values()))) for families in (found.families, before)
+        )
         raise InputError(
-            f"{where}: has {here}, and the frames before it {there}; all frames of a file must use the same names. "
-            "Say which with `labels:` in a config, `--labels` on the command line, or make two files of it"
+            f"{where}: has {here}, and the frames before it {there}; all frames of a file must "
+            "use the same names. "
+            "Say which with `labels:` in a config, `--labels` on the command line, or make two "
+            "files of it"
         )
     return common
 
@@ -34,5 +38,6 @@ def require_key_somewhere(keys: LabelKeys, names: set[str], path: object) -> Non
     for key, entry in keys.entries().items():
         if key not in names:
             raise InputError(
-                f"{path}: no frame has {key!r}, which `labels:` names for {entry.kind}; {did_you_mean(key, sorted(names))}"
+                f"{path}: no frame has {key!r}, which `labels:` names for {entry.kind}; "
+                f"{did_you_mean(key, sorted(names))}"
             )

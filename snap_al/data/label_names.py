@@ -48,21 +48,37 @@ NAMES = {
 }
 
 PREFIXES = (
-    "ref_", "reference_", "dft_", "qm_", "target_", "true_", "vasp_", "castep_", "cp2k_", "aims_", "espresso_", "qe_",
-    "gpaw_", "abinit_", "siesta_",
-)  # fmt: skip
+    "ref_",
+    "reference_",
+    "dft_",
+    "qm_",
+    "target_",
+    "true_",
+    "vasp_",
+    "castep_",
+    "cp2k_",
+    "aims_",
+    "espresso_",
+    "qe_",
+    "gpaw_",
+    "abinit_",
+    "siesta_",
+)
 """Each with the names above is a family of its own, beside the bare names: `REF_energy`,
 `dft_virial`."""
 BARE = ""
 """The family of ASE's own names."""
 
 _LOOKS: dict[Kind, re.Pattern[str]] = {
-    "energy": re.compile(r"energ|enthalp|toten|^e_?(0|tot|pot|wo_entrp|zero)(_|$)|^(e|pe|poteng|etotal)$"),
+    "energy": re.compile(
+        r"energ|enthalp|toten|^e_?(0|tot|pot|wo_entrp|zero)(_|$)|^(e|pe|poteng|etotal)$"
+    ),
     "forces": re.compile(r"force|gradient|^(f|frc|grad|fx|fy|fz)$"),
     "stress": re.compile(r"stress|virial|pressure|^(press|sigma)$"),
 }
 _NO_LABEL = re.compile(
-    r"(^|_)(std|stds|stdev|sigma|weights?|errors?|err|units?|mask|variance|var|rmse|mae|tol|tolerance|converged"
+    r"(^|_)(std|stds|stdev|sigma|weights?|errors?|err|units?|mask|variance|var|"
+    r"rmse|mae|tol|tolerance|converged"
     r"|convergence|method|source|cutoff|encut|kinetic|path|file)(_|$)"
 )
 """Of names that speak of a label without being one."""
@@ -113,7 +129,9 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _possible(self) -> LabelKeys:
         if not self.model_fields_set or not any(vars(self).values()):
-            raise ValueError("name at least one of energy, forces, stress, virial, such as {energy: dft_energy}")
+            raise ValueError(
+                "name at least one of energy, forces, stress, virial, such as {energy: dft_energy}"
+            )
         if self.stress and self.virial:
             raise ValueError("name stress or virial, not both: one is computed from the other")
         return self
@@ -123,7 +141,11 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
         found = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
         found |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
         found |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
-        return found | ({} if self.virial is None else {self.virial: LabelName(self.virial, "stress", virial=True)})
+        return found | (
+            {}
+            if self.virial is None
+            else {self.virial: LabelName(self.virial, "stress", virial=True)}
+        )
 
     @classmethod
     def parsed(cls, text: str) -> LabelKeys:
@@ -131,9 +153,13 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
         if not pairs or not all(sign and key.strip() for _, sign, key in pairs):
             raise ValueError(
-                f"{text!r}: expected KIND=NAME pairs with commas, such as energy=dft_energy,forces=dft_forces"
+                f"{text!r}: expected KIND=NAME pairs with commas, such as "
+                "energy=dft_energy,forces=dft_forces"
             )
         names = {kind.strip(): key.strip() for kind, _, key in pairs}
         if unknown := [kind for kind in names if kind not in cls.model_fields]:
-            raise ValueError(f"{text!r}: no kind of label {unknown[0]!r}; {did_you_mean(unknown[0], cls.model_fields)}")
+            raise ValueError(
+                f"{text!r}: no kind of label {unknown[0]!r}; "
+                f"{did_you_mean(unknown[0], cls.model_fields)}"
+            )
         return cls(**names)

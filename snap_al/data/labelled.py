@@ -17,7 +17,9 @@ Composition = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class LabelledConfiguration:
-    """A configuration of the training set, with its weights, group, and damping (None: weights as they are)."""
+    """A configuration of the training set, with its weights, group, and damping (None: weights as
+    they are).
+    """
 
     configuration: Configuration
     weights: Weights
@@ -30,8 +32,8 @@ class LabelledConfiguration:
 
 
 class Weighting:
-    """Row weights, damped by how far a label is above the lowest energy of its composition; other compositions cannot be
-    compared."""
+    """Row weights, damped by how far a label is above the lowest energy of its composition; other
+    compositions cannot be compared."""
 
     def __init__(self, items: Iterable[LabelledConfiguration] = ()) -> None:
         self._lowest: dict[Composition, float] = {}
@@ -47,10 +49,14 @@ class Weighting:
 
     def agrees_with(self, earlier: Weighting) -> bool:
         """Whether what `earlier` had seen still has the weights that it gave."""
-        return all(self._lowest[composition] == energy for composition, energy in earlier._lowest.items())
+        return all(
+            self._lowest[composition] == energy for composition, energy in earlier._lowest.items()
+        )
 
     def of(self, item: LabelledConfiguration) -> Array:
-        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress; none for forces outside a core."""
+        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress; none for forces outside
+        a core.
+        """
         w, n, core = item.weights, len(item.configuration), item.configuration.core
         weights = np.repeat([w.energy, w.force, w.stress], [1, 3 * n, 6])
         if core is not None:

@@ -1,4 +1,6 @@
-"""Names of files that input asks for: each stays in the output folder, and is none that snap_al writes there itself."""
+"""Names of files that input asks for: each stays in the output folder, and is none that snap_al
+writes there itself.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,34 @@ from snap_al.errors import InputError
 
 OWN_FILES = frozenset(
     {
-        "metrics.json", "predictions.npz", "posterior.npz", "descriptor.json", "mean.npy", "covariance.npy", "samples.npy",
-        "row_index.npy", "randomsamplingseed.txt", "journal.jsonl", "config.yaml", "config.origin", "run.log", "report.html",
+        "metrics.json",
+        "predictions.npz",
+        "posterior.npz",
+        "descriptor.json",
+        "mean.npy",
+        "covariance.npy",
+        "samples.npy",
+        "row_index.npy",
+        "randomsamplingseed.txt",
+        "journal.jsonl",
+        "config.yaml",
+        "config.origin",
+        "run.log",
+        "report.html",
     }
-)  # fmt: skip
+)
 OWN_FOLDERS = frozenset(
-    {"descriptors", "labels", "queries", "fits", "walkers", "figures", "validation", "approve", "json"}
+    {
+        "descriptors",
+        "labels",
+        "queries",
+        "fits",
+        "walkers",
+        "figures",
+        "validation",
+        "approve",
+        "json",
+    }
 )
 """In lower case: some file systems do not tell cases apart."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,@-]*")
@@ -23,30 +47,50 @@ LONGEST = 200
 
 def files_of_a_potential(stem: str) -> tuple[str, ...]:
     """What a fitted potential has under its name, beside posterior.npz and descriptor.json."""
-    endings = (".snapcoeff", ".snapparam", ".mod", "_variance.snapcoeff", "_variance.snapparam", "_std.mod")
+    endings = (
+        ".snapcoeff",
+        ".snapparam",
+        ".mod",
+        "_variance.snapcoeff",
+        "_variance.snapparam",
+        "_std.mod",
+    )
     return tuple(f"{stem}{ending}" for ending in endings)
 
 
 def check_output_name(name: str, what: str) -> None:
-    """Raises InputError, which begins with `what`, for a name that is a path, hidden, not plain, or one of snap_al's own."""
-    last = re.sub(r"[^A-Za-z0-9_.+=,@-]+", "_", name.replace("\\", "/").rstrip("/").split("/")[-1]).lstrip(".-+=,@")
+    """Raises InputError, which begins with `what`, for a name that is a path, hidden, not plain, or
+    one of snap_al's own.
+    """
+    last = re.sub(
+        r"[^A-Za-z0-9_.+=,@-]+", "_", name.replace("\\", "/").rstrip("/").split("/")[-1]
+    ).lstrip(".-+=,@")
     instead = f"write a name such as {last[:LONGEST] or 'result'!r}"
     if "/" in name or name in ("", ".", ".."):
         raise InputError(
-            f"{what}: is a path, where FitSNAP would write; here all files go into --out, and this is a name there: {instead}"
+            f"{what}: is a path, where FitSNAP would write; here all files go into --out, and "
+            f"this is a name there: {instead}"
         )
     if not _NAME.fullmatch(name) or len(name) > LONGEST:
         raise InputError(
-            f"{what}: {instead}: letters, digits and _.+=,@-, with a letter, digit or _ first, {LONGEST} characters at most"
+            f"{what}: {instead}: letters, digits and _.+=,@-, with a letter, digit or _ first, "
+            f"{LONGEST} characters at most"
         )
     if name.lower() in OWN_FILES | OWN_FOLDERS:
-        raise InputError(f"{what}: {name} is one of the names that snap_al writes there itself; take another name")
+        raise InputError(
+            f"{what}: {name} is one of the names that snap_al writes there itself; take another "
+            "name"
+        )
 
 
 def check_all_different(files: Iterable[tuple[str, str]]) -> None:
-    """files: each name with what asks for it; those that differ only in case are taken for the same. Raises InputError."""
+    """files: each name with what asks for it; those that differ only in case are taken for the
+    same. Raises InputError.
+    """
     seen: dict[str, str] = {}
     for name, what in files:
         if name.lower() in seen:
-            raise InputError(f"{what}: {name} is also written for {seen[name.lower()]}; take another name")
+            raise InputError(
+                f"{what}: {name} is also written for {seen[name.lower()]}; take another name"
+            )
         seen[name.lower()] = what

@@ -1,12 +1,14 @@
 """A small potential that is fitted to forces alone, to see what stresses and energies they mean.
 
-Forces and stress are derivatives of one energy, so a potential that predicts the forces of configurations that it has not
-seen also has their virial, but for terms that depend on volume alone: deviatoric stresses are compared. It has their
-energies, but for a constant of each composition and cell: differences at equal cells are compared. No relatives are
-needed: liquids will do.
+Forces and stress are derivatives of one energy, so a potential that predicts the forces of
+configurations that it has not seen also has their virial, but for terms that depend on volume
+alone: deviatoric stresses are compared. It has their energies, but for a constant of each
+composition and cell: differences at equal cells are compared. No relatives are needed: liquids will
+do.
 
-The potential is linear: a radial function for each pair of elements, and for each element the square root and the square of a
-density and the squared lengths of the neighbours' first and second moments, which bend bonds.
+The potential is linear: a radial function for each pair of elements, and for each element the
+square root and the square of a density and the squared lengths of the neighbours' first and second
+moments, which bend bonds.
 """
 
 from __future__ import annotations
@@ -38,10 +40,12 @@ FEWEST = 4
 PREDICTED = 0.5
 """Share of the squared forces of a configuration that must be predicted without it."""
 NO_UNIT = 10**7.5
-"""No wrong unit changes labels by so much. Stresses that are so small are rounding errors, in cells that were relaxed."""
+"""No wrong unit changes labels by so much. Stresses that are so small are rounding errors, in cells
+that were relaxed.
+"""
 FEWEST_STRESSES = 5
-"""Configurations. In draws of ten from potentials of ten other materials, stresses that were predicted for four were off by up to 0.9
-decades, and for five by up to 0.5."""
+"""Configurations. In draws of ten from potentials of ten other materials, stresses that were
+predicted for four were off by up to 0.9 decades, and for five by up to 0.5."""
 CORRELATED = 0.6
 """Of five deviatoric components of each of at least FEWEST_STRESSES configurations."""
 CORRELATED_ENERGIES = 0.95
@@ -50,7 +54,9 @@ CORRELATED_ENERGIES = 0.95
 
 @dataclass(frozen=True)
 class Geometry:
-    """Pairs of atoms within the cutoff. i: (m,) atoms. distances: (m,) Å. bonds: (m, 3), unit vectors to the neighbour."""
+    """Pairs of atoms within the cutoff. i: (m,) atoms. distances: (m,) Å. bonds: (m, 3), unit
+    vectors to the neighbour.
+    """
 
     i: NDArray[np.int64]
     j: NDArray[np.int64]
@@ -60,8 +66,9 @@ class Geometry:
 
     @classmethod
     def of(cls, c: Configuration, cutoff: float) -> Geometry:
-        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c has three periods. In
-        the lattice's shortest vectors: a skewed cell has images without end."""
+        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c
+        has three periods. In the lattice's shortest vectors: a skewed cell has images without
+        end."""
         from ase.geometry import minkowski_reduce  # late: it is slow to import
 
         cell = np.asarray(minkowski_reduce(c.cell, pbc=True)[0], dtype=float)
@@ -105,8 +112,8 @@ def radial(distances: Array, cutoff: float, steepness: Array = RADIAL) -> tuple[
 
 @dataclass(frozen=True)
 class Terms:
-    """Energies (p,), forces (p, n_atoms, 3) and stresses (p, 6) of the p terms of the potential, per unit of their
-    coefficients."""
+    """Energies (p,), forces (p, n_atoms, 3) and stresses (p, 6) of the p terms of the potential,
+    per unit of their coefficients."""
 
     configuration: Configuration
     energies: Array
@@ -117,7 +124,9 @@ class Terms:
     def symmetric(self) -> bool:
         """Whether symmetry lets all forces vanish."""
         c = self.configuration
-        return bool(np.abs(self.forces).max() < SYMMETRIC * np.abs(self.stresses).max() * c.volume / len(c))
+        return bool(
+            np.abs(self.forces).max() < SYMMETRIC * np.abs(self.stresses).max() * c.volume / len(c)
+        )
 
 
 def terms_of(c: Configuration, elements: Sequence[str], cutoff: float) -> Terms:
@@ -125,17 +134,25 @@ def terms_of(c: Configuration, elements: Sequence[str], cutoff: float) -> Terms:
     terms = _pair_terms(c, found, elements, cutoff) + _density_terms(c, found, elements, cutoff)
     energies, slopes = np.array([e for e, _ in terms]), np.array([w for _, w in terms])
     forces = np.stack(
-        [[np.bincount(found.i, w, len(c)) - np.bincount(found.j, w, len(c)) for w in slope.T] for slope in slopes]
+        [
+            [np.bincount(found.i, w, len(c)) - np.bincount(found.j, w, len(c)) for w in slope.T]
+            for slope in slopes
+        ]
     ).transpose(0, 2, 1)
     virials = np.einsum("mx,pmy->pxy", found.bonds * found.distances[:, None], slopes)
     virials = (virials + virials.transpose(0, 2, 1)) / 2
     return Terms(c, energies, forces, virials[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] / c.volume)
 
 
-def _pair_terms(c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float) -> list[Term]:
+def _pair_terms(
+    c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float
+) -> list[Term]:
     values, slopes = radial(found.distances, cutoff)
     kinds = np.array([elements.index(s) for s in c.species])
-    low, high = np.minimum(kinds[found.i], kinds[found.j]), np.maximum(kinds[found.i], kinds[found.j])
+    low, high = (
+        np.minimum(kinds[found.i], kinds[found.j]),
+        np.maximum(kinds[found.i], kinds[found.j]),
+    )
     return [
         (0.5 * float(value @ at), 0.5 * (slope * at)[:, None] * found.bonds)
         for a in range(len(elements))
@@ -145,7 +162,9 @@ def _pair_terms(c: Configuration, found: Geometry, elements: Sequence[str], cuto
     ]
 
 
-def _density_terms(c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float) -> list[Term]:
+def _density_terms(
+    c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float
+) -> list[Term]:
     values, slopes = (x / 8 for x in radial(found.distances, cutoff))
     kinds = np.array([elements.index(s) for s in c.species])
     bonds, n, i = found.bonds, found.n_atoms, found.i
@@ -163,10 +182,14 @@ def _density_terms(c: Configuration, found: Geometry, elements: Sequence[str], c
         of_atoms = (
             (np.sqrt(density), (0.5 / np.sqrt(density[i]))[:, None] * slope * bonds),
             (density**2, 2 * density[i][:, None] * slope * bonds),
-            ((first**2).sum(axis=1), 2 * (slope * along * bonds + per_length * (first[i] - along * bonds))),
+            (
+                (first**2).sum(axis=1),
+                2 * (slope * along * bonds + per_length * (first[i] - along * bonds)),
+            ),
             (
                 (second**2).sum(axis=(1, 2)),
-                2 * (slope * along_second * bonds + 2 * per_length * (turned - along_second * bonds)),
+                2
+                * (slope * along_second * bonds + 2 * per_length * (turned - along_second * bonds)),
             ),
         )
         for element in range(len(elements)):
@@ -177,14 +200,18 @@ def _density_terms(c: Configuration, found: Geometry, elements: Sequence[str], c
 
 @dataclass(frozen=True)
 class Ratios:
-    """Labels over what forces say, near 1 or another factor and sign; None where forces say nothing."""
+    """Labels over what forces say, near 1 or another factor and sign; None where forces say
+    nothing.
+    """
 
     stress: float | None = None
     energy: float | None = None
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:
-    """Nothing is said when there are too few, symmetry lets forces vanish, or the small potential cannot predict them."""
+    """Nothing is said when there are too few, symmetry lets forces vanish, or the small potential
+    cannot predict them.
+    """
     chosen = _affordable(configurations)
     if len(chosen) < FEWEST:
         return Ratios()
@@ -215,8 +242,14 @@ def _affordable(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 
 def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Array]:
-    """Those whose forces are predicted by a fit to the others, with its coefficients; and those of a fit to all."""
-    targets = [t.configuration.label.forces.ravel() for t in usable if t.configuration.label.forces is not None]
+    """Those whose forces are predicted by a fit to the others, with its coefficients; and those of
+    a fit to all.
+    """
+    targets = [
+        t.configuration.label.forces.ravel()
+        for t in usable
+        if t.configuration.label.forces is not None
+    ]
     typical = float(np.median([np.sqrt(np.mean(t**2)) for t in targets]))
     scales = [1 / ((np.sqrt(np.mean(t**2)) + 0.3 * typical) * np.sqrt(len(t))) for t in targets]
     rows = [t.forces.reshape(len(t.forces), -1).T * s for t, s in zip(usable, scales, strict=True)]
@@ -241,7 +274,9 @@ def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Arra
 def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
     """Of the deviatoric parts, all configurations counting alike."""
     pairs = [
-        (t.configuration.label.stress, x @ t.stresses) for t, x in known if t.configuration.label.stress is not None
+        (t.configuration.label.stress, x @ t.stresses)
+        for t, x in known
+        if t.configuration.label.stress is not None
     ]
     if len(pairs) < FEWEST_STRESSES:
         return None
@@ -257,7 +292,9 @@ def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
     for t in known:
         c = t.configuration
         if c.label.energy is not None:
-            alike[c.species, np.round(c.cell, 3).tobytes()].append((c.label.energy, float(coefficients @ t.energies)))
+            alike[c.species, np.round(c.cell, 3).tobytes()].append(
+                (c.label.energy, float(coefficients @ t.energies))
+            )
     centred = [np.array(e) - np.mean(e, axis=0) for e in alike.values()]
     if sum(len(e) - 1 for e in centred) < FEWEST:
         return None
@@ -267,7 +304,10 @@ def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
 
 def _ratio(given: Array, said: Array, correlated: float) -> float | None:
     norms = float(np.sqrt((given**2).sum())), float(np.sqrt((said**2).sum()))
-    if min(norms) == 0 or abs(correlation := float((given * said).sum()) / (norms[0] * norms[1])) < correlated:
+    if (
+        min(norms) == 0
+        or abs(correlation := float((given * said).sum()) / (norms[0] * norms[1])) < correlated
+    ):
         return None
     if not 1 / NO_UNIT < norms[0] / norms[1] < NO_UNIT:
         return None

@@ -86,12 +86,18 @@ class FileContents:
 
 
 def read_configurations(
-    path: Path, elements: tuple[str, ...], *, labelled: bool, units: LabelUnits | None = None,
+    path: Path,
+    elements: tuple[str, ...],
+    *,
+    labelled: bool,
+    units: LabelUnits | None = None,
     problems: list[str] | None = None,
-) -> list[Configuration]:  # fmt: skip
+) -> list[Configuration]:
     """The configurations of `read_file`."""
     options = FileOptions(units=units or LabelUnits())
-    found = read_file(path, elements, labelled=labelled, options=options, lenient=problems is not None)
+    found = read_file(
+        path, elements, labelled=labelled, options=options, lenient=problems is not None
+    )
     if problems is not None:
         problems += found.left_out
     return found.configurations
@@ -194,18 +200,26 @@ class _Reading:
             unknown = "ASE cannot read it, a file of unknown type"
             raise InputError(f"{self._path}: {unknown}; {NAME_THE_FORMAT}") from error
         except Exception as error:
-            raise InputError(f"{self._path}: ASE cannot read it: {type(error).__name__}: {error}") from error
+            raise InputError(
+                f"{self._path}: ASE cannot read it: {type(error).__name__}: {error}"
+            ) from error
 
     def _take_folder(self) -> None:
         files = sorted(p for p in self._path.rglob("*.json") if is_fitsnap_json(beginning(p)))
         if not files:
-            raise InputError(f"{self._path}: is a folder without FitSNAP JSON files; name a file, or a folder of them")
+            raise InputError(
+                f"{self._path}: is a folder without FitSNAP JSON files; name a file, or a folder "
+                "of them"
+            )
         for path in files:
             self._take_json(path, "" if path.parent == self._path else path.parent.name)
 
     def _take_json(self, path: Path, group: str) -> None:
         if self._options.labels is not None or self._options.units != LabelUnits():
-            raise InputError(f"{path}: FitSNAP JSON names its labels and units itself; take `labels:` and `units:` out")
+            raise InputError(
+                f"{path}: FitSNAP JSON names its labels and units itself; take `labels:` and "
+                "`units:` out"
+            )
         self._found.frames += 1
         with self._leaving_out():
             configuration = read_json(path, group=group)
@@ -276,7 +290,9 @@ class _Reading:
         if not (self._lenient and self._found.configurations):
             raise InputError(why)
         read = len(self._found.configurations)
-        self._found.left_out.append(f"{why} (after frame {read - 1}; the {read} before it are used)")
+        self._found.left_out.append(
+            f"{why} (after frame {read - 1}; the {read} before it are used)"
+        )
 
 
 class _LeavingOut:

@@ -108,7 +108,11 @@ class _Frame:
                 raise
             return FrameLabels(_label(next(families[f] for f in ORDER if f in families)))
         unread = self._unread(kinds) if self._required else ()
-        union = {k: next(families[f][k] for f in families if k in families[f]) for k in KINDS if k in kinds}
+        union = {
+            k: next(families[f][k] for f in families if k in families[f])
+            for k in KINDS
+            if k in kinds
+        }
         whole = {f: names[f] for f in families if set(families[f]) == kinds}
         if families and not whole:
             whole = {"+".join(sorted(families)): tuple(v.name for v in union.values())}
@@ -122,7 +126,9 @@ class _Frame:
                 continue
             if (value := self._parsed(c, known[1])) is not None:
                 several.setdefault(known[0], {}).setdefault(known[1].kind, []).append(value)
-        return {f: {k: self._one(values) for k, values in kinds.items()} for f, kinds in several.items()}
+        return {
+            f: {k: self._one(values) for k, values in kinds.items()} for f, kinds in several.items()
+        }
 
     def _one(self, values: Sequence[_Value]) -> _Value:
         """The one with the lowest order, of names that all mean the same and agree."""
@@ -147,19 +153,27 @@ class _Frame:
         if entry.kind == "energy":
             if value.size != 1:
                 raise InputError(
-                    f"{self._where}: {c.name} has {value.size} numbers; an energy is one, of the whole cell"
+                    f"{self._where}: {c.name} has {value.size} numbers; an energy is one, of the "
+                    "whole cell"
                 )
             return np.asarray(value.reshape(()) * f.energy)
         if entry.kind == "forces":
             if value.size != 3 * n:
-                raise InputError(f"{self._where}: {c.name} has shape {value.shape}, expected {(n, 3)}")
+                raise InputError(
+                    f"{self._where}: {c.name} has shape {value.shape}, expected {(n, 3)}"
+                )
             return np.asarray(value.reshape(n, 3) * f.forces)
         if value.size not in (6, 9):
-            raise InputError(f"{self._where}: {c.name} has {value.size} components; give 6 (xx yy zz yz xz xy) or 9")
+            raise InputError(
+                f"{self._where}: {c.name} has {value.size} components; give 6 (xx yy zz yz xz xy) "
+                "or 9"
+            )
         if not entry.virial:
             return voigt(value) * f.stress
         if self._volume == 0:
-            raise InputError(f"{self._where}: {c.name} is a stress times the volume, and the cell has no volume")
+            raise InputError(
+                f"{self._where}: {c.name} is a stress times the volume, and the cell has no volume"
+            )
         return voigt(value) * (-f.virial / self._volume)
 
     def _numbers(self, c: Candidate) -> Array:
@@ -167,10 +181,14 @@ class _Frame:
         if array.dtype.kind not in "iuf":
             try:
                 if array.dtype.kind in "bc":
-                    raise ValueError("it is true or false" if array.dtype.kind == "b" else "it is complex")
+                    raise ValueError(
+                        "it is true or false" if array.dtype.kind == "b" else "it is complex"
+                    )
                 array = np.array(c.value, dtype=float)
             except (TypeError, ValueError) as error:
-                raise InputError(f"{self._where}: {c.name} is not made of numbers: {error}") from error
+                raise InputError(
+                    f"{self._where}: {c.name} is not made of numbers: {error}"
+                ) from error
         return np.asarray(array, dtype=float)
 
     def _is_per_atom(self, c: Candidate, entry: LabelName) -> bool:
@@ -202,8 +220,10 @@ class _Frame:
             if not shared:
                 first, second = (", ".join(v.name for v in families[f].values()) for f in (a, b))
                 raise InputError(
-                    f"{self._where}: labels of two kinds of names, {first} and {second}, of which nothing says that they "
-                    f"belong together; {_how_to_choose(*families[a].values(), *families[b].values())}"
+                    f"{self._where}: labels of two kinds of names, {first} and {second}, of which "
+                    "nothing says that they "
+                    "belong together; "
+                    f"{_how_to_choose(*families[a].values(), *families[b].values())}"
                 )
 
     def _agree(self, a: _Value, b: _Value) -> bool:
@@ -219,7 +239,10 @@ class _Frame:
         else:
             unit = "eV/Å" if a.value.ndim == 2 else "eV/Å³ as stress"
             how = f"up to {np.nanmax(np.abs(a.value - b.value)):.3g} {unit} apart"
-        return f"{self._where}: {a.name} and {b.name} disagree ({how}); {_how_to_choose(*(choice or (b, a)))}"
+        return (
+            f"{self._where}: {a.name} and {b.name} disagree ({how}); "
+            f"{_how_to_choose(*(choice or (b, a)))}"
+        )
 
     def _looks_like(self, c: Candidate) -> Kind | None:
         """The kind that a candidate may be a label of, by its name and type."""
@@ -247,12 +270,15 @@ class _Frame:
         key = "virial" if "virial" in c.name.lower() and "stress" not in c.name.lower() else kind
         if per_atom:
             return (
-                f"{self._where}: {c.name} has a value for each atom, and there is none of the whole cell; "
+                f"{self._where}: {c.name} has a value for each atom, and there is none of the "
+                "whole cell; "
                 f"give that as {spelling(kind)}"
             )
         return (
-            f"{self._where}: {c.name} looks like {_ARTICLE[kind]}, and is no name that is read; call it "
-            f"{spelling(kind)}, or name the labels to read: `labels: {{{key}: {c.name}}}` in a config, "
+            f"{self._where}: {c.name} looks like {_ARTICLE[kind]}, and is no name that is read; "
+            "call it "
+            f"{spelling(kind)}, or name the labels to read: `labels: {{{key}: {c.name}}}` in a "
+            "config, "
             f"`--labels {key}={c.name}` on the command line"
         )
 
@@ -260,7 +286,11 @@ class _Frame:
         size, n = c.value.size, self._n
         if kind == "energy":
             return size in (1, n)
-        return size == 3 * n or (size == n and len(c.name) <= 2) if kind == "forces" else size in (6, 9, 6 * n, 9 * n)
+        return (
+            size == 3 * n or (size == n and len(c.name) <= 2)
+            if kind == "forces"
+            else size in (6, 9, 6 * n, 9 * n)
+        )
 
 
 _ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or virial"}
@@ -273,7 +303,10 @@ def _how_to_choose(*values: _Value) -> str:
         first.setdefault(v.entry.kind, v)
     pairs = ", ".join(f"{v.key}: {v.name}" for v in first.values())
     flat = ",".join(f"{v.key}={v.name}" for v in first.values())
-    return f"say which to read, for example `labels: {{{pairs}}}` in a config, or `--labels {flat}` on the command line"
+    return (
+        f"say which to read, for example `labels: {{{pairs}}}` in a config, or `--labels "
+        f"{flat}` on the command line"
+    )
 
 
 def _label(found: _Family) -> Label:

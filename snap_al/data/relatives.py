@@ -1,9 +1,11 @@
-"""Pairs of configurations that are one crystal, strained and displaced, and the work that their labels say lies between them.
+"""Pairs of configurations that are one crystal, strained and displaced, and the work that their
+labels say lies between them.
 
-Along the straight path from one to the other (fractional coordinates move linearly, the cell by the exponential of a
-constant strain) the energy changes by the work of stress and of forces. The labels give that work per length of path at
-both ends. Its mean, the trapezoid rule, is exact for a harmonic crystal; its change from one end to the other, the
-curvature, is positive where a crystal is stable, and is the scale of the trapezoid rule's error.
+Along the straight path from one to the other (fractional coordinates move linearly, the cell by the
+exponential of a constant strain) the energy changes by the work of stress and of forces. The labels
+give that work per length of path at both ends. Its mean, the trapezoid rule, is exact for a
+harmonic crystal; its change from one end to the other, the curvature, is positive where a crystal
+is stable, and is the scale of the trapezoid rule's error.
 """
 
 from __future__ import annotations
@@ -38,11 +40,12 @@ MOST = 120
 class Relation:
     """What the labels say about the way from one configuration to another.
 
-    energy: eV, the difference; NaN when it is not known. stress_work, force_work: (2,) eV, the work per length of path
-    at the two ends; zero where nothing is strained or displaced. volume: Å³, the mean. strain, shift: lengths of the
-    strain (logarithmic) and of the largest displacement (in mean spacings). dilation: the strain's trace. pressure:
-    eV/Å³, the larger absolute mean normal stress of the two. alike: False for configurations of which only composition
-    and volumes are compared; energies and works are then per atom, and n_atoms is 1.
+    energy: eV, the difference; NaN when it is not known. stress_work, force_work: (2,) eV, the work
+    per length of path at the two ends; zero where nothing is strained or displaced. volume: Å³, the
+    mean. strain, shift: lengths of the strain (logarithmic) and of the largest displacement (in
+    mean spacings). dilation: the strain's trace. pressure: eV/Å³, the larger absolute mean normal
+    stress of the two. alike: False for configurations of which only composition and volumes are
+    compared; energies and works are then per atom, and n_atoms is 1.
     """
 
     n_atoms: int
@@ -72,8 +75,8 @@ class Relation:
 
 
 def relations(configurations: Sequence[Configuration]) -> list[Relation]:
-    """The shortest ones that connect all configurations that can be compared: no closed loops, so that each of them says
-    something new. The cost is bounded, see MOST."""
+    """The shortest ones that connect all configurations that can be compared: no closed loops, so
+    that each of them says something new. The cost is bounded, see MOST."""
     kinds: dict[tuple[str, ...], list[Configuration]] = defaultdict(list)
     for c in _evenly(configurations, MOST):
         if _can_be_compared(c):
@@ -151,20 +154,34 @@ def strained_and_displaced(a: Configuration, b: Configuration) -> Relation | Non
     pressure = 0.0
     if needs_stress:
         first, second = _tensor(a), rotation @ _tensor(b) @ rotation.T
-        by_stress = (a.volume * float((first * strain).sum()), b.volume * float((second * strain).sum()))
+        by_stress = (
+            a.volume * float((first * strain).sum()),
+            b.volume * float((second * strain).sum()),
+        )
         pressure = max(abs(float(np.trace(s))) / 3 for s in (first, second))
     if needs_forces:
         by_force = (-_work(a, in_a), -_work(b, in_b))
     return Relation(
-        len(a), _difference(a, b), by_stress, by_force, (a.volume + b.volume) / 2,
-        length if needs_stress else 0.0, float(np.trace(strain)), shift if needs_forces else 0.0, pressure,
-    )  # fmt: skip
+        len(a),
+        _difference(a, b),
+        by_stress,
+        by_force,
+        (a.volume + b.volume) / 2,
+        length if needs_stress else 0.0,
+        float(np.trace(strain)),
+        shift if needs_forces else 0.0,
+        pressure,
+    )
 
 
 def _compressed(a: Configuration, b: Configuration) -> Relation | None:
-    """Of two structures of one composition, only what differs by volume; None for less than SMALLEST_DILATION,
-    or where large forces say that a structure is far from any crystal."""
-    if _missing("stress", a, b) or _fractions(a) != _fractions(b) or not (_near_rest(a) and _near_rest(b)):
+    """Of two structures of one composition, only what differs by volume; None for less than
+    SMALLEST_DILATION, or where large forces say that a structure is far from any crystal."""
+    if (
+        _missing("stress", a, b)
+        or _fractions(a) != _fractions(b)
+        or not (_near_rest(a) and _near_rest(b))
+    ):
         return None
     volumes = a.volume / len(a), b.volume / len(b)
     dilation = float(np.log(volumes[1] / volumes[0]))
@@ -173,9 +190,17 @@ def _compressed(a: Configuration, b: Configuration) -> Relation | None:
     means = [float(np.trace(_tensor(c))) / 3 for c in (a, b)]
     works = (volumes[0] * means[0] * dilation, volumes[1] * means[1] * dilation)
     return Relation(
-        1, _difference(a, b, per_atom=True), works, (0.0, 0.0), sum(volumes) / 2, abs(dilation) / np.sqrt(3), dilation, 0.0,
-        max(map(abs, means)), alike=False,
-    )  # fmt: skip
+        1,
+        _difference(a, b, per_atom=True),
+        works,
+        (0.0, 0.0),
+        sum(volumes) / 2,
+        abs(dilation) / np.sqrt(3),
+        dilation,
+        0.0,
+        max(map(abs, means)),
+        alike=False,
+    )
 
 
 def _near_rest(c: Configuration) -> bool:

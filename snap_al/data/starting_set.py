@@ -1,4 +1,6 @@
-"""Unlabelled configurations to begin with: gentle strains and rattles around given structures, and dimers."""
+"""Unlabelled configurations to begin with: gentle strains and rattles around given structures, and
+dimers.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +32,37 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
     def read(self, elements: tuple[str, ...]) -> list[Configuration]:
         """Every frame of the file. Raises InputError."""
         if min(self.supercell) < 1:
-            raise InputError(f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers from 1")
+            raise InputError(
+                f"supercell {list(self.supercell)} of {self.structure}: give three whole numbers "
+                "from 1"
+            )
         options = FileOptions(self.format)
         found = read_file(self.structure, elements, labelled=False, options=options)
         frames = found.configurations
         if (atoms := max(map(len, frames)) * math.prod(self.supercell)) > MOST_ATOMS:
             raise InputError(
-                f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; {MOST_ATOMS:,} at most"
+                f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; "
+                f"{MOST_ATOMS:,} at most"
             )
         from ase.build import make_supercell  # late: it is slow to import
 
         repeat = np.diag(self.supercell)
-        return [Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), f.name, Label()) for f in frames]
+        return [
+            Configuration.from_atoms(make_supercell(f.to_atoms(), repeat), f.name, Label())
+            for f in frames
+        ]
 
 
 class RattledStructures(StructureSource, extra="forbid", frozen=True):
-    """Copies with random homogeneous strain and displacements. With count 1, displacement 0 and strain 0: as it is."""
+    """Copies with random homogeneous strain and displacements. With count 1, displacement 0 and
+    strain 0: as it is.
+    """
 
     count: int = Field(default=4, ge=1, le=MOST_COPIES)
     displacement: Range = (0.05, 0.1)
-    """Å, standard deviation of each Cartesian component; drawn uniformly from this range for each copy."""
+    """Å, standard deviation of each Cartesian component; drawn uniformly from this range for each
+    copy.
+    """
     strain: float = Field(default=0.02, ge=0, lt=0.5)
     """Each component of the symmetric strain is drawn uniformly from ± this."""
 
@@ -97,9 +110,15 @@ class StartSettings(BaseModel, extra="forbid", frozen=True):
         return found + (self.dimers.pairs(elements) if self.dimers else [])
 
 
-def rattled(base: Configuration, displacement: float, strain: float, rng: np.random.Generator) -> Configuration:
-    """displacement: Å per Cartesian component; strain: largest component of a random symmetric strain."""
+def rattled(
+    base: Configuration, displacement: float, strain: float, rng: np.random.Generator
+) -> Configuration:
+    """displacement: Å per Cartesian component; strain: largest component of a random symmetric
+    strain.
+    """
     e = rng.uniform(-strain, strain, (3, 3))
     deformation = np.eye(3) + 0.5 * (e + e.T)
-    positions = base.positions @ deformation + displacement * rng.standard_normal(base.positions.shape)
+    positions = base.positions @ deformation + displacement * rng.standard_normal(
+        base.positions.shape
+    )
     return replace(base, cell=base.cell @ deformation, positions=positions, label=Label())

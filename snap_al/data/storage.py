@@ -34,9 +34,14 @@ def require_regular_file(path: Path, largest: int | None = None) -> Path:
         return path
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise InputError(f"{path}: is {kind}, not a regular file; copy what it holds into a file and name that one")
+        raise InputError(
+            f"{path}: is {kind}, not a regular file; copy what it holds into a file and name that "
+            "one"
+        )
     if largest is not None and found.st_size > largest:
-        raise InputError(f"{path}: has {found.st_size} bytes, and a file of its kind at most {largest}")
+        raise InputError(
+            f"{path}: has {found.st_size} bytes, and a file of its kind at most {largest}"
+        )
     return path
 
 
@@ -54,7 +59,9 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def encoded(text: str) -> bytes:
-    """As UTF-8, whatever the locale is; names of files that are not UTF-8 come out as the bytes that they are."""
+    """As UTF-8, whatever the locale is; names of files that are not UTF-8 come out as the bytes
+    that they are.
+    """
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -54,7 +54,8 @@ class VaspSteps:
     def remarks(self, path: Path) -> list[str]:
         """One for each step that is left out since its electrons did not converge."""
         return [
-            f"{path}, step {n} of {self.begun}: the electronic loop did not reach EDIFF; the step is left out"
+            f"{path}, step {n} of {self.begun}: the electronic loop did not reach EDIFF; the step "
+            "is left out"
             for n in self.unconverged
         ]
 
@@ -72,7 +73,9 @@ def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
     found = _outcar(path) if format == "vasp-out" else _vasprun(path)
     if not found.frames:
         kind = "an OUTCAR" if format == "vasp-out" else "a vasprun.xml"
-        raise InputError(f"{path}: {kind} without a finished ionic step{f': {found.cut}' if found.cut else ''}")
+        raise InputError(
+            f"{path}: {kind} without a finished ionic step{f': {found.cut}' if found.cut else ''}"
+        )
     return found
 
 
@@ -92,7 +95,9 @@ def _outcar(path: Path) -> VaspSteps:
     begun, frames = max(begun, whole, len(frames)), frames[:whole]
     cut = damage or problem
     if begun > len(frames) and not cut:
-        cut = f"step {len(frames) + 1} of this OUTCAR is cut off: the file ends in it, at line {last}"
+        cut = (
+            f"step {len(frames) + 1} of this OUTCAR is cut off: the file ends in it, at line {last}"
+        )
     says = any(s.reached or s.not_reached for s in steps)
     unconverged = {k for k, s in enumerate(steps[:whole], 1) if _fell_short(s, says, nelm)}
     return VaspSteps(tuple(frames), begun, tuple(sorted(unconverged)), cut)
@@ -147,7 +152,8 @@ def _read_by_ase(path: Path) -> tuple[list[Atoms], str]:
     except Exception as error:  # noqa: BLE001  ASE's readers raise anything
         return (
             frames,
-            f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: {error}",
+            f"step {len(frames) + 1} of this OUTCAR cannot be read: {type(error).__name__}: "
+            f"{error}",
         )
     return frames, ""
 
@@ -157,11 +163,18 @@ def _vasprun(path: Path) -> VaspSteps:
     loops, nelm, ediff, error = _electronic_loops(content)
     whole = sum(loop is not None for loop in loops)
     if error:
-        cut = cut or f"step {whole + 1} of this vasprun.xml is cut off, or what follows the last step: {error}"
+        cut = cut or (
+            f"step {whole + 1} of this vasprun.xml is cut off, or what follows the last step: "
+            f"{error}"
+        )
     if error and (last := content.rfind(b"<calculation")) > 0 and loops and loops[-1] is None:
         content = content[:last] + b"</modeling>"
     frames = _read_xml_by_ase(path, content)[:whole] if whole else []
-    unconverged = {k for k, loop in enumerate(loops, 1) if loop is not None and _xml_fell_short(loop, nelm, ediff)}
+    unconverged = {
+        k
+        for k, loop in enumerate(loops, 1)
+        if loop is not None and _xml_fell_short(loop, nelm, ediff)
+    }
     return VaspSteps(tuple(frames), len(loops), tuple(sorted(unconverged)), cut)
 
 
@@ -186,7 +199,10 @@ def _electronic_loops(content: bytes) -> tuple[list[list[float] | None], int, fl
                 if element.tag == "calculation":
                     loops.append(None)
             elif element.tag == "calculation":
-                loops[-1] = [float(e.text or "nan") for e in element.iterfind('scstep/energy/i[@name="e_fr_energy"]')]
+                loops[-1] = [
+                    float(e.text or "nan")
+                    for e in element.iterfind('scstep/energy/i[@name="e_fr_energy"]')
+                ]
             elif element.tag == "i" and element.get("name") == "NELM":
                 nelm = int(element.text or 0)
             elif element.tag == "i" and element.get("name") == "EDIFF":
@@ -210,6 +226,10 @@ def _read_xml_by_ase(path: Path, content: bytes) -> list[Atoms]:
     import ase.io  # late: it is slow to import
 
     try:
-        return [a for a in ase.io.iread(BytesIO(content), ":", format="vasp-xml") if a.calc is not None]
+        return [
+            a for a in ase.io.iread(BytesIO(content), ":", format="vasp-xml") if a.calc is not None
+        ]
     except Exception as error:
-        raise InputError(f"{path}: this vasprun.xml cannot be read: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"{path}: this vasprun.xml cannot be read: {type(error).__name__}: {error}"
+        ) from error

@@ -1,4 +1,6 @@
-"""Row weights of a configuration, and the rule that keeps unphysical labels from spoiling a small linear model."""
+"""Row weights of a configuration, and the rule that keeps unphysical labels from spoiling a small
+linear model.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,14 @@ LIGHTEST, HEAVIEST = 1e-20, 1e20
 
 
 def check_weight(weight: float) -> float:
-    """The same. Raises ValueError for one that arithmetic would lose, or that would lose all others."""
+    """The same. Raises ValueError for one that arithmetic would lose, or that would lose all
+    others.
+    """
     if weight == 0 or LIGHTEST <= weight <= HEAVIEST:
         return weight
-    raise ValueError(f"a weight of {weight:g} is neither 0 nor between {LIGHTEST:g} and {HEAVIEST:g}")
+    raise ValueError(
+        f"a weight of {weight:g} is neither 0 nor between {LIGHTEST:g} and {HEAVIEST:g}"
+    )
 
 
 Weight = Annotated[float, Field(ge=0), AfterValidator(check_weight)]
@@ -37,8 +43,9 @@ class Weights:
 class Damping(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use.
 
-    Force rows of an atom:   fweight / (1 + (|F| / force)²), |F| its reference force.
-    Energy and stress rows:  eweight / (1 + (ΔE / energy)²), ΔE the energy per atom above the lowest of the training set.
+    Force rows of an atom:   fweight / (1 + (|F| / force)²), |F| its reference force. Energy and
+    stress rows:  eweight / (1 + (ΔE / energy)²), ΔE the energy per atom above the lowest of the
+    training set.
     """
 
     force: float = Field(default=2.0, gt=0)
@@ -51,5 +58,7 @@ class Damping(BaseModel, extra="forbid", frozen=True):
         return np.asarray(1.0 / (1.0 + np.sum(np.square(forces), axis=1) / self.force**2))
 
     def of_energy(self, excess: float) -> float:
-        """Factor for the energy and stress rows of a configuration that lies `excess` eV/atom above the lowest."""
+        """Factor for the energy and stress rows of a configuration that lies `excess` eV/atom above
+        the lowest.
+        """
         return 1.0 / (1.0 + (excess / self.energy) ** 2)

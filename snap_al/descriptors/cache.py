@@ -1,4 +1,6 @@
-"""Rows kept on disk: what was computed once for a configuration and settings is not computed again."""
+"""Rows kept on disk: what was computed once for a configuration and settings is not computed
+again.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ Array = NDArray[np.float64]
 
 
 class CachedEngine:
-    """An engine that looks into a folder first. One file per configuration, named by everything its rows depend on."""
+    """An engine that looks into a folder first. One file per configuration, named by everything its
+    rows depend on.
+    """
 
     def __init__(self, engine: DescriptorEngine, folder: Path) -> None:
         self._engine = engine
@@ -43,7 +47,9 @@ class CachedEngine:
         return self._engine.atom_rows(configuration)
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
-        """As the engine's. A file that cannot be read, or was cut off, is computed and written anew."""
+        """As the engine's. A file that cannot be read, or was cut off, is computed and written
+        anew.
+        """
         path = self._folder / f"{configuration.key}.npz"
         if (kept := self._kept(path, configuration)) is not None:
             return kept
@@ -64,12 +70,14 @@ class CachedEngine:
         shapes = {"values": (m, self.columns.n_distinct), "reference": (m,), "vanishing": (m,)}
         if {name: array.shape for name, array in stored.items()} != shapes:
             return None
-        values, reference = (np.asarray(stored[name], dtype=float) for name in ("values", "reference"))
+        values, reference = (
+            np.asarray(stored[name], dtype=float) for name in ("values", "reference")
+        )
         return ConfigurationRows(values, reference, np.asarray(stored["vanishing"], dtype=bool))
 
 
 def row_source(engine: DescriptorEngine, folder: Path | None, comm: Communicator) -> RowSource:
-    """The engine, with a cache in `folder` if one is given. Raises InputError on all ranks for a reference potential that
-    LAMMPS refuses. Collective."""
+    """The engine, with a cache in `folder` if one is given. Raises InputError on all ranks for a
+    reference potential that LAMMPS refuses. Collective."""
     with collectively(comm):
         return engine if folder is None else CachedEngine(engine, folder)

@@ -1,8 +1,10 @@
-"""Which columns of the design matrix are the same number twice, and the way between all columns and the distinct ones.
+"""Which columns of the design matrix are the same number twice, and the way between all columns and
+the distinct ones.
 
-With `chem` LAMMPS lists B^{e1 e2 e3}_{j1 j2 j} for every triple of elements. B does not change when the three pairs
-(j1, e1), (j2, e2), (j, e3) change places, so a permutation of elements among equal j's is the same column again.
-`pair_style snap` gives forces that match its energies only when such columns carry equal coefficients.
+With `chem` LAMMPS lists B^{e1 e2 e3}_{j1 j2 j} for every triple of elements. B does not change when
+the three pairs (j1, e1), (j2, e2), (j, e3) change places, so a permutation of elements among equal
+j's is the same column again. `pair_style snap` gives forces that match its energies only when such
+columns carry equal coefficients.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def bispectrum_indices(twojmax: int) -> list[tuple[int, int, int]]:
 
 
 def component_names(settings: SnapSettings) -> list[str]:
-    """Names of the components of one central element, in LAMMPS' order: `B_2.1.1`, `B_2.1.1[InInP]`, `B_0.0.0*B_2.1.1`."""
+    """Names of the components of one central element, in LAMMPS' order: `B_2.1.1`,
+    `B_2.1.1[InInP]`, `B_0.0.0*B_2.1.1`.
+    """
     triples = bispectrum_indices(settings.largest_twojmax)
     if not settings.chemflag:
         linear = [f"B_{a}.{b}.{c}" for a, b, c in triples]
@@ -53,8 +57,8 @@ def distinct_names(settings: SnapSettings) -> list[str]:
 
 
 def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[int, ...]:
-    """Distinct columns by number among all columns, by element, by component (`B_2.1.1`, of every element), by both
-    (`Ta:B_2.1.1`), or `constant`.
+    """Distinct columns by number among all columns, by element, by component (`B_2.1.1`, of every
+    element), by both (`Ta:B_2.1.1`), or `constant`.
 
     Raises InputError for what no column is called.
     """
@@ -75,7 +79,8 @@ def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[
         fitted = [int(columns.distinct_of[k]) for k in here if columns.distinct_of[k] >= 0]
         if not fitted:
             raise InputError(
-                f"fit.embed: {entry!r} is no column: there are {columns.n_all}, numbered from 0; elements "
+                f"fit.embed: {entry!r} is no column: there are {columns.n_all}, numbered from 0; "
+                "elements "
                 f"{', '.join(settings.elements)}; components {block[0]}, {block[1]}, … {block[-1]}"
             )
         found.update(fitted)
@@ -86,8 +91,8 @@ def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[
 class Columns:
     """Per element: a constant (without bzeroflag), then K components.
 
-    distinct_of: (n_all,) which distinct column each column is, -1 for one that is not fitted (above its element's own
-    twojmax). has_constant: whether each element's block starts with one.
+    distinct_of: (n_all,) which distinct column each column is, -1 for one that is not fitted (above
+    its element's own twojmax). has_constant: whether each element's block starts with one.
     """
 
     distinct_of: NDArray[np.int64]
@@ -98,7 +103,11 @@ class Columns:
     def of(cls, settings: SnapSettings) -> Columns:
         keys: list[object] = []
         triples = bispectrum_indices(settings.largest_twojmax)
-        chems = list(product(range(len(settings.elements)), repeat=3)) if settings.chemflag else [(0, 0, 0)]
+        chems = (
+            list(product(range(len(settings.elements)), repeat=3))
+            if settings.chemflag
+            else [(0, 0, 0)]
+        )
         for element in range(len(settings.elements)):
             highest = settings.twojmax[element]
             if not settings.bzeroflag:
@@ -111,12 +120,16 @@ class Columns:
                 for a, b in combinations_with_replacement(triples, 2):
                     keys.append((element, "product", a, b) if max(*a, *b) <= highest else None)
         seen: dict[object, int] = {}
-        distinct = np.array([-1 if key is None else seen.setdefault(key, len(seen)) for key in keys])
+        distinct = np.array(
+            [-1 if key is None else seen.setdefault(key, len(seen)) for key in keys]
+        )
         return cls(distinct, len(settings.elements), not settings.bzeroflag)
 
     @cached_property
     def constants(self) -> tuple[int, ...]:
-        """Distinct columns that are elements' constants, in the elements' order; none with bzeroflag 1."""
+        """Distinct columns that are elements' constants, in the elements' order; none with
+        bzeroflag 1.
+        """
         if not self.has_constant:
             return ()
         return tuple(int(self.distinct_of[self.block(e).start]) for e in range(self.n_elements))
@@ -142,20 +155,22 @@ class Columns:
 
     @cached_property
     def spread(self) -> Array:
-        """P (n_all, n_distinct): all coefficients = P @ distinct ones, equal shares for equal columns, zero where not
-        fitted."""
+        """P (n_all, n_distinct): all coefficients = P @ distinct ones, equal shares for equal
+        columns, zero where not fitted."""
         p = np.zeros((self.n_all, self.n_distinct))
         fitted = np.flatnonzero(self.distinct_of >= 0)
         p[fitted, self.distinct_of[fitted]] = 1.0
         return np.asarray(p / p.sum(axis=0))
 
     def keep_distinct(self, rows: Array) -> Array:
-        """(m, n_all) → (m, n_distinct); with coefficients spread by `spread` both predict the same."""
+        """(m, n_all) → (m, n_distinct); with coefficients spread by `spread` both predict the
+        same.
+        """
         return rows if self.n_all == self.n_distinct else np.ascontiguousarray(rows[:, self.first])
 
     def atom_rows(self, elements: NDArray[np.int64], components: Array) -> Array:
-        """(m,) numbers of elements and (m, K) components of single atoms → (m, n_distinct) rows of their energies, zero
-        outside the block of the atom's own element."""
+        """(m,) numbers of elements and (m, K) components of single atoms → (m, n_distinct) rows of
+        their energies, zero outside the block of the atom's own element."""
         full = np.zeros((len(components), self.n_all))
         for element in range(self.n_elements):
             own, block = elements == element, full[:, self.block(element)]
@@ -164,9 +179,14 @@ class Columns:
         return self.keep_distinct(full)
 
     def gathered(self, coefficients: Array) -> Array:
-        """(n_distinct,) from coefficients of all columns (n_all,), so that both predict the same."""
+        """(n_distinct,) from coefficients of all columns (n_all,), so that both predict the
+        same.
+        """
         fitted = self.distinct_of >= 0
-        return np.asarray(np.bincount(self.distinct_of[fitted], coefficients[fitted], self.n_distinct), dtype=float)
+        return np.asarray(
+            np.bincount(self.distinct_of[fitted], coefficients[fitted], self.n_distinct),
+            dtype=float,
+        )
 
     def block(self, element: int) -> slice:
         """Where one element's columns stand among all."""

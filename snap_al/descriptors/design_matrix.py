@@ -1,7 +1,8 @@
-"""The design matrix: rows of labelled configurations, spread over ranks, each with target, weight, mask and index.
+"""The design matrix: rows of labelled configurations, spread over ranks, each with target, weight,
+mask and index.
 
-A configuration's rows live on one rank, the one that computed them. Which one depends only on the configurations before
-it, so a training set that grows keeps its rows where they are.
+A configuration's rows live on one rank, the one that computed them. Which one depends only on the
+configurations before it, so a training set that grows keeps its rows where they are.
 """
 
 from __future__ import annotations
@@ -35,10 +36,17 @@ class Kind(IntEnum):
 
 
 INDEX_TYPE = np.dtype(
-    [("configuration", "i4"), ("kind", "i1"), ("atom", "i4"), ("component", "i1"), ("group", "i4"), ("core", "?")]
+    [
+        ("configuration", "i4"),
+        ("kind", "i1"),
+        ("atom", "i4"),
+        ("component", "i1"),
+        ("group", "i4"),
+        ("core", "?"),
+    ]
 )
-"""The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt) for stress. core: False for forces
-outside the core of a carved cell, which are not fitted."""
+"""The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt)
+for stress. core: False for forces outside the core of a carved cell, which are not fitted."""
 
 
 class RowSource(Protocol):
@@ -57,8 +65,8 @@ class RowSource(Protocol):
 
 @dataclass
 class _Entry:
-    """Where one configuration's rows are, and what belongs to them. Weights are not among it: they depend on the rest of
-    the training set."""
+    """Where one configuration's rows are, and what belongs to them. Weights are not among it: they
+    depend on the rest of the training set."""
 
     slab: int
     where: slice
@@ -70,9 +78,10 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one or more configurations: values (m, n), targets (m,) with the reference potential taken off, weights
-    (m,), labelled (m,): with a label and a weight; targets elsewhere may be NaN; vanishing (m,): zero by symmetry; index
-    (m,); damping (m,): what it has left of the row's weight.
+    """Rows of one or more configurations: values (m, n), targets (m,) with the reference potential
+    taken off, weights (m,), labelled (m,): with a label and a weight; targets elsewhere may be NaN;
+    vanishing (m,): zero by symmetry; index (m,); damping (m,): what it has left of the row's
+    weight.
     """
 
     values: Array
@@ -97,7 +106,15 @@ class Rows:
     def nothing(cls, n_columns: int) -> Rows:
         """No rows."""
         none = np.zeros(0, dtype=bool)
-        return cls(np.zeros((0, n_columns)), np.zeros(0), np.zeros(0), none, none, np.zeros(0, INDEX_TYPE), np.zeros(0))
+        return cls(
+            np.zeros((0, n_columns)),
+            np.zeros(0),
+            np.zeros(0),
+            none,
+            none,
+            np.zeros(0, INDEX_TYPE),
+            np.zeros(0),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
@@ -108,7 +125,8 @@ class Rows:
 class DesignMatrix:
     """Rows over the distinct columns, those of this rank's configurations.
 
-    items: the configurations, by their number in the row index. folder: see Slabs. `append` is collective.
+    items: the configurations, by their number in the row index. folder: see Slabs. `append` is
+    collective.
     """
 
     def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
@@ -130,12 +148,17 @@ class DesignMatrix:
         return self._source.columns
 
     def append(
-        self, items: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent
+        self,
+        items: Sequence[LabelledConfiguration],
+        *,
+        strict: bool = True,
+        report: Report = silent,
     ) -> list[str]:
         """Computes and keeps the rows of more configurations.
 
-        A configuration that cannot be computed raises InputError on all ranks, or, if not strict, is left out. Returns
-        remarks: what was left out and why, and which configurations have no neighbours.
+        A configuration that cannot be computed raises InputError on all ranks, or, if not strict,
+        is left out. Returns remarks: what was left out and why, and which configurations have no
+        neighbours.
         """
         before = self._slabs.filled, self._load.copy(), list(self.groups)
         try:
@@ -159,7 +182,9 @@ class DesignMatrix:
     def _compute(
         self, items: Sequence[LabelledConfiguration], strict: bool, report: Report
     ) -> tuple[dict[int, str], dict[int, str]]:
-        """This rank's share of them into the slabs. Returns what could not be computed, if not strict, and remarks."""
+        """This rank's share of them into the slabs. Returns what could not be computed, if not
+        strict, and remarks.
+        """
         problems: dict[int, str] = {}
         remarks: dict[int, str] = {}
         with collectively(self._comm):
@@ -182,7 +207,9 @@ class DesignMatrix:
                 entry = self._entries[number]
                 if not self._slabs[entry.slab][entry.where][-6:].any():
                     name = item.configuration.name or "configuration"
-                    remarks[number] = f"{name}{_of_group(item)}: no atom has a neighbour within the cutoff"
+                    remarks[number] = (
+                        f"{name}{_of_group(item)}: no atom has a neighbour within the cutoff"
+                    )
         return problems, remarks
 
     def _entry(self, number: int, item: LabelledConfiguration) -> _Entry:
@@ -199,7 +226,11 @@ class DesignMatrix:
             targets[-6:] = label.stress * ASE_STRESS_TO_ROWS
         index = np.zeros(len(targets), INDEX_TYPE)
         index["configuration"], index["group"] = number, self.groups.index(item.group)
-        index["kind"][0], index["kind"][1:-6], index["kind"][-6:] = Kind.ENERGY, Kind.FORCE, Kind.STRESS
+        index["kind"][0], index["kind"][1:-6], index["kind"][-6:] = (
+            Kind.ENERGY,
+            Kind.FORCE,
+            Kind.STRESS,
+        )
         index["core"] = True
         if configuration.core is not None:
             index["core"][1:-6] = np.repeat(configuration.core, 3)
@@ -215,7 +246,9 @@ class DesignMatrix:
         entry = self._entries.get(self._seen.get(configuration.key, -1))
         if entry is None:
             return None
-        return ConfigurationRows(self._slabs[entry.slab][entry.where], entry.reference, entry.vanishing)
+        return ConfigurationRows(
+            self._slabs[entry.slab][entry.where], entry.reference, entry.vanishing
+        )
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -236,12 +269,16 @@ class DesignMatrix:
         return sorted(self._entries)
 
     def slabs(self) -> list[Rows]:
-        """This rank's rows with the weights that the whole training set gives them; values are views of what is kept.
+        """This rank's rows with the weights that the whole training set gives them; values are
+        views of what is kept.
 
-        Rows of a configuration stand together, in the order of their numbers. At least one, perhaps without rows.
+        Rows of a configuration stand together, in the order of their numbers. At least one, perhaps
+        without rows.
         """
         found = [
-            self._together([n for n, e in self._entries.items() if e.slab == slab], self._slabs[slab])
+            self._together(
+                [n for n, e in self._entries.items() if e.slab == slab], self._slabs[slab]
+            )
             for slab in range(len(self._slabs.filled))
         ]
         return found or [self._together([], np.zeros((0, self.columns.n_distinct)))]
@@ -256,10 +293,20 @@ class DesignMatrix:
         nothing = np.zeros(0)
         targets = np.concatenate([nothing, *(e.targets for e in entries)])
         weights = np.concatenate([nothing, *(self._weighting.of(self.items[n]) for n in numbers)])
-        damping = np.concatenate([nothing, *(self._weighting.damping_of(self.items[n]) for n in numbers)])
+        damping = np.concatenate(
+            [nothing, *(self._weighting.damping_of(self.items[n]) for n in numbers)]
+        )
         vanishing = np.concatenate([nothing.astype(bool), *(e.vanishing for e in entries)])
         index = np.concatenate([np.zeros(0, INDEX_TYPE), *(e.index for e in entries)])
-        return Rows(values, targets, weights, np.isfinite(targets) & (weights > 0), vanishing, index, damping)
+        return Rows(
+            values,
+            targets,
+            weights,
+            np.isfinite(targets) & (weights > 0),
+            vanishing,
+            index,
+            damping,
+        )
 
     def weights_stayed(self, numbers: Iterable[int]) -> bool:
         """Whether these configurations have the weights that they had before the others came."""
@@ -270,9 +317,14 @@ def require_rows(matrix: DesignMatrix) -> None:
     """Raises InputError when there is nothing to fit."""
     if not matrix.items:
         raise InputError(
-            "there are no labelled configurations to fit; give `training` files, or `start` structures to label"
+            "there are no labelled configurations to fit; give `training` files, or `start` "
+            "structures to label"
         ).on_all_ranks()
 
 
 def _of_group(item: LabelledConfiguration) -> str:
-    return f" (group {item.group})" if item.group and f"group {item.group}" not in item.configuration.name else ""
+    return (
+        f" (group {item.group})"
+        if item.group and f"group {item.group}" not in item.configuration.name
+        else ""
+    )

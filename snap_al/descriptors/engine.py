@@ -1,7 +1,8 @@
-"""One configuration → its rows of the design matrix, through `compute snap` on a LAMMPS session of one rank.
+"""One configuration → its rows of the design matrix, through `compute snap` on a LAMMPS session of
+one rank.
 
-The session is kept between configurations; for small cells opening it would cost more than the descriptors.
-https://docs.lammps.org/compute_sna_atom.html
+The session is kept between configurations; for small cells opening it would cost more than the
+descriptors. https://docs.lammps.org/compute_sna_atom.html
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ FORMAT = 1
 COINCIDENT = 0.01
 """Å; no two atoms are this close."""
 VANISHING = 1e-4
-"""A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a stress row likewise. Files
-give positions to some 1e-5 Å, and rows that should vanish are then as small as that, not as rounding."""
+"""A force row this small next to the energy row, column by column (1/Å), is zero by symmetry; a
+stress row likewise. Files give positions to some 1e-5 Å, and rows that should vanish are then as
+small as that, not as rounding."""
 
 
 @dataclass(frozen=True)
 class ConfigurationRows:
     """Rows over distinct columns, in the configuration's own axes.
 
-    values: (1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress (bar, LAMMPS' sign,
-    Voigt order). reference: (1 + 3 n_atoms + 6,) what the reference potential gives for each row, in the row's unit.
-    vanishing: (1 + 3 n_atoms + 6,) rows that are zero by symmetry: they fit exactly whatever the coefficients are, and
-    would make a likelihood, or a coverage, look better than it is.
+    values: (1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress
+    (bar, LAMMPS' sign, Voigt order). reference: (1 + 3 n_atoms + 6,) what the reference potential
+    gives for each row, in the row's unit. vanishing: (1 + 3 n_atoms + 6,) rows that are zero by
+    symmetry: they fit exactly whatever the coefficients are, and would make a likelihood, or a
+    coverage, look better than it is.
     """
 
     values: Array
@@ -63,12 +66,17 @@ class ConfigurationRows:
 
 
 class DescriptorEngine:
-    """Computes rows. Use as a context manager. Raises InputError for a configuration that cannot be computed."""
+    """Computes rows. Use as a context manager. Raises InputError for a configuration that cannot be
+    computed.
+    """
 
     def __init__(
-        self, settings: SnapSettings, reference: ReferencePotential, lammps: LammpsSettings | None = None,
+        self,
+        settings: SnapSettings,
+        reference: ReferencePotential,
+        lammps: LammpsSettings | None = None,
         pressure_unit: float = BAR_PER_EV_PER_A3,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """pressure_unit: bar per eV/Å³ in stress rows."""
         self._pressure_unit = pressure_unit
         self.settings = settings
@@ -85,7 +93,9 @@ class DescriptorEngine:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: without the session. A copy opens one of its own when it first computes something."""
+        """For copies and pickles: without the session. A copy opens one of its own when it first
+        computes something.
+        """
         return {**self.__dict__, "_session": None}
 
     def close(self) -> None:
@@ -98,17 +108,26 @@ class DescriptorEngine:
         return self._arrange(configuration, raw, box)
 
     def atom_rows(self, configuration: Configuration) -> Array:
-        """(n_atoms, n_distinct) rows of single atoms' energies, zero outside the block of the atom's own element; their mean is
-        the configuration's energy row. https://docs.lammps.org/compute_sna_atom.html"""
+        """(n_atoms, n_distinct) rows of single atoms' energies, zero outside the block of the
+        atom's own element; their mean is the configuration's energy row.
+        https://docs.lammps.org/compute_sna_atom.html"""
         raw, _ = self._guarded(configuration, self._compute_atoms)
-        elements = np.array([self.settings.elements.index(symbol) for symbol in configuration.species])
+        elements = np.array(
+            [self.settings.elements.index(symbol) for symbol in configuration.species]
+        )
         return self.columns.atom_rows(elements, raw)
 
-    def rows_with_atoms(self, configuration: Configuration) -> tuple[ConfigurationRows, Array, Array]:
-        """`rows`, `atom_rows`, and (n_atoms,) eV of the reference potential on each atom, by one evaluation of it."""
+    def rows_with_atoms(
+        self, configuration: Configuration
+    ) -> tuple[ConfigurationRows, Array, Array]:
+        """`rows`, `atom_rows`, and (n_atoms,) eV of the reference potential on each atom, by one
+        evaluation of it.
+        """
         n = len(configuration)
         raw, box = self._guarded(configuration, self._compute_all)
-        elements = np.array([self.settings.elements.index(symbol) for symbol in configuration.species])
+        elements = np.array(
+            [self.settings.elements.index(symbol) for symbol in configuration.species]
+        )
         return (
             self._arrange(configuration, raw[:-n], box),
             self.columns.atom_rows(elements, raw[-n:, : self.columns.n_components]),
@@ -134,9 +153,17 @@ class DescriptorEngine:
         """Everything but the configuration that rows depend on, the version of LAMMPS among it."""
         session = self._session or self._open()
         files = [
-            hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest() for path in self._reference.files()
+            hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest()
+            for path in self._reference.files()
         ]
-        parts = (FORMAT, self.settings.model_dump_json(), self._reference, files, self._pressure_unit, session.version)
+        parts = (
+            FORMAT,
+            self.settings.model_dump_json(),
+            self._reference,
+            files,
+            self._pressure_unit,
+            session.version,
+        )
         return repr(parts)
 
     def _compute(self, configuration: Configuration) -> tuple[Array, Box]:
@@ -157,18 +184,29 @@ class DescriptorEngine:
         return raw, box
 
     def _compute_all(self, configuration: Configuration) -> tuple[Array, Box]:
-        """The rows of `_compute`; below them (n_atoms, ...) each atom's components and, last, its reference energy."""
+        """The rows of `_compute`; below them (n_atoms, ...) each atom's components and, last, its
+        reference energy.
+        """
         session, box = self._placed(configuration)
         arguments = self.settings.compute_arguments()
         session.commands(
-            [f"compute snap all snap {arguments}", f"compute atoms all sna/atom {arguments}", "compute energies all pe/atom pair"]
-        )  # fmt: skip
+            [
+                f"compute snap all snap {arguments}",
+                f"compute atoms all sna/atom {arguments}",
+                "compute energies all pe/atom pair",
+            ]
+        )
         session.command("run 0 post no")
         order = np.argsort(session.atoms()["id"])
         raw, components = session.global_array("snap"), session.per_atom("atoms")[order]
         own = np.zeros((len(order), raw.shape[1]))
-        own[:, : components.shape[1]], own[:, -1] = components, session.per_atom_scalar("energies")[order]
-        session.commands(["uncompute snap", "uncompute snap_press", "uncompute atoms", "uncompute energies"])
+        own[:, : components.shape[1]], own[:, -1] = (
+            components,
+            session.per_atom_scalar("energies")[order],
+        )
+        session.commands(
+            ["uncompute snap", "uncompute snap_press", "uncompute atoms", "uncompute energies"]
+        )
         return np.concatenate([raw, own]), box
 
     def _placed(self, configuration: Configuration) -> tuple[LammpsSession, Box]:
@@ -176,11 +214,15 @@ class DescriptorEngine:
         reach = max(self.settings.max_cutoff, self._reference.longest_cutoff())
         box = box_of(configuration, vacuum=reach + 1.0)
         if pair := box.coincident(COINCIDENT):  # SNAP would pass over them without a word
-            raise InputError(f"{configuration.name or 'configuration'}: atoms {pair[0]} and {pair[1]} coincide")
+            raise InputError(
+                f"{configuration.name or 'configuration'}: atoms {pair[0]} and {pair[1]} coincide"
+            )
         if session.n_atoms:
             session.command("delete_atoms group all compress yes")
         session.command(f"change_box all {box.bounds()}")
-        types = np.array([self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+        types = np.array(
+            [self.settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32
+        )
         session.create_atoms(types, box.positions)
         self._reference.set_moments(session, configuration, box)
         make_room(session, most_neighbours(box, reach + _SKIN))
@@ -199,19 +241,25 @@ class DescriptorEngine:
         values, reference = columns.keep_distinct(full), raw[:, -1].copy()
         values[0] /= n
         reference[0] /= n
-        # compute snap gives the virial of the descriptors in eV, but the pressure of the reference potential in bar and
-        # of LAMMPS' box, which along open directions is not the cell that a label's stress belongs to
+        # compute snap gives the virial of the descriptors in eV, but the pressure of the reference
+        # potential in bar and
+        # of LAMMPS' box, which along open directions is not the cell that a label's stress belongs
+        # to
         volume = configuration.volume or box.volume
         values[-6:] *= self._pressure_unit / volume
         reference[-6:] *= box.volume / volume
         if not box.turned:
-            return ConfigurationRows(values, reference, vanishing(values, self._pressure_unit * n / volume))
+            return ConfigurationRows(
+                values, reference, vanishing(values, self._pressure_unit * n / volume)
+            )
         stress_map = box.stress_map()
         for array in (values, reference.reshape(-1, 1)):
             forces = array[1:-6].reshape(n, 3, -1).swapaxes(1, 2)
             array[1:-6] = box.vectors_back(forces).swapaxes(1, 2).reshape(3 * n, -1)
             array[-6:] = stress_map @ array[-6:]
-        return ConfigurationRows(values, reference, vanishing(values, self._pressure_unit * n / volume))
+        return ConfigurationRows(
+            values, reference, vanishing(values, self._pressure_unit * n / volume)
+        )
 
     def _open(self) -> LammpsSession:
         session = LammpsSession(SERIAL, lammps=self._lammps)
@@ -219,13 +267,19 @@ class DescriptorEngine:
             n_types = len(self.settings.elements)
             session.commands(
                 [
-                    "units metal", f"atom_style {self._reference.atom_style}", "atom_modify map array sort 0 0.0", "boundary p p p",
-                    "box tilt large", "region unit prism 0 10 0 10 0 10 0 0 0", f"create_box {n_types} unit",
+                    "units metal",
+                    f"atom_style {self._reference.atom_style}",
+                    "atom_modify map array sort 0 0.0",
+                    "boundary p p p",
+                    "box tilt large",
+                    "region unit prism 0 10 0 10 0 10 0 0 0",
+                    f"create_box {n_types} unit",
                     *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
                     f"neighbor {_SKIN} bin",
-                    *self._reference.with_zero(self.settings.max_cutoff, session.name_of), *self._reference.fixes,
+                    *self._reference.with_zero(self.settings.max_cutoff, session.name_of),
+                    *self._reference.fixes,
                 ]
-            )  # fmt: skip
+            )
         except LammpsError as error:
             session.close()
             places = self._reference.looked_for(str(error))
@@ -235,7 +289,9 @@ class DescriptorEngine:
 
 
 def vanishing(values: Array, stress_unit: float) -> NDArray[np.bool_]:
-    """(1 + 3 n_atoms + 6,) for rows as `ConfigurationRows` has them. stress_unit: bar per eV of virial per atom."""
+    """(1 + 3 n_atoms + 6,) for rows as `ConfigurationRows` has them. stress_unit: bar per eV of
+    virial per atom.
+    """
     scale = np.abs(values[0])
     here = scale > 0
     size = np.zeros(len(values))

@@ -1,7 +1,9 @@
-"""Atom types in `pair_coeff` lines: element names become numbers, and lines that contradict the elements are refused.
+"""Atom types in `pair_coeff` lines: element names become numbers, and lines that contradict the
+elements are refused.
 
-Type n is element n of the descriptor. Where a line says for which element it is, by a nuclear charge of zbl, the list of
-elements after a potential file's name, or that file's own header (eam), this must be the element of its type.
+Type n is element n of the descriptor. Where a line says for which element it is, by a nuclear
+charge of zbl, the list of elements after a potential file's name, or that file's own header (eam),
+this must be the element of its type.
 """
 
 from __future__ import annotations
@@ -24,22 +26,60 @@ NOT_A_NAME = re.compile(r"\d+|\d*\*\d*")
 ACCELERATED = ("/gpu", "/intel", "/kk", "/omp", "/opt")
 LISTS_ELEMENTS = frozenset(
     (
-        "adp", "agni", "airebo", "airebo/morse", "bop", "comb", "comb3", "eam/alloy", "eam/cd", "eam/fs", "eam/he", "edip",
-        "edip/multi", "extep", "gw", "gw/zbl", "lcbop", "meam", "meam/ms", "meam/spline", "meam/sw/spline", "mliap",
-        "nb3b/harmonic", "pace", "pace/extrapolation", "polymorphic", "reaxff", "rebo", "smtbq", "snap", "sw", "sw/mod",
-        "tersoff", "tersoff/mod", "tersoff/mod/c", "tersoff/table", "tersoff/zbl", "vashishta", "vashishta/table",
+        "adp",
+        "agni",
+        "airebo",
+        "airebo/morse",
+        "bop",
+        "comb",
+        "comb3",
+        "eam/alloy",
+        "eam/cd",
+        "eam/fs",
+        "eam/he",
+        "edip",
+        "edip/multi",
+        "extep",
+        "gw",
+        "gw/zbl",
+        "lcbop",
+        "meam",
+        "meam/ms",
+        "meam/spline",
+        "meam/sw/spline",
+        "mliap",
+        "nb3b/harmonic",
+        "pace",
+        "pace/extrapolation",
+        "polymorphic",
+        "reaxff",
+        "rebo",
+        "smtbq",
+        "snap",
+        "sw",
+        "sw/mod",
+        "tersoff",
+        "tersoff/mod",
+        "tersoff/mod/c",
+        "tersoff/table",
+        "tersoff/zbl",
+        "vashishta",
+        "vashishta/table",
     )
-)  # fmt: skip
+)
 """Styles whose pair_coeff line ends with an element, or NULL, for each type."""
 
 
 def numbered(words: Sequence[str], style: str, elements: Sequence[str]) -> list[str]:
-    """The words of a pair_coeff line after `pair_coeff`, with types in place of names of elements, the lower one first.
+    """The words of a pair_coeff line after `pair_coeff`, with types in place of names of elements,
+    the lower one first.
 
     style: of this line. Raises InputError for a name that is not among the elements.
     """
     line = f"reference: `pair_coeff {' '.join(words)}`"
-    types = [word if NOT_A_NAME.fullmatch(word) else _type_of(word, elements, line) for word in words[:2]]
+    types = [
+        word if NOT_A_NAME.fullmatch(word) else _type_of(word, elements, line) for word in words[:2]
+    ]
     rest = list(words[2:])
     named = any(not NOT_A_NAME.fullmatch(word) for word in words[:2])
     if named and all(t.isdigit() for t in types) and int(types[0]) > int(types[1]):
@@ -52,15 +92,17 @@ def numbered(words: Sequence[str], style: str, elements: Sequence[str]) -> list[
 def _type_of(name: str, elements: Sequence[str], line: str) -> str:
     if name not in elements:
         raise InputError(
-            f"{line}: {name} is neither a type nor one of the elements {', '.join(elements)}; {did_you_mean(name, elements)}"
+            f"{line}: {name} is neither a type nor one of the elements {', '.join(elements)}; "
+            f"{did_you_mean(name, elements)}"
         )
     return str(elements.index(name) + 1)
 
 
 def check_elements(
-    coefficients: Iterable[Coefficient], elements: Sequence[str],
+    coefficients: Iterable[Coefficient],
+    elements: Sequence[str],
     folders: Sequence[Path] = (Path(),),
-) -> None:  # fmt: skip
+) -> None:
     """Raises InputError for a line that is for another element than its type is. folders: where
     files are looked for, before LAMMPS' own."""
     lines = list(coefficients)
@@ -84,16 +126,22 @@ def _check_charges(lines: Sequence[Coefficient], elements: Sequence[str]) -> Non
         for i in first:
             for j in second:
                 charges = [float(one or 0), float(other or 0)]
-                last[str(number), min(i, j), max(i, j)] = (line, charges if i <= j else charges[::-1])
+                last[str(number), min(i, j), max(i, j)] = (
+                    line,
+                    charges if i <= j else charges[::-1],
+                )
     for (_, i, j), (line, charges) in last.items():
         symbols = [elements[i - 1], elements[j - 1]]
         expected = [atomic_numbers[symbol] for symbol in symbols]
         if not (_near(charges, expected) or _near(charges[::-1], expected)):
             pair = " ".join(symbols)
             raise _contradiction(
-                line, f"charges {charges[0]:g} and {charges[1]:g} for types {i} and {j}, which are {pair}",
-                f"pair_coeff {i} {j} … {' '.join(map(str, expected))}", elements,
-            )  # fmt: skip
+                line,
+                f"charges {charges[0]:g} and {charges[1]:g} for types {i} and {j}, which are "
+                f"{pair}",
+                f"pair_coeff {i} {j} … {' '.join(map(str, expected))}",
+                elements,
+            )
 
 
 def _check_list(types: str, style: str, arguments: str, elements: Sequence[str]) -> None:
@@ -105,15 +153,20 @@ def _check_list(types: str, style: str, arguments: str, elements: Sequence[str])
     ]
     if len(named) == len(elements) and wrong:
         number, word, element = wrong[0]
-        right = [e if word in atomic_numbers else word for word, e in zip(named, elements, strict=True)]
+        right = [
+            e if word in atomic_numbers else word for word, e in zip(named, elements, strict=True)
+        ]
         raise _contradiction(
-            (types, style, arguments), f"{word} for type {number}, which is {element}", f"… {' '.join(right)}", elements
+            (types, style, arguments),
+            f"{word} for type {number}, which is {element}",
+            f"… {' '.join(right)}",
+            elements,
         )
 
 
 def _check_eam(
     types: str, style: str, arguments: str, elements: Sequence[str], folders: Sequence[Path]
-) -> None:  # fmt: skip
+) -> None:
     """The second line of such a file begins with an atomic number."""
     path = _found(arguments.split()[-1], folders) if arguments.split() else None
     if path is None:
@@ -128,13 +181,19 @@ def _check_eam(
         if not _near([float(head[0])], [atomic_numbers[element]]):
             said = f"a file for atomic number {head[0]} for type {number}, which is {element}"
             raise _contradiction(
-                (types, style, arguments), said, f"a file for {element} ({atomic_numbers[element]})", elements
+                (types, style, arguments),
+                said,
+                f"a file for {element} ({atomic_numbers[element]})",
+                elements,
             )
 
 
-def _contradiction(line: Coefficient, said: str, expected: str, elements: Sequence[str]) -> InputError:
+def _contradiction(
+    line: Coefficient, said: str, expected: str, elements: Sequence[str]
+) -> InputError:
     return InputError(
-        f"reference: `pair_coeff {' '.join(line).strip()}` has {said}: types are numbered as in elements "
+        f"reference: `pair_coeff {' '.join(line).strip()}` has {said}: types are numbered as in "
+        "elements "
         f"[{', '.join(elements)}]. Expected: {expected}"
     )
 
@@ -153,7 +212,9 @@ def lammps_folders() -> list[Path]:
 
 def _plain(style: str) -> str:
     """Without the suffix of an accelerated version."""
-    return next((style.removesuffix(suffix) for suffix in ACCELERATED if style.endswith(suffix)), style)
+    return next(
+        (style.removesuffix(suffix) for suffix in ACCELERATED if style.endswith(suffix)), style
+    )
 
 
 def _expanded(types: str, n: int) -> list[int]:

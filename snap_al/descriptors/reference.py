@@ -1,7 +1,7 @@
 """The reference potential: pair styles that LAMMPS computes first and the fit does not see.
 
-A user writes plain LAMMPS lines, hybrid/overlay or a single style. Here they become a list of sub-styles, to which the
-descriptors' and the fitted potential's own styles are added.
+A user writes plain LAMMPS lines, hybrid/overlay or a single style. Here they become a list of
+sub-styles, to which the descriptors' and the fitted potential's own styles are added.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from snap_al.sessions import Box, LammpsSession, NameOf
 
 @dataclass(frozen=True)
 class ReferencePotential:
-    """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each pair_coeff.
+    """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each
+    pair_coeff.
 
-    fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no forces on atoms; for
-    descriptors only, since an MD script has its own. folders: where files that pair_coeff names are
-    looked for, in this order; then in LAMMPS' own. Whatever it holds has passed the checks of
-    allowed.py. Raises InputError.
+    fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no
+    forces on atoms; for descriptors only, since an MD script has its own. folders: where files that
+    pair_coeff names are looked for, in this order; then in LAMMPS' own. Whatever it holds has
+    passed the checks of allowed.py. Raises InputError.
     """
 
     styles: tuple[str, ...] = ()
@@ -51,7 +52,9 @@ class ReferencePotential:
         for types, style, arguments in self.coefficients:
             line = f"pair_coeff {types} {style} {arguments}"
             if style not in {s.split()[0] for s in self.styles} or len(types.split()) != 2:
-                raise InputError(f"reference: `{line}`: two types, and {style!r} must be one of the pair styles")
+                raise InputError(
+                    f"reference: `{line}`: two types, and {style!r} must be one of the pair styles"
+                )
             check_words([*types.split(), *arguments.split()], line)
         check_atom_style(self.atom_style)
         for fix in self.fixes:
@@ -59,15 +62,22 @@ class ReferencePotential:
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any], folder: Path) -> ReferencePotential:
-        """From what `stored` gave, of a potential in `folder`, which may be somebody else's. Raises InputError for anything but
-        a reference potential whose files, if any, lie in the folder or are LAMMPS' own."""
-        texts = [*_texts(stored.get("styles")), *_texts(stored.get("fixes")), *_texts([stored.get("atom_style")])]
+        """From what `stored` gave, of a potential in `folder`, which may be somebody else's. Raises
+        InputError for anything but a reference potential whose files, if any, lie in the folder or
+        are LAMMPS' own."""
+        texts = [
+            *_texts(stored.get("styles")),
+            *_texts(stored.get("fixes")),
+            *_texts([stored.get("atom_style")]),
+        ]
         rows = stored.get("coefficients")
         if not isinstance(rows, list) or any(len(_texts(row)) != 3 for row in rows):
             raise InputError("reference: coefficients: expected [types, style, arguments] each")
         for text in (*texts, *(text for row in rows for text in row)):
             if text != " ".join(text.split()):
-                raise InputError(f"reference: {text!r}: expected words with single spaces between them")
+                raise InputError(
+                    f"reference: {text!r}: expected words with single spaces between them"
+                )
         coefficients = tuple((row[0], row[1], row[2]) for row in rows)
         styles, fixes = tuple(stored["styles"]), tuple(stored["fixes"])
         found = cls(styles, coefficients, stored["atom_style"], fixes, (folder,))
@@ -84,10 +94,14 @@ class ReferencePotential:
         return {name: getattr(beside, name) for name in names}
 
     def beside(self) -> ReferencePotential:
-        """The same with files named alone: a potential's folder has copies of them. Raises InputError when two have one name."""
+        """The same with files named alone: a potential's folder has copies of them. Raises
+        InputError when two have one name.
+        """
         files = self.files()
         if len({path.name for path in files}) < len(files):
-            raise InputError(f"reference: two files have one name: {', '.join(map(str, files))}; rename one")
+            raise InputError(
+                f"reference: two files have one name: {', '.join(map(str, files))}; rename one"
+            )
         coefficients = tuple(
             (t, s, " ".join(w if (p := self._file(w)) is None else p.name for w in a.split()))
             for t, s, a in self.coefficients
@@ -97,11 +111,12 @@ class ReferencePotential:
     @classmethod
     def parse(
         cls, lines: list[str], elements: Sequence[str] = (), folders: Sequence[Path] = (Path(),)
-    ) -> ReferencePotential:  # fmt: skip
+    ) -> ReferencePotential:
         """From `pair_style`, `pair_coeff`, `atom_style` and `fix … nve/spin` lines.
 
-        elements: of types 1, 2, …; lines may then name them in place of types. Raises InputError for anything else, for
-        units not metal, and for a line that is for another element than its type is.
+        elements: of types 1, 2, …; lines may then name them in place of types. Raises InputError
+        for anything else, for units not metal, and for a line that is for another element than its
+        type is.
         """
         found = replace(cls._parsed(lines, elements), folders=tuple(dict.fromkeys(folders)))
         if elements:
@@ -120,8 +135,14 @@ class ReferencePotential:
             if words[0] == "pair_style" and len(words) > 1 and not style_line:
                 style_line = words[1:]
             elif words[0] == "pair_coeff" and len(words) > 2:
-                style = "".join(words[3:4] if style_line[:1] and style_line[0].startswith("hybrid") else style_line[:1])
-                coefficient_lines.append(numbered(words[1:], style, elements) if elements else words[1:])
+                style = "".join(
+                    words[3:4]
+                    if style_line[:1] and style_line[0].startswith("hybrid")
+                    else style_line[:1]
+                )
+                coefficient_lines.append(
+                    numbered(words[1:], style, elements) if elements else words[1:]
+                )
             elif words[0] == "units":
                 if words[1:] != ["metal"]:
                     raise InputError(f"reference: `{line}`: only `units metal` is supported")
@@ -130,22 +151,33 @@ class ReferencePotential:
             elif words[0] == "fix" and words[3:4] == ["nve/spin"]:
                 fixes.append(" ".join(words))
             else:
-                raise InputError(f"reference: `{line}`: expected one pair_style line, then pair_coeff lines")
+                raise InputError(
+                    f"reference: `{line}`: expected one pair_style line, then pair_coeff lines"
+                )
         if not style_line:
             if coefficient_lines:
                 raise InputError("reference: pair_coeff without a pair_style line before it")
             return cls(atom_style=atom_style, fixes=tuple(fixes))
         if style_line[0] == "hybrid/overlay":
             return replace(
-                cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style, fixes=tuple(fixes)
+                cls._from_overlay(style_line[1:], coefficient_lines),
+                atom_style=atom_style,
+                fixes=tuple(fixes),
             )
         if style_line[0] == "hybrid" and _each_pair_once([c[:2] for c in coefficient_lines]):
             return replace(
-                cls._from_overlay(style_line[1:], coefficient_lines), atom_style=atom_style, fixes=tuple(fixes)
+                cls._from_overlay(style_line[1:], coefficient_lines),
+                atom_style=atom_style,
+                fixes=tuple(fixes),
             )
         if style_line[0].startswith("hybrid"):
-            raise InputError(f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is added")
-        coefficients = tuple((" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines)
+            raise InputError(
+                f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is "
+                "added"
+            )
+        coefficients = tuple(
+            (" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines
+        )
         return cls((" ".join(style_line),), coefficients, atom_style, tuple(fixes))
 
     @classmethod
@@ -158,7 +190,9 @@ class ReferencePotential:
             elif styles:
                 styles[-1].append(word)
             else:
-                raise InputError(f"reference: sub-style {word!r} of hybrid/overlay has no pair_coeff line")
+                raise InputError(
+                    f"reference: sub-style {word!r} of hybrid/overlay has no pair_coeff line"
+                )
         coefficients = tuple((" ".join(c[:2]), c[2], " ".join(c[3:])) for c in lines)
         return cls(tuple(" ".join(s) for s in styles), coefficients)
 
@@ -179,9 +213,10 @@ class ReferencePotential:
     def looked_for(self, message: str) -> str:
         """Where the files that LAMMPS could not open were looked for; "" for another error."""
         missing = [
-            word for word in self._words()
+            word
+            for word in self._words()
             if may_name_a_file(word) and word in message and self._file(word) is None
-        ]  # fmt: skip
+        ]
         if not missing or "cannot open" not in message.lower():
             return ""
         places = [*(folder.absolute() for folder in self.folders), *lammps_folders()]
@@ -200,7 +235,8 @@ class ReferencePotential:
         return next((path for path in places if path.is_file()), None)
 
     def set_moments(self, session: LammpsSession, configuration: Configuration, box: Box) -> None:
-        """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins that the atom style has.
+        """Gives the session's atoms, ids 1…n in the configuration's order, the charges and spins
+        that the atom style has.
 
         Raises InputError when the configuration does not have them.
         """
@@ -208,28 +244,38 @@ class ReferencePotential:
         if "q" in self.moments:
             if configuration.charges is None:
                 raise InputError(
-                    f"{where}: no charges, which atom_style {self.atom_style} needs: `initial_charges` "
+                    f"{where}: no charges, which atom_style {self.atom_style} needs: "
+                    "`initial_charges` "
                     "in extended XYZ, `Charges` in FitSNAP JSON"
                 )
             session.set_charges(configuration.charges)
         if "sp" in self.moments:
             if configuration.spins is None:
                 raise InputError(
-                    f"{where}: no spins, which atom_style {self.atom_style} needs: `initial_magmoms` "
+                    f"{where}: no spins, which atom_style {self.atom_style} needs: "
+                    "`initial_magmoms` "
                     "in extended XYZ, `Spins` in FitSNAP JSON"
                 )
             session.set_spins(box.axial_vectors(spin_vectors(configuration.spins)))
 
     def longest_cutoff(self) -> float:
-        """Å; no sub-style reaches further, going by the numbers in its arguments and 15 Å for tabulated ones."""
-        words = [w for s in self.styles for w in s.split()[1:]] + [w for c in self.coefficients for w in c[2].split()]
+        """Å; no sub-style reaches further, going by the numbers in its arguments and 15 Å for
+        tabulated ones.
+        """
+        words = [w for s in self.styles for w in s.split()[1:]] + [
+            w for c in self.coefficients for w in c[2].split()
+        ]
         numbers = [float(w) for w in words if w.replace(".", "", 1).isdigit()]
         return max([15.0, *(x for x in numbers if x < 50.0)]) if self.styles else 0.0
 
-    def commands(self, *extra: tuple[str, tuple[str, ...]], name_of: NameOf | None = None) -> list[str]:
-        """LAMMPS lines for this potential and `extra` sub-styles, each (style with arguments, its pair_coeff tails).
+    def commands(
+        self, *extra: tuple[str, tuple[str, ...]], name_of: NameOf | None = None
+    ) -> list[str]:
+        """LAMMPS lines for this potential and `extra` sub-styles, each (style with arguments, its
+        pair_coeff tails).
 
-        A tail is what follows `pair_coeff * * STYLE`. name_of: for the files that lines name; as they are given without.
+        A tail is what follows `pair_coeff * * STYLE`. name_of: for the files that lines name; as
+        they are given without.
         """
         styles = [*self.styles, *(style for style, _ in extra)]
         lines = [f"pair_style hybrid/overlay {' '.join(styles)}", *self.coefficient_lines(name_of)]
@@ -244,10 +290,15 @@ class ReferencePotential:
             path = None if name_of is None else self._file(word)
             return word if path is None or name_of is None else name_of(path)
 
-        return [f"pair_coeff {t} {s} {' '.join(map(named, a.split()))}".rstrip() for t, s, a in self.coefficients]
+        return [
+            f"pair_coeff {t} {s} {' '.join(map(named, a.split()))}".rstrip()
+            for t, s, a in self.coefficients
+        ]
 
     def with_zero(self, cutoff: float, name_of: NameOf | None = None) -> list[str]:
-        """LAMMPS lines for this potential alone, with neighbours kept out to `cutoff` (Å) for the descriptors."""
+        """LAMMPS lines for this potential alone, with neighbours kept out to `cutoff` (Å) for the
+        descriptors.
+        """
         others = ReferencePotential(
             tuple(s for s in self.styles if s.split()[0] != "zero"),
             tuple(c for c in self.coefficients if c[1] != "zero"),
@@ -265,7 +316,9 @@ def _texts(values: Any) -> list[str]:
 
 
 def _each_pair_once(pairs: list[list[str]]) -> bool:
-    """Whether every pair of types has one sub-style, without wildcards: then hybrid is the same as hybrid/overlay."""
+    """Whether every pair of types has one sub-style, without wildcards: then hybrid is the same as
+    hybrid/overlay.
+    """
     named = [frozenset(p) for p in pairs]
     return all(t.isdigit() for p in pairs for t in p) and len(set(named)) == len(named)
 

@@ -11,7 +11,13 @@ from snap_al.options import Table, refuse_inapplicable
 
 
 def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float | str) else value
+    return (
+        tuple(value)
+        if isinstance(value, list)
+        else (value,)
+        if isinstance(value, int | float | str)
+        else value
+    )
 
 
 MAX_TWOJMAX = 20
@@ -21,12 +27,16 @@ PerElement = Annotated[tuple[float, ...], BeforeValidator(_as_tuple)]
 
 
 class SnapSettings(BaseModel, extra="forbid", frozen=True):
-    """Bispectrum settings, in LAMMPS' words (https://docs.lammps.org/compute_sna_atom.html). Metal units, Å."""
+    """Bispectrum settings, in LAMMPS' words (https://docs.lammps.org/compute_sna_atom.html). Metal
+    units, Å.
+    """
 
     elements: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(min_length=1)
     """One LAMMPS atom type each, in this order."""
     twojmax: Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
-    """One for all, or one per element: LAMMPS computes the largest, and an element's higher components are not fitted."""
+    """One for all, or one per element: LAMMPS computes the largest, and an element's higher
+    components are not fitted.
+    """
     rcutfac: float = Field(gt=0)
     radelem: PerElement = (0.5,)
     wj: PerElement = (1.0,)
@@ -37,12 +47,16 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     """None: as compute snap has it, on with chemflag and off without."""
     wselfallflag: bool = False
     bzeroflag: bool = False
-    """Off: one constant coefficient per element is fitted, which labels that have an energy offset need."""
+    """Off: one constant coefficient per element is fitted, which labels that have an energy offset
+    need.
+    """
     switchflag: bool = True
     quadraticflag: bool = False
     """Products B_k B_l beside the B_k; https://docs.lammps.org/pair_snap.html."""
     sinner: PerElement | None = None
-    """Å, center of the inner switching function for each element; with dinner, half its width. None: no inner switching."""
+    """Å, center of the inner switching function for each element; with dinner, half its width.
+    None: no inner switching.
+    """
     dinner: PerElement | None = None
 
     @field_validator("elements")
@@ -71,7 +85,10 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
             if values is None:
                 continue
             if len(values) not in (1, n):
-                raise ValueError(f"{name} has {len(values)} values for {n} elements; give one, or one per element")
+                raise ValueError(
+                    f"{name} has {len(values)} values for {n} elements; give one, or one per "
+                    "element"
+                )
             object.__setattr__(self, name, values * n if len(values) == 1 else values)
         if (self.sinner is None) != (self.dinner is None):
             raise ValueError("sinner and dinner belong together; give both or neither")
@@ -103,12 +120,16 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
         """Arguments of `compute snap`, `sna/atom` and `snad/atom` after the style's name."""
         return " ".join(
             [
-                repr(self.rcutfac), repr(self.rfac0), str(self.largest_twojmax),
-                *map(repr, self.radelem), *map(repr, self.wj),
-                "rmin0", repr(self.rmin0),
+                repr(self.rcutfac),
+                repr(self.rfac0),
+                str(self.largest_twojmax),
+                *map(repr, self.radelem),
+                *map(repr, self.wj),
+                "rmin0",
+                repr(self.rmin0),
                 *self.flags(),
             ]
-        )  # fmt: skip
+        )
 
     def flags(self) -> list[str]:
         flags = [f"switchflag {int(self.switchflag)}", f"bzeroflag {int(self.bzeroflag)}"]
@@ -118,5 +139,11 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
         flags += [f"bnormflag {int(self.normalised)}", f"wselfallflag {int(self.wselfallflag)}"]
         flags.append(f"quadraticflag {int(self.quadraticflag)}")
         if self.sinner is not None and self.dinner is not None:
-            flags += ["switchinnerflag 1", "sinner", *map(repr, self.sinner), "dinner", *map(repr, self.dinner)]
+            flags += [
+                "switchinnerflag 1",
+                "sinner",
+                *map(repr, self.sinner),
+                "dinner",
+                *map(repr, self.dinner),
+            ]
         return flags

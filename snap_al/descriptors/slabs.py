@@ -1,4 +1,6 @@
-"""Rows in a few large arrays, in memory or in files: added at the end, never copied, seen as views."""
+"""Rows in a few large arrays, in memory or in files: added at the end, never copied, seen as
+views.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,18 @@ from snap_al.errors import RunError
 
 Array = NDArray[np.float64]
 SLAB_BYTES = 64 * 2**20
-"""More than malloc ever takes from its heap (32 MiB): pages of their own, resident only once they are written."""
+"""More than malloc ever takes from its heap (32 MiB): pages of their own, resident only once they
+are written.
+"""
 
 
 class Slabs:
     """Arrays of n columns. A configuration's rows are always in one of them.
 
-    folder: where the arrays are files, for more rows than memory holds: every pass over the rows of an embedded fit reads
-    them again, and the kernel keeps of them what there is room for. A file has no name as soon as it is open, so that
-    nothing is left behind, whatever happens. None: in memory.
+    folder: where the arrays are files, for more rows than memory holds: every pass over the rows of
+    an embedded fit reads them again, and the kernel keeps of them what there is room for. A file
+    has no name as soon as it is open, so that nothing is left behind, whatever happens. None: in
+    memory.
     """
 
     def __init__(self, n_columns: int, folder: Path | None = None) -> None:
@@ -40,7 +45,9 @@ class Slabs:
         del self._arrays[len(filled) :]
 
     def add(self, rows: Array) -> tuple[int, slice]:
-        """Keeps a copy of rows (m, n). Returns where: the number of the array and the slice of its rows."""
+        """Keeps a copy of rows (m, n). Returns where: the number of the array and the slice of its
+        rows.
+        """
         m = len(rows)
         if not self._arrays or self._filled[-1] + m > len(self._arrays[-1]):
             self._arrays.append(self._allocate(max(m, SLAB_BYTES // (8 * self._n))))
@@ -63,13 +70,17 @@ class Slabs:
                 os.posix_fallocate(file.fileno(), 0, rows * self._n * 8)
                 return np.memmap(file, dtype=float, mode="r+", shape=(rows, self._n))
         except OSError as error:
-            raise RunError(f"{self._folder}: no room for the design matrix on disk: {error}") from error
+            raise RunError(
+                f"{self._folder}: no room for the design matrix on disk: {error}"
+            ) from error
 
 
 def available_memory() -> int:
     """Bytes of physical memory that are free or can be made free, by the kernel's own account."""
     for line in (
-        Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if Path("/proc/meminfo").exists() else []
+        Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        if Path("/proc/meminfo").exists()
+        else []
     ):
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024

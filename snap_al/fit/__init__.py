@@ -1,4 +1,5 @@
-"""Pure arrays → Posterior. No LAMMPS, no files, no printing; ranks only through a communicator handed in.
+"""Pure arrays → Posterior. No LAMMPS, no files, no printing; ranks only through a communicator
+handed in.
 
 The equations, as they are implemented, are in mathematics.md."""
 

@@ -1,4 +1,6 @@
-"""One rank's weighted rows, in blocks that a fit overwrites: first Ã, then ÃT. One copy of the matrix is all there is."""
+"""One rank's weighted rows, in blocks that a fit overwrites: first Ã, then ÃT. One copy of the
+matrix is all there is.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,16 @@ MANY_COLUMNS = 20
 
 @dataclass
 class Block:
-    """rows: (m, n) each times its weight. targets: (m,) times weight. fitted: (m,) which rows the fit sees; the others
-    are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when not given. units: (m,) what a committee
-    draws together, a configuration for example; each row alone when not given. trust: (m,) how much a row may count in the
-    likelihood of the model error, 1 when not given; less for a row whose weight was lowered since its label is out of the range
-    of use: what a model does to those is no measure of what it does elsewhere. weights: (m,) that rows and targets were
-    multiplied with, 1 when not given. residuals: (m,) weighted, once there is a mean. noise: (m,) mean square of the
-    residuals of the row's kind, in its weighted units, once these are known (`noise.Noise`); a share of it is the row's
-    noise. counts: (m,) how much a row counts in the likelihood of the model error."""
+    """rows: (m, n) each times its weight. targets: (m,) times weight. fitted: (m,) which rows the
+    fit sees; the others are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when
+    not given. units: (m,) what a committee draws together, a configuration for example; each row
+    alone when not given. trust: (m,) how much a row may count in the likelihood of the model error,
+    1 when not given; less for a row whose weight was lowered since its label is out of the range of
+    use: what a model does to those is no measure of what it does elsewhere. weights: (m,) that rows
+    and targets were multiplied with, 1 when not given. residuals: (m,) weighted, once there is a
+    mean. noise: (m,) mean square of the residuals of the row's kind, in its weighted units, once
+    these are known (`noise.Noise`); a share of it is the row's noise. counts: (m,) how much a row
+    counts in the likelihood of the model error."""
 
     rows: Array
     targets: Array
@@ -53,7 +57,9 @@ class Block:
 
 
 def triangle_of(blocks: Sequence[Block], triangle: Array | None = None) -> Array:
-    """R (n + 1, n + 1) of this rank's fitted rows, each with its target as the last column; below those of `triangle`."""
+    """R (n + 1, n + 1) of this rank's fitted rows, each with its target as the last column; below
+    those of `triangle`.
+    """
     if triangle is None:
         triangle = np.zeros((blocks[0].rows.shape[1] + 1,) * 2)
     for block in blocks:
@@ -66,7 +72,9 @@ def triangle_of(blocks: Sequence[Block], triangle: Array | None = None) -> Array
 
 
 def enter(blocks: Sequence[Block], coordinates: Array, mean: Array) -> None:
-    """Leaves residuals ỹ - Ãc in the blocks and turns their rows Ã into ÃT. coordinates: T (n, n)."""
+    """Leaves residuals ỹ - Ãc in the blocks and turns their rows Ã into ÃT. coordinates: T (n,
+    n).
+    """
     for block in blocks:
         block.residuals = block.targets - block.rows @ mean
         transform(block.rows, coordinates)
@@ -75,26 +83,35 @@ def enter(blocks: Sequence[Block], coordinates: Array, mean: Array) -> None:
 def principal_axes(blocks: Sequence[Block], comm: Communicator) -> Array:
     """(n, n) eigenvectors of Σ r² qᵀq. Collective.
 
-    Rows that are orthonormal stay so under any rotation. This is the one in which rows of large residual differ most from
-    rows of small residual: the axes along which a diagonal model error is placed.
+    Rows that are orthonormal stay so under any rotation. This is the one in which rows of large
+    residual differ most from rows of small residual: the axes along which a diagonal model error is
+    placed.
     """
-    moment = sum_rows(comm, sum(gram(b.rows, np.abs(b.residuals) * np.sqrt(b.counts)) for b in blocks))[0]
+    moment = sum_rows(
+        comm, sum(gram(b.rows, np.abs(b.residuals) * np.sqrt(b.counts)) for b in blocks)
+    )[0]
     return comm.bcast(np.asarray(np.linalg.eigh(moment)[1]))
 
 
 def count_kinds_alike(blocks: Sequence[Block], comm: Communicator) -> None:
-    """Sets the rows' counts so that each kind that has rows has the same total, and all together that of the rows."""
+    """Sets the rows' counts so that each kind that has rows has the same total, and all together
+    that of the rows.
+    """
     own = np.array([sum(float(b.counts[b.kinds == k].sum()) for b in blocks) for k in range(3)])
     (total,) = sum_rows(comm, own)
-    share = np.divide(total.sum() / np.count_nonzero(total), total, out=np.zeros(3), where=total > 0)
+    share = np.divide(
+        total.sum() / np.count_nonzero(total), total, out=np.zeros(3), where=total > 0
+    )
     for block in blocks:
         block.counts = block.counts * share[block.kinds]
 
 
 def correct_for_leverage(blocks: Sequence[Block]) -> None:
-    """Residuals r/√(1 - h), h the row's leverage: what they would be had the row not drawn the fit towards itself.
+    """Residuals r/√(1 - h), h the row's leverage: what they would be had the row not drawn the fit
+    towards itself.
 
-    Needs rows whose fitted and prior information is the unit matrix. MacKinnon and White, J. Econometrics 29, 305 (1985).
+    Needs rows whose fitted and prior information is the unit matrix. MacKinnon and White, J.
+    Econometrics 29, 305 (1985).
     """
     for block in blocks:
         leverage = np.minimum(np.einsum("ij,ij->i", block.rows, block.rows), MOST_LEVERAGE)
@@ -118,7 +135,9 @@ def gram(rows: Array, scale: Array) -> Array:
 
 
 def squared_chunks(blocks: Sequence[Block]) -> Iterator[tuple[Array, Array, Array, Array]]:
-    """Squares of the rows (m, n), residuals, noise and counts (m,), a few rows at a time in one buffer."""
+    """Squares of the rows (m, n), residuals, noise and counts (m,), a few rows at a time in one
+    buffer.
+    """
     buffer = np.empty((CHUNK, blocks[0].rows.shape[1] if blocks else 0))
     for block in blocks:
         for start in range(0, len(block.rows), CHUNK):
@@ -139,8 +158,8 @@ def noise_level(blocks: Sequence[Block], share: float, comm: Communicator) -> fl
 
 
 def row_variance(rows: Array, root: Array) -> Array:
-    """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single precision, of rows of unit
-    length: their weights may span more decades than it has."""
+    """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single
+    precision, of rows of unit length: their weights may span more decades than it has."""
     digits: Any = np.float32 if len(root) >= MANY_COLUMNS else np.float64
     rounded, variance = root.astype(digits), np.zeros(len(rows))
     for start in range(0, len(rows), 4 * CHUNK):
@@ -153,7 +172,8 @@ def row_variance(rows: Array, root: Array) -> Array:
 
 
 def sandwich(blocks: Sequence[Block], variances: Sequence[Array], comm: Communicator) -> Array:
-    """(n, n) Σ s² qᵀq over all ranks' fitted rows q, the middle of the sandwich G⁻¹(Ãᵀ diag(s²) Ã)G⁻¹. Collective.
+    """(n, n) Σ s² qᵀq over all ranks' fitted rows q, the middle of the sandwich G⁻¹(Ãᵀ diag(s²)
+    Ã)G⁻¹. Collective.
 
     variances: (m,) s² of each block's rows.
     """

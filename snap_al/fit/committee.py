@@ -1,4 +1,6 @@
-"""A committee: K least-squares fits, each to a share of the data drawn with replacement, all from one pass over the rows."""
+"""A committee: K least-squares fits, each to a share of the data drawn with replacement, all from
+one pass over the rows.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ def members(
     settings: FitSettings,
     comm: Communicator,
 ) -> Array:
-    """(K, n) shifts of each member's coefficients from the mean, in the rows' coordinates. Collective.
+    """(K, n) shifts of each member's coefficients from the mean, in the rows' coordinates.
+    Collective.
 
-    blocks: whitened rows with their residuals. drawn: of each block (m, K), see `drawn`. prior_information: (n, n) TᵀPT.
-    Each member minimises Σ k_i (r_i - q_i θ)² and the prior's pull to zero, with k_i ~ Poisson(f): the bootstrap of Oza and
-    Russell (2001).
+    blocks: whitened rows with their residuals. drawn: of each block (m, K), see `drawn`.
+    prior_information: (n, n) TᵀPT. Each member minimises Σ k_i (r_i - q_i θ)² and the prior's pull
+    to zero, with k_i ~ Poisson(f): the bootstrap of Oza and Russell (2001).
     """
     n, k = blocks[0].rows.shape[1], settings.members
     information, pull = np.zeros((k, n, n)), np.zeros((k, n))
@@ -41,12 +44,15 @@ def members(
                 pull += (c * r[:, None]).T @ q
     information, pull = sum_rows(comm, information, pull)
     precision = settings.fraction * prior_information + information + 1e-12 * np.eye(n)
-    return comm.bcast(np.asarray(np.linalg.solve(precision, pull[:, :, None])[:, :, 0], dtype=float))
+    return comm.bcast(
+        np.asarray(np.linalg.solve(precision, pull[:, :, None])[:, :, 0], dtype=float)
+    )
 
 
 def shrunk_covariance(shifts: Array) -> Array:
-    """(n, n) of the members (K, n) about the mean, shrunk towards an even one by Ledoit and Wolf's rule (J. Multivar. Anal.
-    88, 365, 2004): K members span at most K directions, and no std may vanish in the others."""
+    """(n, n) of the members (K, n) about the mean, shrunk towards an even one by Ledoit and Wolf's
+    rule (J. Multivar. Anal. 88, 365, 2004): K members span at most K directions, and no std may
+    vanish in the others."""
     from sklearn.covariance import ledoit_wolf  # late: it is slow to import
 
     covariance, _ = ledoit_wolf(shifts, assume_centered=True)
@@ -57,9 +63,9 @@ def shrunk_covariance(shifts: Array) -> Array:
 def drawn(block: Block, zero_is_free: bool, settings: FitSettings) -> Array:
     """(m, K) how often each member has each row. block: rows Ã, not whitened yet.
 
-    Counts are drawn unit by unit, from a generator that the unit's own labels seed, so that neither ranks nor order matter;
-    energies are not among these labels where their zero is free (the rows' own numbers then, for a unit of energies alone):
-    another zero must not draw another committee.
+    Counts are drawn unit by unit, from a generator that the unit's own labels seed, so that neither
+    ranks nor order matter; energies are not among these labels where their zero is free (the rows'
+    own numbers then, for a unit of energies alone): another zero must not draw another committee.
     """
     units = np.arange(len(block.rows)) if block.units is None else block.units
     order = np.argsort(units, kind="stable")

@@ -1,4 +1,6 @@
-"""The Gaussian posterior that model error is anchored on, and the way from its parts to a Posterior."""
+"""The Gaussian posterior that model error is anchored on, and the way from its parts to a
+Posterior.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ UNKNOWN_ERROR = 1.0
 
 @dataclass(frozen=True)
 class Conjugate:
-    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of σ² and of the covariances. mean: (n,).
-    residual_variance: σ², in weighted units. whitening: T (n, n). prior_root: (n, n) R of the prior's precision RᵀR."""
+    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of σ² and of the
+    covariances. mean: (n,). residual_variance: σ², in weighted units. whitening: T (n, n).
+    prior_root: (n, n) R of the prior's precision RᵀR."""
 
     factor: Factor
     ridge: float
@@ -34,7 +37,9 @@ class Conjugate:
 
     @property
     def prior_information(self) -> Array:
-        """(n, n) TᵀPT: the prior's part of the unit information in whitened coordinates; the rows have the rest."""
+        """(n, n) TᵀPT: the prior's part of the unit information in whitened coordinates; the rows
+        have the rest.
+        """
         return self.prior_information_in(self.whitening)
 
     def prior_information_in(self, coordinates: Array) -> Array:
@@ -51,7 +56,9 @@ def conjugate(
     comm: Communicator,
     constants: Sequence[int] = (),
 ) -> Conjugate:
-    """triangle, constants: see `Factor.of`. Raises FitError on all ranks for a prior mean that does not fit."""
+    """triangle, constants: see `Factor.of`. Raises FitError on all ranks for a prior mean that does
+    not fit.
+    """
     n = len(triangle) - 1
     center = None if prior_mean is None else np.asarray(prior_mean, dtype=float)
     if center is not None and center.shape != (n,):
@@ -64,7 +71,9 @@ def conjugate(
     known = max(ridge, LEAST_INFORMATION)
     targets = triangle[:, n] - triangle[:, :n] @ factor.center
     residual_variance = max(factor.noise_variance(known), _rounding(factor, targets))
-    if factor.n_rows <= factor.n_free:  # the constants explain everything, and nothing tells of other errors
+    if (
+        factor.n_rows <= factor.n_free
+    ):  # the constants explain everything, and nothing tells of other errors
         weights = np.square(factor.norms[factor.order[: factor.n_constants]])
         residual_variance = UNKNOWN_ERROR**2 * float(weights.sum()) / factor.n_rows
     whitening, prior_root = factor.whitening(known), factor.prior_root(known)
@@ -80,9 +89,11 @@ def as_posterior(
     objective: tuple[float, ...] = (),
     residual_variance: float | None = None,
 ) -> Posterior:
-    """noise: (3,) σ of each kind in its own unit. inner, middle: (n, n) model error and epistemic covariance in whitened
-    coordinates. residual_variance: where it is not that of `c`."""
-    half = c.whitening @ square_root(inner)  # so that no variance of a coefficient is negative by rounding
+    """noise: (3,) σ of each kind in its own unit. inner, middle: (n, n) model error and epistemic
+    covariance in whitened coordinates. residual_variance: where it is not that of `c`."""
+    half = c.whitening @ square_root(
+        inner
+    )  # so that no variance of a coefficient is negative by rounding
     return Posterior(
         name=settings.posterior,
         mean=c.mean,
@@ -102,16 +113,20 @@ def as_posterior(
 
 
 def _rounding(factor: Factor, targets: Array) -> float:
-    """The least variance that residuals of these targets can be said to have; of targets that are zero, next to the rows."""
+    """The least variance that residuals of these targets can be said to have; of targets that are
+    zero, next to the rows.
+    """
     squares = float(targets @ targets) or float(factor.norms @ factor.norms)
     return 1e-30 * squares / factor.n_rows
 
 
 def plain_bayes(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
-    """The conjugate posterior, without model error; σ² known, of inverse-gamma posterior, or of largest evidence.
+    """The conjugate posterior, without model error; σ² known, of inverse-gamma posterior, or of
+    largest evidence.
 
-    With σ² ~ IG(a, b) coefficients are Student-t; what is kept is that posterior's covariance, b'/(a' - 1) times that of
-    unit noise, a' = a + m/2 and b' = b + ½ misfit. Bishop, Pattern Recognition and Machine Learning (2006), 3.3 and 3.5.
+    With σ² ~ IG(a, b) coefficients are Student-t; what is kept is that posterior's covariance,
+    b'/(a' - 1) times that of unit noise, a' = a + m/2 and b' = b + ½ misfit. Bishop, Pattern
+    Recognition and Machine Learning (2006), 3.3 and 3.5.
     """
     n = len(c.mean)
     variance = c.residual_variance
@@ -121,17 +136,23 @@ def plain_bayes(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
         shape = settings.noise_shape + 0.5 * c.factor.n_rows
         if shape <= 1.0:
             raise FitError(
-                f"{c.factor.n_rows} rows and noise_shape {settings.noise_shape} leave σ² without a mean"
+                f"{c.factor.n_rows} rows and noise_shape {settings.noise_shape} leave σ² without "
+                "a mean"
             ).on_all_ranks()
-        variance = (settings.noise_scale + 0.5 * c.factor.n_rows * c.residual_variance) / (shape - 1.0)
+        variance = (settings.noise_scale + 0.5 * c.factor.n_rows * c.residual_variance) / (
+            shape - 1.0
+        )
     nothing = np.zeros((n, n))
     stds = noise.stds(variance / c.residual_variance)
-    return as_posterior(c, settings, stds, nothing, np.eye(n) * variance, residual_variance=variance)
+    return as_posterior(
+        c, settings, stds, nothing, np.eye(n) * variance, residual_variance=variance
+    )
 
 
 def variational(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
-    """Mean-field variational inference of the same: N(μ, 1/diag(Σ⁻¹)), the independent Gaussians nearest to N(μ, Σ) in
-    Kullback-Leibler divergence from them to it. It underestimates wherever columns are not orthogonal."""
+    """Mean-field variational inference of the same: N(μ, 1/diag(Σ⁻¹)), the independent Gaussians
+    nearest to N(μ, Σ) in Kullback-Leibler divergence from them to it. It underestimates wherever
+    columns are not orthogonal."""
     bayes = plain_bayes(c, settings, noise)
     scaled = c.whitening * c.factor.norms[:, None]
     information = np.linalg.solve(scaled.T, np.linalg.inv(scaled))  # of unit noise and unit columns

@@ -1,8 +1,10 @@
-"""The elements' constants: columns that an energy's zero is in, and that no force or stress row has.
+"""The elements' constants: columns that an energy's zero is in, and that no force or stress row
+has.
 
-A reference code's zero of energy is a convention, one number per element. Error bars must not depend on it, so constants
-have no part in the prior that the other coefficients share: the rows alone determine them, as far as their compositions do.
-Only combinations that no composition of the training set tells apart have a prior of their own, a wide one.
+A reference code's zero of energy is a convention, one number per element. Error bars must not
+depend on it, so constants have no part in the prior that the other coefficients share: the rows
+alone determine them, as far as their compositions do. Only combinations that no composition of the
+training set tells apart have a prior of their own, a wide one.
 """
 
 from __future__ import annotations
@@ -14,18 +16,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 DETERMINED = 1e-6
-"""A combination of constants whose singular value, next to columns of unit norm, is below this is not determined."""
+"""A combination of constants whose singular value, next to columns of unit norm, is below this is
+not determined.
+"""
 ANCHOR = 1e-9
-"""Precision of the prior of such a combination, next to the column's own information: its std is some 30,000 times that of
-a constant alone."""
+"""Precision of the prior of such a combination, next to the column's own information: its std is
+some 30,000 times that of a constant alone."""
 
 
 @dataclass(frozen=True)
 class Constants:
-    """center: (p,) eV, about which the prior of the constants lies: what the energies' mean by composition gives, and zero
-    or the given prior mean for what compositions do not determine. anchor: (p, n) rows of their prior's precision, in the
-    columns' own order. axes: (p, p) combinations of the constants, as columns, whose rows are orthonormal, those that are
-    determined first. n_free: how many these are."""
+    """center: (p,) eV, about which the prior of the constants lies: what the energies' mean by
+    composition gives, and zero or the given prior mean for what compositions do not determine.
+    anchor: (p, n) rows of their prior's precision, in the columns' own order. axes: (p, p)
+    combinations of the constants, as columns, whose rows are orthonormal, those that are determined
+    first. n_free: how many these are."""
 
     center: Array
     anchor: Array
@@ -41,11 +46,13 @@ class Constants:
         norms: Array,
         prior_mean: Array,
     ) -> Constants:
-        """triangle: (n + 1, n + 1), see `Factor.of`. norms: (p,) of the constants' columns. prior_mean: (n,).
+        """triangle: (n + 1, n + 1), see `Factor.of`. norms: (p,) of the constants' columns.
+        prior_mean: (n,).
 
-        With [C, X, y] the weighted constants, other columns and targets, C⁺ the pseudo-inverse of C: the center is
-        C⁺(y - X c₀), and the anchor [1, C⁺X]: of combinations that are determined it holds the energy at the mean descriptors,
-        where the rows are; of the others, the constants themselves. An energy's zero that is shifted moves both sides alike.
+        With [C, X, y] the weighted constants, other columns and targets, C⁺ the pseudo-inverse of
+        C: the center is C⁺(y - X c₀), and the anchor [1, C⁺X]: of combinations that are determined
+        it holds the energy at the mean descriptors, where the rows are; of the others, the
+        constants themselves. An energy's zero that is shifted moves both sides alike.
         """
         p, n = len(constants), len(triangle) - 1
         factor = np.linalg.qr(triangle[:, [*constants, *others, n]], mode="r")
@@ -59,4 +66,6 @@ class Constants:
         anchor[:, constants] = np.diag(norms)
         anchor[:, others] = inverse @ rows[:, p:n]
         axes = vt.T / np.where(kept, s, 1.0) / norms[:, None]
-        return cls((inverse @ left + unknown) / norms, np.sqrt(ANCHOR) * anchor, axes, int(kept.sum()))
+        return cls(
+            (inverse @ left + unknown) / norms, np.sqrt(ANCHOR) * anchor, axes, int(kept.sum())
+        )

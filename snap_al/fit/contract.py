@@ -24,9 +24,10 @@ class Fit(Protocol):
 def validate_posterior(fit: Fit, seed: int = 0, tolerance: float = TOLERANCE) -> None:
     """Raises AssertionError saying which law broke.
 
-    Stds are finite, and positive also in a direction without data; the order of rows does not matter; rescaling a column
-    rescales its coefficient and changes no prediction; scaling all weights changes no mean; what is stored reads back;
-    samples have the posterior's moments. tolerance: relative, for methods that search or sample.
+    Stds are finite, and positive also in a direction without data; the order of rows does not
+    matter; rescaling a column rescales its coefficient and changes no prediction; scaling all
+    weights changes no mean; what is stored reads back; samples have the posterior's moments.
+    tolerance: relative, for methods that search or sample.
     """
     rng = np.random.default_rng(seed)
     m, n = 120, 6
@@ -40,20 +41,36 @@ def validate_posterior(fit: Fit, seed: int = 0, tolerance: float = TOLERANCE) ->
     assert np.isfinite(std).all(), "a std is not finite"
     assert (std > 0).all(), "a std vanishes, also where there is no data"
     order = rng.permutation(m)
-    _same(fit(a[order], b[order], w[order], SERIAL).predict(probe), reference, "the order of rows matters", tolerance)
+    _same(
+        fit(a[order], b[order], w[order], SERIAL).predict(probe),
+        reference,
+        "the order of rows matters",
+        tolerance,
+    )
     scale = np.array([1.0, 1e3, 1.0, 1e-3, 1.0, 1.0])
-    _same(fit(a * scale, b, w, SERIAL).predict(probe * scale), reference, "the scale of a column matters", tolerance)
+    _same(
+        fit(a * scale, b, w, SERIAL).predict(probe * scale),
+        reference,
+        "the scale of a column matters",
+        tolerance,
+    )
     doubled = fit(a, b, 2.0 * w, SERIAL).predict(probe)
-    assert np.allclose(doubled.mean, reference.mean, rtol=tolerance, atol=tolerance), "the scale of all weights matters"
+    assert np.allclose(doubled.mean, reference.mean, rtol=tolerance, atol=tolerance), (
+        "the scale of all weights matters"
+    )
     again = Posterior.from_bytes(p.to_bytes()).predict(probe)
     assert np.array_equal(again.mean, reference.mean), "storage changed the mean"
     assert np.array_equal(again.total_std, reference.total_std), "storage changed the std"
     draws = p.sample(4000, rng) @ probe[:5].T
     spread = np.hypot(reference.epistemic_std, reference.model_error_std)[:5]
-    assert (np.abs(draws.mean(axis=0) - reference.mean[:5]) < 0.5 * spread).all(), "samples have another mean"
+    assert (np.abs(draws.mean(axis=0) - reference.mean[:5]) < 0.5 * spread).all(), (
+        "samples have another mean"
+    )
 
 
 def _same(found: object, expected: object, message: str, tolerance: float) -> None:
     for name in ("mean", "epistemic_std", "model_error_std", "noise_std"):
         one, other = getattr(found, name), getattr(expected, name)
-        assert np.allclose(one, other, rtol=tolerance, atol=tolerance * np.abs(other).max()), f"{message}: {name}"
+        assert np.allclose(one, other, rtol=tolerance, atol=tolerance * np.abs(other).max()), (
+            f"{message}: {name}"
+        )

@@ -1,11 +1,13 @@
 """Embedded model error of any covariance: Σ_δ (n, n) under the independent-rows likelihood.
 
-    s_i² = q_i Σ q_iᵀ + w_i² σ²        f(Σ) = ½ Σ_i ω_i [r_i²/s_i² + log s_i²] + ½ν [log det Σ + v̄ tr Σ⁻¹]
+    s_i² = q_i Σ q_iᵀ + w_i² σ²        f(Σ) = ½ Σ_i ω_i [r_i²/s_i² + log s_i²] + ½ν [log det Σ + v̄
+    tr Σ⁻¹]
 
-The majorize-minimize step: log s² is majorized by its tangent and r²/s² by its value at fixed shares of s², and with
-A = Σ ω qᵀq/s² + νΣ⁻¹ and B = Σ (Σ ω qᵀq r²/s⁴) Σ + ν v̄ 1 the bound tr(AΣ') + tr(BΣ'⁻¹) is least at the geometric mean of
-A⁻¹ and B. Hunter and Lange, Am. Stat. 58, 30 (2004); Bhatia, Positive Definite Matrices (2007), ch. 4. With n = 1 it is
-the step v ← sqrt(B/A) of `embedded`. The step is a square root, and taken nearly twice as far it mostly does better.
+The majorize-minimize step: log s² is majorized by its tangent and r²/s² by its value at fixed
+shares of s², and with A = Σ ω qᵀq/s² + νΣ⁻¹ and B = Σ (Σ ω qᵀq r²/s⁴) Σ + ν v̄ 1 the bound tr(AΣ')
++ tr(BΣ'⁻¹) is least at the geometric mean of A⁻¹ and B. Hunter and Lange, Am. Stat. 58, 30 (2004);
+Bhatia, Positive Definite Matrices (2007), ch. 4. With n = 1 it is the step v ← sqrt(B/A) of
+`embedded`. The step is a square root, and taken nearly twice as far it mostly does better.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ from snap_al.parallel import Communicator, sum_rows
 Array = NDArray[np.float64]
 CHUNK = 2048
 FAR = 1.9
-"""Length of a step along the geodesic, next to the majorizer's. 2 would do as well as 0 at the end."""
+"""Length of a step along the geodesic, next to the majorizer's. 2 would do as well as 0 at the
+end.
+"""
 
 
 @dataclass(frozen=True)
 class Found:
-    """sigma: (n, n) Σ_δ in the rows' coordinates. noise_share: τ. objective: at each accepted iteration."""
+    """sigma: (n, n) Σ_δ in the rows' coordinates. noise_share: τ. objective: at each accepted
+    iteration.
+    """
 
     sigma: Array
     noise_share: float
@@ -36,20 +42,32 @@ class Found:
 
 
 def iid_covariance(
-    blocks: Sequence[Block], noise_share: float, comm: Communicator, *, pseudo_rows: float, start: Array | None = None,
-    infer_noise: bool = False, tolerance: float = 4e-3, max_iterations: int = 7, farthest: float = FAR,
-) -> Found:  # fmt: skip
-    """Σ_δ, from an even one or from `start` (n, n), by monotone steps. noise_share: τ, σ² next to the blocks' noise. Collective.
+    blocks: Sequence[Block],
+    noise_share: float,
+    comm: Communicator,
+    *,
+    pseudo_rows: float,
+    start: Array | None = None,
+    infer_noise: bool = False,
+    tolerance: float = 4e-3,
+    max_iterations: int = 7,
+    farthest: float = FAR,
+) -> Found:
+    """Σ_δ, from an even one or from `start` (n, n), by monotone steps. noise_share: τ, σ² next to
+    the blocks' noise. Collective.
 
-    Stops when a step lowers the objective by less than `tolerance` per row, or after `max_iterations`. That is before the
-    minimum, on purpose: predictions settle long before Σ_δ does, each iteration costs as much as the fit's mean, and the
-    steps that are not taken would fit Σ_δ, which has n(n + 1)/2 free numbers, to the residuals of few rows. Ending early
-    is a regulariser towards the even Σ_δ that the search begins with, beside the prior of `pseudo_rows`. More iterations,
-    and no tolerance, give the minimum itself.
+    Stops when a step lowers the objective by less than `tolerance` per row, or after
+    `max_iterations`. That is before the minimum, on purpose: predictions settle long before Σ_δ
+    does, each iteration costs as much as the fit's mean, and the steps that are not taken would fit
+    Σ_δ, which has n(n + 1)/2 free numbers, to the residuals of few rows. Ending early is a
+    regulariser towards the even Σ_δ that the search begins with, beside the prior of `pseudo_rows`.
+    More iterations, and no tolerance, give the minimum itself.
     """
     n = blocks[0].rows.shape[1]
     squares, n_rows = sum_rows(
-        comm, sum(float(b.counts @ b.residuals**2) for b in blocks), sum(float(b.counts.sum()) for b in blocks)
+        comm,
+        sum(float(b.counts @ b.residuals**2) for b in blocks),
+        sum(float(b.counts.sum()) for b in blocks),
     )
     mode = max(float(squares) / n, noise_level(blocks, noise_share, comm))
     sigma = mode * np.eye(n) if start is None else start
@@ -77,12 +95,19 @@ def iid_covariance(
 
 
 def _sums(
-    blocks: Sequence[Block], sigma: Array, share: float, mode: float, pseudo_rows: float, comm: Communicator
+    blocks: Sequence[Block],
+    sigma: Array,
+    share: float,
+    mode: float,
+    pseudo_rows: float,
+    comm: Communicator,
 ) -> tuple[float, Array, Array, Array, Array]:
-    """f, and A, B (n, n) in the coordinates in which Σ is the unit matrix, L of Σ = LLᵀ, and (2,) Σ ω r²/s⁴, Σ ω/s².
+    """f, and A, B (n, n) in the coordinates in which Σ is the unit matrix, L of Σ = LLᵀ, and (2,) Σ
+    ω r²/s⁴, Σ ω/s².
 
-    Each row is divided by the root of its kind's noise first, which changes none of them but f, by a constant that is put
-    back. Products of many columns are of single precision, which then leaves 6 digits to a step whatever the weights.
+    Each row is divided by the root of its kind's noise first, which changes none of them but f, by
+    a constant that is put back. Products of many columns are of single precision, which then leaves
+    6 digits to a step whatever the weights.
     """
     n = len(sigma)
     root = comm.bcast(np.linalg.cholesky(sigma + 1e-14 * np.trace(sigma) / n * np.eye(n)))
@@ -109,7 +134,13 @@ def _sums(
     inverse = np.linalg.inv(root)
     logdet = 2.0 * float(np.log(np.diag(root)).sum())
     cost = float(total) + 0.5 * pseudo_rows * (logdet + mode * float(np.sum(inverse**2)))
-    return cost, a + pseudo_rows * np.eye(n), b + pseudo_rows * mode * (inverse @ inverse.T), root, noise_sums
+    return (
+        cost,
+        a + pseudo_rows * np.eye(n),
+        b + pseudo_rows * mode * (inverse @ inverse.T),
+        root,
+        noise_sums,
+    )
 
 
 def _geometric_mean(a: Array, b: Array) -> Array:

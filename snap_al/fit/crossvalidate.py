@@ -1,4 +1,6 @@
-"""Factors on the stds of each kind from the fit's own configurations, each predicted with itself left out."""
+"""Factors on the stds of each kind from the fit's own configurations, each predicted with itself
+left out.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,15 @@ from snap_al.parallel import Communicator, collectively, sum_rows
 Array = NDArray[np.float64]
 
 
-def left_out_factors(blocks: Sequence[Block], to_white: Array, posterior: Posterior, comm: Communicator) -> Array:
-    """(3,) by kind the RMS of residual over total std, both with the row's own unit left out; 1 where there are no rows.
+def left_out_factors(
+    blocks: Sequence[Block], to_white: Array, posterior: Posterior, comm: Communicator
+) -> Array:
+    """(3,) by kind the RMS of residual over total std, both with the row's own unit left out; 1
+    where there are no rows.
 
-    blocks: rows q with their residuals; to_white: (n, n) with (ãT) = q X⁻¹ for X = to_white. With H = QQᵀ of a unit's
-    whitened rows the left-out residuals are (1 - H)⁻¹ r: exact for least squares. O(n³) per unit. Collective.
+    blocks: rows q with their residuals; to_white: (n, n) with (ãT) = q X⁻¹ for X = to_white. With H
+    = QQᵀ of a unit's whitened rows the left-out residuals are (1 - H)⁻¹ r: exact for least squares.
+    O(n³) per unit. Collective.
     """
     squares, rows = np.zeros(3), np.zeros(3)
     with collectively(comm):
@@ -30,7 +36,9 @@ def left_out_factors(blocks: Sequence[Block], to_white: Array, posterior: Poster
                 values, vectors = np.linalg.eigh(q.T @ q)
                 left = 1.0 - np.minimum(values, MOST_LEVERAGE)
                 # (1 - QQᵀ)⁻¹ r = r + Q (1 - QᵀQ)⁻¹ Qᵀ r
-                residual = block.residuals[here] + q @ (vectors / left @ vectors.T) @ (q.T @ block.residuals[here])
+                residual = block.residuals[here] + q @ (vectors / left @ vectors.T) @ (
+                    q.T @ block.residuals[here]
+                )
                 root = square_root(posterior.inner_with(-q.T @ q))
                 kinds = block.kinds[here]
                 noise = posterior.noise_variance(block.weights[here], kinds)

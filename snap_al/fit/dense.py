@@ -1,4 +1,5 @@
-"""The full Gaussian likelihood of embedded model error, all rows' covariance at once. An oracle: O(m³).
+"""The full Gaussian likelihood of embedded model error, all rows' covariance at once. An oracle:
+O(m³).
 
     -log L = ½ [ rᵀ S⁻¹ r + log det S ],   S = Q diag((g d)²) Qᵀ + diag(w² σ²)
 
@@ -25,13 +26,16 @@ MOST_ROWS = 4000
 
 @dataclass(frozen=True)
 class FullObjective(Objective):
-    """As Objective, whose row-wise likelihood it does not use. Raises FitError for more than 4000 rows."""
+    """As Objective, whose row-wise likelihood it does not use. Raises FitError for more than 4000
+    rows.
+    """
 
     def __post_init__(self) -> None:
         n = sum(self.comm.allgather(int(sum(np.count_nonzero(b.counts) for b in self.blocks))))
         if n > MOST_ROWS:
             raise FitError(
-                f"the full likelihood of {n} rows needs a matrix of {n} by {n}; it takes {MOST_ROWS} at most: use iid"
+                f"the full likelihood of {n} rows needs a matrix of {n} by {n}; it takes "
+                f"{MOST_ROWS} at most: use iid"
             )
 
     def __call__(self, parameters: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
@@ -47,7 +51,9 @@ class FullObjective(Objective):
         logdet = logabs + np.log(sign)  # the sign has a phase under a complex step
         below, slope = self.prior(x)
         cost = 0.5 * (r @ u + logdet) + below
-        by_variance = 0.5 * (np.einsum("ik,ij,jk->k", chosen, inverse, chosen) - (chosen.T @ u) ** 2)
+        by_variance = 0.5 * (
+            np.einsum("ik,ij,jk->k", chosen, inverse, chosen) - (chosen.T @ u) ** 2
+        )
         gradient = [2.0 * by_variance * g**2 * d2 + slope]
         if self.infer_noise:
             gradient.append(np.atleast_1d(0.5 * share * (noise @ np.diag(inverse) - noise @ u**2)))

@@ -1,6 +1,8 @@
-"""Embedded model error along given directions: the variances v of perturbations, under the independent-rows likelihood.
+"""Embedded model error along given directions: the variances v of perturbations, under the
+independent-rows likelihood.
 
-    y_i ≈ a_i·(c + δ_i) + σ ε_i,   δ ~ N(0, T diag(v) Tᵀ),   s_i² = Σ_k (ÃT)²_ik v_k + w_i² σ²,   σ that of the row's kind
+    y_i ≈ a_i·(c + δ_i) + σ ε_i,   δ ~ N(0, T diag(v) Tᵀ),   s_i² = Σ_k (ÃT)²_ik v_k + w_i² σ²,   σ
+    that of the row's kind
 
 Sargsyan, Huan, Najm, Int. J. Uncert. Quantif. 9, 365 (2019).
 """
@@ -25,24 +27,33 @@ SUFFICIENT_DECREASE = 1e-4
 
 @dataclass(frozen=True)
 class ModelError:
-    """v: (p,) variances along the directions. objective: -log posterior of v at each accepted iteration."""
+    """v: (p,) variances along the directions. objective: -log posterior of v at each accepted
+    iteration.
+    """
 
     v: Array
     objective: tuple[float, ...]
 
 
 class _Objective:
-    """-log of the IID likelihood times an inverse-gamma prior on v, and what its minimiser needs. Collective.
+    """-log of the IID likelihood times an inverse-gamma prior on v, and what its minimiser needs.
+    Collective.
 
-        f(v) = ½ Σ ω [r²/s² + log s²] + α Σ [log v + v̄/v],  α half the prior's weight in rows, v̄ its mode
+        f(v) = ½ Σ ω [r²/s² + log s²] + α Σ [log v + v̄/v],  α half the prior's weight in rows, v̄
+        its mode
 
-    v̄ is what explains the residuals evenly, so that a direction without data has a variance too. ω are the rows' counts.
+    v̄ is what explains the residuals evenly, so that a direction without data has a variance too. ω
+    are the rows' counts.
     """
 
     def __init__(
-        self, blocks: Sequence[Block], noise_share: float, pseudo_rows: float, comm: Communicator,
+        self,
+        blocks: Sequence[Block],
+        noise_share: float,
+        pseudo_rows: float,
+        comm: Communicator,
         chosen: NDArray[np.int64] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._blocks, self._share, self._comm, self._chosen = blocks, noise_share, comm, chosen
         squares, rows = sum_rows(
             comm,
@@ -56,7 +67,9 @@ class _Objective:
         self._stride = max(1, int(self.n_rows) // max(SAMPLED_ROWS_PER_DIRECTION * self.n, 4000))
 
     def at(self, v: Array) -> tuple[float, Array, Array]:
-        """f, and the sums Σ ω b r²/s⁴ and Σ ω b/s² (p,) that gradient and majorizer are made of; b the squared rows."""
+        """f, and the sums Σ ω b r²/s⁴ and Σ ω b/s² (p,) that gradient and majorizer are made of; b
+        the squared rows.
+        """
         cost, sums = 0.0, np.zeros((2, self.n))
         for everything, residuals, noise, counts in squared_chunks(self._blocks):
             squared = everything if self._chosen is None else everything[:, self._chosen]
@@ -66,13 +79,23 @@ class _Objective:
             cost += 0.5 * float(r2 @ inverse + counts @ np.log(s2))
             sums += np.stack([r2 * inverse / s2, inverse]) @ squared
         total, sums = sum_rows(self._comm, cost, sums)
-        return float(total) + self.alpha * float(np.sum(np.log(v) + self.mode / v)), sums[0], sums[1]
+        return (
+            float(total) + self.alpha * float(np.sum(np.log(v) + self.mode / v)),
+            sums[0],
+            sums[1],
+        )
 
     def metric(self, v: Array) -> Array:
-        """(p, p) Fisher information of log v, from one row in `stride`, with the prior's curvature."""
+        """(p, p) Fisher information of log v, from one row in `stride`, with the prior's
+        curvature.
+        """
         information = np.zeros((self.n, self.n))
         for block in self._blocks:
-            rows = block.rows[:: self._stride] if self._chosen is None else block.rows[:: self._stride, self._chosen]
+            rows = (
+                block.rows[:: self._stride]
+                if self._chosen is None
+                else block.rows[:: self._stride, self._chosen]
+            )
             squared, counts = np.square(rows), block.counts[:: self._stride]
             s2 = squared @ v + self._share * block.noise[:: self._stride]
             share = squared * v * (np.sqrt(counts) / s2)[:, None]
@@ -84,19 +107,28 @@ class _Objective:
 
 
 def iid_variances(
-    blocks: Sequence[Block], noise_share: float, comm: Communicator,
-    *, pseudo_rows: float, start: Array | None = None, chosen: NDArray[np.int64] | None = None,
-    tolerance: float = 1e-8, max_iterations: int = 200,
-) -> ModelError:  # fmt: skip
-    """v that maximises the IID likelihood times its prior. Monotone: every accepted step lowers the objective.
+    blocks: Sequence[Block],
+    noise_share: float,
+    comm: Communicator,
+    *,
+    pseudo_rows: float,
+    start: Array | None = None,
+    chosen: NDArray[np.int64] | None = None,
+    tolerance: float = 1e-8,
+    max_iterations: int = 200,
+) -> ModelError:
+    """v that maximises the IID likelihood times its prior. Monotone: every accepted step lowers the
+    objective.
 
-    blocks: rows ÃT (m, n) with their residuals. noise_share: τ > 0, σ² next to the blocks' noise. start: (p,) a v to begin with.
-    chosen: (p,) columns of the rows with a v, all when not given; the others have none. pseudo_rows: 0 for a flat prior.
-    Stops when a Newton step promises less than `tolerance` per row. Collective.
+    blocks: rows ÃT (m, n) with their residuals. noise_share: τ > 0, σ² next to the blocks' noise.
+    start: (p,) a v to begin with. chosen: (p,) columns of the rows with a v, all when not given;
+    the others have none. pseudo_rows: 0 for a flat prior. Stops when a Newton step promises less
+    than `tolerance` per row. Collective.
 
-    Steps are Newton's on log v with the Fisher information as metric, shortened until they help; where none does, the
-    majorize-minimize step v ← sqrt((v² Σ b r²/s⁴ + 2α v̄) / (Σ b/s² + 2α/v)) does: log s² is majorized by its tangent,
-    r²/s² by its value at fixed shares of s². Hunter and Lange, Am. Stat. 58, 30 (2004).
+    Steps are Newton's on log v with the Fisher information as metric, shortened until they help;
+    where none does, the majorize-minimize step v ← sqrt((v² Σ b r²/s⁴ + 2α v̄) / (Σ b/s² + 2α/v))
+    does: log s² is majorized by its tangent, r²/s² by its value at fixed shares of s². Hunter and
+    Lange, Am. Stat. 58, 30 (2004).
     """
     f = _Objective(blocks, noise_share, pseudo_rows, comm, chosen)
     smallest = 1e-12 * f.mode
@@ -110,7 +142,9 @@ def iid_variances(
         if 0.5 * promise < tolerance * f.n_rows:
             break
         for _ in range(5):
-            trial = np.maximum(v * np.exp(np.clip(length * direction, -LONGEST_STEP, LONGEST_STEP)), smallest)
+            trial = np.maximum(
+                v * np.exp(np.clip(length * direction, -LONGEST_STEP, LONGEST_STEP)), smallest
+            )
             found = f.at(trial)
             if found[0] < cost - SUFFICIENT_DECREASE * length * promise:
                 break

@@ -1,4 +1,6 @@
-"""Which way an embedded model error is found, and what is found: Σ_δ, σ², a shift of the mean, its covariance."""
+"""Which way an embedded model error is found, and what is found: Σ_δ, σ², a shift of the mean, its
+covariance.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,9 @@ ZERO_NOISE = 1e-10
 
 @dataclass(frozen=True)
 class Coordinates:
-    """What the blocks' rows q = ÃT are in. matrix: T (n, n). precision: (n, n) of the coefficients' prior in them, in units
-    of the residual variance's inverse. coefficients: (n,) T⁻¹c̄. pull: (n,) T⁻¹(c̄ - c₀). mixing: (n, n) T⁻¹ times the
-    whitening, times the residuals' std."""
+    """What the blocks' rows q = ÃT are in. matrix: T (n, n). precision: (n, n) of the coefficients'
+    prior in them, in units of the residual variance's inverse. coefficients: (n,) T⁻¹c̄. pull: (n,)
+    T⁻¹(c̄ - c₀). mixing: (n, n) T⁻¹ times the whitening, times the residuals' std."""
 
     matrix: Array
     precision: Array
@@ -54,8 +56,9 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Estimate:
-    """In the rows' coordinates. inner: (n, n) Σ_δ. noise_share: τ. shift: (n,) of the mean, zero when anchored. epistemic:
-    (n, n) covariance of the coefficients where the sandwich is not it. objective: -log posterior on the way."""
+    """In the rows' coordinates. inner: (n, n) Σ_δ. noise_share: τ. shift: (n,) of the mean, zero
+    when anchored. epistemic: (n, n) covariance of the coefficients where the sandwich is not it.
+    objective: -log posterior on the way."""
 
     inner: Array
     noise_share: float
@@ -65,15 +68,24 @@ class Estimate:
 
 
 def noise_share(settings: FitSettings) -> float:
-    """τ that is fixed, or where its search begins: σ² of a kind next to the mean square of its residuals."""
+    """τ that is fixed, or where its search begins: σ² of a kind next to the mean square of its
+    residuals.
+    """
     return ZERO_NOISE if settings.noise == "zero" else settings.noise_fraction
 
 
 def estimate(
-    blocks: Sequence[Block], where: Coordinates, residual_variance: float, settings: FitSettings,
-    chosen: NDArray[np.int64], start: Array | None, comm: Communicator,
-) -> Estimate:  # fmt: skip
-    """chosen: (p,) which columns of the rows have a model error. start: (n, n) a Σ_δ to begin with. Collective."""
+    blocks: Sequence[Block],
+    where: Coordinates,
+    residual_variance: float,
+    settings: FitSettings,
+    chosen: NDArray[np.int64],
+    start: Array | None,
+    comm: Communicator,
+) -> Estimate:
+    """chosen: (p,) which columns of the rows have a model error. start: (n, n) a Σ_δ to begin with.
+    Collective.
+    """
     n = len(where.pull)
     share, anchored = noise_share(settings), settings.mean == "anchored"
     still = np.zeros(n)
@@ -86,32 +98,59 @@ def estimate(
     additive = not settings.multiplicative or anchored or settings.prior == "flat"
     if fast and settings.noise != "inferred" and pseudo_rows is not None and additive:
         if anchored and settings.likelihood == "iid":
-            found = iid_variances(blocks, share, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen)
+            found = iid_variances(
+                blocks, share, comm, pseudo_rows=pseudo_rows, start=first, chosen=chosen
+            )
             return Estimate(_diagonal(found.v, chosen, n), share, still, None, found.objective)
         both = scored(
-            blocks, rowwise(settings, residual_variance), share, comm, chosen=chosen, joint=not anchored,
-            precision=where.precision / residual_variance, pulled=where.pull, pseudo_rows=pseudo_rows, start=first,
-        )  # fmt: skip
+            blocks,
+            rowwise(settings, residual_variance),
+            share,
+            comm,
+            chosen=chosen,
+            joint=not anchored,
+            precision=where.precision / residual_variance,
+            pulled=where.pull,
+            pseudo_rows=pseudo_rows,
+            start=first,
+        )
         epistemic = None if anchored else both.covariance
         return Estimate(_diagonal(both.v, chosen, n), share, both.theta, epistemic, both.objective)
     return _by_gradient(blocks, where, share, residual_variance, settings, chosen, first, comm)
 
 
 def _any_covariance(
-    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
-    start: Array | None, comm: Communicator,
-) -> Estimate:  # fmt: skip
-    """Σ_δ in full; with a joint mean, steps of Σ_δ and weighted least squares for the mean take turns."""
+    blocks: Sequence[Block],
+    where: Coordinates,
+    share: float,
+    residual_variance: float,
+    settings: FitSettings,
+    start: Array | None,
+    comm: Communicator,
+) -> Estimate:
+    """Σ_δ in full; with a joint mean, steps of Σ_δ and weighted least squares for the mean take
+    turns.
+    """
     infer, pseudo_rows = settings.noise == "inferred", settings.pseudo_rows
     if settings.mean == "anchored":
-        found = iid_covariance(blocks, share, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer)
-        return Estimate(found.sigma, found.noise_share, np.zeros(len(where.pull)), None, found.objective)
+        found = iid_covariance(
+            blocks, share, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer
+        )
+        return Estimate(
+            found.sigma, found.noise_share, np.zeros(len(where.pull)), None, found.objective
+        )
 
     precision = where.precision / residual_variance
     theta, objective = np.zeros(len(where.pull)), []
     for _ in range(MOST_TURNS):
         found = iid_covariance(
-            blocks, share, comm, pseudo_rows=pseudo_rows, start=start, infer_noise=infer, max_iterations=2
+            blocks,
+            share,
+            comm,
+            pseudo_rows=pseudo_rows,
+            start=start,
+            infer_noise=infer,
+            max_iterations=2,
         )
         start, share, pulled = found.sigma, found.noise_share, where.pull + theta
         objective.append(found.objective[-1] + 0.5 * float(pulled @ precision @ pulled))
@@ -127,7 +166,12 @@ def _any_covariance(
 
 
 def _mean_step(
-    blocks: Sequence[Block], sigma: Array, share: float, precision: Array, pulled: Array, comm: Communicator
+    blocks: Sequence[Block],
+    sigma: Array,
+    share: float,
+    precision: Array,
+    pulled: Array,
+    comm: Communicator,
 ) -> tuple[Array, Array]:
     """The step (n,) to the mean that weights 1/s² and the prior give, and its covariance (n, n)."""
     root = square_root(sigma)
@@ -146,13 +190,21 @@ def _mean_step(
 
 
 def _by_gradient(
-    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
-    chosen: NDArray[np.int64], first: Array | None, comm: Communicator,
-) -> Estimate:  # fmt: skip
+    blocks: Sequence[Block],
+    where: Coordinates,
+    share: float,
+    residual_variance: float,
+    settings: FitSettings,
+    chosen: NDArray[np.int64],
+    first: Array | None,
+    comm: Communicator,
+) -> Estimate:
     f = objective(blocks, where, share, residual_variance, settings, chosen, comm)
     g = np.abs(f.scale(np.zeros(len(where.pull))))
     if settings.multiplicative and (g == 0).any():
-        raise FitError(f"multiplicative: coefficient {chosen[np.argmin(g)]} is zero, and so is any share of it")
+        raise FitError(
+            f"multiplicative: coefficient {chosen[np.argmin(g)]} is zero, and so is any share of it"
+        )
     scale = prior_scale(blocks, len(chosen), settings, float(np.sqrt(np.mean(g**2))), comm)
     x = np.full(len(chosen), np.log(scale)) if first is None else 0.5 * np.log(first) - np.log(g)
     parameters, history = f.minimum(np.clip(x, np.log(scale) - 12, np.log(scale) + 12), scale)
@@ -161,7 +213,9 @@ def _by_gradient(
     if settings.mean == "joint" or settings.laplace:
         k, n = len(x) + int(f.infer_noise), len(theta)
         curvature = f.curvature(parameters)
-        of_log, of_mean = comm.bcast(_covariances(curvature, k if settings.laplace else 0, n if f.joint else 0))
+        of_log, of_mean = comm.bcast(
+            _covariances(curvature, k if settings.laplace else 0, n if f.joint else 0)
+        )
         if settings.mean == "joint":
             epistemic = where.mixing @ of_mean @ where.mixing.T
         if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows it
@@ -171,18 +225,37 @@ def _by_gradient(
 
 
 def objective(
-    blocks: Sequence[Block], where: Coordinates, share: float, residual_variance: float, settings: FitSettings,
-    chosen: NDArray[np.int64], comm: Communicator,
-) -> Objective:  # fmt: skip
+    blocks: Sequence[Block],
+    where: Coordinates,
+    share: float,
+    residual_variance: float,
+    settings: FitSettings,
+    chosen: NDArray[np.int64],
+    comm: Communicator,
+) -> Objective:
     """What these settings ask to be minimised. Collective."""
     relative = where.coefficients if settings.multiplicative else None
     g2 = 1.0 if relative is None else float(np.mean(relative[chosen] ** 2))
-    on_d = prior(settings.prior, prior_scale(blocks, len(chosen), settings, np.sqrt(g2), comm), settings.pseudo_rows)
+    on_d = prior(
+        settings.prior,
+        prior_scale(blocks, len(chosen), settings, np.sqrt(g2), comm),
+        settings.pseudo_rows,
+    )
     kind = FullObjective if settings.likelihood == "full" else Objective
     return kind(
-        blocks, rowwise(settings, residual_variance), on_d, chosen, relative, where.precision / residual_variance, where.pull, where.mixing,
-        share, settings.noise == "inferred", settings.mean == "joint", comm,
-    )  # fmt: skip
+        blocks,
+        rowwise(settings, residual_variance),
+        on_d,
+        chosen,
+        relative,
+        where.precision / residual_variance,
+        where.pull,
+        where.mixing,
+        share,
+        settings.noise == "inferred",
+        settings.mean == "joint",
+        comm,
+    )
 
 
 def rowwise(settings: FitSettings, residual_variance: float) -> Rowwise:
@@ -192,7 +265,9 @@ def rowwise(settings: FitSettings, residual_variance: float) -> Rowwise:
     return IID()
 
 
-def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float, comm: Communicator) -> float:
+def prior_scale(
+    blocks: Sequence[Block], p: int, settings: FitSettings, g: float, comm: Communicator
+) -> float:
     """Of d: with all p stds at it, the model error explains the residuals on the whole."""
     q2 = sum(float(b.counts @ np.square(b.rows).sum(axis=1)) for b in blocks)
     r2 = sum(float(b.counts @ b.residuals**2) for b in blocks)
@@ -205,11 +280,12 @@ def prior_scale(blocks: Sequence[Block], p: int, settings: FitSettings, g: float
 
 
 def _covariances(curvature: Array, k: int, n: int) -> tuple[Array, Array]:
-    """Covariances of the first k parameters, the logs, and of the last n, the mean's, of the Gaussian with this curvature.
-    k = 0: the mean's alone, at the model error that was found.
+    """Covariances of the first k parameters, the logs, and of the last n, the mean's, of the
+    Gaussian with this curvature. k = 0: the mean's alone, at the model error that was found.
 
-    A log whose d does not matter has next to no curvature, or a negative one; it is left where it is. The mean's curvature
-    is that of least squares, which is positive; what it loses by not knowing the logs may not make it negative.
+    A log whose d does not matter has next to no curvature, or a negative one; it is left where it
+    is. The mean's curvature is that of least squares, which is positive; what it loses by not
+    knowing the logs may not make it negative.
     """
     logs, own = curvature[:k, :k], curvature[len(curvature) - n :, len(curvature) - n :]
     values, vectors = np.linalg.eigh(logs) if k else (np.zeros(0), np.zeros((0, 0)))

@@ -1,8 +1,10 @@
-"""The triangular factor of the weighted rows, its singular values, and the conjugate posterior mean they give.
+"""The triangular factor of the weighted rows, its singular values, and the conjugate posterior mean
+they give.
 
-Columns are brought to unit weighted norm first, which makes everything after it independent of the columns' units. Columns
-of constants, one per element, have no share in the prior of the others: what a code calls zero of energy says nothing of
-how well coefficients are known. They are eliminated first, and the prior acts on what is left (`Constants`).
+Columns are brought to unit weighted norm first, which makes everything after it independent of the
+columns' units. Columns of constants, one per element, have no share in the prior of the others:
+what a code calls zero of energy says nothing of how well coefficients are known. They are
+eliminated first, and the prior acts on what is left (`Constants`).
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Factor:
-    """Ã = Q R of the weighted rows, Q never formed. Coefficients are c = center + θ; θ = (θ_c, θ_x) of constants and others.
+    """Ã = Q R of the weighted rows, Q never formed. Coefficients are c = center + θ; θ = (θ_c, θ_x)
+    of constants and others.
 
-    norms: (n,) weighted column norms (1 for a column of zeros). empty: (n,) which those are. center: (n,) what the prior
-    is centered on. order: (n,) the columns, constants first. top: (p, n) R's rows of the constants, in that order, and
-    top_target (p,) with the targets. s (k,), v (k, k), projected (k,): of the other columns, Q'U diag(s) Vᵀ diag(norms_x)
-    once constants are eliminated, and their targets. remainder: squared norm of what no coefficients can fit. n_rows: over
-    all ranks. n_free: how many combinations of constants the rows determine, and axes (p, p) which, see `Constants`. anchor:
-    (p, n) rows of the constants' prior, in the columns' own order.
+    norms: (n,) weighted column norms (1 for a column of zeros). empty: (n,) which those are.
+    center: (n,) what the prior is centered on. order: (n,) the columns, constants first. top: (p,
+    n) R's rows of the constants, in that order, and top_target (p,) with the targets. s (k,), v (k,
+    k), projected (k,): of the other columns, Q'U diag(s) Vᵀ diag(norms_x) once constants are
+    eliminated, and their targets. remainder: squared norm of what no coefficients can fit. n_rows:
+    over all ranks. n_free: how many combinations of constants the rows determine, and axes (p, p)
+    which, see `Constants`. anchor: (p, n) rows of the constants' prior, in the columns' own order.
     """
 
     norms: Array
@@ -56,8 +60,9 @@ class Factor:
         comm: Communicator,
         constants: Sequence[int] = (),
     ) -> Factor:
-        """triangle: (n + 1, n + 1) of all ranks' weighted rows with their targets as the last column. n_rows: how many.
-        prior_mean: (n,) c₀, zero when not given. constants: (p,) columns that are elements' constants.
+        """triangle: (n + 1, n + 1) of all ranks' weighted rows with their targets as the last
+        column. n_rows: how many. prior_mean: (n,) c₀, zero when not given. constants: (p,) columns
+        that are elements' constants.
 
         Raises FitError on all ranks without rows.
         """
@@ -66,10 +71,14 @@ class Factor:
                 "no rows to fit: every row is masked, has weight zero, or vanishes by symmetry"
             ).on_all_ranks()
         # all of it is sent from one rank: ranks on unlike processors must not differ by a rounding
-        return comm.bcast(cls._of(triangle, n_rows, prior_mean, np.asarray(constants, dtype=np.int64)))
+        return comm.bcast(
+            cls._of(triangle, n_rows, prior_mean, np.asarray(constants, dtype=np.int64))
+        )
 
     @classmethod
-    def _of(cls, triangle: Array, n_rows: int, prior_mean: Array | None, constants: NDArray[np.int64]) -> Factor:
+    def _of(
+        cls, triangle: Array, n_rows: int, prior_mean: Array | None, constants: NDArray[np.int64]
+    ) -> Factor:
         n, p = len(triangle) - 1, len(constants)
         norms = np.linalg.norm(triangle[:, :n], axis=0)
         empty = norms == 0
@@ -89,9 +98,21 @@ class Factor:
             rows = np.asarray(np.linalg.qr(np.vstack([rows, prior]), mode="r"))
         u, s, vt = np.linalg.svd(rows[p:n, p:n] / norms[others])
         return cls(
-            norms, empty, center, order, rows[:p, :n], rows[:p, n], s, vt.T, u.T @ rows[p:n, n],
-            float(rows[n, n] ** 2), n_rows, n_free, anchor, axes,
-        )  # fmt: skip
+            norms,
+            empty,
+            center,
+            order,
+            rows[:p, :n],
+            rows[:p, n],
+            s,
+            vt.T,
+            u.T @ rows[p:n, n],
+            float(rows[n, n] ** 2),
+            n_rows,
+            n_free,
+            anchor,
+            axes,
+        )
 
     @property
     def n_constants(self) -> int:
@@ -102,17 +123,23 @@ class Factor:
         return np.asarray(self.norms[self.order[self.n_constants :]])
 
     def mean(self, ridge: float) -> Array:
-        """(n,) posterior mean for κ = ridge, the prior precision in units of 1/σ² and of the columns' norms."""
+        """(n,) posterior mean for κ = ridge, the prior precision in units of 1/σ² and of the
+        columns' norms.
+        """
         p, theta = self.n_constants, np.empty(len(self.order))
         theta[p:] = self.v @ (self.s / (self.s**2 + ridge) * self.projected) / self._other_norms
         if p:
-            theta[:p] = np.linalg.solve(self.top[:, :p], self.top_target - self.top[:, p:] @ theta[p:])
+            theta[:p] = np.linalg.solve(
+                self.top[:, :p], self.top_target - self.top[:, p:] @ theta[p:]
+            )
         mean = self.center.copy()
         mean[self.order] += theta
         return mean
 
     def whitening(self, ridge: float) -> Array:
-        """T (n, n) with Tᵀ (ÃᵀÃ + P) T = 1, P the prior's precision: finite in directions without data as well."""
+        """T (n, n) with Tᵀ (ÃᵀÃ + P) T = 1, P the prior's precision: finite in directions without
+        data as well.
+        """
         p, n = self.n_constants, len(self.order)
         ordered = np.zeros((n, n))
         ordered[p:, p:] = self.v / np.sqrt(self.s**2 + ridge) / self._other_norms[:, None]
@@ -124,7 +151,9 @@ class Factor:
         return whitening
 
     def prior_root(self, ridge: float) -> Array:
-        """(n, n) whose product RᵀR is P: κ norms² of the columns that are no constants, and the constants' anchor."""
+        """(n, n) whose product RᵀR is P: κ norms² of the columns that are no constants, and the
+        constants' anchor.
+        """
         p, n = self.n_constants, len(self.order)
         root = np.zeros((n, n))
         root[:p] = self.anchor
@@ -133,8 +162,8 @@ class Factor:
 
     @property
     def unit_columns(self) -> Array:
-        """(n, n) coordinates in which all columns have unit norm, and those of constants are orthogonal: a combination of them
-        that the rows do not determine is a column of its own."""
+        """(n, n) coordinates in which all columns have unit norm, and those of constants are
+        orthogonal: a combination of them that the rows do not determine is a column of its own."""
         matrix = np.diag(1.0 / self.norms)
         first = self.order[: self.n_constants]
         matrix[np.ix_(first, first)] = self.axes
@@ -146,8 +175,8 @@ class Factor:
         return float(misfit / self._freedom)
 
     def log_evidence(self, ridge: float) -> float:
-        """log p(ỹ | κ, σ²) for this κ, σ² at its own maximum, of rows in weighted units, constants integrated out.
-        Bishop (2006), eq. 3.86."""
+        """log p(ỹ | κ, σ²) for this κ, σ² at its own maximum, of rows in weighted units, constants
+        integrated out. Bishop (2006), eq. 3.86."""
         variance = max(self.noise_variance(ridge), np.finfo(float).tiny)
         known = self._freedom * (np.log(2.0 * np.pi * variance) + 1.0)
         return float(-0.5 * (known + np.sum(np.log1p(self.s**2 / ridge))))
@@ -155,7 +184,8 @@ class Factor:
     def evidence_ridge(self) -> float:
         """κ that maximises the evidence (type-II maximum likelihood), σ² at its own maximum.
 
-        Bishop, Pattern Recognition and Machine Learning (2006), 3.5; one-dimensional after σ² is profiled out.
+        Bishop, Pattern Recognition and Machine Learning (2006), 3.5; one-dimensional after σ² is
+        profiled out.
         """
         from scipy.optimize import minimize_scalar  # late: it is slow to import
 
@@ -167,7 +197,11 @@ class Factor:
         grid = np.linspace(smallest, largest, 61)
         best = int(np.argmin([cost(x) for x in grid]))
         bracket = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-        return float(np.exp(minimize_scalar(cost, bounds=bracket, method="bounded", options={"xatol": 1e-6}).x))
+        return float(
+            np.exp(
+                minimize_scalar(cost, bounds=bracket, method="bounded", options={"xatol": 1e-6}).x
+            )
+        )
 
     @property
     def _freedom(self) -> int:
@@ -176,8 +210,10 @@ class Factor:
 
 
 LEAST_INFORMATION = 1e-12
-"""The flattest prior that covariances and σ² are computed with, whatever the mean's is. In a direction without
-data a std is then a million times that of one column alone, and products of doubles still hold the stds in the directions
-that have data."""
+"""The flattest prior that covariances and σ² are computed with, whatever the mean's is. In a
+direction without data a std is then a million times that of one column alone, and products of
+doubles still hold the stds in the directions that have data."""
 RIDGE_BOUNDS = (1e-14, 1e2)
-"""κ of the mean, next to columns of unit norm: from rounding to a prior as strong as a hundred times all of the data."""
+"""κ of the mean, next to columns of unit norm: from rounding to a prior as strong as a hundred
+times all of the data.
+"""

@@ -1,8 +1,10 @@
-"""Residuals of parts of the rows, each part predicted by the fit to all others: exact for least squares, without fitting again.
+"""Residuals of parts of the rows, each part predicted by the fit to all others: exact for least
+squares, without fitting again.
 
-With T the whitening of all rows and prior, S = Σ qᵀq and t = Σ qᵀr over a fold's rows q = ãT and residuals r, taking the fold off
-changes the coefficients (in whitened coordinates) by -(1 - S)⁻¹ t, and its residuals become r + q (1 - S)⁻¹ t. The prior stays, and is
-never so flat that a direction which one fold alone holds is lost to rounding: without that fold it is at zero.
+With T the whitening of all rows and prior, S = Σ qᵀq and t = Σ qᵀr over a fold's rows q = ãT and
+residuals r, taking the fold off changes the coefficients (in whitened coordinates) by -(1 - S)⁻¹ t,
+and its residuals become r + q (1 - S)⁻¹ t. The prior stays, and is never so flat that a direction
+which one fold alone holds is lost to rounding: without that fold it is at zero.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ FLATTEST = 1e-9
 
 @dataclass(frozen=True)
 class LeftOut:
-    """residuals: of each block (m,), weighted, every row by the fit without its fold. evidence: log of the marginal likelihood of all
-    rows, per row, σ² at its own maximum. mean: (n,) coefficients of the whole fit."""
+    """residuals: of each block (m,), weighted, every row by the fit without its fold. evidence: log
+    of the marginal likelihood of all rows, per row, σ² at its own maximum. mean: (n,) coefficients
+    of the whole fit."""
 
     residuals: list[Array]
     evidence: float
@@ -39,8 +42,8 @@ def left_out(
     comm: Communicator,
     constants: Sequence[int] = (),
 ) -> LeftOut:
-    """folds: of each block (m,), the fold of each row, below n_folds. constants: see `fit_posterior`. κ by the evidence of
-    all rows. Collective.
+    """folds: of each block (m,), the fold of each row, below n_folds. constants: see
+    `fit_posterior`. κ by the evidence of all rows. Collective.
 
     Raises FitError on all ranks without rows.
     """

@@ -1,10 +1,13 @@
-"""Diagonal model error by Fisher scoring, and the coefficients with it, under any likelihood that is a sum over rows.
+"""Diagonal model error by Fisher scoring, and the coefficients with it, under any likelihood that
+is a sum over rows.
 
-    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v + w²σ²
+    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v
+    + w²σ²
 
-The information that is used has no block between θ and v, so an iteration is a weighted least squares for θ, and beside it a
-damped Newton step for v: of log v where a prior holds v above zero (α > 0), of v ≥ 0 itself where none does, since most v
-then end at zero, which log v never reaches. Levenberg's damping: Marquardt, J. SIAM 11, 431 (1963).
+The information that is used has no block between θ and v, so an iteration is a weighted least
+squares for θ, and beside it a damped Newton step for v: of log v where a prior holds v above zero
+(α > 0), of v ≥ 0 itself where none does, since most v then end at zero, which log v never reaches.
+Levenberg's damping: Marquardt, J. SIAM 11, 431 (1963).
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e6
 
 @dataclass(frozen=True)
 class Scored:
-    """v: (p,). theta: (n,) shift of the mean. covariance: (n, n) of the mean, at this v. objective: -log posterior."""
+    """v: (p,). theta: (n,) shift of the mean. covariance: (n, n) of the mean, at this v. objective:
+    -log posterior.
+    """
 
     v: Array
     theta: Array
@@ -37,7 +42,9 @@ class Scored:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Over all rows at one (v, θ): the cost, its gradient by v (p,) and downwards by θ (n,), and both curvatures."""
+    """Over all rows at one (v, θ): the cost, its gradient by v (p,) and downwards by θ (n,), and
+    both curvatures.
+    """
 
     cost: float
     by_v: Array
@@ -66,7 +73,10 @@ class _Rows:
         with collectively(self.comm):
             for block in self.blocks:
                 for start in range(0, len(block.rows), CHUNK):
-                    q, counts = block.rows[start : start + CHUNK], block.counts[start : start + CHUNK]
+                    q, counts = (
+                        block.rows[start : start + CHUNK],
+                        block.counts[start : start + CHUNK],
+                    )
                     squared = np.square(q if p == n else q[:, self.chosen])
                     r = block.residuals[start : start + CHUNK] - q @ theta
                     s2 = squared @ v + self.noise_share * block.noise[start : start + CHUNK]
@@ -80,17 +90,35 @@ class _Rows:
                         information += scaled.T @ scaled
                     share = squared[:: self.stride] * np.sqrt(counts * of_s2)[:: self.stride, None]
                     curvature += share.T @ share
-        total, by_v, curvature, pull, information = sum_rows(self.comm, cost, by_v, curvature, pull, information)
-        return _Sums(float(total), by_v, self.stride * curvature, pull, information if known is None else known)
+        total, by_v, curvature, pull, information = sum_rows(
+            self.comm, cost, by_v, curvature, pull, information
+        )
+        return _Sums(
+            float(total),
+            by_v,
+            self.stride * curvature,
+            pull,
+            information if known is None else known,
+        )
 
 
 def scored(
-    blocks: Sequence[Block], rowwise: Rowwise, noise_share: float, comm: Communicator, *, chosen: NDArray[np.int64],
-    joint: bool, precision: Array, pulled: Array, pseudo_rows: float, start: Array | None = None, settled: float = 1e-6,
+    blocks: Sequence[Block],
+    rowwise: Rowwise,
+    noise_share: float,
+    comm: Communicator,
+    *,
+    chosen: NDArray[np.int64],
+    joint: bool,
+    precision: Array,
+    pulled: Array,
+    pseudo_rows: float,
+    start: Array | None = None,
+    settled: float = 1e-6,
     max_iterations: int = 300,
-) -> Scored:  # fmt: skip
-    """precision: (n, n) of the prior of θ; pulled: (n,) its distance from the prior's center at θ = 0. joint: whether θ
-    moves from 0. pseudo_rows: 2α. Monotone. Collective.
+) -> Scored:
+    """precision: (n, n) of the prior of θ; pulled: (n,) its distance from the prior's center at θ =
+    0. joint: whether θ moves from 0. pseudo_rows: 2α. Monotone. Collective.
 
     Ends when three iterations together lower the objective by less than `settled` of it.
     """
@@ -133,7 +161,9 @@ def scored(
         history.append(cost)
         if len(history) > 3 and history[-4] - history[-1] < settled * abs(history[-1]):
             break
-    covariance: Array = comm.bcast(np.asarray(np.linalg.inv(here.information + precision), dtype=float))
+    covariance: Array = comm.bcast(
+        np.asarray(np.linalg.inv(here.information + precision), dtype=float)
+    )
     return Scored(v, theta, covariance, tuple(history))
 
 
@@ -143,18 +173,23 @@ SMALLEST = 1e-12
 
 def _damped(curvature: Array, damping: float) -> Array:
     diagonal = np.diag(curvature)
-    return np.asarray(curvature + np.diag(damping * diagonal + 1e-12 * np.trace(curvature) / len(diagonal)))
+    return np.asarray(
+        curvature + np.diag(damping * diagonal + 1e-12 * np.trace(curvature) / len(diagonal))
+    )
 
 
 def _log_step(v: Array, at: _Sums, damping: float, alpha: float, mode: float) -> Array:
     gradient = v * at.by_v + alpha * (1.0 - mode / v)
     curvature = v[:, None] * at.curvature * v + np.diag(alpha * mode / v)
     step = -np.linalg.solve(_damped(curvature, damping), gradient)
-    return np.asarray(np.maximum(v * np.exp(np.clip(step, -LONGEST_STEP, LONGEST_STEP)), SMALLEST * mode))
+    return np.asarray(
+        np.maximum(v * np.exp(np.clip(step, -LONGEST_STEP, LONGEST_STEP)), SMALLEST * mode)
+    )
 
 
 def _bounded_step(v: Array, at: _Sums, damping: float, _alpha: float, _mode: float) -> Array:
-    """argmin over u ≥ 0 of g·(u - v) + ½ (u - v)ᵀH(u - v), as non-negative least squares with H = LLᵀ.
+    """argmin over u ≥ 0 of g·(u - v) + ½ (u - v)ᵀH(u - v), as non-negative least squares with H =
+    LLᵀ.
 
     Columns are scaled by H's diagonal, so that the result does not depend on their units.
     """

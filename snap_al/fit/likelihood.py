@@ -1,9 +1,10 @@
-"""The likelihoods of embedded model error, row by row, and the priors on its stds. Exact gradients; complex-step safe.
+"""The likelihoods of embedded model error, row by row, and the priors on its stds. Exact gradients;
+complex-step safe.
 
 s_i² = Σ_k q_ik² (g_k d_k)² + σ²,   g_k = 1 (additive) or the coefficient itself (multiplicative)
 
-IID   -log L = ½ Σ [ r²/s² + log s² ]                    Sargsyan, Huan, Najm, Int. J. Uncert. Quantif. 9, 365 (2019)
-ABC   -log L = ½ Σ [ r² + (s - α|r|)² ] / ε²
+IID   -log L = ½ Σ [ r²/s² + log s² ]                    Sargsyan, Huan, Najm, Int. J. Uncert.
+Quantif. 9, 365 (2019) ABC   -log L = ½ Σ [ r² + (s - α|r|)² ] / ε²
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ Array = NDArray[Any]  # float64, and complex128 under a complex step
 
 
 class Rowwise(Protocol):
-    """-log L as a sum over rows, of weighted residuals r (m,) and variances s² (m,). steady: whether the curvature by r is the
-    same wherever r and s² are."""
+    """-log L as a sum over rows, of weighted residuals r (m,) and variances s² (m,). steady:
+    whether the curvature by r is the same wherever r and s² are."""
 
     steady: ClassVar[bool]
 
@@ -28,7 +29,9 @@ class Rowwise(Protocol):
         """Of each row: -log L, and its derivatives by r and by s²."""
 
     def information(self, r: Array, s2: Array) -> tuple[Array, Array]:
-        """Of each row: a curvature by r and one by s² that are never negative, for a step downwards."""
+        """Of each row: a curvature by r and one by s² that are never negative, for a step
+        downwards.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class IID:
 
 @dataclass(frozen=True)
 class ABC:
-    """alpha: s = α|r| is what it strives for. epsilon: how closely, in weighted units. Where r = 0, the derivative by r is
-    that of one side."""
+    """alpha: s = α|r| is what it strives for. epsilon: how closely, in weighted units. Where r = 0,
+    the derivative by r is that of one side."""
 
     alpha: float
     epsilon: float
@@ -60,23 +63,32 @@ class ABC:
         s = np.sqrt(s2)
         miss = s - self.alpha * sign * r
         value = 0.5 * (r**2 + miss**2) / self.epsilon**2
-        return value, (r - self.alpha * sign * miss) / self.epsilon**2, 0.5 * miss / s / self.epsilon**2
+        return (
+            value,
+            (r - self.alpha * sign * miss) / self.epsilon**2,
+            0.5 * miss / s / self.epsilon**2,
+        )
 
     def information(self, r: Array, s2: Array) -> tuple[Array, Array]:
-        """Gauss and Newton's of the two squares; what is between r and s² averages out with the sign of r."""
+        """Gauss and Newton's of the two squares; what is between r and s² averages out with the
+        sign of r.
+        """
         return np.full(len(r), (1.0 + self.alpha**2) / self.epsilon**2), 0.25 / s2 / self.epsilon**2
 
 
 Prior = Callable[[Array], tuple[Any, Array]]
-"""x = log d (p,) → -log of the prior of d (a number), up to a constant, and its derivative by x (p,)."""
+"""x = log d (p,) → -log of the prior of d (a number), up to a constant, and its derivative by x
+(p,).
+"""
 
 
 def prior(name: str, scale: float, pseudo_rows: float) -> Prior:
     """scale: of d, from the residuals.
 
-    inverse-gamma: on d², weight in rows, mode scale²: no std vanishes. flat: the likelihood alone; components that do not
-    help go to zero. half-normal: as flat, without stds far above the scale. half-cauchy: tails that allow single large
-    ones. jeffreys, 1/d: drives what does not help to zero at once, down to the bound on x, and never out again.
+    inverse-gamma: on d², weight in rows, mode scale²: no std vanishes. flat: the likelihood alone;
+    components that do not help go to zero. half-normal: as flat, without stds far above the scale.
+    half-cauchy: tails that allow single large ones. jeffreys, 1/d: drives what does not help to
+    zero at once, down to the bound on x, and never out again.
     """
     alpha = 0.5 * pseudo_rows
 

@@ -47,41 +47,67 @@ class RowErrors:
 
 
 def fit_posterior(
-    A: ArrayLike, b: ArrayLike, w: ArrayLike | None = None, *,
-    settings: FitSettings | None = None, prior_mean: ArrayLike | None = None, kinds: ArrayLike | None = None,
-    units: ArrayLike | None = None, constants: Sequence[int] = (), comm: Communicator = SERIAL, **options: Any,
-) -> Posterior:  # fmt: skip
-    """Fits rows A (m_local, n), targets b (m_local,), weights w (m_local,) > 0 (1 when not given). Collective.
+    A: ArrayLike,
+    b: ArrayLike,
+    w: ArrayLike | None = None,
+    *,
+    settings: FitSettings | None = None,
+    prior_mean: ArrayLike | None = None,
+    kinds: ArrayLike | None = None,
+    units: ArrayLike | None = None,
+    constants: Sequence[int] = (),
+    comm: Communicator = SERIAL,
+    **options: Any,
+) -> Posterior:
+    """Fits rows A (m_local, n), targets b (m_local,), weights w (m_local,) > 0 (1 when not given).
+    Collective.
 
-    kinds: (m_local,) 0 energy, 1 force, 2 stress: each has a noise of its own, in its own unit; one kind when not given.
-    units: (m_local,) integers, what a committee draws together. prior_mean: (n,) coefficients that the prior is centered
-    on, zero when not given. constants: columns that are elements' constants, which the prior leaves alone: no error bar
-    then depends on the zero of energy. options: fields of FitSettings, in place of those of `settings`: posterior="bayes".
-    Raises FitError on all ranks for values that are not finite, weights that are not positive, or shapes that differ.
+    kinds: (m_local,) 0 energy, 1 force, 2 stress: each has a noise of its own, in its own unit; one
+    kind when not given. units: (m_local,) integers, what a committee draws together. prior_mean:
+    (n,) coefficients that the prior is centered on, zero when not given. constants: columns that
+    are elements' constants, which the prior leaves alone: no error bar then depends on the zero of
+    energy. options: fields of FitSettings, in place of those of `settings`: posterior="bayes".
+    Raises FitError on all ranks for values that are not finite, weights that are not positive, or
+    shapes that differ.
     """
-    chosen = FitSettings(**{**(settings or FitSettings()).model_dump(exclude_unset=True), **options})
+    chosen = FitSettings(
+        **{**(settings or FitSettings()).model_dump(exclude_unset=True), **options}
+    )
     with collectively(comm):
         rows, targets, weights, kind, unit = checked(A, b, w, kinds, units)
     fitted = np.ones(len(rows), dtype=bool)
     block = Block(rows * weights[:, None], targets * weights, fitted, kind, unit, weights=weights)
-    return fit_blocks([block], chosen, prior_mean=prior_mean, constants=constants, with_errors=False, comm=comm)[0]
+    return fit_blocks(
+        [block], chosen, prior_mean=prior_mean, constants=constants, with_errors=False, comm=comm
+    )[0]
 
 
 def fit_blocks(
-    blocks: Sequence[Block], settings: FitSettings, *,
-    prior_mean: ArrayLike | None = None, constants: Sequence[int] = (), triangle: Array | None = None, previous: Posterior | None = None,
-    with_errors: bool = True, names: Sequence[str] | None = None, comm: Communicator = SERIAL,
-) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
-    """Fits this rank's blocks, at least one, and leaves in them what it needed: their rows are lost. Collective.
+    blocks: Sequence[Block],
+    settings: FitSettings,
+    *,
+    prior_mean: ArrayLike | None = None,
+    constants: Sequence[int] = (),
+    triangle: Array | None = None,
+    previous: Posterior | None = None,
+    with_errors: bool = True,
+    names: Sequence[str] | None = None,
+    comm: Communicator = SERIAL,
+) -> tuple[Posterior, list[RowErrors]]:
+    """Fits this rank's blocks, at least one, and leaves in them what it needed: their rows are
+    lost. Collective.
 
-    constants: see `fit_posterior`. triangle: of this rank's fitted rows (`triangle_of`), where it is known.
-    previous: a posterior of nearly the same rows, whose model error is where the search begins. with_errors: also what each
-    block's rows are found to have; an empty list without. names: (n,) of the columns, for remarks; their numbers when not given.
+    constants: see `fit_posterior`. triangle: of this rank's fitted rows (`triangle_of`), where it
+    is known. previous: a posterior of nearly the same rows, whose model error is where the search
+    begins. with_errors: also what each block's rows are found to have; an empty list without.
+    names: (n,) of the columns, for remarks; their numbers when not given.
     """
     with collectively(comm):
         local = triangle_of(blocks) if triangle is None else triangle
     (n_rows,) = sum_rows(comm, float(sum(int(b.fitted.sum()) for b in blocks)))
-    c = conjugate(combined_triangle(comm, local), int(n_rows), prior_mean, settings, comm, constants)
+    c = conjugate(
+        combined_triangle(comm, local), int(n_rows), prior_mean, settings, comm, constants
+    )
     if settings.posterior in ("embedded", "mcmc"):
         found = _embedded(blocks, c, settings, previous, with_errors, comm)
     elif settings.posterior == "pops":
@@ -95,7 +121,11 @@ def fit_blocks(
 
 
 def _without_model_error(
-    blocks: Sequence[Block], c: Conjugate, settings: FitSettings, with_errors: bool, comm: Communicator
+    blocks: Sequence[Block],
+    c: Conjugate,
+    settings: FitSettings,
+    with_errors: bool,
+    comm: Communicator,
 ) -> tuple[Posterior, list[RowErrors]]:
     counts = []
     if settings.posterior == "committee":
@@ -114,13 +144,19 @@ def _without_model_error(
         posterior = replace(posterior, draws=c.mean + shifts @ c.whitening.T)
     if not with_errors:
         return posterior, []
-    return posterior, [_errors(b, square_root(posterior.middle), np.zeros(len(b.rows))) for b in blocks]
+    return posterior, [
+        _errors(b, square_root(posterior.middle), np.zeros(len(b.rows))) for b in blocks
+    ]
 
 
 def _embedded(
-    blocks: Sequence[Block], c: Conjugate, settings: FitSettings, previous: Posterior | None, with_errors: bool,
+    blocks: Sequence[Block],
+    c: Conjugate,
+    settings: FitSettings,
+    previous: Posterior | None,
+    with_errors: bool,
     comm: Communicator,
-) -> tuple[Posterior, list[RowErrors]]:  # fmt: skip
+) -> tuple[Posterior, list[RowErrors]]:
     matrix = np.diag(1.0 / c.factor.norms) if settings.embedding == "coefficients" else c.whitening
     enter(blocks, matrix, c.mean)
     of_kinds = Noise.of(blocks, c.residual_variance, comm)
@@ -130,7 +166,9 @@ def _embedded(
             count_kinds_alike(blocks, comm)
         if settings.embedding != "coefficients":
             correct_for_leverage(blocks)
-    if settings.embedding == "whitened" or (settings.embedding == "full" and settings.posterior == "mcmc"):
+    if settings.embedding == "whitened" or (
+        settings.embedding == "full" and settings.posterior == "mcmc"
+    ):
         axes = principal_axes(blocks, comm)
         matrix = matrix @ axes
         for block in blocks:
@@ -146,7 +184,9 @@ def _embedded(
     draws = np.zeros((0, 0))
     diagnostics: dict[str, float] = {}
     if settings.posterior == "mcmc":
-        found, draws, diagnostics = sampled.sample(blocks, where, c.residual_variance, settings, chosen, comm)
+        found, draws, diagnostics = sampled.sample(
+            blocks, where, c.residual_variance, settings, chosen, comm
+        )
     else:
         found = estimate(blocks, where, c.residual_variance, settings, chosen, start, comm)
     root, share = square_root(found.inner), found.noise_share
@@ -156,7 +196,9 @@ def _embedded(
     norms = c.factor.norms[:, None]
     to_white: Array = np.asarray(np.linalg.solve(norms * c.whitening, norms * matrix), dtype=float)
     if found.epistemic is None:
-        back = np.linalg.solve(c.factor.norms[:, None] * matrix, c.factor.norms[:, None] * c.whitening)
+        back = np.linalg.solve(
+            c.factor.norms[:, None] * matrix, c.factor.norms[:, None] * c.whitening
+        )
         spread = [v + share * b.noise for b, v in zip(blocks, variances, strict=True)]
         rows_part = back.T @ sandwich(blocks, spread, comm) @ back
         middle = rows_part + c.prior_information * c.residual_variance
@@ -179,23 +221,30 @@ def _embedded(
 
 
 def _without_constants(chosen: NDArray[np.int64], c: Conjugate) -> NDArray[np.int64]:
-    """A share of a constant would be a share of the zero of energy. Raises FitError on all ranks when nothing is left."""
+    """A share of a constant would be a share of the zero of energy. Raises FitError on all ranks
+    when nothing is left.
+    """
     left = np.setdiff1d(chosen, c.factor.order[: c.factor.n_constants])
     if len(chosen) and not len(left):
-        raise FitError("multiplicative: embed names constants alone, and these are no model error's").on_all_ranks()
+        raise FitError(
+            "multiplicative: embed names constants alone, and these are no model error's"
+        ).on_all_ranks()
     return left
 
 
 def _pops(
     blocks: Sequence[Block], c: Conjugate, settings: FitSettings, comm: Communicator
 ) -> tuple[Posterior, list[RowErrors]]:
-    """POPS has a prior of its own, about zero for all columns, so it gets the rows and targets less what the constants'
-    columns, which are orthonormal here, explain of them; each of its coefficients then brings its share of the constants."""
+    """POPS has a prior of its own, about zero for all columns, so it gets the rows and targets less
+    what the constants' columns, which are orthonormal here, explain of them; each of its
+    coefficients then brings its share of the constants."""
     factor = c.factor
     matrix, norms = factor.unit_columns, factor.norms[:, None]
     known, others = factor.order[: factor.n_free], factor.order[factor.n_constants :]
     enter(blocks, matrix, factor.center)
-    shares = sum((_shares(b, known, others) for b in blocks), np.zeros((len(known), len(others) + 1)))
+    shares = sum(
+        (_shares(b, known, others) for b in blocks), np.zeros((len(known), len(others) + 1))
+    )
     (shares,) = sum_rows(comm, shares)
     spread = np.zeros((len(norms), len(others)))
     spread[others], spread[known] = np.eye(len(others)), -shares[:, :-1]
@@ -224,7 +273,9 @@ def _pops(
 
 
 def _shares(block: Block, known: NDArray[np.int64], others: NDArray[np.int64]) -> Array:
-    """(p, k + 1) products of the constants' columns with the others, and with the residuals, of the fitted rows."""
+    """(p, k + 1) products of the constants' columns with the others, and with the residuals, of the
+    fitted rows.
+    """
     rows = block.rows[block.fitted]
     right = np.column_stack([rows[:, others], block.residuals[block.fitted]])
     return np.asarray(rows[:, known].T @ right)

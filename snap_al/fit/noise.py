@@ -1,10 +1,13 @@
-"""Noise: one σ for each kind of row, in the kind's own unit, the same in the fit and in predictions.
+"""Noise: one σ for each kind of row, in the kind's own unit, the same in the fit and in
+predictions.
 
-Weights say how much a label counts in a fit. They say nothing of how large an error is: a stress row of weight 1e-12 has the
-residual, and so the noise, that it would have at any other weight. So σ² is a share of the mean square residual of the kind,
-averaged with w²: over the rows that the fit was asked to reproduce.
+Weights say how much a label counts in a fit. They say nothing of how large an error is: a stress
+row of weight 1e-12 has the residual, and so the noise, that it would have at any other weight. So
+σ² is a share of the mean square residual of the kind, averaged with w²: over the rows that the fit
+was asked to reproduce.
 
-    ρ_k = Σ w² (y - a·c)² / Σ w²  over the rows of kind k          σ_k² = τ ρ_k,   τ the share (`noise_fraction`)
+    ρ_k = Σ w² (y - a·c)² / Σ w²  over the rows of kind k          σ_k² = τ ρ_k,   τ the share
+    (`noise_fraction`)
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Noise:
-    """mean_squares: (3,) ρ of energies per atom (eV²), forces (eV²/Å²) and stress (bar²); 0 for a kind without rows."""
+    """mean_squares: (3,) ρ of energies per atom (eV²), forces (eV²/Å²) and stress (bar²); 0 for a
+    kind without rows.
+    """
 
     mean_squares: Array
 
@@ -31,8 +36,8 @@ class Noise:
     def of(cls, blocks: Sequence[Block], residual_variance: float, comm: Communicator) -> Noise:
         """From the blocks' residuals, and into their `noise`. Collective.
 
-        residual_variance: σ² of all rows in weighted units, by which their scale is set: a fit that passes through its few
-        rows leaves residuals that are too small.
+        residual_variance: σ² of all rows in weighted units, by which their scale is set: a fit that
+        passes through its few rows leaves residuals that are too small.
         """
         squares, weights, rows = np.zeros(3), np.zeros(3), np.zeros(3)
         for block in blocks:
@@ -58,4 +63,6 @@ class Noise:
 
 
 LEAST_SHARE = 1e-30
-"""Of all squared residuals, for a kind that is fitted exactly: a logarithm needs a number above zero."""
+"""Of all squared residuals, for a kind that is fitted exactly: a logarithm needs a number above
+zero.
+"""

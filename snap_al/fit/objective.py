@@ -1,6 +1,7 @@
-"""-log posterior of embedded model error and, where the mean is joint, of the coefficients, with its exact gradient; its
-minimum; and the curvature there. Every combination of likelihood, prior, noise and embedding goes through here; the
-common ones have faster ways (`embedded`, `covariance`) to the same minimum.
+"""-log posterior of embedded model error and, where the mean is joint, of the coefficients, with
+its exact gradient; its minimum; and the curvature there. Every combination of likelihood, prior,
+noise and embedding goes through here; the common ones have faster ways (`embedded`, `covariance`)
+to the same minimum.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ WIDEST = 1e-6
 
 @dataclass(frozen=True)
 class Objective:
-    """Parameters: x = log d (p,), log τ if noise is inferred, and φ (n,) if the mean is joint: c = c̄ + Tθ, θ = Mφ.
+    """Parameters: x = log d (p,), log τ if noise is inferred, and φ (n,) if the mean is joint: c =
+    c̄ + Tθ, θ = Mφ.
 
-    blocks: rows q = ÃT with residuals at c̄. chosen: (p,) columns with a model error. relative: (n,) the coefficients c̄ in
-    the rows' coordinates if model error is a share of them, else None; T is diagonal then. precision: (n, n) that of
-    the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M (n, n), such that all φ are alike to a search. noise_share: τ, σ² next to the blocks' noise, or where its
-    search begins.
+    blocks: rows q = ÃT with residuals at c̄. chosen: (p,) columns with a model error. relative:
+    (n,) the coefficients c̄ in the rows' coordinates if model error is a share of them, else None;
+    T is diagonal then. precision: (n, n) that of the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M
+    (n, n), such that all φ are alike to a search. noise_share: τ, σ² next to the blocks' noise, or
+    where its search begins.
     """
 
     blocks: Sequence[Block]
@@ -86,7 +89,9 @@ class Objective:
                     by_share = by_share + counts @ (noise * by_s2)
                     if self.joint:
                         by_theta = by_theta - (counts * by_r) @ q
-        cost, by_variance, by_share, by_theta = sum_rows(self.comm, cost, by_variance, by_share, by_theta)
+        cost, by_variance, by_share, by_theta = sum_rows(
+            self.comm, cost, by_variance, by_share, by_theta
+        )
         below, slope = self.prior(x)
         gradient = [2.0 * by_variance * g**2 * d2 + slope]
         if self.infer_noise:
@@ -100,7 +105,8 @@ class Objective:
         return cost + below, np.concatenate(gradient)
 
     def minimum(self, x: Array, scale: float) -> tuple[Array, tuple[float, ...]]:
-        """The parameters (k,) at the minimum that L-BFGS-B finds from these x, and the objective on the way. Collective.
+        """The parameters (k,) at the minimum that L-BFGS-B finds from these x, and the objective on
+        the way. Collective.
 
         Raises FitError when the search does not end.
         """
@@ -119,10 +125,22 @@ class Objective:
             history: list[float] = []
             for _ in range(MOST_REVIVALS):
                 best = minimize(
-                    f, start, jac=True, method="L-BFGS-B", bounds=bounds,
-                    callback=lambda intermediate_result: history.append(float(intermediate_result.fun)),
-                    options={"maxiter": 3000, "maxfun": 6000, "maxcor": 30, "ftol": 1e-11, "gtol": 1e-7 * max(1.0, len(x))},
-                )  # fmt: skip
+                    f,
+                    start,
+                    jac=True,
+                    method="L-BFGS-B",
+                    bounds=bounds,
+                    callback=lambda intermediate_result: history.append(
+                        float(intermediate_result.fun)
+                    ),
+                    options={
+                        "maxiter": 3000,
+                        "maxfun": 6000,
+                        "maxcor": 30,
+                        "ftol": 1e-11,
+                        "gtol": 1e-7 * max(1.0, len(x)),
+                    },
+                )
                 lost_in_rounding = "ABNORMAL" in str(best.message) and best.nit > 0
                 if not best.success and not lost_in_rounding:
                     raise FitError(f"the model error's search did not end: {best.message}")
@@ -134,8 +152,9 @@ class Objective:
         return served(self.comm, self, work)
 
     def _revived(self, f: Any, parameters: Array, scale: float) -> tuple[Array, bool]:
-        """x of a d that is next to zero has no slope left to find its way back by, though the variance d² may have one:
-        those that would lower the objective are set to where they count. Only without a prior that holds them there."""
+        """x of a d that is next to zero has no slope left to find its way back by, though the
+        variance d² may have one: those that would lower the objective are set to where they count.
+        Only without a prior that holds them there."""
         p = len(self.chosen)
         small = parameters[:p] < np.log(scale) - 5.0
         slope = f(parameters)[1][:p] / (2.0 * np.exp(2.0 * parameters[:p]))
@@ -144,8 +163,12 @@ class Objective:
         return np.concatenate([revived, parameters[p:]]), bool(rising.any())
 
     def curvature(self, parameters: Array) -> Array:
-        """(k, k) second derivatives, by complex steps of the gradient: exact to rounding. Collective."""
+        """(k, k) second derivatives, by complex steps of the gradient: exact to rounding.
+        Collective.
+        """
         step = 1e-30
-        columns = [np.imag(self(parameters + 1j * step * e)[1]) / step for e in np.eye(len(parameters))]
+        columns = [
+            np.imag(self(parameters + 1j * step * e)[1]) / step for e in np.eye(len(parameters))
+        ]
         matrix = np.array(columns)
         return np.asarray(0.5 * (matrix + matrix.T))

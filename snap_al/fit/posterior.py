@@ -1,4 +1,6 @@
-"""What a fit leaves: coefficients' mean and covariance, model-error covariance, noise; and predictions from them."""
+"""What a fit leaves: coefficients' mean and covariance, model-error covariance, noise; and
+predictions from them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ FORMAT = 4
 
 @dataclass(frozen=True)
 class Prediction:
-    """For each row (m,): mean and the stds of its parts, in the row's own unit; `total_std` is the error bar."""
+    """For each row (m,): mean and the stds of its parts, in the row's own unit; `total_std` is the
+    error bar.
+    """
 
     mean: Array
     epistemic_std: Array
@@ -37,18 +41,21 @@ class Prediction:
 class Posterior:
     """A Gaussian posterior over n distinct coefficients, with embedded model error.
 
-    mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of δ (zeros without).
-    noise_by_kind: (3,) σ of energies per atom (eV), force components (eV/Å) and stress components (bar); 0 for a kind that
-    was not fitted. residual_variance: that of the weighted residuals, which the prior is relative to.
-    whitening: T (n, n), in whose coordinates rows and prior together have unit information. inner, middle: (n, n), the
-    model error and the epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. prior_information:
-    (n, n) the prior's part of the unit information there. ridge: κ, the prior's precision next to columns of unit norm.
-    embedded_rows: how many rows model error and noise were last estimated from. recalibration: (3,) factor
-    on the stds of each kind, 1 unless asked for. draws: (k, n) the members or samples that the covariance is of, if any.
-    diagnostics: what the method has to say of itself. remarks: what a user should know of the rows that were fitted.
-    atom_reference: (n_elements, n) rows that are taken off those of single atoms of each element before the std of an atom's
-    energy is computed: the part of it that the compositions of the training set leave open; empty where there is none.
-    atom_std: eV, the largest of these stds among the last configurations of the training set; 0 where it is not known.
+    mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of
+    δ (zeros without). noise_by_kind: (3,) σ of energies per atom (eV), force components (eV/Å) and
+    stress components (bar); 0 for a kind that was not fitted. residual_variance: that of the
+    weighted residuals, which the prior is relative to. whitening: T (n, n), in whose coordinates
+    rows and prior together have unit information. inner, middle: (n, n), the model error and the
+    epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. prior_information:
+    (n, n) the prior's part of the unit information there. ridge: κ, the prior's precision next to
+    columns of unit norm. embedded_rows: how many rows model error and noise were last estimated
+    from. recalibration: (3,) factor on the stds of each kind, 1 unless asked for. draws: (k, n) the
+    members or samples that the covariance is of, if any. diagnostics: what the method has to say of
+    itself. remarks: what a user should know of the rows that were fitted. atom_reference:
+    (n_elements, n) rows that are taken off those of single atoms of each element before the std of
+    an atom's energy is computed: the part of it that the compositions of the training set leave
+    open; empty where there is none. atom_std: eV, the largest of these stds among the last
+    configurations of the training set; 0 where it is not known.
     """
 
     name: str
@@ -81,30 +88,45 @@ class Posterior:
     def digest(self) -> str:
         """Names these coefficients and covariances."""
         content = (
-            self.mean, self.epistemic, self.model_error, self.recalibration, self.atom_reference,
-        )  # fmt: skip
-        return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in content)).hexdigest()[:16]
+            self.mean,
+            self.epistemic,
+            self.model_error,
+            self.recalibration,
+            self.atom_reference,
+        )
+        return hashlib.sha256(
+            b"".join(np.ascontiguousarray(a).tobytes() for a in content)
+        ).hexdigest()[:16]
 
-    def predict(self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None) -> Prediction:
-        """rows: (m, n) unweighted. kinds: (m,) 0 energy, 1 force, 2 stress, for their noise and, if the posterior was
-        recalibrated, the factor on their stds; without, the noise is that of the one kind that was fitted, or 0 where
-        there were several. weights: (m,) as in `fit_posterior`; noise is in the kind's own unit and the same for all.
+    def predict(
+        self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None
+    ) -> Prediction:
+        """rows: (m, n) unweighted. kinds: (m,) 0 energy, 1 force, 2 stress, for their noise and, if
+        the posterior was recalibrated, the factor on their stds; without, the noise is that of the
+        one kind that was fitted, or 0 where there were several. weights: (m,) as in
+        `fit_posterior`; noise is in the kind's own unit and the same for all.
 
         Raises InputError for rows of another width.
         """
         if rows.ndim != 2 or rows.shape[1] != len(self.mean):
-            raise InputError(f"rows of shape {rows.shape} for a posterior over {len(self.mean)} coefficients")
+            raise InputError(
+                f"rows of shape {rows.shape} for a posterior over {len(self.mean)} coefficients"
+            )
         fitted = self.noise_by_kind[self.noise_by_kind > 0]
         noise = np.full(len(rows), fitted[0] if len(fitted) == 1 else 0.0)
         if kinds is not None:
             noise = self.noise_by_kind[kinds]
         factor = np.ones(len(rows)) if kinds is None else self.recalibration[kinds]
         epistemic, model_error = row_std(rows, self.epistemic), row_std(rows, self.model_error)
-        return Prediction(rows @ self.mean, factor * epistemic, factor * model_error, factor * noise)
+        return Prediction(
+            rows @ self.mean, factor * epistemic, factor * model_error, factor * noise
+        )
 
-    def atom_energy_std(self, rows: Array, elements: NDArray[np.int64], root: Array | None = None) -> Array:
-        """(m,) eV, total stds of single atoms' energies without noise. rows: (m, n), elements: (m,) their numbers. root:
-        `square_root` of the covariance, where it is known."""
+    def atom_energy_std(
+        self, rows: Array, elements: NDArray[np.int64], root: Array | None = None
+    ) -> Array:
+        """(m,) eV, total stds of single atoms' energies without noise. rows: (m, n), elements: (m,)
+        their numbers. root: `square_root` of the covariance, where it is known."""
         if len(self.atom_reference):
             rows = rows - self.atom_reference[elements]
         root = square_root(self.covariance) if root is None else root
@@ -115,25 +137,29 @@ class Posterior:
         return np.asarray(np.square(weights * self.noise_by_kind[kinds]))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity is made of. Of a
-        committee, MCMC or POPS: of its own members or samples."""
+        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity
+        is made of. Of a committee, MCMC or POPS: of its own members or samples."""
         if len(self.draws):
             return np.asarray(self.draws[rng.integers(len(self.draws), size=n)])
         root = square_root(self.covariance)
         return np.asarray(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
 
     def left_out(self, weighted_rows: Array) -> Array:
-        """(n, n) total covariance as if a configuration with these weighted rows (m, n) had not been fitted."""
+        """(n, n) total covariance as if a configuration with these weighted rows (m, n) had not
+        been fitted.
+        """
         q = weighted_rows @ self.whitening
         return self.with_information(-q.T @ q)
 
     def with_information(self, change: Array) -> Array:
-        """(n, n) total covariance after QᵀQ (n, n), Q = ÃT of some rows, has been added to what was fitted, or taken off.
+        """(n, n) total covariance after QᵀQ (n, n), Q = ÃT of some rows, has been added to what was
+        fitted, or taken off.
 
-        In whitened coordinates the fitted rows and the prior together have unit information, and then 1 + QᵀQ: both
-        covariances are carried over to the whitening of that. σ stays and nothing is refitted. The sandwich's middle is
-        a sum over rows as the information is, so it follows the whitening once, not twice. Σ_δ is such a sum as well (it
-        explains all rows' residuals), and grows with the information: model error does not shrink with data alike.
+        In whitened coordinates the fitted rows and the prior together have unit information, and
+        then 1 + QᵀQ: both covariances are carried over to the whitening of that. σ stays and
+        nothing is refitted. The sandwich's middle is a sum over rows as the information is, so it
+        follows the whitening once, not twice. Σ_δ is such a sum as well (it explains all rows'
+        residuals), and grows with the information: model error does not shrink with data alike.
         """
         return np.asarray(self.whitening @ self.inner_with(change) @ self.whitening.T)
 
@@ -161,7 +187,10 @@ class Posterior:
         buffer = BytesIO()
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         scalars = {k: v for k, v in vars(self).items() if k not in arrays}
-        stored: dict[str, Any] = {"header": np.array(json.dumps({"format": FORMAT, **scalars})), **arrays}
+        stored: dict[str, Any] = {
+            "header": np.array(json.dumps({"format": FORMAT, **scalars})),
+            **arrays,
+        }
         np.savez(buffer, **stored)
         return buffer.getvalue()
 
@@ -179,16 +208,25 @@ class Posterior:
 
 
 def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
-    """Raises ValueError unless these are what a Posterior has, and of one number of coefficients."""
+    """Raises ValueError unless these are what a Posterior has, and of one number of
+    coefficients.
+    """
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError("another format version")
     names = {f.name for f in fields(Posterior)}
     if wrong := names ^ ((header.keys() - {"format"}) | arrays.keys()):
         raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")
     kinds = {
-        "name": str, "residual_variance": float, "atom_std": float, "ridge": float, "n_rows": int, "embedded_rows": int, "objective": list, "diagnostics": dict,
+        "name": str,
+        "residual_variance": float,
+        "atom_std": float,
+        "ridge": float,
+        "n_rows": int,
+        "embedded_rows": int,
+        "objective": list,
+        "diagnostics": dict,
         "remarks": list,
-    }  # fmt: skip
+    }
     for name, kind in kinds.items():
         if not isinstance(header.get(name), (float, int) if kind is float else kind):
             raise ValueError(f"{name} is {header.get(name)!r}")
@@ -196,11 +234,19 @@ def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
     for name in ("atom_reference", "draws"):
         if arrays[name].size and (arrays[name].ndim != 2 or arrays[name].shape[1] != n):
             raise ValueError(f"{name} has shape {arrays[name].shape} for {n} coefficients")
-    shapes: dict[str, tuple[int, ...]] = {"mean": (n,), "noise_by_kind": (3,), "recalibration": (3,)}
-    shapes |= dict.fromkeys(("epistemic", "model_error", "whitening", "inner", "middle", "prior_information"), (n, n))
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (n,),
+        "noise_by_kind": (3,),
+        "recalibration": (3,),
+    }
+    shapes |= dict.fromkeys(
+        ("epistemic", "model_error", "whitening", "inner", "middle", "prior_information"), (n, n)
+    )
     for name, array in arrays.items():
         if array.dtype.kind not in "fi" or array.shape != shapes.get(name, array.shape):
-            raise ValueError(f"{name} is not made of numbers, or has another shape: {array.dtype}, {array.shape}")
+            raise ValueError(
+                f"{name} is not made of numbers, or has another shape: {array.dtype}, {array.shape}"
+            )
 
 
 LEAST_INFORMATION = 1e-12
@@ -212,7 +258,9 @@ def row_std(rows: Array, covariance: Array) -> Array:
 
 
 def square_root(covariance: Array) -> Array:
-    """L (n, n) with L Lᵀ = Σ, for any positive semi-definite Σ, scaled first so that units do not cost digits."""
+    """L (n, n) with L Lᵀ = Σ, for any positive semi-definite Σ, scaled first so that units do not
+    cost digits.
+    """
     scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     safe = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))

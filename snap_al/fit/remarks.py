@@ -1,4 +1,6 @@
-"""What a user should know of the rows that were fitted: columns without data, directions without data, single rows that rule."""
+"""What a user should know of the rows that were fitted: columns without data, directions without
+data, single rows that rule.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,22 @@ def of_columns(factor: Factor, names: Sequence[str]) -> list[str]:
     if which:
         found.append(f"no row has anything in {_some(which)}: these coefficients are the prior's")
     largest = float(factor.s.max(initial=0.0))
-    missing = int(np.sum(factor.s <= NO_DATA * largest)) + factor.n_constants - factor.n_free - len(which)
+    missing = (
+        int(np.sum(factor.s <= NO_DATA * largest)) + factor.n_constants - factor.n_free - len(which)
+    )
     if missing > 0 and (largest > 0 or factor.n_free > 0):
         found.append(
-            f"the rows leave {missing} of {len(factor.norms)} combinations of coefficients open ({factor.n_rows} rows): columns "
-            "are equal or dependent, or there are too few rows; these are the prior's, with wide stds"
+            f"the rows leave {missing} of {len(factor.norms)} combinations of coefficients open "
+            f"({factor.n_rows} rows): columns "
+            "are equal or dependent, or there are too few rows; these are the prior's, with wide "
+            "stds"
         )
     return found
 
 
-def of_residuals(blocks: Sequence[Block], residuals: Sequence[Array], comm: Communicator) -> list[str]:
+def of_residuals(
+    blocks: Sequence[Block], residuals: Sequence[Array], comm: Communicator
+) -> list[str]:
     """A row that has more than half of all rows' squared weighted residuals. Collective."""
     total, n = 0.0, 0.0
     largest = (0.0, "")
@@ -43,7 +51,11 @@ def of_residuals(blocks: Sequence[Block], residuals: Sequence[Array], comm: Comm
         total, n = total + float(squares.sum()), n + float(block.fitted.sum())
         if len(squares) and float(squares.max()) > largest[0]:
             row = int(np.argmax(squares))
-            where = f"row {row}" if block.units is None else f"a row of configuration {int(block.units[row])}"
+            where = (
+                f"row {row}"
+                if block.units is None
+                else f"a row of configuration {int(block.units[row])}"
+            )
             kind = ("energy", "force", "stress")[int(block.kinds[row])]
             largest = (float(squares[row]), f"{where} ({kind}, weighted residual {r[row]:.3g})")
     total, n = (float(x) for x in sum_rows(comm, total, n))
@@ -51,7 +63,8 @@ def of_residuals(blocks: Sequence[Block], residuals: Sequence[Array], comm: Comm
     if n < FEWEST_ROWS or not worst[0] > RULING_SHARE * total > 0:
         return []
     return [
-        f"{worst[1]} has {worst[0] / total:.0%} of the squared residuals of all {n:.0f} rows; look at its label and weight"
+        f"{worst[1]} has {worst[0] / total:.0%} of the squared residuals of all {n:.0f} rows; "
+        "look at its label and weight"
     ]
 
 

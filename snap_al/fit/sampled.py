@@ -1,11 +1,13 @@
-"""MCMC of embedded model error: c and log d by the No-U-Turn sampler of nutpie, with exact gradients.
+"""MCMC of embedded model error: c and log d by the No-U-Turn sampler of nutpie, with exact
+gradients.
 
 Where the likelihood is IID and model error additive, c is Gaussian given d and is integrated out:
 
-    -log p(y|d) = ½ Σ [ r²/s² + log s² ] - ½ hᵀH⁻¹h + ½ log det H + …,   H = QᵀDQ + P, h = QᵀDr - P(θ̄ - θ₀), D = diag(1/s²)
+    -log p(y|d) = ½ Σ [ r²/s² + log s² ] - ½ hᵀH⁻¹h + ½ log det H + …,   H = QᵀDQ + P, h = QᵀDr -
+    P(θ̄ - θ₀), D = diag(1/s²)
 
-Hoffman and Gelman, J. Mach. Learn. Res. 15, 1593 (2014). R-hat and effective sample size: Vehtari et al., Bayesian Anal.
-16, 667 (2021).
+Hoffman and Gelman, J. Mach. Learn. Res. 15, 1593 (2014). R-hat and effective sample size: Vehtari
+et al., Bayesian Anal. 16, 667 (2021).
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ MOST_DIVERGENT = 0.02
 
 @dataclass(frozen=True)
 class Marginal:
-    """-log p(d | y) and its gradient over x = log d and log τ; c is integrated out. `f` must be IID and additive."""
+    """-log p(d | y) and its gradient over x = log d and log τ; c is integrated out. `f` must be IID
+    and additive.
+    """
 
     f: Objective
 
@@ -43,7 +47,9 @@ class Marginal:
         return cost, gradient
 
     def with_mean(self, parameters: Array) -> tuple[float, Array, Array, Array]:
-        """Also the mean θ* (n,) and covariance H⁻¹ (n, n) of the coefficients at these parameters. Collective."""
+        """Also the mean θ* (n,) and covariance H⁻¹ (n, n) of the coefficients at these parameters.
+        Collective.
+        """
         f, n = self.f, len(self.f.pull)
         x, share, _ = f.parts(parameters)
         d2 = np.exp(2.0 * x)
@@ -72,7 +78,9 @@ class Marginal:
                 by_share += float(by_s2 @ noise)
         by_variance, share_slope = sum_rows(f.comm, by_variance, by_share)
         below, slope = f.prior(x)
-        gradient = [2.0 * by_variance * d2 + slope] + [np.atleast_1d(share_slope * share)] * int(f.infer_noise)
+        gradient = [2.0 * by_variance * d2 + slope] + [np.atleast_1d(share_slope * share)] * int(
+            f.infer_noise
+        )
         return value + float(below), np.concatenate(gradient), theta, covariance
 
     def _chunks(self) -> Any:
@@ -85,10 +93,15 @@ class Marginal:
 
 
 def sample(
-    blocks: Sequence[Block], where: Coordinates, residual_variance: float, settings: FitSettings,
-    chosen: NDArray[np.int64], comm: Communicator,
-) -> tuple[Estimate, Array, dict[str, float]]:  # fmt: skip
-    """The estimate that the samples' moments give; (k, n) draws of θ + δ; R-hat, ESS and divergences. Collective.
+    blocks: Sequence[Block],
+    where: Coordinates,
+    residual_variance: float,
+    settings: FitSettings,
+    chosen: NDArray[np.int64],
+    comm: Communicator,
+) -> tuple[Estimate, Array, dict[str, float]]:
+    """The estimate that the samples' moments give; (k, n) draws of θ + δ; R-hat, ESS and
+    divergences. Collective.
 
     Raises FitError when the chains have not mixed, InputError without nutpie.
     """
@@ -98,7 +111,9 @@ def sample(
     f = replace(f, joint=not integrated, infer_noise=settings.noise == "inferred")
     target: Callable[[Array], tuple[float, Array]] = Marginal(f) if integrated else f
     p = len(chosen)
-    jacobian = 0.0 if settings.prior == "inverse-gamma" else 1.0  # that prior is the density of log d already
+    jacobian = (
+        0.0 if settings.prior == "inverse-gamma" else 1.0
+    )  # that prior is the density of log d already
     dimensions = f.n_parameters
 
     def log_density(parameters: Array) -> tuple[float, Array]:
@@ -111,17 +126,27 @@ def sample(
         np.full(p, _log_scale(blocks, where, settings, chosen, comm)),
         np.exp(_log_scale(blocks, where, settings, chosen, comm)),
     )
-    positions, diagnostics = served(comm, log_density, lambda g: _nuts(g, dimensions, found, settings))
+    positions, diagnostics = served(
+        comm, log_density, lambda g: _nuts(g, dimensions, found, settings)
+    )
     _require_mixed(diagnostics)
     return _moments(f, positions, integrated, settings, history, diagnostics)
 
 
 def _log_scale(
-    blocks: Sequence[Block], where: Coordinates, settings: FitSettings, chosen: NDArray[np.int64], comm: Communicator
+    blocks: Sequence[Block],
+    where: Coordinates,
+    settings: FitSettings,
+    chosen: NDArray[np.int64],
+    comm: Communicator,
 ) -> float:
     from snap_al.fit.estimate import prior_scale
 
-    g = 1.0 if not settings.multiplicative else float(np.sqrt(np.mean(where.coefficients[chosen] ** 2)))
+    g = (
+        1.0
+        if not settings.multiplicative
+        else float(np.sqrt(np.mean(where.coefficients[chosen] ** 2)))
+    )
     return float(np.log(prior_scale(blocks, len(chosen), settings, g, comm)))
 
 
@@ -138,17 +163,32 @@ def _nuts(
     except ImportError as error:
         raise InputError("posterior: mcmc needs packages: pip install 'snap_al[mcmc]'") from error
     model = from_pyfunc(
-        n, lambda: log_density, lambda *_: lambda x: {"x": x}, [np.dtype(np.float64)], [(n,)], ["x"],
-        make_initial_point_fn=lambda seed: start + 0.1 * np.random.default_rng(seed).standard_normal(n),
-    )  # fmt: skip
+        n,
+        lambda: log_density,
+        lambda *_: lambda x: {"x": x},
+        [np.dtype(np.float64)],
+        [(n,)],
+        ["x"],
+        make_initial_point_fn=lambda seed: (
+            start + 0.1 * np.random.default_rng(seed).standard_normal(n)
+        ),
+    )
     trace = nutpie.sample(
-        model, draws=settings.draws, tune=settings.tune, chains=settings.chains, cores=1, seed=settings.seed,
-        progress_bar=False, save_warmup=False,
-    )  # fmt: skip
+        model,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=1,
+        seed=settings.seed,
+        progress_bar=False,
+        save_warmup=False,
+    )
     samples = np.asarray(trace.posterior["x"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        r_hat, ess = (np.asarray(d["x"]) for d in (arviz.rhat(trace.posterior), arviz.ess(trace.posterior)))
+        r_hat, ess = (
+            np.asarray(d["x"]) for d in (arviz.rhat(trace.posterior), arviz.ess(trace.posterior))
+        )
     diagnostics = {
         "largest_r_hat": float(r_hat.max()),
         "smallest_ess": float(ess.min()),
@@ -159,19 +199,28 @@ def _nuts(
 
 
 def _require_mixed(d: dict[str, float]) -> None:
-    good = d["largest_r_hat"] <= LARGEST_R_HAT and d["smallest_ess"] >= min(FEWEST_EFFECTIVE, 0.1 * d["samples"])
+    good = d["largest_r_hat"] <= LARGEST_R_HAT and d["smallest_ess"] >= min(
+        FEWEST_EFFECTIVE, 0.1 * d["samples"]
+    )
     if not good or d["divergences"] > MOST_DIVERGENT * d["samples"]:
         raise FitError(
-            f"the chains have not mixed: largest R-hat {d['largest_r_hat']:.3f} (at most {LARGEST_R_HAT}), smallest "
-            f"effective sample size {d['smallest_ess']:.0f} (at least {FEWEST_EFFECTIVE:.0f}), {d['divergences']:.0f} "
-            f"divergences of {d['samples']:.0f}; raise fit.tune and fit.draws, or take `posterior: embedded`"
+            f"the chains have not mixed: largest R-hat {d['largest_r_hat']:.3f} (at most "
+            f"{LARGEST_R_HAT}), smallest "
+            f"effective sample size {d['smallest_ess']:.0f} (at least {FEWEST_EFFECTIVE:.0f}), "
+            f"{d['divergences']:.0f} "
+            f"divergences of {d['samples']:.0f}; raise fit.tune and fit.draws, or take "
+            "`posterior: embedded`"
         ).on_all_ranks()
 
 
 def _moments(
-    f: Objective, positions: Array, integrated: bool, settings: FitSettings, history: tuple[float, ...],
+    f: Objective,
+    positions: Array,
+    integrated: bool,
+    settings: FitSettings,
+    history: tuple[float, ...],
     diagnostics: dict[str, float],
-) -> tuple[Estimate, Array, dict[str, float]]:  # fmt: skip
+) -> tuple[Estimate, Array, dict[str, float]]:
     n, rng = len(f.pull), np.random.default_rng(settings.seed)
     thetas, draws, inner, shares, within = [], [], np.zeros(n), [], np.zeros((n, n))
     step = max(1, len(positions) // 500) if integrated else 1

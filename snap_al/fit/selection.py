@@ -1,4 +1,6 @@
-"""Which coefficients a model error is embedded in: all, those that are named, or the fewest that do nearly as well."""
+"""Which coefficients a model error is embedded in: all, those that are named, or the fewest that do
+nearly as well.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,16 @@ TRIALS = np.exp(np.linspace(-10.0, 3.0, 14))
 
 
 def given(embed: str | tuple[int | str, ...], n: int) -> NDArray[np.int64]:
-    """(p,) column numbers. Raises FitError for a number that no column has, or a name, which needs a descriptor."""
+    """(p,) column numbers. Raises FitError for a number that no column has, or a name, which needs
+    a descriptor.
+    """
     if isinstance(embed, str):
         return np.arange(n)
     for entry in embed:
         if not isinstance(entry, int) or not -n <= entry < n:
             raise FitError(
-                f"embed: {entry!r} is no column; there are {n}, and names need a descriptor to go by"
+                f"embed: {entry!r} is no column; there are {n}, and names need a descriptor to go "
+                "by"
             ).on_all_ranks()
     return np.unique([int(e) % n for e in embed])
 
@@ -33,15 +38,22 @@ def given(embed: str | tuple[int | str, ...], n: int) -> NDArray[np.int64]:
 def fewest(
     blocks: Sequence[Block], noise_share: float, pseudo_rows: float, comm: Communicator
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """(p,) the columns, taken one by one for what they add, that reach 95 % of the likelihood that all of them gain over
-    equal variances of the rows; and a remark when that needs all of them. Collective."""
+    """(p,) the columns, taken one by one for what they add, that reach 95 % of the likelihood that
+    all of them gain over equal variances of the rows; and a remark when that needs all of them.
+    Collective."""
     n = blocks[0].rows.shape[1]
     r2, rows = sum_rows(
-        comm, sum(float(b.counts @ b.residuals**2) for b in blocks), sum(float(b.counts.sum()) for b in blocks)
+        comm,
+        sum(float(b.counts @ b.residuals**2) for b in blocks),
+        sum(float(b.counts.sum()) for b in blocks),
     )
     plain = 0.5 * float(rows) * (1.0 + np.log(float(r2 / rows)))
     best = _minus_log(
-        blocks, iid_variances(blocks, noise_share, comm, pseudo_rows=pseudo_rows).v, None, noise_share, comm
+        blocks,
+        iid_variances(blocks, noise_share, comm, pseudo_rows=pseudo_rows).v,
+        None,
+        noise_share,
+        comm,
     )
     wanted = plain - SHARE * (plain - best)
     taken: list[int] = []
@@ -57,12 +69,18 @@ def fewest(
             break
     if len(taken) < n:
         return np.array(taken), []
-    remark = f"embed: auto took all {n} columns: no fewer reach {SHARE:.0%} of the gain in likelihood"
+    remark = (
+        f"embed: auto took all {n} columns: no fewer reach {SHARE:.0%} of the gain in likelihood"
+    )
     return np.array(taken), [remark]
 
 
 def _minus_log(
-    blocks: Sequence[Block], v: Array, chosen: NDArray[np.int64] | None, share: float, comm: Communicator
+    blocks: Sequence[Block],
+    v: Array,
+    chosen: NDArray[np.int64] | None,
+    share: float,
+    comm: Communicator,
 ) -> float:
     cost = 0.0
     for squared, r, noise, counts in squared_chunks(blocks):
@@ -72,9 +90,16 @@ def _minus_log(
 
 
 def _with_one_more(
-    blocks: Sequence[Block], taken: NDArray[np.int64], v: Array, candidates: NDArray[np.int64], share: float, comm: Communicator
-) -> Array:  # fmt: skip
-    """(len(candidates),) the least -log L with each of them beside those that are taken, over a grid of its variance."""
+    blocks: Sequence[Block],
+    taken: NDArray[np.int64],
+    v: Array,
+    candidates: NDArray[np.int64],
+    share: float,
+    comm: Communicator,
+) -> Array:
+    """(len(candidates),) the least -log L with each of them beside those that are taken, over a
+    grid of its variance.
+    """
     q2, r2 = sum_rows(
         comm,
         sum((b.counts @ np.square(b.rows) for b in blocks), np.zeros(blocks[0].rows.shape[1])),

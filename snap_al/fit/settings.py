@@ -35,7 +35,10 @@ APPLIES_WITH: Table = {
     "laplace": (_OF_VARIANCES,),
     "abc_alpha": (_ABC,),
     "abc_epsilon": (_ABC,),
-    "prior_precision": ({"posterior": ("embedded", "bayes", "variational", "mcmc", "committee")}, *_COMMITTEE[1:]),
+    "prior_precision": (
+        {"posterior": ("embedded", "bayes", "variational", "mcmc", "committee")},
+        *_COMMITTEE[1:],
+    ),
     "noise_std": (_BAYES,),
     "noise_shape": ({**_BAYES, "noise_std": (None,)},),
     "noise_scale": ({**_BAYES, "noise_std": (None,)},),
@@ -52,39 +55,57 @@ APPLIES_WITH: Table = {
 
 
 class FitSettings(BaseModel, extra="forbid", frozen=True):
-    """How coefficients and their uncertainty are found. The defaults are what to use; README.md says what else is for."""
+    """How coefficients and their uncertainty are found. The defaults are what to use; README.md
+    says what else is for.
+    """
 
     posterior: Literal["embedded", "bayes", "variational", "mcmc", "committee", "pops"] = "embedded"
     likelihood: Literal["iid", "abc", "full"] = "iid"
-    """Of embedded and mcmc. iid: rows are independent. abc: the std imitates |residual|. full: all rows' covariance, which
-    is degenerate for small noise and costs the cube of the rows; for small problems."""
+    """Of embedded and mcmc. iid: rows are independent. abc: the std imitates |residual|. full: all
+    rows' covariance, which is degenerate for small noise and costs the cube of the rows; for small
+    problems."""
     embedding: Literal["full", "whitened", "coefficients"] = "full"
-    """Where the model error sits. full: any covariance. whitened: a variance along each direction of the whitened rows.
-    coefficients: a variance of each coefficient, as in the papers. mcmc takes full as whitened."""
+    """Where the model error sits. full: any covariance. whitened: a variance along each direction
+    of the whitened rows. coefficients: a variance of each coefficient, as in the papers. mcmc takes
+    full as whitened."""
     embed: Literal["all", "auto"] | tuple[int | str, ...] = "all"
-    """With coefficients: which ones, by number, component (B_2.1.1) or element; auto: the fewest that reach 95 % of the
-    gain in likelihood."""
+    """With coefficients: which ones, by number, component (B_2.1.1) or element; auto: the fewest
+    that reach 95 % of the gain in likelihood."""
     multiplicative: bool = False
     """With coefficients: model error is a share of each coefficient."""
     mean: Literal["anchored", "joint"] = "anchored"
     """anchored: least squares, and the model error explains its residuals. joint: both at once."""
-    prior: Literal["inverse-gamma", "flat", "half-normal", "half-cauchy", "jeffreys"] = "inverse-gamma"
-    """On the model error's stds d (its variances d², for inverse-gamma); their scale is that of the residuals."""
+    prior: Literal["inverse-gamma", "flat", "half-normal", "half-cauchy", "jeffreys"] = (
+        "inverse-gamma"
+    )
+    """On the model error's stds d (its variances d², for inverse-gamma); their scale is that of the
+    residuals.
+    """
     pseudo_rows: float = Field(default=1.0, gt=0)
     """Weight of the inverse-gamma prior, in rows."""
     balance: bool = True
-    """Energies, forces and stresses count alike in an anchored model error, however many rows each has."""
+    """Energies, forces and stresses count alike in an anchored model error, however many rows each
+    has.
+    """
     noise: Literal["fixed", "inferred", "zero"] = "fixed"
     noise_fraction: float = Field(default=0.01, gt=0, le=1)
-    """σ² as a fraction of each kind's mean square residual, where it is fixed, or where its inference begins."""
+    """σ² as a fraction of each kind's mean square residual, where it is fixed, or where its
+    inference begins.
+    """
     laplace: bool = False
-    """Epistemic covariance from the curvature of the posterior of coefficients and model error together."""
+    """Epistemic covariance from the curvature of the posterior of coefficients and model error
+    together.
+    """
     abc_alpha: PositiveFloat = CALIBRATING_ALPHA
-    """s = α |residual| is what abc strives for; √(π/2) calibrates Gaussian residuals, 1 covers 57 % of them."""
+    """s = α |residual| is what abc strives for; √(π/2) calibrates Gaussian residuals, 1 covers 57 %
+    of them.
+    """
     abc_epsilon: PositiveFloat | None = None
     """Tolerance of abc in weighted units; the residuals' std when not given."""
     prior_precision: Literal["evidence"] | PositiveFloat = "evidence"
-    """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of 1/σ²; constants have none."""
+    """κ: precision of the coefficients' prior next to columns of unit weighted norm, in units of
+    1/σ²; constants have none.
+    """
     noise_std: PositiveFloat | None = None
     """bayes: σ in weighted units, where it is known."""
     noise_shape: float = Field(default=0.0, ge=0)
@@ -94,15 +115,17 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     fraction: float = Field(default=0.8, gt=0)
     """committee: each member sees this share of the rows, drawn with replacement."""
     recalibrate: bool = False
-    """embedded: factors on the stds of each kind, from the training configurations with each left out."""
+    """embedded: factors on the stds of each kind, from the training configurations with each left
+    out.
+    """
     draws: int = Field(default=500, ge=10, le=1_000_000)
     tune: int = Field(default=500, ge=10, le=1_000_000)
     chains: int = Field(default=2, ge=2, le=1000)
     seed: int = Field(default=0, ge=0)
     """Of committee, mcmc and pops."""
     embed_again: float = Field(default=0.1, ge=0)
-    """In a run, the model error is estimated anew when the rows have grown by this share; in between, a refit costs no
-    more than the rows that are new."""
+    """In a run, the model error is estimated anew when the rows have grown by this share; in
+    between, a refit costs no more than the rows that are new."""
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> FitSettings:
@@ -111,12 +134,15 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
         model_error = self.posterior in ("embedded", "mcmc")
         if self.posterior == "embedded" and self.embedding == "full" and self.likelihood != "iid":
             raise ValueError(
-                f"likelihood {self.likelihood} takes `embedding: whitened` or coefficients, full takes iid"
+                f"likelihood {self.likelihood} takes `embedding: whitened` or coefficients, full "
+                "takes iid"
             )
         if self.posterior == "mcmc" and self.likelihood == "full":
             raise ValueError("mcmc samples the iid and the abc likelihood")
         if self.posterior == "mcmc" and self.prior in ("flat", "jeffreys"):
-            raise ValueError(f"mcmc takes a proper prior; {self.prior} leaves model errors without a bound")
+            raise ValueError(
+                f"mcmc takes a proper prior; {self.prior} leaves model errors without a bound"
+            )
         if self.embed == "auto" and not (model_error and self.likelihood == "iid"):
             raise ValueError("embed: auto is for the iid likelihood")
         return self

@@ -10,6 +10,19 @@ from snap_al.fitsnap.reader import read_deck
 from snap_al.fitsnap.scrape import Scraped, scrape
 
 __all__ = [
-    "Deck", "Group", "Metrics", "Scraped", "check_outputs", "export", "markdown", "metrics_of", "read_deck", "read_json", "scrape",
-    "write_dumps", "write_json", "write_metrics", "write_posterior",
-]  # fmt: skip
+    "Deck",
+    "Group",
+    "Metrics",
+    "Scraped",
+    "check_outputs",
+    "export",
+    "markdown",
+    "metrics_of",
+    "read_deck",
+    "read_json",
+    "scrape",
+    "write_dumps",
+    "write_json",
+    "write_metrics",
+    "write_posterior",
+]

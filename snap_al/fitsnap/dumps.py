@@ -1,4 +1,6 @@
-"""[EXTRAS] of a deck: descriptors, truth, weights and dataframe as FitSNAP dumps them, and the row index beside them."""
+"""[EXTRAS] of a deck: descriptors, truth, weights and dataframe as FitSNAP dumps them, and the row
+index beside them.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,16 @@ Array = NDArray[np.float64]
 
 
 def write_dumps(deck: Deck, folder: Path, matrix: DesignMatrix, comm: Communicator) -> None:
-    """Training rows of all ranks, those of the first rank first, each configuration's as energy, forces, stress; with
-    row_index.npy, which says configuration, kind, atom, component and group of each. Collective."""
+    """Training rows of all ranks, those of the first rank first, each configuration's as energy,
+    forces, stress; with row_index.npy, which says configuration, kind, atom, component and group of
+    each. Collective."""
     slabs = [_with_targets(rows) for rows in matrix.slabs()]
     with collectively(comm):
         folder.mkdir(parents=True, exist_ok=True)
     parts = comm.allgather([(r.targets, r.weights, r.index) for r in slabs])
-    truth, weights, index = (np.concatenate(c) for c in zip(*[p for part in parts for p in part], strict=True))
+    truth, weights, index = (
+        np.concatenate(c) for c in zip(*[p for part in parts for p in part], strict=True)
+    )
     descriptors = folder / deck.dumps.get("descriptors", ".descriptors.npy")
     if {"descriptors", "dataframe"} & deck.dumps.keys():
         counts = [sum(len(p[0]) for p in part) for part in parts]
@@ -39,7 +44,9 @@ def write_dumps(deck: Deck, folder: Path, matrix: DesignMatrix, comm: Communicat
                     write_array(folder / deck.dumps[name], column)
             if "dataframe" in deck.dumps:
                 rows = np.load(require_regular_file(descriptors), mmap_mode="r")
-                _write_dataframe(folder / deck.dumps["dataframe"], rows, truth, weights, index, matrix)
+                _write_dataframe(
+                    folder / deck.dumps["dataframe"], rows, truth, weights, index, matrix
+                )
             if "descriptors" not in deck.dumps:
                 descriptors.unlink(missing_ok=True)
 
@@ -53,7 +60,9 @@ def _with_targets(rows: Rows) -> Rows:
 def _write_descriptors(
     path: Path, slabs: list[Rows], matrix: DesignMatrix, counts: list[int], comm: Communicator
 ) -> None:
-    """Over all of LAMMPS' columns, each rank into its part of the file, with no second copy in memory."""
+    """Over all of LAMMPS' columns, each rank into its part of the file, with no second copy in
+    memory.
+    """
     scratch = path.with_name(f".{path.name}.part")
     with collectively(comm):
         if comm.rank == 0:
@@ -80,7 +89,12 @@ def all_columns(values: Array, matrix: DesignMatrix) -> Array:
 
 
 def _write_dataframe(
-    path: Path, rows: Array, truth: Array, weights: Array, index: NDArray[np.void], matrix: DesignMatrix
+    path: Path,
+    rows: Array,
+    truth: Array,
+    weights: Array,
+    index: NDArray[np.void],
+    matrix: DesignMatrix,
 ) -> None:
     """The pickled table that FitSNAP's own tools read."""
     try:
@@ -90,7 +104,10 @@ def _write_dataframe(
     table = pandas.DataFrame(rows)
     table["truths"], table["weights"] = truth, weights
     table["Groups"] = np.array(matrix.groups)[index["group"]]
-    files = {n: Path(item.configuration.name.split(", group")[0]).name for n, item in matrix.items.items()}
+    files = {
+        n: Path(item.configuration.name.split(", group")[0]).name
+        for n, item in matrix.items.items()
+    }
     table["Configs"] = [files[n] for n in index["configuration"].tolist()]
     table["Row_Type"] = np.array(KINDS)[index["kind"]]
     table["Atom_I"] = np.maximum(index["atom"], 0)

@@ -17,9 +17,12 @@ def write_json(configuration: Configuration) -> str:
     """The same, from a labelled configuration: what `read_json` and FitSNAP read."""
     label = configuration.label
     data: dict[str, Any] = {
-        "Lattice": configuration.cell.tolist(), "Positions": configuration.positions.tolist(),
-        "AtomTypes": list(configuration.species), "NumAtoms": len(configuration), "Energy": label.energy,
-    }  # fmt: skip
+        "Lattice": configuration.cell.tolist(),
+        "Positions": configuration.positions.tolist(),
+        "AtomTypes": list(configuration.species),
+        "NumAtoms": len(configuration),
+        "Energy": label.energy,
+    }
     if label.forces is not None:
         data["Forces"] = label.forces.tolist()
     if label.stress is not None:
@@ -32,7 +35,11 @@ def write_json(configuration: Configuration) -> str:
         lengths = np.linalg.norm(vectors, axis=1)[:, None]
         data["Spins"] = np.hstack([lengths, vectors / np.where(lengths > 0, lengths, 1.0)]).tolist()
     styles = {
-        "EnergyStyle": "electronvolt", "ForcesStyle": "electronvoltperangstrom", "LatticeStyle": "angstrom",
-        "PositionsStyle": "angstrom", "StressStyle": "bar", "AtomTypeStyle": "chemicalsymbol",
-    }  # fmt: skip
+        "EnergyStyle": "electronvolt",
+        "ForcesStyle": "electronvoltperangstrom",
+        "LatticeStyle": "angstrom",
+        "PositionsStyle": "angstrom",
+        "StressStyle": "bar",
+        "AtomTypeStyle": "chemicalsymbol",
+    }
     return json.dumps({"Dataset": {**styles, "Data": [data]}}) + "\n"

@@ -1,4 +1,6 @@
-"""Files that FitSNAP's users expect of a fit: metrics by group, the posterior over all of LAMMPS' columns, and dumps."""
+"""Files that FitSNAP's users expect of a fit: metrics by group, the posterior over all of LAMMPS'
+columns, and dumps.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ Metrics = list[tuple[tuple[str, ...], int, float, float, float]]
 
 
 def metrics_of(rows: Evaluated, names: list[str], *, testing: bool = False) -> Metrics:
-    """FitSNAP's table for all rows and for each group. Lines of a test set have Testing in their names.
+    """FitSNAP's table for all rows and for each group. Lines of a test set have Testing in their
+    names.
 
     names: of the groups, by number. Units are those of the rows: eV/atom, eV/Å, bar.
     """
@@ -39,7 +42,9 @@ def metrics_of(rows: Evaluated, names: list[str], *, testing: bool = False) -> M
             for kind, kind_name in enumerate(KINDS):
                 here = in_group & (rows.kinds == kind)
                 if here.any():
-                    scale = rows.weights[here] if weighting == "Weighted" else np.ones(int(here.sum()))
+                    scale = (
+                        rows.weights[here] if weighting == "Weighted" else np.ones(int(here.sum()))
+                    )
                     summary = _summary(errors[here] * scale, rows.targets[here] * scale)
                     set_name = ("Testing",) if testing else ()
                     table.append(((name, weighting, *set_name, kind_name), *summary))
@@ -54,13 +59,18 @@ def _summary(error: Array, target: Array) -> tuple[int, float, float, float]:
 
 def write_metrics(deck: Deck, folder: Path, rows: Metrics) -> None:
     """In the deck's metrics_style."""
-    write_atomically(folder / deck.metrics, {"MD": markdown, "JSON": _json}.get(deck.metrics_style, _table)(rows, deck))
+    write_atomically(
+        folder / deck.metrics,
+        {"MD": markdown, "JSON": _json}.get(deck.metrics_style, _table)(rows, deck),
+    )
 
 
 def markdown(rows: Metrics, deck: Deck | None = None) -> str:
     """FitSNAP's table of errors, as its metrics file has it."""
     lines = ["| | ncount | mae | rmse | rsq |", "|:--|--:|--:|--:|--:|"]
-    lines += [f"| {name} | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |" for name, n, mae, rmse, r2 in rows]
+    lines += [
+        f"| {name} | {n} | {mae:.8g} | {rmse:.8g} | {r2:.8g} |" for name, n, mae, rmse, r2 in rows
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +85,9 @@ def _table(rows: Metrics, deck: Deck) -> str:
 
 
 def _json(rows: Metrics, deck: Deck) -> str:
-    """By column, as pandas writes it: {"mae": {"('Group', 'Weighting', 'Kind')": …}}. What is no number becomes null."""
+    """By column, as pandas writes it: {"mae": {"('Group', 'Weighting', 'Kind')": …}}. What is no
+    number becomes null.
+    """
     columns = {
         name: {str(row[0]): row[1 + k] if np.isfinite(row[1 + k]) else None for row in rows}
         for k, name in enumerate(NAMES)
@@ -84,8 +96,9 @@ def _json(rows: Metrics, deck: Deck) -> str:
 
 
 def write_posterior(deck: Deck, folder: Path, posterior: Posterior) -> None:
-    """mean.npy (n_all,) and covariance.npy (n_all, n_all), model error included, over all columns in FitSNAP's order; with
-    [SOLVER] nsam also samples.npy (nsam, n_all), drawn with the deck's seed."""
+    """mean.npy (n_all,) and covariance.npy (n_all, n_all), model error included, over all columns
+    in FitSNAP's order; with [SOLVER] nsam also samples.npy (nsam, n_all), drawn with the deck's
+    seed."""
     spread = Columns.of(deck.settings).spread
     write_array(folder / "mean.npy", spread @ posterior.mean)
     write_array(folder / "covariance.npy", spread @ posterior.covariance @ spread.T)

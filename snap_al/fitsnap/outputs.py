@@ -10,14 +10,17 @@ from snap_al.fitsnap.deck import Deck
 
 
 def check_outputs(deck: Deck, folder: Path) -> None:
-    """Raises InputError, naming deck, key and value, for a name in [OUTFILE] that is no plain name of a file in `folder`, is one of
-    snap_al's own or another output's, or would replace the deck or a folder."""
+    """Raises InputError, naming deck, key and value, for a name in [OUTFILE] that is no plain name
+    of a file in `folder`, is one of snap_al's own or another output's, or would replace the deck or
+    a folder."""
     asked = [("metrics", deck.metrics), *deck.dumps.items(), ("potential", deck.potential)]
     for key, name in asked:
         check_output_name(name, _where(deck, key, name))
     where = _where(deck, "potential", deck.potential)
     if deck.potential.lower().endswith("_variance"):
-        raise InputError(f"{where}: ends like the variance that is written beside a potential; take another name")
+        raise InputError(
+            f"{where}: ends like the variance that is written beside a potential; take another name"
+        )
     files = [(name, _where(deck, key, name)) for key, name in asked[:-1]]
     files += [(name, where) for name in files_of_a_potential(deck.potential)]
     check_all_different(files)

@@ -1,4 +1,5 @@
-"""Reading a FitSNAP deck: every key of it is followed, makes no difference, or is refused (keys.py).
+"""Reading a FitSNAP deck: every key of it is followed, makes no difference, or is refused
+(keys.py).
 
 https://fitsnap.github.io/Run/Run_input.html
 """
@@ -22,11 +23,22 @@ from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 
 MOST_SAMPLES = 1_000_000
-BOOLEAN = {"1": True, "0": False, "true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+BOOLEAN = {
+    "1": True,
+    "0": False,
+    "true": True,
+    "false": False,
+    "yes": True,
+    "no": False,
+    "on": True,
+    "off": False,
+}
 
 
 def read_deck(path: Path) -> Deck:
-    """Raises InputError naming section and key for what is unknown, malformed, or would be ignored."""
+    """Raises InputError naming section and key for what is unknown, malformed, or would be
+    ignored.
+    """
     if not require_regular_file(path, LARGEST_TEXT).is_file():
         raise InputError(f"{path}: no such deck")
     parser = configparser.ConfigParser(inline_comment_prefixes="#", interpolation=None)
@@ -52,24 +64,38 @@ class _Reader:
             seed = None
         flags = tuple(self._flag("CALCULATOR", k, True) for k in ("energy", "force", "stress"))
         return Deck(
-            path=self._path, settings=self._settings(), reference=self._reference(), eshift=self._eshift(),
-            kinds=(flags[0], flags[1], flags[2]), fit=self._fit(),
+            path=self._path,
+            settings=self._settings(),
+            reference=self._reference(),
+            eshift=self._eshift(),
+            kinds=(flags[0], flags[1], flags[2]),
+            fit=self._fit(),
             scraper=self._scraper(),
-            units=self._units(), total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
+            units=self._units(),
+            total_energy=self._flag("GROUPS", "vasp_use_TOTEN", False),
             skip_incomplete=self._flag("GROUPS", "vasp_ignore_incomplete", True),
-            data=self._path.parent / expanded(self._get("PATH", "dataPath", "JSON")), groups=groups,
-            smartweights=self._flag("GROUPS", "smartweights", False), random_seed=seed,
+            data=self._path.parent / expanded(self._get("PATH", "dataPath", "JSON")),
+            groups=groups,
+            smartweights=self._flag("GROUPS", "smartweights", False),
+            random_seed=seed,
             potential=self._get("OUTFILE", "potential", "fitsnap_potential"),
             metrics=self._get("OUTFILE", "metrics", "fitsnap_metrics"),
-            metrics_style=self._choice("OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")),
-            dumps=self._dumps(), samples=self._samples(),
-            memory=self._memory(), notes=self._notes(),
-        )  # fmt: skip
+            metrics_style=self._choice(
+                "OUTFILE", "metrics_style", "MD", ("MD", "CSV", "SSV", "JSON")
+            ),
+            dumps=self._dumps(),
+            samples=self._samples(),
+            memory=self._memory(),
+            notes=self._notes(),
+        )
 
     def _check_keys(self) -> None:
         for section in self._parser.sections():
             if section not in FOLLOWED:
-                raise self._error(f"[{section}]", f"unknown or unsupported section; {did_you_mean(section, FOLLOWED)}")
+                raise self._error(
+                    f"[{section}]",
+                    f"unknown or unsupported section; {did_you_mean(section, FOLLOWED)}",
+                )
             for key, value in self._parser.items(section):
                 self._check_key(section, key, value)
 
@@ -79,37 +105,59 @@ class _Reader:
             harmless, reason = refused[key]
             if value not in harmless and not ("0" in harmless and _is_zero(value)):
                 raise self._error(
-                    f"[{section}] {key} = {value}", f"would change the result and is not supported: {reason}"
+                    f"[{section}] {key} = {value}",
+                    f"would change the result and is not supported: {reason}",
                 )
             return
         free = section in FREE_SECTIONS or (section == "REFERENCE" and key.startswith("pair_coeff"))
         if not free and key not in FOLLOWED[section] and key not in NO_DIFFERENCE.get(section, ()):
-            raise self._error(f"[{section}] {key}", f"unknown key; {did_you_mean(key, known_keys(section))}")
+            raise self._error(
+                f"[{section}] {key}", f"unknown key; {did_you_mean(key, known_keys(section))}"
+            )
 
     def _settings(self) -> SnapSettings:
         get = self._get
-        twojmax = tuple(self._whole("[BISPECTRUM] twojmax", x) for x in get("BISPECTRUM", "twojmax", "6").split())
+        twojmax = tuple(
+            self._whole("[BISPECTRUM] twojmax", x)
+            for x in get("BISPECTRUM", "twojmax", "6").split()
+        )
         elements = tuple(get("BISPECTRUM", "type", "H").split())
         n = self._integer("BISPECTRUM", "numTypes", "1")
         if n != len(elements):
-            raise self._error("[BISPECTRUM] numTypes", f"is {n}, and type names {len(elements)} elements")
+            raise self._error(
+                "[BISPECTRUM] numTypes", f"is {n}, and type names {len(elements)} elements"
+            )
         chem = self._flag("BISPECTRUM", "chemflag", False)
         inner: list[tuple[float, ...] | None] = [None, None]
         if self._flag("BISPECTRUM", "switchinnerflag", False):
-            words = [get("BISPECTRUM", k, v).split() for k, v in (("sinner", "0.9 " * n), ("dinner", "0.1 " * n))]
-            inner = [tuple(self._number("[BISPECTRUM] sinner, dinner", w) for w in ws) for ws in words]
+            words = [
+                get("BISPECTRUM", k, v).split()
+                for k, v in (("sinner", "0.9 " * n), ("dinner", "0.1 " * n))
+            ]
+            inner = [
+                tuple(self._number("[BISPECTRUM] sinner, dinner", w) for w in ws) for ws in words
+            ]
         try:
             return SnapSettings(
-                elements=elements, twojmax=twojmax, rcutfac=float(get("BISPECTRUM", "rcutfac", "4.67637")),
-                rfac0=float(get("BISPECTRUM", "rfac0", "0.99363")), rmin0=float(get("BISPECTRUM", "rmin0", "0.0")),
+                elements=elements,
+                twojmax=twojmax,
+                rcutfac=float(get("BISPECTRUM", "rcutfac", "4.67637")),
+                rfac0=float(get("BISPECTRUM", "rfac0", "0.99363")),
+                rmin0=float(get("BISPECTRUM", "rmin0", "0.0")),
                 wj=tuple(float(x) for x in get("BISPECTRUM", "wj", "1.0").split()),
                 radelem=tuple(float(x) for x in get("BISPECTRUM", "radelem", "0.5").split()),
-                chemflag=chem, bnormflag=self._flag("BISPECTRUM", "bnormflag", False),
-                wselfallflag=chem and self._flag("BISPECTRUM", "wselfallflag", False),  # without chem it changes nothing
+                chemflag=chem,
+                bnormflag=self._flag("BISPECTRUM", "bnormflag", False),
+                wselfallflag=chem
+                and self._flag(
+                    "BISPECTRUM", "wselfallflag", False
+                ),  # without chem it changes nothing
                 bzeroflag=self._flag("BISPECTRUM", "bzeroflag", False),
                 switchflag=self._flag("BISPECTRUM", "switchflag", True),
-                quadraticflag=self._flag("BISPECTRUM", "quadraticflag", False), sinner=inner[0], dinner=inner[1],
-            )  # fmt: skip
+                quadraticflag=self._flag("BISPECTRUM", "quadraticflag", False),
+                sinner=inner[0],
+                dinner=inner[1],
+            )
         except (ValidationError, ValueError) as error:
             raise self._error("[BISPECTRUM]", " ".join(str(error).split())) from error
 
@@ -119,7 +167,11 @@ class _Reader:
         lines.append(f"pair_style {self._get('REFERENCE', 'pair_style', 'zero 10.0')}")
         if self._parser.has_section("REFERENCE"):
             self._check_types()
-            lines += [f"pair_coeff {v}" for k, v in self._parser.items("REFERENCE") if k.startswith("pair_coeff")]
+            lines += [
+                f"pair_coeff {v}"
+                for k, v in self._parser.items("REFERENCE")
+                if k.startswith("pair_coeff")
+            ]
         if len(lines) == 3:
             lines.append("pair_coeff * *")
         return tuple(lines)
@@ -129,7 +181,10 @@ class _Reader:
         for key, value in self._parser.items("REFERENCE"):
             wrong = [word for word in value.split()[:2] if not re.fullmatch(r"\d+|\d*\*\d*", word)]
             if key.startswith("pair_coeff") and wrong:
-                raise self._error(f"[REFERENCE] {key}", f"{wrong[0]} is no type; FitSNAP takes numbers of types, and *")
+                raise self._error(
+                    f"[REFERENCE] {key}",
+                    f"{wrong[0]} is no type; FitSNAP takes numbers of types, and *",
+                )
 
     def _scraper(self) -> str:
         return self._choice("SCRAPER", "scraper", "JSON", ("JSON", "XYZ", "VASP"))
@@ -150,24 +205,31 @@ class _Reader:
     def _samples(self) -> int:
         n = self._integer("SOLVER", "nsam", "0")
         if not 0 <= n <= MOST_SAMPLES:
-            raise self._error(f"[SOLVER] nsam = {n}", f"expected a number from 0 to {MOST_SAMPLES:,}")
+            raise self._error(
+                f"[SOLVER] nsam = {n}", f"expected a number from 0 to {MOST_SAMPLES:,}"
+            )
         return n
 
     def _memory(self) -> int | None:
-        if self._flag("MEMORY", "override", False) or not self._parser.has_option("MEMORY", "memory"):
+        if self._flag("MEMORY", "override", False) or not self._parser.has_option(
+            "MEMORY", "memory"
+        ):
             return None
         return self._integer("MEMORY", "memory", "0")
 
     def _notes(self) -> tuple[str, ...]:
         notes: list[str] = []
         if self._parser.has_section("TRAINSHIFT") and self._scraper() != "VASP":
-            notes.append(f"{self._path}: [TRAINSHIFT] is not added: FitSNAP does so with scraper = VASP only")
+            notes.append(
+                f"{self._path}: [TRAINSHIFT] is not added: FitSNAP does so with scraper = VASP only"
+            )
         if (
             self._get("SOLVER", "solver", "SVD").upper() == "MERR"
             and self._get("SOLVER", "merr_method", "abc") == "abc"
         ):
             notes.append(
-                f"{self._path}: solver = MERR with merr_method = abc is fitted as published; FitSNAP 3.1 leaves out the "
+                f"{self._path}: solver = MERR with merr_method = abc is fitted as published; "
+                "FitSNAP 3.1 leaves out the "
                 "likelihood's first term, and its coefficients then fit nothing"
             )
         return tuple(notes)
@@ -180,7 +242,9 @@ class _Reader:
         for section in ("ESHIFT", "TRAINSHIFT"):
             for k, v in self._parser.items(section) if self._parser.has_section(section) else []:
                 if k not in elements:
-                    raise self._error(f"[{section}] {k}", f"is no type here; {did_you_mean(k, elements)}")
+                    raise self._error(
+                        f"[{section}] {k}", f"is no type here; {did_you_mean(k, elements)}"
+                    )
                 number = self._number(f"[{section}] {k}", v)
                 shifts[k] = shifts.get(k, 0.0) + (number if section in used else 0.0)
         return shifts
@@ -188,7 +252,9 @@ class _Reader:
     def _fit(self) -> FitSettings:
         name = self._get("SOLVER", "solver", "SVD")
         if name.upper() not in SOLVERS:
-            raise self._error(f"[SOLVER] solver = {name}", f"not supported; there are {', '.join(SOLVERS)}")
+            raise self._error(
+                f"[SOLVER] solver = {name}", f"not supported; there are {', '.join(SOLVERS)}"
+            )
         if name.upper() != "MERR":
             return SOLVERS[name.upper()]
         method, chosen = (
@@ -199,19 +265,37 @@ class _Reader:
             raise self._error(f"[SOLVER] merr_method = {method}", "is none of iid, abc, full")
         wrong = [c for c in chosen if not c.isdigit()]
         if chosen != ["all"] and wrong:
-            raise self._error(f"[SOLVER] merr_cfs = {' '.join(chosen)}", f"{wrong[0]} is no number; numbers, or all")
+            raise self._error(
+                f"[SOLVER] merr_cfs = {' '.join(chosen)}",
+                f"{wrong[0]} is no number; numbers, or all",
+            )
         embed = "all" if chosen == ["all"] else tuple(int(c) for c in chosen)
-        given = SOLVERS["MERR"].model_dump(exclude_unset=True) | (MERR_ABC if method == "abc" else {})
+        given = SOLVERS["MERR"].model_dump(exclude_unset=True) | (
+            MERR_ABC if method == "abc" else {}
+        )
         mult = self._flag("SOLVER", "merr_mult", False)
-        return FitSettings.model_validate({**given, "likelihood": method, "embed": embed, "multiplicative": mult})
+        return FitSettings.model_validate(
+            {**given, "likelihood": method, "embed": embed, "multiplicative": mult}
+        )
 
     def _groups(self) -> tuple[Group, ...]:
-        columns = self._get("GROUPS", "group_sections", "name size eweight fweight vweight").split()[1:]
+        columns = self._get(
+            "GROUPS", "group_sections", "name size eweight fweight vweight"
+        ).split()[1:]
         types = self._get("GROUPS", "group_types", "str float float float float").split()[1:]
         if len(columns) != len(types):
-            raise self._error("[GROUPS]", f"group_sections names {len(columns)} columns, group_types {len(types)}")
+            raise self._error(
+                "[GROUPS]", f"group_sections names {len(columns)} columns, group_types {len(types)}"
+            )
         for column in columns:
-            if column not in ("size", "training_size", "testing_size", "eweight", "fweight", "vweight"):
+            if column not in (
+                "size",
+                "training_size",
+                "testing_size",
+                "eweight",
+                "fweight",
+                "vweight",
+            ):
                 raise self._error(f"[GROUPS] group_sections: {column}", "not supported")
         lines = self._group_file() or self._group_lines()
         kinds = dict(zip(columns, types, strict=True))
@@ -234,18 +318,26 @@ class _Reader:
             raise self._error(f"[PATH] groupFile = {name}", "no such file")
         lines = [
             line.split("#")[0].split(maxsplit=1)
-            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
+            for line in require_regular_file(path, LARGEST_TEXT)
+            .read_text(encoding="utf-8")
+            .splitlines()
         ]
         return [(line[0], line[1] if len(line) > 1 else "") for line in lines if line]
 
     def _group(self, name: str, line: str, kinds: dict[str, str]) -> Group:
         words = line.split()
         if len(words) != len(kinds):
-            raise self._error(f"[GROUPS] {name}", f"{len(words)} values for the columns {', '.join(kinds)}")
-        values = {c: self._number(f"[GROUPS] {name}, {c}", w) for c, w in zip(kinds, words, strict=True)}
+            raise self._error(
+                f"[GROUPS] {name}", f"{len(words)} values for the columns {', '.join(kinds)}"
+            )
+        values = {
+            c: self._number(f"[GROUPS] {name}, {c}", w) for c, w in zip(kinds, words, strict=True)
+        }
         for column, value in values.items():
             if value < 0:
-                raise self._error(f"[GROUPS] {name}, {column}", f"is {value:g}, and may not be negative")
+                raise self._error(
+                    f"[GROUPS] {name}, {column}", f"is {value:g}, and may not be negative"
+                )
             try:
                 check_weight(value if column.endswith("weight") else 0.0)
             except ValueError as error:
@@ -255,10 +347,15 @@ class _Reader:
             raise self._error("[GROUPS] group_sections", "give either size or training_size")
         training = "size" if bare else "training_size"
         return Group(
-            name, values[training], values.get("testing_size", 0.0),
-            (kinds[training] == "float", kinds.get("testing_size", "float") == "float"), bare,
-            values.get("eweight", 1.0), values.get("fweight", 1.0), values.get("vweight", 1.0),
-        )  # fmt: skip
+            name,
+            values[training],
+            values.get("testing_size", 0.0),
+            (kinds[training] == "float", kinds.get("testing_size", "float") == "float"),
+            bare,
+            values.get("eweight", 1.0),
+            values.get("fweight", 1.0),
+            values.get("vweight", 1.0),
+        )
 
     def _get(self, section: str, key: str, fallback: str) -> str:
         return self._parser.get(section, key, fallback=fallback).strip()
@@ -272,7 +369,9 @@ class _Reader:
     def _choice(self, section: str, key: str, fallback: str, choices: tuple[str, ...]) -> str:
         text = self._get(section, key, fallback).upper()
         if text not in choices:
-            raise self._error(f"[{section}] {key} = {text}", f"not supported; there are {', '.join(choices)}")
+            raise self._error(
+                f"[{section}] {key} = {text}", f"not supported; there are {', '.join(choices)}"
+            )
         return text
 
     def _number(self, where: str, text: str) -> float:

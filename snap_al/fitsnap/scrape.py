@@ -1,7 +1,8 @@
 """A deck's training set, by group, with sizes and weights as FitSNAP has them.
 
-Stress is in bar with LAMMPS' sign, and cells stand in LAMMPS' axes, as they do in FitSNAP's rows. [ESHIFT] is added for each
-atom in the energy unit of the file, before the energy is converted to eV, as FitSNAP does.
+Stress is in bar with LAMMPS' sign, and cells stand in LAMMPS' axes, as they do in FitSNAP's rows.
+[ESHIFT] is added for each atom in the energy unit of the file, before the energy is converted to
+eV, as FitSNAP does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from functools import partial
 import numpy as np
 
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import Configuration, Label, check_configuration, check_label, shifted
+from snap_al.data.configuration import (
+    Configuration,
+    Label,
+    check_configuration,
+    check_label,
+    shifted,
+)
 from snap_al.data.label_units import Factors
 from snap_al.data.readers import read_frames
 from snap_al.data.weights import Weights
@@ -37,9 +44,11 @@ class Scraped(LabelledConfiguration):
 
 
 def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]]:
-    """Groups in the deck's order, training before testing in each; and, if not strict, what was left out and why.
+    """Groups in the deck's order, training before testing in each; and, if not strict, what was
+    left out and why.
 
-    Raises InputError naming group and file: for a group without files, and, if strict, for a file that cannot be used.
+    Raises InputError naming group and file: for a group without files, and, if strict, for a file
+    that cannot be used.
     """
     rng = None if deck.random_seed is None else random.Random(deck.random_seed)
     found: list[Scraped] = []
@@ -58,9 +67,13 @@ def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]
                     raise
                 left_out.append(_with_group(error, group))
                 continue
-            weights = _weights(deck, group, len(configuration), n_testing if testing else n_training)
+            weights = _weights(
+                deck, group, len(configuration), n_testing if testing else n_training
+            )
             source = str(deck.data / group.name)
-            found.append(Scraped(configuration, weights, group.name, source=source, testing=testing))
+            found.append(
+                Scraped(configuration, weights, group.name, source=source, testing=testing)
+            )
     if not found:
         first = f"; the first: {left_out[0]}" if left_out else ": the groups' sizes are all zero"
         raise InputError(f"{deck.path}: none of its configurations can be used{first}")
@@ -68,14 +81,17 @@ def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]
 
 
 def group_sizes(group: Group, n: int, deck: Deck) -> tuple[int, int]:
-    """Training and testing configurations of a group of n, by FitSNAP's rules: shares are rounded, at least one."""
+    """Training and testing configurations of a group of n, by FitSNAP's rules: shares are rounded,
+    at least one.
+    """
     training = _size(group.training_size, group.sizes_are_shares[0], n)
     testing = _size(group.testing_size, group.sizes_are_shares[1], n)
     if group.bare_size and group.testing_size == 0 and training < n and group.training_size < 1:
         testing = n - training
     if training > n:
         raise InputError(
-            f"{deck.path}: [GROUPS] {group.name}: {training} configurations for training, and there are {n}"
+            f"{deck.path}: [GROUPS] {group.name}: {training} configurations for training, and "
+            f"there are {n}"
         )
     return training, min(testing, n - training)
 
@@ -87,7 +103,9 @@ def _size(value: float, share: bool, n: int) -> int:
 
 
 def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> list[Reader]:
-    """One for each configuration of a group, in the order of the files' names. Raises InputError when there is none."""
+    """One for each configuration of a group, in the order of the files' names. Raises InputError
+    when there is none.
+    """
     if deck.scraper == "JSON":
         folder = deck.data / group.name
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
@@ -101,13 +119,18 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
         return [partial(_shifted, c, eshift) for c in frames]
     found = outcars(deck.data / group.name)
     if not found:
-        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}")
+        raise InputError(
+            f"{deck.path}: [GROUPS] {group.name}: no OUTCAR below {deck.data / group.name}"
+        )
     steps: list[Configuration] = []
     remarks: list[str] = []
     for path in found:
         try:
             steps += read_outcar(
-                path, total_energy=deck.total_energy, skip_incomplete=deck.skip_incomplete, remarks=remarks
+                path,
+                total_energy=deck.total_energy,
+                skip_incomplete=deck.skip_incomplete,
+                remarks=remarks,
             )
         except InputError as error:
             if strict:
@@ -115,7 +138,9 @@ def _readers(deck: Deck, group: Group, left_out: list[str], strict: bool) -> lis
             left_out.append(_with_group(error, group))
     left_out += [f"{text} (group {group.name})" for text in remarks]
     if not steps:
-        raise InputError(f"{deck.path}: [GROUPS] {group.name}: no OUTCAR can be used; the first: {left_out[-1]}")
+        raise InputError(
+            f"{deck.path}: [GROUPS] {group.name}: no OUTCAR can be used; the first: {left_out[-1]}"
+        )
     return [partial(_shifted, c, deck.eshift) for c in steps]
 
 
@@ -124,7 +149,9 @@ def _xyz_frames(deck: Deck, group: Group, problems: list[str] | None) -> list[Co
         path = deck.data / f"{group.name}{ending}"
         if path.is_file():
             return read_frames(path, "extxyz", problems, _factors(deck.units))
-    raise InputError(f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}")
+    raise InputError(
+        f"{deck.path}: [GROUPS] {group.name}: no {group.name}.extxyz or .xyz in {deck.data}"
+    )
 
 
 def _shifted(configuration: Configuration, eshift: dict[str, float]) -> Configuration:
@@ -133,12 +160,18 @@ def _shifted(configuration: Configuration, eshift: dict[str, float]) -> Configur
 
 
 def _factors(units: dict[str, float]) -> Factors:
-    """FitSNAP's XYZ files have stress in bar, or in property_array's unit, where ASE expects eV/Å³."""
+    """FitSNAP's XYZ files have stress in bar, or in property_array's unit, where ASE expects
+    eV/Å³.
+    """
     energy, length = units.get("Energy", 1.0), units.get("Positions", 1.0)
     return Factors(
-        energy=energy, forces=units.get("Forces", 1.0), stress=units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS,
-        virial=energy, length=length, cell=units.get("Lattice", length),
-    )  # fmt: skip
+        energy=energy,
+        forces=units.get("Forces", 1.0),
+        stress=units.get("Stress", 1.0) / ASE_STRESS_TO_ROWS,
+        virial=energy,
+        length=length,
+        cell=units.get("Lattice", length),
+    )
 
 
 def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configuration:
@@ -161,7 +194,8 @@ def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configura
 def in_lammps_axes(configuration: Configuration) -> Configuration:
     """The same with its cell lower triangular; positions, forces, stress and spins turn with it.
 
-    FitSNAP fits these components. Stress components weigh differently in other axes, so a fit does too.
+    FitSNAP fits these components. Stress components weigh differently in other axes, so a fit does
+    too.
     """
     if not all(configuration.pbc):
         return configuration
@@ -170,14 +204,20 @@ def in_lammps_axes(configuration: Configuration) -> Configuration:
         return configuration
     label = configuration.label
     return replace(
-        configuration, cell=box.lower, positions=box.positions,
-        spins=None if configuration.spins is None else box.axial_vectors(spin_vectors(configuration.spins)),
+        configuration,
+        cell=box.lower,
+        positions=box.positions,
+        spins=None
+        if configuration.spins is None
+        else box.axial_vectors(spin_vectors(configuration.spins)),
         label=Label(
             label.energy,
             None if label.forces is None else label.forces @ box.rotation.T,
-            None if label.stress is None else np.asarray(np.linalg.solve(box.stress_map(), label.stress)),
+            None
+            if label.stress is None
+            else np.asarray(np.linalg.solve(box.stress_map(), label.stress)),
         ),
-    )  # fmt: skip
+    )
 
 
 def _weights(deck: Deck, group: Group, n_atoms: int, n_configurations: int) -> Weights:

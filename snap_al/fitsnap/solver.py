@@ -27,14 +27,21 @@ KINDS = {"Energy": 0, "Force": 1, "Stress": 2}
 
 
 class EmbeddedModelError(Solver):
-    """fit (n,), cov (n, n), fit_sam (samples, n) over FitSNAP's columns, as its output and error analysis expect them.
+    """fit (n,), cov (n, n), fit_sam (samples, n) over FitSNAP's columns, as its output and error
+    analysis expect them.
 
-    settings: of the fit; FitSNAP's own least-squares coefficients with embedded model error when not given. samples:
-    draws of c + δ, by a generator with this seed. The posterior itself is kept as `posterior`.
+    settings: of the fit; FitSNAP's own least-squares coefficients with embedded model error when
+    not given. samples: draws of c + δ, by a generator with this seed. The posterior itself is kept
+    as `posterior`.
     """
 
     def __init__(
-        self, pt: Any, config: Any, settings: FitSettings | None = None, samples: int = 0, seed: int = 0
+        self,
+        pt: Any,
+        config: Any,
+        settings: FitSettings | None = None,
+        samples: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__("EMBEDDEDMODELERROR", pt, config)
         self.settings = settings or SOLVERS["SVD"]
@@ -42,9 +49,16 @@ class EmbeddedModelError(Solver):
         self.posterior: Posterior | None = None
 
     def perform_fit(
-        self, a: Any = None, b: Any = None, w: Any = None, fs_dict: Any = None, trainall: bool = False
+        self,
+        a: Any = None,
+        b: Any = None,
+        w: Any = None,
+        fs_dict: Any = None,
+        trainall: bool = False,
     ) -> None:
-        """Fits FitSNAP's shared arrays, training rows only, or the arrays given. Raises FitError for bad numbers."""
+        """Fits FitSNAP's shared arrays, training rows only, or the arrays given. Raises FitError
+        for bad numbers.
+        """
         if self.pt.get_subrank() != 0:
             return
         if a is None:
@@ -78,8 +92,8 @@ class EmbeddedModelError(Solver):
         return np.array([KINDS[str(name)] for name in names], dtype=np.int8)
 
     def _offset(self) -> None:
-        """With bzeroflag, a constant of zero before each element's coefficients; FitSNAP's own stops at samples of
-        several elements."""
+        """With bzeroflag, a constant of zero before each element's coefficients; FitSNAP's own
+        stops at samples of several elements."""
         n = self.config.sections["BISPECTRUM"].numtypes
 
         def with_constants(values: Array) -> Array:
@@ -96,11 +110,18 @@ class EmbeddedModelError(Solver):
         """Raises InputError when FitSNAP's matrix is not the one of its BISPECTRUM section."""
         section = self.config.sections["BISPECTRUM"]
         settings = SnapSettings(
-            elements=tuple(section.types), twojmax=tuple(int(x) for x in section.twojmax), rcutfac=section.rcutfac,
-            chemflag=bool(section.chemflag), bnormflag=bool(section.chemflag) or bool(section.bnormflag),
-            bzeroflag=bool(section.bzeroflag), quadraticflag=bool(section.quadraticflag),
-        )  # fmt: skip
+            elements=tuple(section.types),
+            twojmax=tuple(int(x) for x in section.twojmax),
+            rcutfac=section.rcutfac,
+            chemflag=bool(section.chemflag),
+            bnormflag=bool(section.chemflag) or bool(section.bnormflag),
+            bzeroflag=bool(section.bzeroflag),
+            quadraticflag=bool(section.quadraticflag),
+        )
         columns = Columns.of(settings)
         if columns.n_all != width:
-            raise InputError(f"FitSNAP's matrix has {width} columns, and its BISPECTRUM section makes {columns.n_all}")
+            raise InputError(
+                f"FitSNAP's matrix has {width} columns, and its BISPECTRUM section makes "
+                f"{columns.n_all}"
+            )
         return columns

@@ -1,7 +1,15 @@
-"""Labels from a labeler: any ASE calculator, results checked, one file each, none computed twice."""
+"""Labels from a labeler: any ASE calculator, results checked, one file each, none computed
+twice.
+"""
 
 from snap_al.label.ase_labeler import AseLabeler
-from snap_al.label.backend import ImmediateBackend, LabelBackend, LabelResult, read_result, refuse_result
+from snap_al.label.backend import (
+    ImmediateBackend,
+    LabelBackend,
+    LabelResult,
+    read_result,
+    refuse_result,
+)
 from snap_al.label.cluster import Scheduler
 from snap_al.label.contract import validate_backend, validate_labeler
 from snap_al.label.folder import FolderBackend
@@ -12,6 +20,23 @@ from snap_al.label.pool import Pool
 from snap_al.label.settings import ClusterSettings, LabelChecks, LabelSettings
 
 __all__ = [
-    "AseLabeler", "ClusterSettings", "FolderBackend", "Handle", "ImmediateBackend", "JobBackend", "LabelBackend", "LabelChecks", "LabelResult",
-    "LabelSettings", "Labeler", "Launcher", "LocalProcesses", "Pool", "Scheduler", "read_result", "refuse_result", "validate_backend", "validate_labeler",
-]  # fmt: skip
+    "AseLabeler",
+    "ClusterSettings",
+    "FolderBackend",
+    "Handle",
+    "ImmediateBackend",
+    "JobBackend",
+    "LabelBackend",
+    "LabelChecks",
+    "LabelResult",
+    "LabelSettings",
+    "Labeler",
+    "Launcher",
+    "LocalProcesses",
+    "Pool",
+    "Scheduler",
+    "read_result",
+    "refuse_result",
+    "validate_backend",
+    "validate_labeler",
+]

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from ase.calculators.calculator import FileIOCalculator, PropertyNotImplementedError, get_calculator_class, names
+from ase.calculators.calculator import (
+    FileIOCalculator,
+    PropertyNotImplementedError,
+    get_calculator_class,
+    names,
+)
 from ase.calculators.genericfileio import GenericFileIOCalculator
 
 from snap_al.data.configuration import Configuration, Label, voigt
@@ -22,22 +27,29 @@ FLAGS = ("converged", "scf_converged")
 TAIL = 4_000_000
 """Bytes."""
 NOT_CONVERGED = re.compile(
-    r"convergence NOT achieved|SCF run NOT converged|SCF not fully converged|SCF NOT CONVERGED|did not converge",
+    r"convergence NOT achieved|SCF run NOT converged|SCF not fully converged|SCF NOT "
+    r"CONVERGED|did not converge",
     re.IGNORECASE,
 )
 """Quantum ESPRESSO, CP2K, ORCA, and many others."""
 
 
 class AseLabeler:
-    """A fresh calculator for every label: nothing of one label reaches the next. writes_files: into the folder it is in.
+    """A fresh calculator for every label: nothing of one label reaches the next. writes_files: into
+    the folder it is in.
 
     Raises InputError when the calculator cannot be imported or refuses its arguments.
     """
 
     def __init__(
-        self, calculator: str, arguments: dict[str, Any] | None = None, magmoms: dict[str, float] | None = None
+        self,
+        calculator: str,
+        arguments: dict[str, Any] | None = None,
+        magmoms: dict[str, float] | None = None,
     ) -> None:
-        """calculator: dotted, or a name that ASE has. magmoms: μB, of each atom of an element to begin with, in structures that say nothing."""
+        """calculator: dotted, or a name that ASE has. magmoms: μB, of each atom of an element to
+        begin with, in structures that say nothing.
+        """
         self._arguments, self._magmoms = dict(arguments or {}), dict(magmoms or {})
         self._factory = calculator_named(calculator)
         self._name = calculator
@@ -46,10 +58,14 @@ class AseLabeler:
         self.writes_files = isinstance(self.calculator(), FILE_CALCULATORS)
 
     def label(self, configuration: Configuration) -> Label:
-        """Raises LabelError when the calculator fails, or returns what is not a label of this configuration."""
+        """Raises LabelError when the calculator fails, or returns what is not a label of this
+        configuration.
+        """
         atoms = configuration.to_atoms()
         if self._magmoms and configuration.spins is None:
-            atoms.set_initial_magnetic_moments([self._magmoms.get(s, 0.0) for s in configuration.species])
+            atoms.set_initial_magnetic_moments(
+                [self._magmoms.get(s, 0.0) for s in configuration.species]
+            )
         atoms.calc = self.calculator()
         try:
             energy = atoms.get_potential_energy()
@@ -81,12 +97,15 @@ class AseLabeler:
             return self._factory(**self._arguments)
         except Exception as error:
             raise InputError(
-                f"label.calculator: {self._name}({self._arguments}) failed: {type(error).__name__}: {error}"
+                f"label.calculator: {self._name}({self._arguments}) failed: "
+                f"{type(error).__name__}: {error}"
             ) from error
 
 
 def _require_converged(calculator: Any) -> None:
-    """Raises LabelError for one that says, by a flag or in its own output, that its states are not converged, and raised nothing."""
+    """Raises LabelError for one that says, by a flag or in its own output, that its states are not
+    converged, and raised nothing.
+    """
     for place in (vars(calculator), getattr(calculator, "results", {})):
         for name in FLAGS:
             if place.get(name) is False:
@@ -100,21 +119,25 @@ def _require_converged(calculator: Any) -> None:
 def _outputs(calculator: Any) -> list[Path]:
     """Files that are there of those into which ASE has a code write its output."""
     template, label = getattr(calculator, "template", None), getattr(calculator, "label", None)
-    names = [getattr(template, "outputname", None), *(f"{label}{end}" for end in (".out", ".log") if label)]
+    names = [
+        getattr(template, "outputname", None),
+        *(f"{label}{end}" for end in (".out", ".log") if label),
+    ]
     folder = Path(getattr(calculator, "directory", None) or ".")
     return [path for name in names if name and (path := folder / name).is_file()]
 
 
 def calculator_named(name: str) -> Callable[..., Any]:
-    """Of a dotted name, or of one that ASE has (`espresso`, `vasp`, `cp2k`): which then finds command and files in ASE's own config file or
-    variables. Raises InputError."""
+    """Of a dotted name, or of one that ASE has (`espresso`, `vasp`, `cp2k`): which then finds
+    command and files in ASE's own config file or variables. Raises InputError."""
     if "." in name or name not in names:
         return imported("label.calculator", name)
     try:
         return cast(Callable[..., Any], get_calculator_class(name))
     except Exception as error:
         raise InputError(
-            f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; is its package installed in this environment?"
+            f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; is "
+            "its package installed in this environment?"
         ) from error
 
 
@@ -123,7 +146,8 @@ def imported(key: str, name: str) -> Callable[..., Any]:
     module, _, attribute = name.rpartition(".")
     if not module:
         raise InputError(
-            f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT, or a name that ASE knows, as espresso"
+            f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT, or a name "
+            "that ASE knows, as espresso"
         )
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -140,7 +164,9 @@ def imported(key: str, name: str) -> Callable[..., Any]:
 def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """`change` over `arguments`, section by section."""
     both = {
-        k: merged(arguments[k], v) if isinstance(v, dict) and isinstance(arguments.get(k), dict) else v
+        k: merged(arguments[k], v)
+        if isinstance(v, dict) and isinstance(arguments.get(k), dict)
+        else v
         for k, v in change.items()
     }
     return {**arguments, **both}

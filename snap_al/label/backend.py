@@ -1,7 +1,9 @@
-"""Where labels are computed: submit and poll. Here the backend that computes at once; others take their time.
+"""Where labels are computed: submit and poll. Here the backend that computes at once; others take
+their time.
 
-A label is one file, named by a hash of structure and labeler settings, written whole before anyone uses it. A label
-whose file is there is never computed again; one that failed is, when it is asked for again.
+A label is one file, named by a hash of structure and labeler settings, written whole before anyone
+uses it. A label whose file is there is never computed again; one that failed is, when it is asked
+for again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from snap_al.label.labeler import Labeler, check_result
 
 @dataclass(frozen=True)
 class LabelResult:
-    """label: None when the labeler failed, and then reason says why. seconds: what it took; core_seconds: paid for."""
+    """label: None when the labeler failed, and then reason says why. seconds: what it took;
+    core_seconds: paid for.
+    """
 
     job: str
     label: Label | None
@@ -34,17 +38,21 @@ class LabelResult:
 
 
 class LabelBackend(Protocol):
-    """Must keep `snap_al.label.validate_backend`. everywhere: whether all ranks of a run submit, because labels are computed in
-    them; else rank 0 does."""
+    """Must keep `snap_al.label.validate_backend`. everywhere: whether all ranks of a run submit,
+    because labels are computed in them; else rank 0 does."""
 
     everywhere: bool
 
     def submit(self, configuration: Configuration) -> str:
-        """A job's name, the same for the same request. Finds again what was submitted before, by another process too."""
+        """A job's name, the same for the same request. Finds again what was submitted before, by
+        another process too.
+        """
         ...
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
-        """None while there is no result. Raises LabelError for a result that is not of this configuration."""
+        """None while there is no result. Raises LabelError for a result that is not of this
+        configuration.
+        """
         ...
 
     def cancel(self, job: str) -> None:
@@ -74,7 +82,9 @@ class ImmediateBackend:
                 label, reason = self._labeler.label(configuration), ""
             except LabelError as error:
                 label, reason, path = None, str(error), failed
-            write_atomically(path, encode_result(configuration, label, reason, time.perf_counter() - started))
+            write_atomically(
+                path, encode_result(configuration, label, reason, time.perf_counter() - started)
+            )
         return job
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
@@ -103,32 +113,45 @@ def encode_result(
 ) -> str:
     """The text of a result file."""
     answer = {
-        "label": None if label is None else encode_label(label), "reason": reason, "seconds": seconds,
-        "core_seconds": seconds * cores, "structure": encode_structure(configuration),
-    }  # fmt: skip
+        "label": None if label is None else encode_label(label),
+        "reason": reason,
+        "seconds": seconds,
+        "core_seconds": seconds * cores,
+        "structure": encode_structure(configuration),
+    }
     return json.dumps(answer)
 
 
 def read_result(folder: Path, job: str, configuration: Configuration) -> LabelResult | None:
-    """What is on disk for a job, None when nothing is. Raises LabelError for a file that is not a label of this
-    configuration."""
+    """What is on disk for a job, None when nothing is. Raises LabelError for a file that is not a
+    label of this configuration."""
     path = next((p for p in result_paths(folder, job) if p.exists()), None)
     if path is None:
         return None
     try:
         stored = read_json(require_regular_file(path).read_bytes())
-        structure, label = decode_structure(part(stored, "structure")), decode_label(part(stored, "label"))
+        structure, label = (
+            decode_structure(part(stored, "structure")),
+            decode_label(part(stored, "label")),
+        )
         seconds = number(stored, "seconds")
         core_seconds = number(stored, "core_seconds") if "core_seconds" in stored else seconds
         reason = str(part(stored, "reason"))
     except ValueError as error:
-        raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+        raise LabelError(
+            f"{path} is no label file: {error}; delete it to have it computed again"
+        ) from error
     if structure.key != configuration.key:
-        raise LabelError(f"{path} is no label file: it is of another structure; delete it to have it computed again")
+        raise LabelError(
+            f"{path} is no label file: it is of another structure; delete it to have it computed "
+            "again"
+        )
     try:
         checked = None if label is None else check_result(configuration, label)
     except LabelError as error:
-        raise LabelError(f"{path} is no label file: {error}; delete it to have it computed again") from error
+        raise LabelError(
+            f"{path} is no label file: {error}; delete it to have it computed again"
+        ) from error
     return LabelResult(job, checked, reason, seconds, core_seconds)
 
 
@@ -153,7 +176,9 @@ def decode_label(stored: Any) -> Label | None:
     if not isinstance(stored, dict):
         raise ValueError("label: expected energy, forces and stress")
     energy = None if stored.get("energy") is None else number(stored, "energy")
-    arrays = {k: numbers(stored, k, s) for k, s in (("forces", (-1, 3)), ("stress", (6,))) if k in stored}
+    arrays = {
+        k: numbers(stored, k, s) for k, s in (("forces", (-1, 3)), ("stress", (6,))) if k in stored
+    }
     return Label(energy=energy, **arrays)
 
 
@@ -183,9 +208,12 @@ def decode_structure(stored: Any) -> Configuration:
     n = len(species)
     spins = (n, 3) if np.ndim(stored.get("spins")) == 2 else (n,)
     return Configuration(
-        cell=numbers(stored, "cell", (3, 3)), positions=numbers(stored, "positions", (n, 3)), species=tuple(species),
-        pbc=(pbc[0], pbc[1], pbc[2]), name=str(part(stored, "name")),
+        cell=numbers(stored, "cell", (3, 3)),
+        positions=numbers(stored, "positions", (n, 3)),
+        species=tuple(species),
+        pbc=(pbc[0], pbc[1], pbc[2]),
+        name=str(part(stored, "name")),
         charges=numbers(stored, "charges", (n,)) if "charges" in stored else None,
         spins=numbers(stored, "spins", spins) if "spins" in stored else None,
         core=None if "core" not in stored else numbers(stored, "core", (n,)).astype(bool),
-    )  # fmt: skip
+    )

@@ -1,6 +1,8 @@
-"""Label jobs through the scheduler of a cluster: Slurm, PBS, LSF, by way of PSI/J (https://exaworks.org/psij-python).
+"""Label jobs through the scheduler of a cluster: Slurm, PBS, LSF, by way of PSI/J
+(https://exaworks.org/psij-python).
 
-PSI/J writes the batch script, submits it, and asks the queue whether a job is still there, also one that an earlier process submitted.
+PSI/J writes the batch script, submits it, and asks the queue whether a job is still there, also one
+that an earlier process submitted.
 """
 
 from __future__ import annotations
@@ -24,8 +26,15 @@ from snap_al.label.script import MPI_VARIABLES
 from snap_al.label.settings import ClusterSettings
 
 COMMANDS = {"slurm": "sbatch", "pbs": "qsub", "pbs_classic": "qsub", "lsf": "bsub"}
-NAME_OF_A_JOB = {"slurm": ("slurm", "job-name"), "pbs": ("pbs", "N"), "pbs_classic": ("pbs", "N"), "lsf": ("lsf", "J")}
-"""PSI/J's word for the scheduler, and the scheduler's for a job's name, which PSI/J does not give it."""
+NAME_OF_A_JOB = {
+    "slurm": ("slurm", "job-name"),
+    "pbs": ("pbs", "N"),
+    "pbs_classic": ("pbs", "N"),
+    "lsf": ("lsf", "J"),
+}
+"""PSI/J's word for the scheduler, and the scheduler's for a job's name, which PSI/J does not give
+it.
+"""
 OF_A_JOB = (*MPI_VARIABLES, "SLURM_", "PBS_", "LSB_", "LS_JOB")
 """Variables of the job that the driver may itself be; not for what it submits."""
 SITE_WIDE = ("SLURM_CONF", "PBS_CONF_FILE", "PBS_EXEC", "PBS_SERVER", "LSB_CONFDIR", "LSB_SHAREDIR")
@@ -49,11 +58,13 @@ class Scheduler:
         command = COMMANDS[settings.scheduler]
         if shutil.which(command) is None:
             raise InputError(
-                f"label.cluster.scheduler: {settings.scheduler}: no {command} here; start on a machine that submits jobs"
+                f"label.cluster.scheduler: {settings.scheduler}: no {command} here; start on a "
+                "machine that submits jobs"
             )
         if not re.fullmatch(r"[\w./+,=@:~-]+", str(folder)):
             raise InputError(
-                f"label.backend: cluster: {folder}: no spaces in the path, please, and nothing but letters, digits and "
+                f"label.backend: cluster: {folder}: no spaces in the path, please, and nothing "
+                "but letters, digits and "
                 "./+,=@:~_-: batch scripts name it; give another --out"
             )
         self._executor = _executor(settings, folder / "batch")
@@ -78,18 +89,26 @@ class Scheduler:
         if prefix != "slurm":  # PSI/J asks for as many cores as there are processes
             tasks, threads = tasks * threads, 1
         resources = psij.ResourceSpecV1(
-            node_count=s.nodes, processes_per_node=tasks, cpu_cores_per_process=threads,
+            node_count=s.nodes,
+            processes_per_node=tasks,
+            cpu_cores_per_process=threads,
             memory=None if s.memory_gb is None else round(s.memory_gb * 1e9),
-        )  # fmt: skip
+        )
         named = {job_name: f"snap-al-{script.parent.name[:8]}", **s.attributes}
         attributes = psij.JobAttributes(
-            duration=timedelta(seconds=s.walltime), queue_name=s.queue, account=s.account,
+            duration=timedelta(seconds=s.walltime),
+            queue_name=s.queue,
+            account=s.account,
             custom_attributes={f"{prefix}.{name}": value for name, value in named.items()},
-        )  # fmt: skip
+        )
         spec = psij.JobSpec(
-            executable="/bin/bash", arguments=[str(script)], directory=script.parent, resources=resources,
-            attributes=attributes, launcher="single",
-        )  # fmt: skip
+            executable="/bin/bash",
+            arguments=[str(script)],
+            directory=script.parent,
+            resources=resources,
+            attributes=attributes,
+            launcher="single",
+        )
         return psij.Job(spec)
 
     def find(self, job: JobFolder) -> Handle | None:
@@ -118,7 +137,8 @@ class Scheduler:
             except (psij.SubmitException, psij.InvalidJobException) as error:
                 if not self._taken or time.monotonic() - began > PATIENCE:
                     raise RunError(
-                        f"label.cluster: {self._settings.scheduler} refused a job: {str(error).strip()}"
+                        f"label.cluster: {self._settings.scheduler} refused a job: "
+                        f"{str(error).strip()}"
                     ) from error
             time.sleep(pause)
             pause = min(2.0 * pause, LONGEST_PAUSE)
@@ -171,21 +191,27 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
         from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
         from psij.executors.batch.slurm import SlurmExecutorConfig, SlurmJobExecutor
     except ImportError as error:
-        raise InputError(f"label.backend: cluster needs PSI/J: pip install 'snap_al[cluster]' ({error})") from error
+        raise InputError(
+            f"label.backend: cluster needs PSI/J: pip install 'snap_al[cluster]' ({error})"
+        ) from error
     folder.mkdir(parents=True, exist_ok=True)
     seconds = settings.poll_every
     kind = SlurmExecutorConfig if settings.scheduler == "slurm" else BatchSchedulerExecutorConfig
     config = kind(
-        work_directory=folder, queue_polling_interval=seconds, initial_queue_polling_delay=seconds,
+        work_directory=folder,
+        queue_polling_interval=seconds,
+        initial_queue_polling_delay=seconds,
         # A queue that cannot be asked for a while is no job that failed.
         queue_polling_error_threshold=10**9,
-    )  # fmt: skip
+    )
     values = tuple(settings.attributes.values())
     if not isinstance(config, SlurmExecutorConfig):
         return _unquoted(JobExecutor.get_instance(settings.scheduler, config=config), values)
 
     class Slurm(SlurmJobExecutor):
-        """PSI/J's asks for the reason too, and stumbles over those that it does not know or that have spaces in them."""
+        """PSI/J's asks for the reason too, and stumbles over those that it does not know or that
+        have spaces in them.
+        """
 
         _NAME_ = "slurm"
 
@@ -202,7 +228,9 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
 
 
 def _unquoted(executor: Any, values: Sequence[str]) -> Any:
-    """PSI/J puts values of other directives into quotes of a shell, within the quotes of the directive."""
+    """PSI/J puts values of other directives into quotes of a shell, within the quotes of the
+    directive.
+    """
     generate = executor.generate_submit_script
 
     def plain(job: Any, context: dict[str, object], file: IO[str]) -> None:
@@ -219,7 +247,9 @@ def _unquoted(executor: Any, values: Sequence[str]) -> Any:
 
 @contextmanager
 def _environment_of_a_login() -> Iterator[None]:
-    """Without what the scheduler or mpirun told this process: what is submitted inherits the rest."""
+    """Without what the scheduler or mpirun told this process: what is submitted inherits the
+    rest.
+    """
     hidden = {k: v for k, v in os.environ.items() if k.startswith(OF_A_JOB) and k not in SITE_WIDE}
     for name in hidden:
         del os.environ[name]

@@ -1,5 +1,5 @@
-"""Contracts that labelers and label backends must keep, ours and those of third parties. Each raises AssertionError saying
-what broke."""
+"""Contracts that labelers and label backends must keep, ours and those of third parties. Each
+raises AssertionError saying what broke."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from snap_al.label.backend import LabelBackend
 from snap_al.label.labeler import Labeler, check_result
 
 
-def validate_labeler(labeler: Labeler, configuration: Configuration, displacement: float = 1e-4) -> None:
-    """The contract that every labeler must keep, tried on one configuration. Raises AssertionError saying what broke.
+def validate_labeler(
+    labeler: Labeler, configuration: Configuration, displacement: float = 1e-4
+) -> None:
+    """The contract that every labeler must keep, tried on one configuration. Raises AssertionError
+    saying what broke.
 
-    The label is complete and finite; asking twice gives the same; nothing given is changed; forces are minus the
-    gradient of the energy (central difference along one random direction, to 1 %); translation changes nothing.
+    The label is complete and finite; asking twice gives the same; nothing given is changed; forces
+    are minus the gradient of the energy (central difference along one random direction, to 1 %);
+    translation changes nothing.
     """
     before = configuration.key
     label = check_result(configuration, labeler.label(configuration))
@@ -30,23 +34,33 @@ def validate_labeler(labeler: Labeler, configuration: Configuration, displacemen
     direction = np.random.default_rng(0).standard_normal(configuration.positions.shape)
     direction /= np.linalg.norm(direction)
     energies = [
-        labeler.label(_moved(configuration, sign * displacement * direction)).energy or 0.0 for sign in (1.0, -1.0)
+        labeler.label(_moved(configuration, sign * displacement * direction)).energy or 0.0
+        for sign in (1.0, -1.0)
     ]
     slope = (energies[0] - energies[1]) / (2.0 * displacement)
     along = -float(np.sum(label.forces * direction))
     size = float(np.linalg.norm(label.forces))
-    assert abs(slope - along) <= 0.01 * size + 1e-3, f"forces are not the energy's gradient: {along} and {slope} eV/Å"
+    assert abs(slope - along) <= 0.01 * size + 1e-3, (
+        f"forces are not the energy's gradient: {along} and {slope} eV/Å"
+    )
     shifted = labeler.label(_moved(configuration, np.full((1, 3), 0.3)))
-    assert abs((shifted.energy or 0.0) - label.energy) <= 1e3 * scale, "a translation changed the energy"
+    assert abs((shifted.energy or 0.0) - label.energy) <= 1e3 * scale, (
+        "a translation changed the energy"
+    )
 
 
-def validate_backend(backend: LabelBackend, configuration: Configuration, patience: float = 60.0) -> None:
+def validate_backend(
+    backend: LabelBackend, configuration: Configuration, patience: float = 60.0
+) -> None:
     """The contract of a backend, tried on one configuration that can be labelled.
 
-    Asking twice is one job; what was never asked for is not there; the result comes within `patience` seconds, is a label of
-    what was asked for, and stays the same; another structure is another job.
+    Asking twice is one job; what was never asked for is not there; the result comes within
+    `patience` seconds, is a label of what was asked for, and stays the same; another structure is
+    another job.
     """
-    assert backend.poll("never-submitted", configuration) is None, "a job that was never submitted has a result"
+    assert backend.poll("never-submitted", configuration) is None, (
+        "a job that was never submitted has a result"
+    )
     job = backend.submit(configuration)
     assert backend.submit(configuration) == job, "the same request became two jobs"
     deadline = time.monotonic() + patience
@@ -65,4 +79,6 @@ def validate_backend(backend: LabelBackend, configuration: Configuration, patien
 
 
 def _moved(configuration: Configuration, by: np.ndarray) -> Configuration:
-    return Configuration(configuration.cell, configuration.positions + by, configuration.species, configuration.pbc)
+    return Configuration(
+        configuration.cell, configuration.positions + by, configuration.species, configuration.pbc
+    )

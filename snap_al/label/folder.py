@@ -1,4 +1,6 @@
-"""Labels from outside: structures go into one folder, results are taken from another, whenever somebody puts them there."""
+"""Labels from outside: structures go into one folder, results are taken from another, whenever
+somebody puts them there.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ from snap_al.label.backend import LabelResult, encode_result, job_name, read_res
 from snap_al.label.labeler import check_result
 
 SETTLED = 5.0
-"""s that a file which cannot be read must have been left alone before it counts as a failure: it may still be being copied."""
+"""s that a file which cannot be read must have been left alone before it counts as a failure: it
+may still be being copied.
+"""
 SAME = 1e-4
 """Å: what formats with few digits make of positions."""
 
 
 class FolderBackend:
-    """Writes folder/asked/JOB.extxyz; takes folder/answers/JOB.*, any file of one structure that ASE reads, with energy, forces and, if
-    it has one, stress under the names that training files have, in ASE's units."""
+    """Writes folder/asked/JOB.extxyz; takes folder/answers/JOB.*, any file of one structure that
+    ASE reads, with energy, forces and, if it has one, stress under the names that training files
+    have, in ASE's units."""
 
     everywhere = False
 
@@ -80,6 +85,9 @@ def _label_in(path: Path, asked: Configuration) -> Label:
         raise LabelError("other atoms, or in another order, than were asked for")
     apart = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
     apart -= np.where(asked.pbc, np.round(apart), 0.0)
-    if not np.allclose(answered.cell, asked.cell, atol=SAME) or np.abs(apart @ asked.cell).max() > SAME:
+    if (
+        not np.allclose(answered.cell, asked.cell, atol=SAME)
+        or np.abs(apart @ asked.cell).max() > SAME
+    ):
         raise LabelError(f"another structure than was asked for (compare asked/{path.stem}.extxyz)")
     return check_result(asked, answered.label)

@@ -59,9 +59,14 @@ class JobFolder:
 
     def ask(self, configuration: Configuration, settings: LabelSettings) -> None:
         asked = {
-            "structure": encode_structure(configuration), "calculator": settings.calculator, "arguments": settings.arguments,
-            "magmoms": settings.magmoms, "retries": settings.retries, "timeout": settings.timeout, "cores": settings.cores_of_one,
-        }  # fmt: skip
+            "structure": encode_structure(configuration),
+            "calculator": settings.calculator,
+            "arguments": settings.arguments,
+            "magmoms": settings.magmoms,
+            "retries": settings.retries,
+            "timeout": settings.timeout,
+            "cores": settings.cores_of_one,
+        }
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
@@ -92,7 +97,9 @@ class JobFolder:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Whether this process is the one that works on it. Where the file system has no locks, it is."""
+        """Whether this process is the one that works on it. Where the file system has no locks, it
+        is.
+        """
         with open(self.home / "lock", "a+", encoding="utf-8") as lock:
             if not _taken(lock):
                 yield False
@@ -103,7 +110,9 @@ class JobFolder:
             yield True
 
     def holder(self) -> int:
-        """The process that works on it, 0 when none does; -1 for one on another machine, or that has not said yet."""
+        """The process that works on it, 0 when none does; -1 for one on another machine, or that
+        has not said yet.
+        """
         path = self.home / "lock"
         if not path.exists():
             return 0
@@ -118,8 +127,12 @@ class JobFolder:
         return 0
 
     def launched(self, token: str, starts: int) -> None:
-        """token: by which the launcher finds what runs it. starts: how often it had been begun before."""
-        write_atomically(self.home / "launched.json", json.dumps({"token": token, "starts": starts}))
+        """token: by which the launcher finds what runs it. starts: how often it had been begun
+        before.
+        """
+        write_atomically(
+            self.home / "launched.json", json.dumps({"token": token, "starts": starts})
+        )
 
     def launch(self) -> tuple[str, int]:
         """The last one's token and starts."""

@@ -1,7 +1,8 @@
-"""Labels as jobs: several at once, sent somewhere by a launcher, and still there when the driver is not.
+"""Labels as jobs: several at once, sent somewhere by a launcher, and still there when the driver is
+not.
 
-A driver that was killed finds its jobs again: running, done (the result is there), or neither, and then they are launched again, a limited
-number of times.
+A driver that was killed finds its jobs again: running, done (the result is there), or neither, and
+then they are launched again, a limited number of times.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ LOOK_AGAIN = 0.02
 
 
 class Handle(Protocol):
-    """What runs a script. token: by which `Launcher.find` finds it in another process; "" when only the job's lock tells."""
+    """What runs a script. token: by which `Launcher.find` finds it in another process; "" when only
+    the job's lock tells.
+    """
 
     token: str
 
@@ -42,8 +45,8 @@ class Handle(Protocol):
 
 
 class Launcher(Protocol):
-    """Sends scripts to where they run. per_launch: jobs in one script, at most. lingers: whether the processes of a job whose result
-    is there are waited for."""
+    """Sends scripts to where they run. per_launch: jobs in one script, at most. lingers: whether
+    the processes of a job whose result is there are waited for."""
 
     per_launch: int
     lingers: bool
@@ -53,7 +56,9 @@ class Launcher(Protocol):
         ...
 
     def find(self, job: JobFolder) -> Handle | None:
-        """What works on a job, or will, that this process did not start itself; None when nothing does."""
+        """What works on a job, or will, that this process did not start itself; None when nothing
+        does.
+        """
         ...
 
     def close(self) -> None: ...
@@ -69,7 +74,9 @@ class _Launch:
 
 
 class JobBackend:
-    """Results as files in `folder`, jobs in folder/jobs. Raises nothing for a label that fails: that is its result."""
+    """Results as files in `folder`, jobs in folder/jobs. Raises nothing for a label that fails:
+    that is its result.
+    """
 
     everywhere = False
 
@@ -100,7 +107,9 @@ class JobBackend:
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
         """Raises LabelError for a file that is not a label of this configuration."""
-        if time.monotonic() - self._looked > LOOK_AGAIN:  # one look does for all jobs that are polled in a row
+        if (
+            time.monotonic() - self._looked > LOOK_AGAIN
+        ):  # one look does for all jobs that are polled in a row
             self._advance()
         under_way = job in self._waiting or (self._launcher.lingers and self._launched(job))
         return None if under_way else read_result(self._folder, job, configuration)
@@ -133,19 +142,31 @@ class JobBackend:
             self._launch()
 
     def _answered(self) -> set[str]:
-        """Listed, since on a network file system a file that was looked for in vain can stay unseen for a while."""
+        """Listed, since on a network file system a file that was looked for in vain can stay unseen
+        for a while.
+        """
         folders = (self._folder, self._folder / "failed") if self._launches else ()
-        return {name[:-5] for f in folders if f.is_dir() for name in os.listdir(f) if name.endswith(".json")}
+        return {
+            name[:-5]
+            for f in folders
+            if f.is_dir()
+            for name in os.listdir(f)
+            if name.endswith(".json")
+        }
 
     def _settle(self, launch: _Launch) -> None:
         """What a script that is over has left undone is launched again, or has failed."""
         answered = self._answered_now(launch)
-        begun = bool(answered) or any(self._home(job).starts() > launch.starts[job] for job in launch.jobs)
+        begun = bool(answered) or any(
+            self._home(job).starts() > launch.starts[job] for job in launch.jobs
+        )
         for job, configuration in launch.jobs.items():
             home = self._home(job)
             if job in answered:
                 continue
-            if home.holder() and (other := self._launcher.find(home)) is not None:  # it was faster than this one
+            if (
+                home.holder() and (other := self._launcher.find(home)) is not None
+            ):  # it was faster than this one
                 self._launches.append(_Launch(other, {job: configuration}, {job: home.starts()}))
                 continue
             if not begun:
@@ -153,12 +174,18 @@ class JobBackend:
             reason, most = launch.handle.reason(), self._settings.max_starts
             if home.starts() < most and not reason:
                 self._waiting[job] = configuration
-            else:  # begun once more than that, if the driver was killed in between: which the reason must not show
+            # begun once more than that, if the driver was killed in between: which the reason must
+            # not show
+            else:
                 ended = f"its process ended {most} times without a result: {home.said()}"
-                write_atomically(home.results[1], encode_result(configuration, None, reason or ended, 0.0))
+                write_atomically(
+                    home.results[1], encode_result(configuration, None, reason or ended, 0.0)
+                )
 
     def _answered_now(self, launch: _Launch) -> set[str]:
-        return {job for job in launch.jobs if any(path.exists() for path in self._home(job).results)}
+        return {
+            job for job in launch.jobs if any(path.exists() for path in self._home(job).results)
+        }
 
     def _launch(self) -> None:
         names = list(self._waiting)[: self._launcher.per_launch]
@@ -170,7 +197,9 @@ class JobBackend:
         handle = self._launcher.start(homes[0].script)
         for home in homes:
             home.launched(handle.token, starts[home.name])
-        self._launches.append(_Launch(handle, {job: self._waiting.pop(job) for job in names}, starts))
+        self._launches.append(
+            _Launch(handle, {job: self._waiting.pop(job) for job in names}, starts)
+        )
 
     def _home(self, job: str) -> JobFolder:
         return JobFolder(self._folder / "jobs" / job)

@@ -11,9 +11,11 @@ from snap_al.errors import LabelError
 
 
 class Labeler(Protocol):
-    """Computes the reference energy (eV), forces (eV/Å) and, where it can, stress (eV/Å³) of a configuration.
+    """Computes the reference energy (eV), forces (eV/Å) and, where it can, stress (eV/Å³) of a
+    configuration.
 
-    key: a text that names the labeler and all settings that change its labels. label() raises LabelError when it fails.
+    key: a text that names the labeler and all settings that change its labels. label() raises
+    LabelError when it fails.
     """
 
     key: str
@@ -22,7 +24,9 @@ class Labeler(Protocol):
 
 
 def check_result(configuration: Configuration, label: Label) -> Label:
-    """The label itself, or LabelError when it is not finite, incomplete, or of another number of atoms."""
+    """The label itself, or LabelError when it is not finite, incomplete, or of another number of
+    atoms.
+    """
     n = len(configuration)
     if label.energy is None or label.forces is None:
         raise LabelError("the labeler returned no energy or no forces")

@@ -1,4 +1,6 @@
-"""Label jobs as processes of their own on this machine, each in a session of its own, with a time limit."""
+"""Label jobs as processes of their own on this machine, each in a session of its own, with a time
+limit.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ GRACE = 30.0
 
 
 class LocalProcesses:
-    """After the first job there is always a worker more than is needed, which has its imports behind it: with ASE's they
-    take longer than anything else that a label costs beyond its calculator."""
+    """After the first job there is always a worker more than is needed, which has its imports
+    behind it: with ASE's they take longer than anything else that a label costs beyond its
+    calculator."""
 
     per_launch = 1
     lingers = True
@@ -33,7 +36,9 @@ class LocalProcesses:
 
     def start(self, script: Path) -> Handle:
         process = self._told(script.parent) or _started(["/bin/bash", str(script)])
-        self._spare = _started(["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], told=True)
+        self._spare = _started(
+            ["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], told=True
+        )
         return _Process(JobFolder(script.parent), process, self._settings.timeout)
 
     def _told(self, home: Path) -> subprocess.Popen[bytes] | None:
@@ -58,7 +63,11 @@ class LocalProcesses:
 def _started(command: list[str], *, told: bool = False) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
-        command, stdout=quiet, stderr=quiet, stdin=subprocess.PIPE if told else quiet, start_new_session=True
+        command,
+        stdout=quiet,
+        stderr=quiet,
+        stdin=subprocess.PIPE if told else quiet,
+        start_new_session=True,
     )
 
 
@@ -74,7 +83,11 @@ class _Process:
     token: str = ""
 
     def running(self) -> bool:
-        if self.timeout is not None and not self.late and time.monotonic() - self.started > self.timeout + GRACE:
+        if (
+            self.timeout is not None
+            and not self.late
+            and time.monotonic() - self.started > self.timeout + GRACE
+        ):
             self.late = True  # its own alarm has not ended it: it is deep in a library
             self.end()
         if self.process is None:
@@ -92,7 +105,9 @@ class _Process:
 
 
 def end_group(group: int) -> None:
-    """A worker and all that it started: first so that an mpirun passes it on to ranks that are in groups of their own."""
+    """A worker and all that it started: first so that an mpirun passes it on to ranks that are in
+    groups of their own.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL) if group > 0 else ():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)

@@ -1,4 +1,6 @@
-"""Label jobs in any concurrent.futures.Executor: Parsl's, dask's, executorlib's, or Python's own."""
+"""Label jobs in any concurrent.futures.Executor: Parsl's, dask's, executorlib's, or Python's
+own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from snap_al.label.local import end_group
 
 
 class Pool:
-    """Each job is a call of `run_script` in the pool. The labels' folder must be seen from there, under the same path."""
+    """Each job is a call of `run_script` in the pool. The labels' folder must be seen from there,
+    under the same path.
+    """
 
     per_launch = 1
     lingers = False
@@ -31,16 +35,25 @@ class Pool:
         try:
             made = factory(**arguments)
         except Exception as error:
-            raise InputError(f"label.executor: {name}({arguments}) failed: {type(error).__name__}: {error}") from error
+            raise InputError(
+                f"label.executor: {name}({arguments}) failed: {type(error).__name__}: {error}"
+            ) from error
         if not callable(getattr(made, "submit", None)):
-            raise InputError(f"label.executor: {name} makes a {type(made).__name__}, not a concurrent.futures.Executor")
+            raise InputError(
+                f"label.executor: {name} makes a {type(made).__name__}, not a "
+                "concurrent.futures.Executor"
+            )
         return cls(made)
 
     def start(self, script: Path) -> Handle:
         try:
-            return _Submitted(JobFolder(script.parent), self._executor.submit(run_script, str(script)))
+            return _Submitted(
+                JobFolder(script.parent), self._executor.submit(run_script, str(script))
+            )
         except Exception as error:
-            raise RunError(f"label.executor takes no more jobs: {type(error).__name__}: {error}") from error
+            raise RunError(
+                f"label.executor takes no more jobs: {type(error).__name__}: {error}"
+            ) from error
 
     def find(self, job: JobFolder) -> Handle | None:
         return _Submitted(job, None) if job.holder() else None
@@ -75,4 +88,6 @@ class _Submitted:
 
 def run_script(script: str) -> int:
     """In the pool. The exit code tells nothing: the result is a file."""
-    return subprocess.run(["/bin/bash", script], stdin=subprocess.DEVNULL, start_new_session=True).returncode
+    return subprocess.run(
+        ["/bin/bash", script], stdin=subprocess.DEVNULL, start_new_session=True
+    ).returncode

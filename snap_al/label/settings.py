@@ -9,7 +9,16 @@ from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveI
 from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.options import Table, refuse_inapplicable
 
-JOB_KEYS = ("at_once", "threads", "cores", "timeout", "retries", "max_starts", "prologue", "environment")
+JOB_KEYS = (
+    "at_once",
+    "threads",
+    "cores",
+    "timeout",
+    "retries",
+    "max_starts",
+    "prologue",
+    "environment",
+)
 """Of labels that are jobs."""
 OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
 """Of one backend, the first of them needed there."""
@@ -21,9 +30,15 @@ APPLIES_WITH: Table = {
 
 
 def _seconds(value: object) -> object:
-    """Of a walltime as schedulers write it, [days-]hours:minutes:seconds, or a number of minutes."""
+    """Of a walltime as schedulers write it, [days-]hours:minutes:seconds, or a number of
+    minutes.
+    """
     if not isinstance(value, str):
-        return 60.0 * value if isinstance(value, int | float) and not isinstance(value, bool) else value
+        return (
+            60.0 * value
+            if isinstance(value, int | float) and not isinstance(value, bool)
+            else value
+        )
     days, _, clock = value.rpartition("-")
     parts = clock.split(":")
     if len(parts) != 3 or not all(p.isdigit() for p in [*parts, days or "0"]):
@@ -33,7 +48,9 @@ def _seconds(value: object) -> object:
 
 
 class ClusterSettings(BaseModel, extra="forbid", frozen=True):
-    """What one job asks the scheduler for. `tasks` and `label.threads` are what is reserved; the labeler's own command starts its ranks."""
+    """What one job asks the scheduler for. `tasks` and `label.threads` are what is reserved; the
+    labeler's own command starts its ranks.
+    """
 
     scheduler: Literal["slurm", "pbs", "pbs_classic", "lsf"]
     nodes: PositiveInt = 1
@@ -55,26 +72,34 @@ class ClusterSettings(BaseModel, extra="forbid", frozen=True):
 
 
 class LabelChecks(BaseModel, extra="forbid", frozen=True):
-    """What a label must be to be fitted. One that is not counts as failed, and is kept in labels/failed/ with the reason."""
+    """What a label must be to be fitted. One that is not counts as failed, and is kept in
+    labels/failed/ with the reason.
+    """
 
     max_force: PositiveFloat | None = 100.0
     """eV/Å, of an atom; null for none."""
     energy_window: PositiveFloat | None = 10.0
-    """eV/atom beyond the energies known so far, each element's own fitted and taken out; null for none."""
+    """eV/atom beyond the energies known so far, each element's own fitted and taken out; null for
+    none.
+    """
     stress_by_strain: bool = False
-    """Before the first label: two more, of a strained cell, to compare the labeler's stress with its energies'
-    derivative. Stops the run when it has another sign, or is off by half."""
+    """Before the first label: two more, of a strained cell, to compare the labeler's stress with
+    its energies' derivative. Stops the run when it has another sign, or is off by half."""
 
 
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
     """Labels that the run makes itself."""
 
     calculator: str = "ase.calculators.emt.EMT"
-    """Dotted name of an ASE calculator, or of a function that returns one; or a name that ASE has, as `espresso`, with its profile there."""
+    """Dotted name of an ASE calculator, or of a function that returns one; or a name that ASE has,
+    as `espresso`, with its profile there.
+    """
     arguments: dict[str, Any] = {}
     """Keyword arguments for it."""
     magmoms: dict[str, float] = {}
-    """μB, of each atom of an element to begin with, in structures without magnetic moments of their own."""
+    """μB, of each atom of an element to begin with, in structures without magnetic moments of their
+    own.
+    """
     eweight: Weight = 100.0
     """Weight of the energy per atom, 1/eV."""
     fweight: Weight = 1.0
@@ -89,15 +114,18 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     approve: bool = False
     """Wait for a person's yes (`snap-al approve DIR`) before labels are computed."""
     backend: Literal["here", "local", "cluster", "executor", "folder"] = "here"
-    """here: in this process, on this rank. Jobs, below: local, in a process of its own on this machine; cluster, through a
-    scheduler; executor, in any concurrent.futures.Executor. folder: from outside: structures are written to labels/asked/, and
-    results taken from labels/answers/."""
+    """here: in this process, on this rank. Jobs, below: local, in a process of its own on this
+    machine; cluster, through a scheduler; executor, in any concurrent.futures.Executor. folder:
+    from outside: structures are written to labels/asked/, and results taken from
+    labels/answers/."""
     at_once: PositiveInt | None = None
     """Jobs at the same time; 1 when local, else 100, unless given."""
     threads: PositiveInt = 1
     """Of each label, or of each of its MPI ranks."""
     cores: PositiveInt | None = None
-    """That a label's cost is counted with; when not given, what it reserves on a cluster, else its threads."""
+    """That a label's cost is counted with; when not given, what it reserves on a cluster, else its
+    threads.
+    """
     timeout: PositiveFloat | None = None
     """s, after which a label and all that it started are ended; none when not given."""
     retries: tuple[dict[str, Any], ...] = ()

@@ -1,7 +1,8 @@
-"""Labels in a process of their own: python -m snap_al.label.worker JOB..., each JOB a folder that `JobBackend` made, or --wait
-CALCULATOR.
+"""Labels in a process of their own: python -m snap_al.label.worker JOB..., each JOB a folder that
+`JobBackend` made, or --wait CALCULATOR.
 
-Holds a job's lock while it works on it, so that whoever asks knows, also after a driver that was killed. Leaves one result file, whole.
+Holds a job's lock while it works on it, so that whoever asks knows, also after a driver that was
+killed. Leaves one result file, whole.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from snap_al.label.script import WAIT
 
 
 def main(homes: Sequence[str]) -> None:
-    """One job in this process, several each in one of its own: nothing of one reaches the next, and each has its time limit."""
+    """One job in this process, several each in one of its own: nothing of one reaches the next, and
+    each has its time limit.
+    """
     if homes[0] == WAIT:
         wait_for_one(homes[1])
         return
@@ -37,11 +40,15 @@ def main(homes: Sequence[str]) -> None:
         return
     for home in homes:
         with open(JobFolder(Path(home)).output, "ab") as output:
-            subprocess.run([sys.executable, "-m", "snap_al.label.worker", home], stdout=output, stderr=output)
+            subprocess.run(
+                [sys.executable, "-m", "snap_al.label.worker", home], stdout=output, stderr=output
+            )
 
 
 def wait_for_one(calculator: str) -> None:
-    """Imports, and then does the job whose folder comes on standard input; none when the driver that started this is gone."""
+    """Imports, and then does the job whose folder comes on standard input; none when the driver
+    that started this is gone.
+    """
     with suppress(InputError):  # the job says what is wrong with it
         calculator_named(calculator)
     if line := sys.stdin.readline().strip():
@@ -84,22 +91,26 @@ def _labelled(configuration: Configuration, asked: dict[str, Any]) -> tuple[Labe
     reasons = []
     for change in ({}, *asked["retries"]):
         try:
-            label = AseLabeler(asked["calculator"], merged(asked["arguments"], change), asked["magmoms"]).label(
-                configuration
-            )
+            label = AseLabeler(
+                asked["calculator"], merged(asked["arguments"], change), asked["magmoms"]
+            ).label(configuration)
             return label, ""
         except (LabelError, InputError) as error:
             reasons.append(str(error))
     return None, "; then ".join(reasons)
 
 
-def _ended(seconds: float, leave: Callable[[Label | None, str], None]) -> Callable[[int, FrameType | None], None]:
+def _ended(
+    seconds: float, leave: Callable[[Label | None, str], None]
+) -> Callable[[int, FrameType | None], None]:
     """Leaves the reason, then ends this process and all that it started."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         leave(None, timed_out(seconds))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)  # an mpirun passes it on to ranks that are in groups of their own
+        os.killpg(
+            0, signal.SIGTERM
+        )  # an mpirun passes it on to ranks that are in groups of their own
         time.sleep(SECONDS_TO_END)
         os.killpg(0, signal.SIGKILL)
 

@@ -10,6 +10,22 @@ from snap_al.loop.state import RunState, WalkerState, WalkerStatus, initial_stat
 from snap_al.loop.stopping import labels_left, model_limited
 
 __all__ = [
-    "Approval", "Driver", "Event", "Journal", "Observer", "RunConfig", "RunDirectory", "RunInputs", "RunState", "WalkerState",
-    "WalkerStatus", "initial_state", "is_running", "labels_left", "model_limited", "read_events", "read_inputs", "replayed",
-]  # fmt: skip
+    "Approval",
+    "Driver",
+    "Event",
+    "Journal",
+    "Observer",
+    "RunConfig",
+    "RunDirectory",
+    "RunInputs",
+    "RunState",
+    "WalkerState",
+    "WalkerStatus",
+    "initial_state",
+    "is_running",
+    "labels_left",
+    "model_limited",
+    "read_events",
+    "read_inputs",
+    "replayed",
+]

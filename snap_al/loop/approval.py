@@ -1,4 +1,6 @@
-"""A person's yes before labels are paid for: approve/BATCH.json says what is asked, approve/BATCH.yes or .no answers."""
+"""A person's yes before labels are paid for: approve/BATCH.json says what is asked,
+approve/BATCH.yes or .no answers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Approval:
-    """Batches of labels that wait for a yes, as files: the run asks in one process, and a user answers in another."""
+    """Batches of labels that wait for a yes, as files: the run asks in one process, and a user
+    answers in another.
+    """
 
     folder: Path
 
@@ -50,7 +54,8 @@ class Approval:
         if not answer:
             self._path(batch, "no").unlink()
             raise RunError(
-                f"the labels of {self._path(batch, 'json')} were not approved. Nothing was paid for; the same command asks again"
+                f"the labels of {self._path(batch, 'json')} were not approved. Nothing was paid "
+                "for; the same command asks again"
             )
 
     def _path(self, batch: str, end: str) -> Path:
@@ -67,5 +72,7 @@ def _asked(path: Path) -> list[dict[str, Any]]:
             for name in ("atoms", "walker", "step"):
                 number(query, name)
     except ValueError as error:
-        raise RunError(f"{path}: is not what a run asked: {error}; remove it, and start the run again") from error
+        raise RunError(
+            f"{path}: is not what a run asked: {error}; remove it, and start the run again"
+        ) from error
     return found

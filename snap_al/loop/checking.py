@@ -1,4 +1,6 @@
-"""Checks of labels as they come: results beside what is known, and once per run the labeler's stress beside its energies."""
+"""Checks of labels as they come: results beside what is known, and once per run the labeler's
+stress beside its energies.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from snap_al.errors import RunError
 from snap_al.label import LabelChecks, LabelResult
 from snap_al.loop.journal import Event
 from snap_al.loop.labelling import Labelling
-from snap_al.loop.plausible import KnownEnergies, implausible, strained, stress_derivative, stress_verdict
+from snap_al.loop.plausible import (
+    KnownEnergies,
+    implausible,
+    strained,
+    stress_derivative,
+    stress_verdict,
+)
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.state import Query, RunState
 from snap_al.parallel import Communicator, on_root
@@ -22,10 +30,19 @@ class Checking:
     """Every method is collective."""
 
     def __init__(
-        self, limits: LabelChecks, training: Sequence[LabelledConfiguration], labelling: Labelling,
-        directory: RunDirectory, comm: Communicator,
-    ) -> None:  # fmt: skip
-        self._limits, self._labelling, self._directory, self._comm = limits, labelling, directory, comm
+        self,
+        limits: LabelChecks,
+        training: Sequence[LabelledConfiguration],
+        labelling: Labelling,
+        directory: RunDirectory,
+        comm: Communicator,
+    ) -> None:
+        self._limits, self._labelling, self._directory, self._comm = (
+            limits,
+            labelling,
+            directory,
+            comm,
+        )
         self._energies = KnownEnergies()
         self._known = 0  # labels of the journal among them
         for item in training:
@@ -51,17 +68,27 @@ class Checking:
         """Raises RunError for a labeler that fails, or gives none."""
         cells = strained(self._asked(query.key))
         write = self._directory.write_query
-        queries = tuple(Query(key, -1, 0) for key in on_root(self._comm, lambda: [write(c) for c in cells]))
+        queries = tuple(
+            Query(key, -1, 0) for key in on_root(self._comm, lambda: [write(c) for c in cells])
+        )
         results = self._labelling.collect(queries, self._labelling.submit(queries))
         here, up, down = (r.label for r in results)
         if here is None or up is None or down is None:
             reason = next(r.reason for r in results if r.label is None)
             raise RunError(f"label.checks.stress_by_strain: {reason}").on_all_ranks()
         if here.stress is None:
-            raise RunError("label.checks.stress_by_strain: the labeler gives no stress here").on_all_ranks()
+            raise RunError(
+                "label.checks.stress_by_strain: the labeler gives no stress here"
+            ).on_all_ranks()
         label, derivative = float(np.mean(here.stress[:3])), stress_derivative(cells[0], up, down)
         good, verdict = stress_verdict(label, derivative)
-        return {"event": "checked", "label": label, "derivative": derivative, "good": good, "verdict": verdict}
+        return {
+            "event": "checked",
+            "label": label,
+            "derivative": derivative,
+            "good": good,
+            "verdict": verdict,
+        }
 
     def _asked(self, key: str) -> Configuration:
         return on_root(self._comm, lambda: self._directory.read_query(key))
@@ -70,4 +97,6 @@ class Checking:
 def require_right_stress(event: Event) -> None:
     """Raises RunError, on all ranks alike."""
     if not event["good"]:
-        raise RunError(f"{event['verdict']}. Mend the labeler, and begin in a new --out").on_all_ranks()
+        raise RunError(
+            f"{event['verdict']}. Mend the labeler, and begin in a new --out"
+        ).on_all_ranks()

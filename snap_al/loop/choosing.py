@@ -1,4 +1,6 @@
-"""Which of the frames that several walkers stopped at in one pass are worth a label each: the batch selector of pools."""
+"""Which of the frames that several walkers stopped at in one pass are worth a label each: the batch
+selector of pools.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from snap_al.query.uncertainty import Tolerances, Uncertainty
 
 @dataclass(frozen=True)
 class StillWorth:
-    """The largest force std (eV/Å) while it is over the limit and a label would lower it by `gain`; else -inf, which is never
-    chosen."""
+    """The largest force std (eV/Å) while it is over the limit and a label would lower it by `gain`;
+    else -inf, which is never chosen."""
 
     std: Uncertainty
     limit: float
@@ -36,7 +38,10 @@ class StillWorth:
 
         def score(candidate: Candidate, known: Knowledge) -> float:
             before = std(candidate, known)
-            if before <= self.limit or std(candidate, known.with_label(candidate)) > (1.0 - self.gain) * before:
+            if (
+                before <= self.limit
+                or std(candidate, known.with_label(candidate)) > (1.0 - self.gain) * before
+            ):
                 return -np.inf
             return before
 
@@ -44,23 +49,32 @@ class StillWorth:
 
 
 def worth_labelling(
-    frames: Sequence[Configuration], config: RunConfig, state: RunState, posterior: Posterior, source: RowSource,
+    frames: Sequence[Configuration],
+    config: RunConfig,
+    state: RunState,
+    posterior: Posterior,
+    source: RowSource,
     comm: Communicator,
-) -> list[int]:  # fmt: skip
+) -> list[int]:
     """Numbers of the frames to label, at least one and at most query.batch. Collective.
 
-    The largest force std goes first; the next is looked at as if that had been labelled. Walkers that set out from like
-    structures stop at like frames, and one label does for them.
+    The largest force std goes first; the next is looked at as if that had been labelled. Walkers
+    that set out from like structures stop at like frames, and one label does for them.
     """
     matrix = DesignMatrix(source, comm)
     matrix.append([LabelledConfiguration(frame, config.label.weights) for frame in frames])
     candidates = Candidates(as_candidates(matrix), np.ones(len(frames), dtype=bool), comm)
     nothing = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
     known, q = Knowledge.of(posterior, nothing), config.query
-    largest = Uncertainty("force", "max", "total", Tolerances(q.energy_std, q.force_tolerance, q.stress_std))
+    largest = Uncertainty(
+        "force", "max", "total", Tolerances(q.energy_std, q.force_tolerance, q.stress_std)
+    )
     still = StillWorth(largest, max(state.tolerance, state.novelty), q.min_gain)
     # what MD saw and these rows may differ by a rounding, at the limit
-    kept = select(candidates, still, known, q.batch).numbers or select(candidates, largest, known, 1).numbers
+    kept = (
+        select(candidates, still, known, q.batch).numbers
+        or select(candidates, largest, known, 1).numbers
+    )
     return sorted(kept)
 
 

@@ -1,9 +1,10 @@
 """What the compositions of a training set tell of how energy is split between elements.
 
-Energies of configurations that all have the same composition x determine Σ x_α e_α, e_α the mean energy of an atom of
-element α, and nothing else of e: any u with x·u = 0 can be added to it. The std of one atom's energy has that part in it,
-whatever the rest of the model knows, and the energy of a whole cell has not. So an atom's energy is looked at without it:
-its row loses u_α Σ_γ u_γ (mean row of the atoms of γ) for each u that no composition of the training set determines.
+Energies of configurations that all have the same composition x determine Σ x_α e_α, e_α the mean
+energy of an atom of element α, and nothing else of e: any u with x·u = 0 can be added to it. The
+std of one atom's energy has that part in it, whatever the rest of the model knows, and the energy
+of a whole cell has not. So an atom's energy is looked at without it: its row loses u_α Σ_γ u_γ
+(mean row of the atoms of γ) for each u that no composition of the training set determines.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ LARGEST_GAIN = 0.5
 
 
 def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> Array:
-    """(n_elements, n_distinct) rows, see `Posterior.atom_reference`; empty where compositions determine everything.
+    """(n_elements, n_distinct) rows, see `Posterior.atom_reference`; empty where compositions
+    determine everything.
 
     slabs: this rank's rows of the matrix. Collective.
     """
@@ -51,7 +53,9 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     unknown = vectors[:, values <= DETERMINED * max(values.max(), np.finfo(float).tiny)]
     if not unknown.shape[1]:
         return np.zeros((0, 0))
-    which = 0 if information.any() else 1  # where no energy is fitted all configurations count alike
+    which = (
+        0 if information.any() else 1
+    )  # where no energy is fitted all configurations count alike
     share = shares[which][:, None]
     means = np.divide(moments[which], share, out=np.zeros_like(moments[0]), where=share > 0)
     return np.asarray(unknown @ unknown.T @ means)
@@ -59,8 +63,8 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
 
 @dataclass(frozen=True)
 class FreeConstants:
-    """What constants beside a model that has none (bzeroflag 1) would be fitted with. information: (e, e) CᵀC and overlap:
-    (n, e) ÃᵀC of the fitted energies, C their compositions times weight."""
+    """What constants beside a model that has none (bzeroflag 1) would be fitted with. information:
+    (e, e) CᵀC and overlap: (n, e) ÃᵀC of the fitted energies, C their compositions times weight."""
 
     information: Array
     overlap: Array
@@ -84,8 +88,9 @@ class FreeConstants:
         posterior: Posterior,
         comm: Communicator,
     ) -> None:
-        """Raises InputError on all ranks where energies are far off, and such constants would take more than half off the
-        squared residuals of all rows: the labels' zero of energy is one that the model cannot have.
+        """Raises InputError on all ranks where energies are far off, and such constants would take
+        more than half off the squared residuals of all rows: the labels' zero of energy is one that
+        the model cannot have.
 
         residuals: of each slab's rows, in their own unit. Collective.
         """
@@ -104,16 +109,20 @@ class FreeConstants:
         left = self.information - explained.T @ explained
         missing = comm.bcast(np.linalg.pinv(left, rcond=DETERMINED, hermitian=True) @ pull)
         if missing @ pull > LARGEST_GAIN * total:
-            shifts = ", ".join(f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True))
+            shifts = ", ".join(
+                f"{s}: {-e:.6g}" for s, e in zip(matrix.elements, missing, strict=True)
+            )
             raise InputError(
-                "the energies cannot be met: with bzeroflag: 1 the model has no constants, and the labels' zero of energy is "
-                f"not that of separate atoms. Set bzeroflag: 0, or move the zero by about eshift: {{{shifts}}} (eV per atom)"
+                "the energies cannot be met: with bzeroflag: 1 the model has no constants, and "
+                "the labels' zero of energy is "
+                "not that of separate atoms. Set bzeroflag: 0, or move the zero by about eshift: "
+                f"{{{shifts}}} (eV per atom)"
             ).on_all_ranks()
 
 
 def require_energies_met(
     matrix: DesignMatrix, slabs: Sequence[Rows], posterior: Posterior, comm: Communicator
-) -> None:  # fmt: skip
+) -> None:
     """Of a fit to all rows of the matrix: raises InputError on all ranks where the model has no
     constants and needs them, see FreeConstants.
 

@@ -1,4 +1,6 @@
-"""The file that finished learning curves are kept in: one JSON file, written whole after each curve."""
+"""The file that finished learning curves are kept in: one JSON file, written whole after each
+curve.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class CurveFile:
-    """digest: of everything that curves depend on; a file of another one is begun anew. full: errors with the whole pool
-    labelled, by seed."""
+    """digest: of everything that curves depend on; a file of another one is begun anew. full:
+    errors with the whole pool labelled, by seed."""
 
     path: Path
     digest: str = ""
@@ -31,9 +33,13 @@ class CurveFile:
     full: dict[int, dict[str, float]] = field(default_factory=dict)
 
     def opened(
-        self, items: Sequence[LabelledConfiguration], test: Sequence[LabelledConfiguration], config: RunConfig, study: Study,
+        self,
+        items: Sequence[LabelledConfiguration],
+        test: Sequence[LabelledConfiguration],
+        config: RunConfig,
+        study: Study,
         hold_out: float,
-    ) -> CurveFile:  # fmt: skip
+    ) -> CurveFile:
         """With the curves that the file on disk has, if they are of the same inputs."""
         digest = _digest(items, test, config, study, hold_out)
         try:
@@ -57,19 +63,32 @@ class CurveFile:
         return replace(self, found=(*self.found, curve), full={**self.full, curve.seed: full})
 
     def write(self) -> None:
-        stored = {"format": FORMAT, "digest": self.digest, "full": self.full, "curves": [asdict(c) for c in self.found]}
+        stored = {
+            "format": FORMAT,
+            "digest": self.digest,
+            "full": self.full,
+            "curves": [asdict(c) for c in self.found],
+        }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, json.dumps(stored) + "\n")
 
     def summary(self, strategies: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
-        """What the study found: the errors with the whole pool labelled (median over seeds), and each strategy's."""
-        full = {name: float(np.median([self.full[s][name] for s in seeds])) for name in self.full[seeds[0]]}
+        """What the study found: the errors with the whole pool labelled (median over seeds), and
+        each strategy's.
+        """
+        full = {
+            name: float(np.median([self.full[s][name] for s in seeds]))
+            for name in self.full[seeds[0]]
+        }
         return {"full": full, "strategies": summary(self.curves(strategies, seeds), self.full)}
 
 
 def _curve(stored: Any) -> Curve:
     """Raises ValueError."""
-    errors = {name: tuple(numbers(part(stored, "errors"), name, (-1,)).tolist()) for name in named(stored, "errors")}
+    errors = {
+        name: tuple(numbers(part(stored, "errors"), name, (-1,)).tolist())
+        for name in named(stored, "errors")
+    }
     labels = tuple(int(n) for n in numbers(stored, "labels", (-1,)))
     return Curve(str(part(stored, "strategy")), int(number(stored, "seed")), labels, errors)
 
@@ -88,11 +107,20 @@ def _digest(
 ) -> str:
     digest = hashlib.sha256()
     query = config.query.model_dump(exclude={"strategy"}, mode="json")
-    settings = [config.descriptor.model_dump_json(), config.fit.model_dump_json(), list(config.reference), query]
-    digest.update(json.dumps([settings, asdict(study), hold_out, len(items), str(config.prior_mean)]).encode())
+    settings = [
+        config.descriptor.model_dump_json(),
+        config.fit.model_dump_json(),
+        list(config.reference),
+        query,
+    ]
+    digest.update(
+        json.dumps([settings, asdict(study), hold_out, len(items), str(config.prior_mean)]).encode()
+    )
     for item in (*items, *test):
         digest.update(
-            f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode("utf-8", "surrogateescape")
+            f"{item.configuration.key} {item.weights} {item.group} {item.damping}".encode(
+                "utf-8", "surrogateescape"
+            )
         )
         for value in vars(item.configuration.label).values():
             digest.update(b"-" if value is None else np.asarray(value, dtype="<f8").tobytes())

@@ -1,9 +1,10 @@
 """The loop: explore → query → label → refit, until nothing more is worth labelling.
 
-    while (action := next_action(state)): the action leaves its results on disk, then one event in the journal;
-                                          state = state.apply(event)
+    while (action := next_action(state)): the action leaves its results on disk, then one event in
+                                          the journal; state = state.apply(event)
 
-The state comes from the journal alone, so a run that was killed anywhere goes on as if it had not been.
+The state comes from the journal alone, so a run that was killed anywhere goes on as if it had not
+been.
 """
 
 from __future__ import annotations
@@ -45,15 +46,22 @@ Observer = Callable[[Event, RunState], None]
 class Driver:
     """One run in one directory. `run` is collective over `comm`.
 
-    journal: the open journal on rank 0, None elsewhere: only rank 0 writes it, and only rank 0 observes. backend: None on ranks
-    that compute no labels.
-    Raises InputError for a config that does not explore.
+    journal: the open journal on rank 0, None elsewhere: only rank 0 writes it, and only rank 0
+    observes. backend: None on ranks that compute no labels. Raises InputError for a config that
+    does not explore.
     """
 
     def __init__(
-        self, config: RunConfig, inputs: RunInputs, directory: RunDirectory, backend: LabelBackend | None,
-        journal: Journal | None, comm: Communicator, observe: Observer, report: Report = silent,
-    ) -> None:  # fmt: skip
+        self,
+        config: RunConfig,
+        inputs: RunInputs,
+        directory: RunDirectory,
+        backend: LabelBackend | None,
+        journal: Journal | None,
+        comm: Communicator,
+        observe: Observer,
+        report: Report = silent,
+    ) -> None:
         self._state = initial_state(config)
         self._config, self._inputs, self._directory = config, inputs, directory
         self.read = inputs.read
@@ -61,16 +69,23 @@ class Driver:
         self._journal, self._comm, self._observe, self._report = journal, comm, observe, report
         self._potential: FittedPotential | None = None
         self._labelling = Labelling(backend, directory, comm)
-        self._checking = Checking(config.label.checks, inputs.training, self._labelling, directory, comm)
+        self._checking = Checking(
+            config.label.checks, inputs.training, self._labelling, directory, comm
+        )
         self._known = 0  # labels of the journal that are in the training set of this process
 
     def run(self) -> RunState:
-        """Goes on where the directory stopped. Raises InputError or RunError; what was finished is on disk."""
+        """Goes on where the directory stopped. Raises InputError or RunError; what was finished is
+        on disk.
+        """
         events = self._comm.bcast(self._journal.events if self._journal is not None else [])
         self._state = replayed(self._state, events)
         self._same_inputs()
         settings, lammps = self._config.descriptor, self._config.lammps
-        with threadpool_limits(1), DescriptorEngine(settings, self._inputs.reference, lammps) as engine:
+        with (
+            threadpool_limits(1),
+            DescriptorEngine(settings, self._inputs.reference, lammps) as engine,
+        ):
             kept = self._directory.descriptors if self._config.cache else None
             source = row_source(engine, kept, self._comm)
             given = (*self._inputs.training, *self._inputs.test)
@@ -92,11 +107,16 @@ class Driver:
         """With what is to be said of the labels to begin with. warnings: of their rows."""
         remarks = self._inputs.remarks + Remarks(tuple(warnings))
         return {
-            "event": "opened", "format": FORMAT, "snap_al": __version__, "ranks": self._comm.size,
+            "event": "opened",
+            "format": FORMAT,
+            "snap_al": __version__,
+            "ranks": self._comm.size,
             **remarks.as_json(),
-        }  # fmt: skip
+        }
 
-    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine) -> str:
+    def _loop(
+        self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine
+    ) -> str:
         """Until there is a reason to stop."""
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
@@ -104,7 +124,11 @@ class Driver:
                 self._explore(groups, self._state.exploring)
             elif len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
                 self._choose(source)
-            elif self._state.pending and labels_left(self._state, self._config) and not self._fit_first():
+            elif (
+                self._state.pending
+                and labels_left(self._state, self._config)
+                and not self._fit_first()
+            ):
                 self._label(groups)
             elif self._state.fitted_labels != len(self._state.labelled):
                 self._fit(training, test, engine)
@@ -120,11 +144,15 @@ class Driver:
         return not self._config.explore.wait_for_labels and self._state.fits > 0 and new
 
     def _pooling(self) -> bool:
-        """Whether candidates are still being collected: in batch mode, until every walker is at the end of its stage."""
+        """Whether candidates are still being collected: in batch mode, until every walker is at the
+        end of its stage.
+        """
         explore = self._config.explore
         assert explore is not None
         protocol = explore.protocol()
-        steps = [w.trail[-1].step for w in self._state.walkers if w.status is WalkerStatus.EXPLORING]
+        steps = [
+            w.trail[-1].step for w in self._state.walkers if w.status is WalkerStatus.EXPLORING
+        ]
         return explore.mode == "batch" and any(step != protocol.at(step).begin for step in steps)
 
     def _record(self, event: Event) -> None:
@@ -141,26 +169,40 @@ class Driver:
     def _start(self) -> None:
         """The starting set becomes the first queries."""
         write = self._directory.write_query
-        keys = on_root(self._comm, lambda: list(dict.fromkeys(write(c) for c in self._inputs.start)))
+        keys = on_root(
+            self._comm, lambda: list(dict.fromkeys(write(c) for c in self._inputs.start))
+        )
         names = [walker.configuration.name for walker in self._inputs.walkers]
-        self._record({"event": "started", "queries": keys, "walkers": names, "digests": self._inputs.digests})
+        self._record(
+            {"event": "started", "queries": keys, "walkers": names, "digests": self._inputs.digests}
+        )
 
     def _same_inputs(self) -> None:
-        """Raises InputError when a file that the run began with has changed since, or the journal is of other walkers."""
+        """Raises InputError when a file that the run began with has changed since, or the journal
+        is of other walkers.
+        """
         walkers, planned = len(self._state.walkers), len(self._inputs.walkers)
         if self._state.started and walkers != planned:
             raise InputError(
-                f"the journal in {self._directory.root} is of {walkers} walkers, and the config has {planned}; give another --out"
+                f"the journal in {self._directory.root} is of {walkers} walkers, and the config "
+                f"has {planned}; give another --out"
             ).on_all_ranks()
-        changed = [where for where, digest in self._state.digests.items() if self._inputs.digests.get(where) != digest]
+        changed = [
+            where
+            for where, digest in self._state.digests.items()
+            if self._inputs.digests.get(where) != digest
+        ]
         if changed:
             raise InputError(
-                f"the files of {', '.join(changed)} are not those that the run in {self._directory.root} began with; "
+                f"the files of {', '.join(changed)} are not those that the run in "
+                f"{self._directory.root} began with; "
                 "restore them, or give another --out"
             ).on_all_ranks()
 
     def _choose(self, source: RowSource) -> None:
-        """Of several walkers' frames, those that are still worth a label once the others have theirs."""
+        """Of several walkers' frames, those that are still worth a label once the others have
+        theirs.
+        """
         queries = self._state.unchosen
         frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
         posterior = self._current_potential().posterior
@@ -169,18 +211,22 @@ class Driver:
         else:
             kept = spread(len(frames), self._config.query.batch)
         dropped = [q.key for n, q in enumerate(queries) if n not in kept]
-        self._record({"event": "chosen", "kept": [queries[n].key for n in kept], "dropped": dropped})
+        self._record(
+            {"event": "chosen", "kept": [queries[n].key for n in kept], "dropped": dropped}
+        )
 
     def _label(self, groups: WalkerGroups) -> None:
-        """Pending queries, as many as the budget has left; each result, in their order, into the journal. Or, when walkers do not
-        wait, those that are done; when none is, a pass of exploration."""
+        """Pending queries, as many as the budget has left; each result, in their order, into the
+        journal. Or, when walkers do not wait, those that are done; when none is, a pass of
+        exploration."""
         queries = self._state.pending[: labels_left(self._state, self._config)]
         if self._config.label.checks.stress_by_strain and not self._state.stress_checked:
             self._record(event := self._checking.stress(queries[0]))
             require_right_stress(event)
         if self._config.label.approve:
             self._labelling.approved(queries)
-        # Again also those that an earlier session submitted: what they asked for may not have been finished.
+        # Again also those that an earlier session submitted: what they asked for may not have been
+        # finished.
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
@@ -199,16 +245,21 @@ class Driver:
             self._explore(groups, free)
 
     def _take(self, query: Query, result: LabelResult, jobs: list[str]) -> None:
-        """A result into the journal. Raises RunError, and ends what is under way, when too many in a row have failed."""
+        """A result into the journal. Raises RunError, and ends what is under way, when too many in
+        a row have failed.
+        """
         result = self._checking.plausible(self._state, query, result)
         self._record(_label_event(query, result))
         if len(self._state.failing) >= self._config.label.max_failures:
             under_way = {q.job for q in self._state.pending}
             self._labelling.cancel([job for job in jobs if job in under_way])
-            reason = f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
+            reason = (
+                f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
+            )
             self._record({"event": "halted", "reason": reason})
             raise RunError(
-                f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from here"
+                f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from "
+                "here"
             ).on_all_ranks()
 
     def _fit(self, training: TrainingSet, test: TestSet, engine: DescriptorEngine) -> None:
@@ -216,7 +267,9 @@ class Driver:
         self._catch_up(training)
         known = self._state.fits > 0
         previous = self._current_potential().posterior if known else None
-        posterior = training.fit(previous, self._state.fitted_labels + len(self._inputs.training) if known else 0)
+        posterior = training.fit(
+            previous, self._state.fitted_labels + len(self._inputs.training) if known else 0
+        )
         potential = FittedPotential(self._config.descriptor, self._inputs.reference, posterior)
         assert self._config.explore is not None
         limits = training.limits(posterior, self._config.explore.guards.max_force_std)
@@ -233,12 +286,18 @@ class Driver:
         self._potential = potential
         self._record(
             {
-                "event": "fitted", "fit": number, "labels": len(self._state.labelled), "novelty": limits.novelty, "tolerance": limits.tolerance,
-                "configurations": len(training.matrix.items), "ridge": posterior.ridge,
-                "measured_on": "test" if test else "training", "table": evaluated.table(),
+                "event": "fitted",
+                "fit": number,
+                "labels": len(self._state.labelled),
+                "novelty": limits.novelty,
+                "tolerance": limits.tolerance,
+                "configurations": len(training.matrix.items),
+                "ridge": posterior.ridge,
+                "measured_on": "test" if test else "training",
+                "table": evaluated.table(),
                 "seconds": time.perf_counter() - started,
             }
-        )  # fmt: skip
+        )
 
     def _catch_up(self, training: TrainingSet) -> None:
         """Labels of the journal that this process has not seen yet."""
@@ -246,7 +305,8 @@ class Driver:
             result = self._labelling.result(query, job)
             if result is None or result.label is None:
                 raise RunError(
-                    f"the label {job} that the journal names is not in {self._directory.labels}; restore it"
+                    f"the label {job} that the journal names is not in {self._directory.labels}; "
+                    "restore it"
                 ).on_all_ranks()
             training.add_label(self._directory.read_query(query.key), result.label, query.group)
         self._known = len(self._state.labelled)
@@ -255,14 +315,24 @@ class Driver:
         potential, walkers = self._current_potential(), self._inputs.walkers
         self._record(
             explore(
-                self._comm, groups, self._config, self._directory, self._state, potential, walkers, chosen, self._report
+                self._comm,
+                groups,
+                self._config,
+                self._directory,
+                self._state,
+                potential,
+                walkers,
+                chosen,
+                self._report,
             )
         )
 
     def _current_potential(self) -> FittedPotential:
         """The last fit's, read back after a restart: the same bits."""
         if self._potential is None:
-            self._potential = on_root(self._comm, lambda: FittedPotential.read(self._directory.fit(self._state.fits)))
+            self._potential = on_root(
+                self._comm, lambda: FittedPotential.read(self._directory.fit(self._state.fits))
+            )
         return self._potential
 
     def _finish(self, training: TrainingSet, test: TestSet, reason: str) -> None:
@@ -271,7 +341,10 @@ class Driver:
         self._catch_up(training)
         evaluated = (test or training).evaluate(potential.posterior)
         names = (test or training).matrix.groups
-        on_root(self._comm, lambda: write_atomically(self._directory.predictions, evaluated.to_bytes(names)))
+        on_root(
+            self._comm,
+            lambda: write_atomically(self._directory.predictions, evaluated.to_bytes(names)),
+        )
         if self._state.stopped != reason:
             self._record({"event": "stopped", "reason": reason})
 
@@ -279,12 +352,22 @@ class Driver:
 def _label_event(query: Query, result: LabelResult) -> Event:
     if result.label is None:
         return {
-            "event": "rejected", "query": query.key, "job": result.job, "reason": result.reason, "seconds": result.seconds,
+            "event": "rejected",
+            "query": query.key,
+            "job": result.job,
+            "reason": result.reason,
+            "seconds": result.seconds,
             "core_seconds": result.core_seconds,
-        }  # fmt: skip
+        }
     forces = result.label.forces
     return {
-        "event": "labelled", "query": query.key, "job": result.job, "walker": query.walker, "step": query.step,
-        "energy": result.label.energy, "seconds": result.seconds, "core_seconds": result.core_seconds,
+        "event": "labelled",
+        "query": query.key,
+        "job": result.job,
+        "walker": query.walker,
+        "step": query.step,
+        "energy": result.label.energy,
+        "seconds": result.seconds,
+        "core_seconds": result.core_seconds,
         "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
-    }  # fmt: skip
+    }

@@ -23,7 +23,10 @@ def predicted(slabs: Sequence[Rows], posterior: Posterior, comm: Communicator) -
     for rows in slabs:
         kinds, m = rows.index["kind"], rows.labelled
         p = posterior.predict(rows.values, kinds=kinds)
-        own.append(_labelled(rows) + tuple(x[m] for x in (p.mean, p.epistemic_std, p.model_error_std, p.noise_std)))
+        own.append(
+            _labelled(rows)
+            + tuple(x[m] for x in (p.mean, p.epistemic_std, p.model_error_std, p.noise_std))
+        )
     return _gathered(own, comm)
 
 
@@ -45,12 +48,20 @@ def row_errors(
 
 def _labelled(rows: Rows) -> tuple[NDArray[Any], ...]:
     m = rows.labelled
-    return rows.index["kind"][m], rows.index["group"][m], rows.targets[m], rows.weights[m], rows.vanishing[m]
+    return (
+        rows.index["kind"][m],
+        rows.index["group"][m],
+        rows.targets[m],
+        rows.weights[m],
+        rows.vanishing[m],
+    )
 
 
 def _gathered(own: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> Evaluated:
     mine = [np.concatenate(column) for column in zip(*own, strict=True)]
-    return Evaluated(*(np.concatenate(column) for column in zip(*comm.allgather(mine), strict=True)))
+    return Evaluated(
+        *(np.concatenate(column) for column in zip(*comm.allgather(mine), strict=True))
+    )
 
 
 class TestSet:
@@ -60,7 +71,13 @@ class TestSet:
         self._comm = comm
         self.matrix = DesignMatrix(source, comm, folder)
 
-    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent) -> list[str]:
+    def add(
+        self,
+        given: Sequence[LabelledConfiguration],
+        *,
+        strict: bool = True,
+        report: Report = silent,
+    ) -> list[str]:
         """See DesignMatrix.append."""
         return self.matrix.append(given, strict=strict, report=report)
 

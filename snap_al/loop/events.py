@@ -1,5 +1,5 @@
-"""What each event of the journal says. Checked once, where a journal is read, so that no other code has to wonder: an error
-there is the file's, and any other is a fault of snap_al's."""
+"""What each event of the journal says. Checked once, where a journal is read, so that no other code
+has to wonder: an error there is the file's, and any other is a fault of snap_al's."""
 
 from __future__ import annotations
 
@@ -122,23 +122,51 @@ class _Ended(_Event):
     reason: str
 
 
-_KINDS = (_Opened, _Started, _Chosen, _Submitted, _Checked, _Labelled, _Rejected, _Fitted, _Explored, _Ended)
+_KINDS = (
+    _Opened,
+    _Started,
+    _Chosen,
+    _Submitted,
+    _Checked,
+    _Labelled,
+    _Rejected,
+    _Fitted,
+    _Explored,
+    _Ended,
+)
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
     Annotated[
-        _Opened | _Started | _Chosen | _Submitted | _Checked | _Labelled | _Rejected | _Fitted | _Explored | _Ended,
+        _Opened
+        | _Started
+        | _Chosen
+        | _Submitted
+        | _Checked
+        | _Labelled
+        | _Rejected
+        | _Fitted
+        | _Explored
+        | _Ended,
         Field(discriminator="event"),
     ]
 )
-_NAMES = frozenset(name for kind in _KINDS for name in kind.model_fields["event"].annotation.__args__)  # type: ignore[union-attr]
+_NAMES = frozenset(
+    name
+    for kind in _KINDS
+    for name in kind.model_fields["event"].annotation.__args__  # type: ignore[union-attr]
+)
 
 
 def check_event(event: dict[str, Any]) -> None:
     """Raises ValueError that says what is wrong with an event that was read."""
     if str(event.get("event")) not in _NAMES:
-        raise ValueError(f"has an event {event.get('event')!r} that this version of snap_al does not know")
+        raise ValueError(
+            f"has an event {event.get('event')!r} that this version of snap_al does not know"
+        )
     try:
         _ADAPTER.validate_python(event)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{where}: {first['msg']} (given: {str(first['input'])[:80]!r})") from error
+        raise ValueError(
+            f"{where}: {first['msg']} (given: {str(first['input'])[:80]!r})"
+        ) from error

@@ -34,7 +34,9 @@ LARGEST_SEED = 800_000_000
 
 @dataclass(frozen=True)
 class WalkerGroups:
-    """A split of all ranks: this rank's sub-communicator, and the walkers that it runs, one after another."""
+    """A split of all ranks: this rank's sub-communicator, and the walkers that it runs, one after
+    another.
+    """
 
     comm: Communicator
     number: int
@@ -52,17 +54,35 @@ class WalkerGroups:
 
 
 def explore(
-    world: Communicator, groups: WalkerGroups, config: RunConfig, directory: RunDirectory, state: RunState,
-    potential: FittedPotential, walkers: Sequence[Walker], chosen: Collection[int], report: Report = silent,
-) -> Event:  # fmt: skip
-    """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report: on rank 0, at each look."""
+    world: Communicator,
+    groups: WalkerGroups,
+    config: RunConfig,
+    directory: RunDirectory,
+    state: RunState,
+    potential: FittedPotential,
+    walkers: Sequence[Walker],
+    chosen: Collection[int],
+    report: Report = silent,
+) -> Event:
+    """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report:
+    on rank 0, at each look.
+    """
     mine: list[Event] = []
     on_root(world, lambda: directory.make_walkers(len(state.walkers)))
     with collectively(world):
         for number in range(len(state.walkers)):
             if number in chosen and groups.runs(number):
                 with _whole_group(groups.comm):
-                    event = _segment(groups.comm, config, directory, state, number, potential, walkers[number], report)
+                    event = _segment(
+                        groups.comm,
+                        config,
+                        directory,
+                        state,
+                        number,
+                        potential,
+                        walkers[number],
+                        report,
+                    )
                 if groups.comm.rank == 0:
                     mine.append(event)
     everyone = [event for part in world.allgather(mine) for event in part]
@@ -71,9 +91,11 @@ def explore(
 
 @contextmanager
 def _whole_group(comm: Communicator) -> Iterator[None]:
-    """Work in which the ranks of a group wait for each other: what fails on one of several must end the job.
+    """Work in which the ranks of a group wait for each other: what fails on one of several must end
+    the job.
 
-    Nothing is recorded against the segment: a full disk is not its fault, and the next start tries it again.
+    Nothing is recorded against the segment: a full disk is not its fault, and the next start tries
+    it again.
     """
     try:
         yield
@@ -84,9 +106,15 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
 
 
 def _segment(
-    comm: Communicator, config: RunConfig, directory: RunDirectory, state: RunState, number: int,
-    potential: FittedPotential, planned: Walker, report: Report,
-) -> Event:  # fmt: skip
+    comm: Communicator,
+    config: RunConfig,
+    directory: RunDirectory,
+    state: RunState,
+    number: int,
+    potential: FittedPotential,
+    planned: Walker,
+    report: Report,
+) -> Event:
     assert config.explore is not None
     protocol = config.explore.protocol(planned.own)
     walker = state.walkers[number]
@@ -97,30 +125,51 @@ def _segment(
     result = _aborted_before(comm, aborted, begin.step)
     if result is None:
         result = run_segment(
-            comm, potential, directory.fit(state.fits), protocol,
+            comm,
+            potential,
+            directory.fit(state.fits),
+            protocol,
             SegmentStart(
                 configuration=planned.configuration,
                 restart=None if begin.restart is None else directory.root / begin.restart,
                 step=begin.step,
-                velocity_seed=segment_seed(config.seed, VELOCITIES, number, walker.segments) if walker.new_velocities else None,
-                # After a failure, look more often: the frame to label lies before the one that failed.
+                velocity_seed=segment_seed(config.seed, VELOCITIES, number, walker.segments)
+                if walker.new_velocities
+                else None,
+                # After a failure, look more often: the frame to label lies before the one that
+                # failed.
                 check_every=max(1, protocol.at(begin.step).stage.check_every // 2**walker.retries),
                 seed=segment_seed(config.seed, SCRIPTS, number, walker.segments) % LARGEST_SEED + 1,
                 name=f"walker {number} ({planned.configuration.name})",
             ),
-            _told(rule_of(config, state, potential.posterior, directory), f"walker {number}, step", protocol.steps, report), collect=config.explore.candidates if config.explore.mode == "batch" else 0,
-            restart_out=restart_out, log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+            _told(
+                rule_of(config, state, potential.posterior, directory),
+                f"walker {number}, step",
+                protocol.steps,
+                report,
+            ),
+            collect=config.explore.candidates if config.explore.mode == "batch" else 0,
+            restart_out=restart_out,
+            log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
             trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
             lammps=config.lammps,
             on_abort=lambda message: write_atomically(aborted, message),
-        )  # fmt: skip
+        )
     queries: list[Event] = []
     if comm.rank == 0:
         directory.write_checks(number, walker.segments, result.checks)
-        cells = [(w.step, _affordable(w, config, potential, directory.fit(state.fits))) for w in result.wanted]
-        queries = [{"key": directory.write_query(cell), "step": step, "atoms": len(cell)} for step, cell in cells]
+        cells = [
+            (w.step, _affordable(w, config, potential, directory.fit(state.fits)))
+            for w in result.wanted
+        ]
+        queries = [
+            {"key": directory.write_query(cell), "step": step, "atoms": len(cell)}
+            for step, cell in cells
+        ]
     restart = str(restart_out.relative_to(directory.root))
-    event = _event(result, number, walker, state.fits, queries, restart, time.perf_counter() - started)
+    event = _event(
+        result, number, walker, state.fits, queries, restart, time.perf_counter() - started
+    )
     return {**event, "ps": protocol.picoseconds(begin.step, result.step)}
 
 
@@ -134,26 +183,45 @@ def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
     return watched
 
 
-def _affordable(wanted: Wanted, config: RunConfig, potential: FittedPotential, files: Path) -> Configuration:
+def _affordable(
+    wanted: Wanted, config: RunConfig, potential: FittedPotential, files: Path
+) -> Configuration:
     """What the labeler is asked for: the frame, or a cell carved out of it."""
     if config.carve is None:
         return wanted.frame
     from snap_al.md.carving import carved, relaxed_shell  # late: scipy.spatial is slow to import
 
-    return relaxed_shell(carved(wanted.frame, wanted.atom, config.carve), potential, files, config.lammps)
+    return relaxed_shell(
+        carved(wanted.frame, wanted.atom, config.carve), potential, files, config.lammps
+    )
 
 
 def _event(
-    result: SegmentResult, number: int, walker: WalkerState, fit: int, queries: list[Event], restart: str, seconds: float
-) -> Event:  # fmt: skip
+    result: SegmentResult,
+    number: int,
+    walker: WalkerState,
+    fit: int,
+    queries: list[Event],
+    restart: str,
+    seconds: float,
+) -> Event:
     return {
-        "walker": number, "segment": walker.segments, "fit": fit, "swapped": walker.fit != fit,
+        "walker": number,
+        "segment": walker.segments,
+        "fit": fit,
+        "swapped": walker.fit != fit,
         "from_step": walker.trail[-1].step,
-        "step": result.step, "outcome": result.outcome.value, "reason": result.reason, "restart": restart,
-        "queries": queries, "checks": len(result.checks), "model_limited": sum(check.model_limited for check in result.checks),
+        "step": result.step,
+        "outcome": result.outcome.value,
+        "reason": result.reason,
+        "restart": restart,
+        "queries": queries,
+        "checks": len(result.checks),
+        "model_limited": sum(check.model_limited for check in result.checks),
         "force_std": result.checks[-1].force_std if result.checks else 0.0,
-        "seconds": seconds, "std_seconds": result.std_seconds,
-    }  # fmt: skip
+        "seconds": seconds,
+        "std_seconds": result.std_seconds,
+    }
 
 
 def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResult | None:
@@ -167,4 +235,8 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
 
 def segment_seed(seed: int, stream: int, walker: int, segment: int) -> int:
     """A LAMMPS seed keyed by all of these: the same whatever ran before or beside it."""
-    return int(np.random.SeedSequence([seed, stream, walker, segment]).generate_state(1)[0]) % (2**31 - 2) + 1
+    return (
+        int(np.random.SeedSequence([seed, stream, walker, segment]).generate_state(1)[0])
+        % (2**31 - 2)
+        + 1
+    )

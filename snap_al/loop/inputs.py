@@ -1,4 +1,6 @@
-"""Everything that a run reads from the user's files: read and checked once, before anything is written or paid for."""
+"""Everything that a run reads from the user's files: read and checked once, before anything is
+written or paid for.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RunInputs:
-    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why. read: what
-    was found in each labelled file. digests: content of each file, by where the config names it; a resumed run must find the same.
-    notes: what a user may not expect, and that is no fault. findings: what is wrong with labels, or could not be told."""
+    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why.
+    read: what was found in each labelled file. digests: content of each file, by where the config
+    names it; a resumed run must find the same. notes: what a user may not expect, and that is no
+    fault. findings: what is wrong with labels, or could not be told."""
 
     reference: ReferencePotential
     training: tuple[LabelledConfiguration, ...]
@@ -55,10 +58,11 @@ class RunInputs:
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
-    """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot be used is left out.
+    """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot
+    be used is left out.
 
-    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run by one rank; the result
-    travels.
+    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run
+    by one rank; the result travels.
     """
     elements = config.descriptor.elements
     deck = None if config.fitsnap is None else read_deck(config.fitsnap)
@@ -66,11 +70,9 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     files = _Files(config, strict, left_out)
     training = [
         item for n, s in enumerate(config.training) for item in files.items("training", n, s, s)
-    ]  # fmt: skip
+    ]
     weighted = TrainingSource(path=Path(), eweight=1, fweight=1, vweight=1)
-    test = [
-        item for n, s in enumerate(config.test) for item in files.items("test", n, s, weighted)
-    ]  # fmt: skip
+    test = [item for n, s in enumerate(config.test) for item in files.items("test", n, s, weighted)]
     sets: dict[SetName, list[LabelledConfiguration]] = {
         "training": [item for item in given if not item.testing],
         "test": [item for item in given if item.testing],
@@ -84,16 +86,23 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
         test=(*sets["test"], *test),
         start=tuple(config.start.configurations(elements, config.seed)),
         walkers=tuple(_walkers(config, reference)),
-        prior_mean=None if config.prior_mean is None else read_snapcoeff(config.prior_mean, config.descriptor),
+        prior_mean=None
+        if config.prior_mean is None
+        else read_snapcoeff(config.prior_mean, config.descriptor),
         left_out=tuple(left_out),
-        read=(*by_source("training", sets["training"]), *by_source("test", sets["test"]), *files.counts),
+        read=(
+            *by_source("training", sets["training"]),
+            *by_source("test", sets["test"]),
+            *files.counts,
+        ),
         digests={},
         notes=(*(deck.notes if deck else ()), *_not_compared(config.prior_mean)),
         findings=_findings(config, given, [*training, *test]) if checked else (),
     )
     if len(inputs.start) > config.stop.max_labels:
         raise InputError(
-            f"start: {len(inputs.start)} configurations to label, and stop.max_labels is {config.stop.max_labels}"
+            f"start: {len(inputs.start)} configurations to label, and stop.max_labels is "
+            f"{config.stop.max_labels}"
         )
     named = {f"reference file {word}": path for word, path in reference.named_files().items()}
     for where, path in (_files(config) | named).items():
@@ -139,20 +148,25 @@ class _Files:
 
     def items(
         self, set: SetName, number: int, source: LabelledFile, weighted: TrainingSource
-    ) -> list[LabelledConfiguration]:  # fmt: skip
+    ) -> list[LabelledConfiguration]:
         """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
         entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
-        found = read_file(source.path, elements, labelled=True, options=source.options, lenient=not self._strict)
+        found = read_file(
+            source.path, elements, labelled=True, options=source.options, lenient=not self._strict
+        )
         self._left_out += found.left_out
         items = [
             LabelledConfiguration(
-                c.labelled(shifted(c.label, c.species, self._config.eshift)), weighted.weights,
-                source.group or c.group or source.path.stem, weighted.damping, str(source.path),
+                c.labelled(shifted(c.label, c.species, self._config.eshift)),
+                weighted.weights,
+                source.group or c.group or source.path.stem,
+                weighted.damping,
+                str(source.path),
                 entry,
             )
             for c in found.configurations
-        ]  # fmt: skip
+        ]
         self.counts.append(count(set, str(source.path), found.frames, items, found.unread, entry))
         return items
 
@@ -171,25 +185,41 @@ def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:
     if explore is None:
         return []
     elements = config.descriptor.elements
-    walkers = [w for n, entry in enumerate(explore.walkers) for w in entry.walkers(elements, config.seed, n)]
+    walkers = [
+        w
+        for n, entry in enumerate(explore.walkers)
+        for w in entry.walkers(elements, config.seed, n)
+    ]
     for stage in explore.protocol().stages:
         _check_stage(stage, [w.configuration for w in walkers], reference)
     if not (config.fitsnap or config.training or config.start.structures or config.start.dimers):
-        raise InputError("start: nothing to begin with; give start.structures to label, or training files")
+        raise InputError(
+            "start: nothing to begin with; give start.structures to label, or training files"
+        )
     return walkers
 
 
-def _check_stage(stage: StageSettings, structures: list[Configuration], reference: ReferencePotential) -> None:
+def _check_stage(
+    stage: StageSettings, structures: list[Configuration], reference: ReferencePotential
+) -> None:
     """Raises InputError for a script that would end Python, or does not go with the structures."""
     path = stage.script_path()
     check_script(path)
-    script = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace").replace("&\n", " ")
-    holds_pressure = re.search(r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE)
+    script = (
+        require_regular_file(path, LARGEST_TEXT)
+        .read_text(encoding="utf-8", errors="replace")
+        .replace("&\n", " ")
+    )
+    holds_pressure = re.search(
+        r"^[^#\n]*\bnpt\b.*(\b(iso|aniso|tri)\b|\$\{coupling\})", script, re.MULTILINE
+    )
     for c in structures:
         if not all(c.pbc) and holds_pressure:
             raise InputError(
-                f"{c.name}: is open along {', '.join('abc'[k] for k in range(3) if not c.pbc[k])}, where npt has no "
-                "pressure to keep; use the nvt protocol, or a script that names the periodic directions only"
+                f"{c.name}: is open along "
+                f"{', '.join('abc'[k] for k in range(3) if not c.pbc[k])}, where npt has no "
+                "pressure to keep; use the nvt protocol, or a script that names the periodic "
+                "directions only"
             )
     if "sp" in reference.moments and not re.search(r"^[^#\n]*\bnve/spin\b", script, re.MULTILINE):
         raise InputError(
@@ -207,9 +237,15 @@ def _files(config: RunConfig) -> dict[str, Path]:
         if (beside := param_file(config.prior_mean)).is_file():
             found["prior_mean, its .snapparam"] = beside
     found |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
-    found |= {f"start.structures.{n}.structure": s.structure for n, s in enumerate(config.start.structures)}
+    found |= {
+        f"start.structures.{n}.structure": s.structure
+        for n, s in enumerate(config.start.structures)
+    }
     if config.explore is not None:
-        found |= {f"explore.walkers.{n}.structure": s.structure for n, s in enumerate(config.explore.walkers)}
+        found |= {
+            f"explore.walkers.{n}.structure": s.structure
+            for n, s in enumerate(config.explore.walkers)
+        }
         scripts = [stage.script_path() for stage in config.explore.protocol().stages]
         found |= {
             "explore.script" if n == 0 else f"explore.stages.{n}.script": path

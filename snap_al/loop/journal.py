@@ -1,7 +1,8 @@
-"""The run's journal: one JSON line per event, each with a checksum, synced before anything acts on it.
+"""The run's journal: one JSON line per event, each with a checksum, synced before anything acts on
+it.
 
-Only ever appended to, by one writer. A last line that a crash cut off is dropped; a line that is wrong anywhere else is
-an error, since what came after it would be guesswork.
+Only ever appended to, by one writer. A last line that a crash cut off is dropped; a line that is
+wrong anywhere else is an error, since what came after it would be guesswork.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ Event = dict[str, Any]
 
 
 def read_events(path: Path) -> list[Event]:
-    """All whole events, each with all that its kind has. Raises InputError for a damaged line before the last, or another format."""
+    """All whole events, each with all that its kind has. Raises InputError for a damaged line
+    before the last, or another format.
+    """
     return _parse(path)[0] if path.exists() else []
 
 
@@ -38,7 +41,10 @@ def _parse(path: Path) -> tuple[list[Event], int]:
         body = _body(line)
         if body is None:
             if position + len(line) < len(data):
-                raise InputError(f"{path}, line {len(events) + 1}: damaged; restore the file, or begin in a new folder")
+                raise InputError(
+                    f"{path}, line {len(events) + 1}: damaged; restore the file, or begin in a "
+                    "new folder"
+                )
             break
         events.append(_decoded(body, f"{path}, line {len(events) + 1}"))
         position += len(line)
@@ -46,15 +52,19 @@ def _parse(path: Path) -> tuple[list[Event], int]:
 
 
 class Journal:
-    """The one writer. Opening takes a lock that dies with the process, and cuts off a torn last line."""
+    """The one writer. Opening takes a lock that dies with the process, and cuts off a torn last
+    line.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises InputError when another living run writes to it, or the journal is damaged."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(require_regular_file(path), "ab")  # noqa: SIM115  kept open, and locked, for the life of the run
+            self._file = open(require_regular_file(path), "ab")  # noqa: SIM115
         except OSError as error:
-            raise InputError(f"{path.parent}: cannot be written to: {error.strerror}; give another --out") from error
+            raise InputError(
+                f"{path.parent}: cannot be written to: {error.strerror}; give another --out"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -65,7 +75,8 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise InputError(
-                f"{path.parent}: this file system has no locks ({error.strerror}); give an --out on another"
+                f"{path.parent}: this file system has no locks ({error.strerror}); give an --out "
+                "on another"
             ) from error
         self.events, whole = _parse(path)
         self._file.truncate(whole)
@@ -93,7 +104,10 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -25,7 +25,9 @@ class Labelling:
     backend: None on ranks that compute no labels; rank 0 has one.
     """
 
-    def __init__(self, backend: LabelBackend | None, directory: RunDirectory, comm: Communicator) -> None:
+    def __init__(
+        self, backend: LabelBackend | None, directory: RunDirectory, comm: Communicator
+    ) -> None:
         self._backend, self._directory, self._comm = backend, directory, comm
 
     def submit(self, queries: tuple[Query, ...]) -> list[str]:
@@ -33,15 +35,25 @@ class Labelling:
         return self._over_ranks(len(queries), lambda backend, n: self._submit(backend, queries[n]))
 
     def collect(self, queries: tuple[Query, ...], jobs: list[str]) -> list[LabelResult]:
-        """Waits for all of them. Raises LabelError for a file that is not a label of what was asked for."""
-        return self._over_ranks(len(queries), lambda backend, n: self._wait(backend, queries[n], jobs[n]))
+        """Waits for all of them. Raises LabelError for a file that is not a label of what was asked
+        for.
+        """
+        return self._over_ranks(
+            len(queries), lambda backend, n: self._wait(backend, queries[n], jobs[n])
+        )
 
-    def ready(self, queries: tuple[Query, ...], jobs: list[str], *, wait: bool) -> dict[int, LabelResult]:
-        """Those that are done, by their number; at least one when it is to wait. For backends that rank 0 has alone."""
+    def ready(
+        self, queries: tuple[Query, ...], jobs: list[str], *, wait: bool
+    ) -> dict[int, LabelResult]:
+        """Those that are done, by their number; at least one when it is to wait. For backends that
+        rank 0 has alone.
+        """
 
         def poll() -> dict[int, LabelResult]:
             assert self._backend is not None
-            found = ((n, self._backend.poll(job, self._asked(queries[n]))) for n, job in enumerate(jobs))
+            found = (
+                (n, self._backend.poll(job, self._asked(queries[n]))) for n, job in enumerate(jobs)
+            )
             return {n: result for n, result in found if result is not None}
 
         done: dict[int, LabelResult] = {}
@@ -66,7 +78,9 @@ class Labelling:
         return on_root(self._comm, poll)
 
     def approved(self, queries: tuple[Query, ...]) -> None:
-        """Returns when a person has said yes to those that were not submitted before. Raises RunError for a no."""
+        """Returns when a person has said yes to those that were not submitted before. Raises
+        RunError for a no.
+        """
         new = [q for q in queries if not q.job]
 
         def described(query: Query) -> dict[str, Any]:
@@ -102,7 +116,9 @@ class Labelling:
         own: dict[int, T] = {}
         with self._together():
             if self._backend is not None:
-                for n in range(self._comm.rank, count, self._comm.size if self._backend.everywhere else 1):
+                for n in range(
+                    self._comm.rank, count, self._comm.size if self._backend.everywhere else 1
+                ):
                     own[n] = work(self._backend, n)
         everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
         return [everyone[n] for n in range(count)]

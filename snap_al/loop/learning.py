@@ -1,4 +1,6 @@
-"""Learning curves on a labelled pool: what strategies would have asked for, and the error after each round."""
+"""Learning curves on a labelled pool: what strategies would have asked for, and the error after
+each round.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Study:
-    """initial: labelled at random before the first round. batch: labels a round. most: labels at the end."""
+    """initial: labelled at random before the first round. batch: labels a round. most: labels at
+    the end.
+    """
 
     initial: int
     batch: int
@@ -34,8 +38,9 @@ class Study:
 
 @dataclass(frozen=True)
 class Curve:
-    """One strategy from one seed. labels: at each fit. errors: at each, RMSE on the test set by name: energy (eV/atom), forces
-    (eV/Å), and the largest of its groups', worst_energy and worst_forces."""
+    """One strategy from one seed. labels: at each fit. errors: at each, RMSE on the test set by
+    name: energy (eV/atom), forces (eV/Å), and the largest of its groups', worst_energy and
+    worst_forces."""
 
     strategy: str
     seed: int
@@ -47,9 +52,15 @@ class Learner:
     """A labelled pool and a test set, and curves on them. Every method is collective."""
 
     def __init__(
-        self, config: RunConfig, pool: DesignMatrix, test: TestSet, comm: Communicator, *, prior_mean: Array | None = None,
+        self,
+        config: RunConfig,
+        pool: DesignMatrix,
+        test: TestSet,
+        comm: Communicator,
+        *,
+        prior_mean: Array | None = None,
         targets: Array | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """prior_mean: (n,) of the fits. targets: (m, n) energy rows for C and V."""
         if not test:
             raise InputError(
@@ -57,14 +68,21 @@ class Learner:
             ).on_all_ranks()
         _require_labels(pool)
         if config.query.grade == "atom":
-            raise InputError("learn: grade: atom is for `snap-al select`; take grade: configuration").on_all_ranks()
+            raise InputError(
+                "learn: grade: atom is for `snap-al select`; take grade: configuration"
+            ).on_all_ranks()
         self._config, self._pool, self._test, self._comm = config, pool, test, comm
         self._prior_mean, self._targets = prior_mean, targets
         self._numbers = np.array(sorted(pool.items))
         everyone = np.ones(len(self._numbers), dtype=bool)
         with collectively(comm):
-            costs = [cost_of(config.query, pool.items[n].configuration) for n in self._numbers.tolist()]
-        self._candidates, self._fitted = Candidates(as_candidates(pool, costs), everyone, comm), as_labelled(pool)
+            costs = [
+                cost_of(config.query, pool.items[n].configuration) for n in self._numbers.tolist()
+            ]
+        self._candidates, self._fitted = (
+            Candidates(as_candidates(pool, costs), everyone, comm),
+            as_labelled(pool),
+        )
 
     def full(self) -> dict[str, float]:
         """The errors with the whole pool labelled. Raises InputError where its energies cannot be
@@ -74,7 +92,11 @@ class Learner:
         return self._errors(posterior)
 
     def curve(
-        self, strategy: Strategy, seed: int, study: Study, report: Callable[[int], None] = lambda n: None
+        self,
+        strategy: Strategy,
+        seed: int,
+        study: Study,
+        report: Callable[[int], None] = lambda n: None,
     ) -> Curve:
         """report: called with the number of labels after each fit."""
         query = self._config.query.model_copy(update={"strategy": strategy})
@@ -97,20 +119,29 @@ class Learner:
             if not found:  # what is left are doubles
                 break
             chosen += found
-        return Curve(strategy, seed, tuple(labels), {name: tuple(values) for name, values in errors.items()})
+        return Curve(
+            strategy, seed, tuple(labels), {name: tuple(values) for name, values in errors.items()}
+        )
 
-    def _ask(self, posterior: Posterior, chosen: list[int], config: RunConfig, n: int, seed: int) -> list[int]:
+    def _ask(
+        self, posterior: Posterior, chosen: list[int], config: RunConfig, n: int, seed: int
+    ) -> list[int]:
         available = np.ones(len(self._numbers), dtype=bool)
         available[chosen] = False
         labelled = [c for c in self._fitted if not available[c.number]]
         known = Knowledge.of(posterior, Labelled.of(posterior, labelled, self._comm))
         q = config.query
         picked = select(
-            replace(self._candidates, available=available), acquisition(q, seed, self._targets), known, n,
+            replace(self._candidates, available=available),
+            acquisition(q, seed, self._targets),
+            known,
+            n,
             diversity=q.diversity,
             by_cost=q.by_cost,
-            budget=q.budget, seed=seed, polish=q.polish,
-        )  # fmt: skip
+            budget=q.budget,
+            seed=seed,
+            polish=q.polish,
+        )
         return list(picked.numbers)
 
     def _fit(self, places: NDArray[np.int64], config: RunConfig) -> Posterior:
@@ -140,8 +171,8 @@ class Learner:
 
 
 def labels_to_reach(curve: Curve, name: str, target: float) -> float:
-    """The fewest labels from which on the error is at most `target` on average over what follows (so that one lucky fit does
-    not count); infinite when it never is."""
+    """The fewest labels from which on the error is at most `target` on average over what follows
+    (so that one lucky fit does not count); infinite when it never is."""
     errors = np.array(curve.errors[name])
     if not len(errors):
         return float("inf")
@@ -151,13 +182,18 @@ def labels_to_reach(curve: Curve, name: str, target: float) -> float:
 
 
 def area(curve: Curve, name: str) -> float:
-    """Mean of log error over the labels: the area under the curve, whose exponential is an error."""
+    """Mean of log error over the labels: the area under the curve, whose exponential is an
+    error.
+    """
     return float(np.mean(np.log(np.maximum(curve.errors[name], np.finfo(float).tiny))))
 
 
-def summary(curves: Sequence[Curve], full: dict[int, dict[str, float]], factor: float = 1.1) -> dict[str, Any]:
-    """By strategy and error: geometric mean error under the curve with its 95 % interval over seeds (bootstrap), and the
-    median over seeds of the labels that reach `factor` times the full pool's error (null: not within the study).
+def summary(
+    curves: Sequence[Curve], full: dict[int, dict[str, float]], factor: float = 1.1
+) -> dict[str, Any]:
+    """By strategy and error: geometric mean error under the curve with its 95 % interval over seeds
+    (bootstrap), and the median over seeds of the labels that reach `factor` times the full pool's
+    error (null: not within the study).
 
     full: those errors by seed."""
     out: dict[str, Any] = {}
@@ -168,7 +204,9 @@ def summary(curves: Sequence[Curve], full: dict[int, dict[str, float]], factor: 
         for name in mine[0].errors:
             areas = np.array([area(c, name) for c in mine])
             means = areas[rng.integers(len(areas), size=(2000, len(areas)))].mean(axis=1)
-            needed = float(np.median([labels_to_reach(c, name, factor * full[c.seed][name]) for c in mine]))
+            needed = float(
+                np.median([labels_to_reach(c, name, factor * full[c.seed][name]) for c in mine])
+            )
             out[strategy][name] = {
                 "mean_error": float(np.exp(areas.mean())),
                 "interval": [float(np.exp(q)) for q in np.quantile(means, (0.025, 0.975))],
@@ -188,5 +226,6 @@ def _require_labels(pool: DesignMatrix) -> None:
         c = item.configuration
         if c.label.energy is None and c.label.forces is None:
             raise InputError(
-                f"learn: {c.name or 'a configuration'} has neither energy nor forces; a learning curve needs a labelled pool"
+                f"learn: {c.name or 'a configuration'} has neither energy nor forces; a learning "
+                "curve needs a labelled pool"
             ).on_all_ranks()

@@ -15,10 +15,15 @@ SHARE = 0.7
 
 
 def matrix_folder(
-    items: Sequence[LabelledConfiguration], columns: Columns, limit: float | None, folder: Path, comm: Communicator
+    items: Sequence[LabelledConfiguration],
+    columns: Columns,
+    limit: float | None,
+    folder: Path,
+    comm: Communicator,
 ) -> Path | None:
-    """Where the rows of these configurations go: `folder`, if this machine's share of them is more than `limit` bytes,
-    or, without a limit, than what is free; else None, into memory. Collective."""
+    """Where the rows of these configurations go: `folder`, if this machine's share of them is more
+    than `limit` bytes, or, without a limit, than what is free; else None, into memory.
+    Collective."""
     rows = sum(7 + 3 * len(item.configuration) for item in items)
     machines = comm.allgather(socket.gethostname())
     here = rows * columns.n_distinct * 8 * machines.count(socket.gethostname()) / comm.size

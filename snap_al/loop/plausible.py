@@ -1,4 +1,6 @@
-"""Whether a label can be what was asked for: its energy and forces beside those that are known, and its stress beside its energies."""
+"""Whether a label can be what was asked for: its energy and forces beside those that are known, and
+its stress beside its energies.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from snap_al.label.settings import LabelChecks
 STRAIN, STRETCH = 0.004, 1.02
 """Of the finite difference; and of the cell before it, so that there is a stress to have a sign."""
 CLOSE, SAME_SIZE = 0.05, 0.5
-"""Of the derivative: how far a stress may be from it without a word, and at all. A basis that changes with the cell (plane waves up to a
-cut-off) makes the energies' derivative another one than the stress (Pulay)."""
+"""Of the derivative: how far a stress may be from it without a word, and at all. A basis that
+changes with the cell (plane waves up to a cut-off) makes the energies' derivative another one than
+the stress (Pulay)."""
 
 
 class KnownEnergies:
@@ -30,7 +33,9 @@ class KnownEnergies:
             self._energies.append(label.energy / len(configuration))
 
     def away(self, configuration: Configuration, energy: float) -> float:
-        """eV/atom by which `energy` (eV) is outside the range of what is known; 0 when nothing is, or not of these elements."""
+        """eV/atom by which `energy` (eV) is outside the range of what is known; 0 when nothing is,
+        or not of these elements.
+        """
         asked = _composition(configuration)
         elements = sorted({e for c in self._compositions for e in c})
         if not set(asked) <= set(elements):
@@ -38,34 +43,44 @@ class KnownEnergies:
         shares = np.array([[c.get(e, 0.0) for e in elements] for c in self._compositions])
         own = np.linalg.lstsq(shares, np.array(self._energies), rcond=None)[0]
         known = np.array(self._energies) - shares @ own
-        excess = energy / len(configuration) - float(np.array([asked.get(e, 0.0) for e in elements]) @ own)
+        excess = energy / len(configuration) - float(
+            np.array([asked.get(e, 0.0) for e in elements]) @ own
+        )
         return float(max(excess - known.max(), known.min() - excess, 0.0))
 
 
-def implausible(configuration: Configuration, label: Label, known: KnownEnergies, limits: LabelChecks) -> str:
+def implausible(
+    configuration: Configuration, label: Label, known: KnownEnergies, limits: LabelChecks
+) -> str:
     """The reason, or an empty text."""
     if limits.max_force is not None and label.forces is not None:
         largest = float(np.linalg.norm(label.forces, axis=1).max())
         if largest > limits.max_force:
-            return f"largest force {largest:.3g} eV/Å, above label.checks.max_force = {limits.max_force:g}"
+            return (
+                f"largest force {largest:.3g} eV/Å, above label.checks.max_force = "
+                f"{limits.max_force:g}"
+            )
     if limits.energy_window is not None and label.energy is not None:
         away = known.away(configuration, label.energy)
         if away > limits.energy_window:
             return (
-                f"energy {label.energy / len(configuration):.6g} eV/atom, {away:.3g} outside the range of the labels so far: above "
-                f"label.checks.energy_window = {limits.energy_window:g}; another cell charge, pseudopotential or unconverged state?"
+                f"energy {label.energy / len(configuration):.6g} eV/atom, {away:.3g} outside the "
+                "range of the labels so far: above "
+                f"label.checks.energy_window = {limits.energy_window:g}; another cell charge, "
+                "pseudopotential or unconverged state?"
             )
     return ""
 
 
 def strained(configuration: Configuration) -> tuple[Configuration, Configuration, Configuration]:
     """The structure stretched a little, and that with a strain of ± STRAIN along each axis."""
-    return tuple(_scaled(configuration, STRETCH * (1.0 + s)) for s in (0.0, STRAIN, -STRAIN))  # type: ignore[return-value]
+    scales = [STRETCH * (1.0 + s) for s in (0.0, STRAIN, -STRAIN)]
+    return tuple(_scaled(configuration, s) for s in scales)  # type: ignore[return-value]
 
 
 def stress_derivative(configuration: Configuration, up: Label, down: Label) -> float:
-    """(1/3V) dE/dε, eV/Å³, for a strain ε along each axis, from the energies at ± STRAIN: what the mean of the diagonal of the stress
-    of `configuration` should be."""
+    """(1/3V) dE/dε, eV/Å³, for a strain ε along each axis, from the energies at ± STRAIN: what the
+    mean of the diagonal of the stress of `configuration` should be."""
     assert up.energy is not None
     assert down.energy is not None
     return (up.energy - down.energy) / (6.0 * STRAIN * configuration.volume)
@@ -79,12 +94,18 @@ def stress_verdict(label: float, derivative: float) -> tuple[bool, str]:
     if off <= SAME_SIZE * abs(derivative):
         return (
             True,
-            f"they differ by {off / GPa:.2g} GPa: Pulay stress? a larger cut-off, or vweight: 0, would keep it out of the fit",
+            f"they differ by {off / GPa:.2g} GPa: Pulay stress? a larger cut-off, or vweight: 0, "
+            "would keep it out of the fit",
         )
-    why = "it has the other sign" if label * derivative < 0 else "another unit, or a basis far from converged"
+    why = (
+        "it has the other sign"
+        if label * derivative < 0
+        else "another unit, or a basis far from converged"
+    )
     return (
         False,
-        f"the labeler's stress is {label:.4g} eV/Å³ where its energies' derivative with strain is {derivative:.4g}: {why}",
+        f"the labeler's stress is {label:.4g} eV/Å³ where its energies' derivative with strain is "
+        f"{derivative:.4g}: {why}",
     )
 
 

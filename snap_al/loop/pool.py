@@ -23,7 +23,15 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
-from snap_al.query import Candidate, Candidates, Knowledge, Labelled, QuerySettings, acquisition, select
+from snap_al.query import (
+    Candidate,
+    Candidates,
+    Knowledge,
+    Labelled,
+    QuerySettings,
+    acquisition,
+    select,
+)
 from snap_al.query.candidates import FORCE
 
 Array = NDArray[np.float64]
@@ -31,8 +39,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Choice:
-    """number: in the pool. score: the strategy's, when it was taken. energy_std: eV/atom, force_std: eV/Å, the largest over
-    atoms, both total."""
+    """number: in the pool. score: the strategy's, when it was taken. energy_std: eV/atom,
+    force_std: eV/Å, the largest over atoms, both total."""
 
     number: int
     score: float
@@ -42,8 +50,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class PoolSelection:
-    """chosen: in the order in which to label them. duplicates: candidates left out as doubles of labelled ones or of each
-    other. remarks: of the pool and the training set."""
+    """chosen: in the order in which to label them. duplicates: candidates left out as doubles of
+    labelled ones or of each other. remarks: of the pool and the training set."""
 
     chosen: tuple[Choice, ...]
     size: int
@@ -52,18 +60,26 @@ class PoolSelection:
 
 
 def select_from_pool(
-    config: RunConfig, inputs: RunInputs, pool: Sequence[Configuration], n: int, folder: Path, comm: Communicator, *, cache: bool = True,
+    config: RunConfig,
+    inputs: RunInputs,
+    pool: Sequence[Configuration],
+    n: int,
+    folder: Path,
+    comm: Communicator,
+    *,
+    cache: bool = True,
     report: Report = silent,
-) -> PoolSelection:  # fmt: skip
+) -> PoolSelection:
     """Fits to the config's training set and ranks the pool by its strategy. Collective.
 
-    n: how many at most. folder: for descriptors that are kept, if `cache`, and for a design matrix that memory has no room for.
-    Raises InputError on all ranks without a training set, or for a
+    n: how many at most. folder: for descriptors that are kept, if `cache`, and for a design matrix
+    that memory has no room for. Raises InputError on all ranks without a training set, or for a
     configuration that cannot be computed.
     """
     if not inputs.training:
         raise InputError(
-            "training: nothing is labelled yet that a strategy could go by; label a few configurations first "
+            "training: nothing is labelled yet that a strategy could go by; label a few "
+            "configurations first "
             "(snap-al init --structure makes gentle ones), or give a FitSNAP deck"
         ).on_all_ranks()
     settings = config.query
@@ -83,16 +99,27 @@ def select_from_pool(
         labelled = as_labelled(training.matrix)
         own = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))
         if settings.strategy == "maxvol" and settings.grade == "atom":
-            labelled, own = (with_atoms(c, m, engine, comm) for c, m in ((labelled, training.matrix), (own, matrix)))
+            labelled, own = (
+                with_atoms(c, m, engine, comm)
+                for c, m in ((labelled, training.matrix), (own, matrix))
+            )
     known = Knowledge.of(posterior, Labelled.of(posterior, labelled, comm))
     candidates = Candidates(own, np.ones(len(pool), dtype=bool), comm)
     found = select(
-        candidates, acquisition(settings, config.seed, targets), known, n, diversity=settings.diversity,
-        by_cost=settings.by_cost, budget=settings.budget, seed=config.seed, polish=settings.polish,
-    )  # fmt: skip
+        candidates,
+        acquisition(settings, config.seed, targets),
+        known,
+        n,
+        diversity=settings.diversity,
+        by_cost=settings.by_cost,
+        budget=settings.budget,
+        seed=config.seed,
+        polish=settings.polish,
+    )
     stds = _stds(candidates, posterior)
     chosen = [
-        Choice(k, s, float(stds[k, 0]), float(stds[k, 1])) for k, s in zip(found.numbers, found.scores, strict=True)
+        Choice(k, s, float(stds[k, 0]), float(stds[k, 1]))
+        for k, s in zip(found.numbers, found.scores, strict=True)
     ]
     return PoolSelection(tuple(chosen), len(pool), found.duplicates, tuple(remarks))
 
@@ -105,19 +132,29 @@ def committee_if_asked(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"fit": FitSettings(posterior="committee", **given)})
 
 
-def unlabelled(pool: Sequence[Configuration], like: Sequence[LabelledConfiguration]) -> list[LabelledConfiguration]:
-    """Items whose labels, if the pool has any, are not seen; with the largest weights of each kind in the training set."""
-    weights = Weights(*(max(getattr(i.weights, kind) for i in like) for kind in ("energy", "force", "stress")))
+def unlabelled(
+    pool: Sequence[Configuration], like: Sequence[LabelledConfiguration]
+) -> list[LabelledConfiguration]:
+    """Items whose labels, if the pool has any, are not seen; with the largest weights of each kind
+    in the training set.
+    """
+    weights = Weights(
+        *(max(getattr(i.weights, kind) for i in like) for kind in ("energy", "force", "stress"))
+    )
     return [LabelledConfiguration(c.labelled(Label()), weights, c.group) for c in pool]
 
 
 def as_labelled(matrix: DesignMatrix) -> list[Candidate]:
-    """This rank's configurations of a matrix with the weights that they are fitted with: none for rows without a label."""
+    """This rank's configurations of a matrix with the weights that they are fitted with: none for
+    rows without a label.
+    """
     return _as_candidates(matrix, lambda rows: np.where(rows.labelled, rows.weights, 0.0), None)
 
 
 def as_candidates(matrix: DesignMatrix, costs: Sequence[float] | None = None) -> list[Candidate]:
-    """The same with the weights that labels would have, as far as is known before: no label is looked at."""
+    """The same with the weights that labels would have, as far as is known before: no label is
+    looked at.
+    """
     return _as_candidates(matrix, lambda rows: rows.weights / rows.damping, costs)
 
 
@@ -130,7 +167,9 @@ def _as_candidates(
     for number in matrix.own:
         rows, place = matrix.rows_of(number), places[number]
         cost = 1.0 if costs is None else costs[place]
-        found.append(Candidate(place, rows.values, weights(rows), rows.index["kind"], rows.vanishing, cost))
+        found.append(
+            Candidate(place, rows.values, weights(rows), rows.index["kind"], rows.vanishing, cost)
+        )
     return found
 
 
@@ -158,7 +197,8 @@ def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
         raise InputError(f"query.cost: {settings.cost}: {type(error).__name__}: {error}") from error
     if not (np.isfinite(cost) and cost > 0):
         raise InputError(
-            f"query.cost: {settings.cost} gave {cost} for {configuration.name or 'a configuration'}; costs are positive"
+            f"query.cost: {settings.cost} gave {cost} for "
+            f"{configuration.name or 'a configuration'}; costs are positive"
         )
     return cost
 
@@ -169,7 +209,8 @@ def _function(name: str) -> Callable[..., float]:
         found: Callable[..., float] = getattr(importlib.import_module(module), attribute)
     except (ImportError, ValueError, AttributeError) as error:
         raise InputError(
-            f"query.cost: no function {name}: {error}; give module.function, or a power of the atom count"
+            f"query.cost: no function {name}: {error}; give module.function, or a power of the "
+            "atom count"
         ) from error
     return found
 

@@ -1,9 +1,9 @@
 """Where a run keeps its files. Paths only; nothing here knows what is in them.
 
-config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz
-labels/      one file per label        queries/    one file per configuration that was asked for
-fits/0003/   potential files of a fit  walkers/0/  restarts, checks and LAMMPS logs of a walker
-figures/     PNG                       descriptors/  rows of configurations, a cache that may be deleted
+config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz labels/      one file
+per label        queries/    one file per configuration that was asked for fits/0003/   potential
+files of a fit  walkers/0/  restarts, checks and LAMMPS logs of a walker figures/     PNG
+descriptors/  rows of configurations, a cache that may be deleted
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class RunDirectory:
     def read_origin(self) -> Path:
         """The copy itself where nothing is said."""
         stored = require_regular_file(self.origin).read_bytes() if self.origin.exists() else b""
-        return Path(os.fsdecode(stored.removesuffix(b"\n"))) if stored.strip() and b"\0" not in stored else self.config
+        return (
+            Path(os.fsdecode(stored.removesuffix(b"\n")))
+            if stored.strip() and b"\0" not in stored
+            else self.config
+        )
 
     @property
     def labels(self) -> Path:
@@ -91,7 +95,9 @@ class RunDirectory:
         return self.walker(walker) / f"segment-{segment:04d}.json"
 
     def aborted(self, walker: int, segment: int) -> Path:
-        """Left by a rank that failed alone in this segment's LAMMPS session, just before it ended the job."""
+        """Left by a rank that failed alone in this segment's LAMMPS session, just before it ended
+        the job.
+        """
         return self.walker(walker) / f"segment-{segment:04d}.aborted.txt"
 
     def write_checks(self, walker: int, segment: int, checks: tuple[Check, ...]) -> None:
@@ -107,7 +113,9 @@ class RunDirectory:
             for check in stored:
                 _require_check(check)
         except ValueError as error:
-            raise RunError(f"{path}: is not what a walker left: {error}; remove it: only a figure needs it") from error
+            raise RunError(
+                f"{path}: is not what a walker left: {error}; remove it: only a figure needs it"
+            ) from error
         return [Check(**check) for check in stored]
 
     def write_query(self, configuration: Configuration) -> str:
@@ -125,7 +133,9 @@ class RunDirectory:
         except (OSError, ValueError) as error:
             raise RunError(f"{path}: the structure of a query cannot be read: {error}") from error
         if configuration.key != key:
-            raise RunError(f"{path}: the file holds another structure than its name says; restore it")
+            raise RunError(
+                f"{path}: the file holds another structure than its name says; restore it"
+            )
         return configuration
 
     def _query(self, key: str) -> Path:

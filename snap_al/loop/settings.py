@@ -39,8 +39,8 @@ class LabelledFile(BaseModel, extra="forbid", frozen=True):
     group: str = ""
     """What the file says (`group` or `config_type`), or the file's name, when not given."""
     labels: LabelKeys | None = None
-    """Names of the labels in the file, such as {energy: dft_energy, forces: dft_forces, virial: dft_virial}; when not
-    given, the usual ones (data/label_names.py)."""
+    """Names of the labels in the file, such as {energy: dft_energy, forces: dft_forces, virial:
+    dft_virial}; when not given, the usual ones (data/label_names.py)."""
     format: FileFormat | None = None
     """ASE's name of the file's format; found out from name and content when not given."""
     units: LabelUnits = LabelUnits()
@@ -71,29 +71,35 @@ RUN_APPLIES_WITH: Table = {"carve": ({"explore": (GIVEN,)},)}
 
 
 class ExploreSettings(StageSettings, extra="forbid", frozen=True):
-    """The walkers, and the MD that each of them does: one stage, or several one after another, for which the keys given here are
-    the defaults."""
+    """The walkers, and the MD that each of them does: one stage, or several one after another, for
+    which the keys given here are the defaults."""
 
     walkers: tuple[WalkerSettings, ...] = Field(min_length=1)
     stages: tuple[StageSettings, ...] = ()
     """One stage, of the keys here, when none are given."""
     mode: Literal["on-the-fly", "batch"] = "on-the-fly"
-    """on-the-fly: a walker stops at a frame to label, and all go on with the new potential. batch: all explore to the end of the
-    stage; then query.batch of the frames that they met are labelled together."""
+    """on-the-fly: a walker stops at a frame to label, and all go on with the new potential. batch:
+    all explore to the end of the stage; then query.batch of the frames that they met are labelled
+    together."""
     wait_for_labels: bool = True
-    """false: on-the-fly, walkers that do not stand at a frame to label go on with the potential that there is while labels are computed."""
+    """false: on-the-fly, walkers that do not stand at a frame to label go on with the potential
+    that there is while labels are computed.
+    """
     candidates: int = Field(default=20, ge=1, le=10_000)
     """batch: frames kept of one walker's segment, at most."""
     repeat: int = Field(default=1, ge=1, le=10_000)
     """How often the stages follow each other, each time from where the last ended."""
     cycles: int = Field(default=1, ge=1)
-    """How often each walker goes through all of that, each time from its structure with new velocities."""
+    """How often each walker goes through all of that, each time from its structure with new
+    velocities.
+    """
 
     @model_validator(mode="after")
     def _screened_without_energies(self) -> ExploreSettings:
         if any(stage.screen_every and stage.guards.of_energies for stage in self.protocol().stages):
             raise ValueError(
-                "screen_every ends runs early, where guards.max_pressure and max_drift find no energies: give one"
+                "screen_every ends runs early, where guards.max_pressure and max_drift find no "
+                "energies: give one"
             )
         return self
 
@@ -108,16 +114,24 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
     def _waits_in_batches(self) -> ExploreSettings:
         if self.mode == "batch" and not self.wait_for_labels:
             raise ValueError(
-                "wait_for_labels: false is for mode: on-the-fly; in a batch all walkers have stopped when labels are asked for"
+                "wait_for_labels: false is for mode: on-the-fly; in a batch all walkers have "
+                "stopped when labels are asked for"
             )
         return self
 
     def protocol(self, own: Mapping[str, Any] | None = None) -> Protocol:
-        """own: a walker's values. A stage's come first, then the walker's, then those given here. Steps are the same for all."""
-        shared = {name: getattr(self, name) for name in self.model_fields_set & set(StageSettings.model_fields)}
+        """own: a walker's values. A stage's come first, then the walker's, then those given here.
+        Steps are the same for all.
+        """
+        shared = {
+            name: getattr(self, name)
+            for name in self.model_fields_set & set(StageSettings.model_fields)
+        }
         merged = {**shared, **(own or {})}
         stages = [
-            stage.model_copy(update={k: v for k, v in merged.items() if k not in stage.model_fields_set})
+            stage.model_copy(
+                update={k: v for k, v in merged.items() if k not in stage.model_fields_set}
+            )
             for stage in self.stages or (StageSettings(),)
         ]
         return Protocol.of(stages * self.repeat)
@@ -133,10 +147,14 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     nothing_novel_frames: PositiveInt | None = None
     """Checked frames, all walkers together, without a query."""
     stalled_fits: PositiveInt | None = None
-    """Fits in which the force RMSE on the test set has not fallen by `stalled_share` below the lowest before them."""
+    """Fits in which the force RMSE on the test set has not fallen by `stalled_share` below the
+    lowest before them.
+    """
     stalled_share: float = Field(default=0.02, ge=0, lt=1)
     model_limited: bool = False
-    """Stop when most of the last 100 or more checked frames without a query were over the tolerance, and no label would help."""
+    """Stop when most of the last 100 or more checked frames without a query were over the
+    tolerance, and no label would help.
+    """
 
     @model_validator(mode="after")
     def _options_apply(self) -> StopSettings:
@@ -151,27 +169,33 @@ def _as_files(value: object) -> object:
 
 
 class RunConfig(BaseModel, extra="forbid", frozen=True):
-    """A whole config. `snap-al fit` needs descriptor and training; `snap-al run` also explore, and training or start."""
+    """A whole config. `snap-al fit` needs descriptor and training; `snap-al run` also explore, and
+    training or start.
+    """
 
     seed: int = Field(default=1, ge=0)
     fitsnap: ConfigPath | None = None
-    """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config gives no others."""
+    """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config
+    gives no others.
+    """
     descriptor: SnapSettings
     reference: tuple[str, ...] = ()
-    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of pair_coeff have types, numbered as in
-    descriptor.elements, or names of elements: `pair_coeff Cu Au 29 79`. Lines that are for another element than their type is are
-    refused; charges of zbl may differ from atomic numbers by less than 0.5. Files are looked for
-    beside the config, beside its deck, in the working directory, and among LAMMPS' own."""
+    """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of
+    pair_coeff have types, numbered as in descriptor.elements, or names of elements: `pair_coeff Cu
+    Au 29 79`. Lines that are for another element than their type is are refused; charges of zbl may
+    differ from atomic numbers by less than 0.5. Files are looked for beside the config, beside its
+    deck, in the working directory, and among LAMMPS' own."""
     training: tuple[TrainingSource, ...] = ()
     test: Annotated[tuple[LabelledFile, ...], BeforeValidator(_as_files)] = ()
-    """Labelled configurations that are never fitted, to measure errors and calibration on: paths, or entries as in
-    `training` with path, group, labels, format and units."""
+    """Labelled configurations that are never fitted, to measure errors and calibration on: paths,
+    or entries as in `training` with path, group, labels, format and units."""
     prior_mean: ConfigPath | None = None
-    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on; zero when not given. It must be of the
-    same descriptor, which the .snapparam beside it tells."""
+    """A .snapcoeff, published or of an earlier fit, whose coefficients the prior is centered on;
+    zero when not given. It must be of the same descriptor, which the .snapparam beside it tells."""
     eshift: dict[str, Annotated[float, Field(ge=-1e9, le=1e9)]] = {}
-    """eV added to the energy for each atom of an element, of labels, training and test files (not of a deck's, which has its own
-    [ESHIFT], in the unit of its files): for `bzeroflag`, without which constants are fitted. Potential files do not have it."""
+    """eV added to the energy for each atom of an element, of labels, training and test files (not
+    of a deck's, which has its own [ESHIFT], in the unit of its files): for `bzeroflag`, without
+    which constants are fitted. Potential files do not have it."""
     fit: FitSettings = FitSettings()
     start: StartSettings = StartSettings()
     explore: ExploreSettings | None = None
@@ -184,7 +208,9 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     cache: bool = True
     """Keep descriptors in the output folder: what was computed once is not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)
-    """A design matrix larger than this, on one machine, is kept in files; when not given, larger than what is free."""
+    """A design matrix larger than this, on one machine, is kept in files; when not given, larger
+    than what is free.
+    """
 
     _folder: Path = PrivateAttr(default=Path())
     """Of the config file."""
@@ -205,17 +231,25 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
         refuse_inapplicable(self, RUN_APPLIES_WITH)
         if self.stop.model_limited and self.query.rule != "novel":
             raise ValueError(
-                f"stop.model_limited does not apply with query.rule: {self.query.rule}: leave it out, or use rule: novel, which "
+                f"stop.model_limited does not apply with query.rule: {self.query.rule}: leave it "
+                "out, or use rule: novel, which "
                 "alone tells whether a label would help"
             )
         if self.stop.stalled_fits is not None and not self.test and self.fitsnap is None:
-            raise ValueError("stop.stalled_fits does not apply without a test set: leave it out, or give test")
+            raise ValueError(
+                "stop.stalled_fits does not apply without a test set: leave it out, or give test"
+            )
         return self
 
     @model_validator(mode="after")
     def _labels_elsewhere(self) -> RunConfig:
-        if self.explore is not None and not self.explore.wait_for_labels and self.label.backend == "here":
+        if (
+            self.explore is not None
+            and not self.explore.wait_for_labels
+            and self.label.backend == "here"
+        ):
             raise ValueError(
-                "explore.wait_for_labels: false needs labels that are computed elsewhere: label.backend: local, for example"
+                "explore.wait_for_labels: false needs labels that are computed elsewhere: "
+                "label.backend: local, for example"
             )
         return self

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:
-    """One sentence for each. A value of `explore`, which is a default, or of `vary` is looked at in the stages that do not
-    give their own: one of them must take it. Where all stages give their own, walkers of `vary` would be the same."""
+    """One sentence for each. A value of `explore`, which is a default, or of `vary` is looked at in
+    the stages that do not give their own: one of them must take it. Where all stages give their
+    own, walkers of `vary` would be the same."""
     stages = explore.stages or (StageSettings(),)
     merged = explore.protocol().stages[: len(stages)]
     found = []
@@ -29,13 +30,21 @@ def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:
             found.append(problem)
     for number, walker in enumerate(explore.walkers):
         for name in ("temperature", "pressure"):
-            if getattr(walker.vary, name) and (problem := _problem(name, _without_own(name, stages, merged))):
+            if getattr(walker.vary, name) and (
+                problem := _problem(name, _without_own(name, stages, merged))
+            ):
                 found.append(f"walkers.{number}.vary.{problem}")
     return found
 
 
-def _without_own(name: str, stages: Sequence[StageSettings], merged: Sequence[StageSettings]) -> list[StageSettings]:
-    return [whole for stage, whole in zip(stages, merged, strict=True) if name not in stage.model_fields_set]
+def _without_own(
+    name: str, stages: Sequence[StageSettings], merged: Sequence[StageSettings]
+) -> list[StageSettings]:
+    return [
+        whole
+        for stage, whole in zip(stages, merged, strict=True)
+        if name not in stage.model_fields_set
+    ]
 
 
 def _problem(name: str, stages: Sequence[StageSettings]) -> str:
@@ -50,9 +59,13 @@ def _problem(name: str, stages: Sequence[StageSettings]) -> str:
     if variables is None or any(stage.script_takes(variables) for stage in stages):
         return ""
     scripts = ", ".join(
-        dict.fromkeys(f"ensemble: {stage.ensemble}" if stage.script is None else f"script: {stage.script}" for stage in stages)
-    )  # fmt: skip
+        dict.fromkeys(
+            f"ensemble: {stage.ensemble}" if stage.script is None else f"script: {stage.script}"
+            for stage in stages
+        )
+    )
     return (
-        f"{name} does not apply with {scripts}: leave {name} out, or take a script that has the variable "
+        f"{name} does not apply with {scripts}: leave {name} out, or take a script that has the "
+        "variable "
         f"{' or '.join(variables)}, as ensemble: npt"
     )

@@ -1,4 +1,6 @@
-"""Where a run stands: a pure function of its journal. `apply` folds one event in; nothing else changes a state."""
+"""Where a run stands: a pure function of its journal. `apply` folds one event in; nothing else
+changes a state.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from snap_al.md import Outcome
 
 
 class EventOrderError(Exception):
-    """An event that cannot be, after those before it. In a journal that was read lines are gone or there twice (`replayed`); of an
-    event that has just been made it is a fault of snap_al's, and no error of the user's."""
+    """An event that cannot be, after those before it. In a journal that was read lines are gone or
+    there twice (`replayed`); of an event that has just been made it is a fault of snap_al's, and no
+    error of the user's."""
 
 
 class WalkerStatus(StrEnum):
@@ -35,7 +38,8 @@ class Frame:
 class WalkerState:
     """trail: good frames, oldest first; the last is where it goes on. fit: it last ran with.
 
-    furthest: the step it has reached in this cycle. retries: failures since it last got further, or found something novel.
+    furthest: the step it has reached in this cycle. retries: failures since it last got further, or
+    found something novel.
     """
 
     trail: tuple[Frame, ...] = (Frame(None, 0),)
@@ -56,22 +60,30 @@ class WalkerState:
         if outcome in (Outcome.BEYOND_USE, Outcome.FAILED):
             if self.retries >= max_retries:
                 return replace(after, status=WalkerStatus.GIVEN_UP)
-            # The first retry takes the same frame with new velocities; each further one goes one frame back.
+            # The first retry takes the same frame with new velocities; each further one goes one
+            # frame back.
             trail = self.trail[:-1] if self.retries and len(self.trail) > 1 else self.trail
             return replace(after, trail=trail, retries=self.retries + 1, new_velocities=True)
         if event["step"] < last_step:
             onward = event["step"] > self.furthest or outcome is Outcome.NOVEL
             return replace(
-                after, trail=(*self.trail, frame), new_velocities=False, retries=0 if onward else self.retries,
+                after,
+                trail=(*self.trail, frame),
+                new_velocities=False,
+                retries=0 if onward else self.retries,
                 furthest=max(self.furthest, event["step"]),
-            )  # fmt: skip
+            )
         if self.cycle + 1 < cycles:
-            begin = WalkerState(segments=after.segments, fit=after.fit, reason=after.reason, name=self.name)
+            begin = WalkerState(
+                segments=after.segments, fit=after.fit, reason=after.reason, name=self.name
+            )
             return replace(begin, cycle=self.cycle + 1)
         return replace(after, retries=0, status=WalkerStatus.FINISHED)
 
     def rejected(self, step: int) -> WalkerState:
-        """The label of a frame failed: if it stands there, it goes on with new velocities from the frame before."""
+        """The label of a frame failed: if it stands there, it goes on with new velocities from the
+        frame before.
+        """
         if self.trail[-1].step != step:
             return self
         trail = self.trail[:-1] if len(self.trail) > 1 else self.trail
@@ -80,8 +92,8 @@ class WalkerState:
 
 @dataclass(frozen=True)
 class Query:
-    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there, once submitted. chosen: of
-    several that walkers stopped at together, or the only one."""
+    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there,
+    once submitted. chosen: of several that walkers stopped at together, or the only one."""
 
     key: str
     walker: int
@@ -99,7 +111,8 @@ class Query:
 class RunState:
     """max_retries, cycles, last_step: from the config; the rest from the journal.
 
-    failing: rejected without a label between them. digests: of the user's files, when the run began.
+    failing: rejected without a label between them. digests: of the user's files, when the run
+    began.
     """
 
     max_retries: int
@@ -134,7 +147,9 @@ class RunState:
         if kind == "started":
             queries = tuple(Query(key, -1, 0) for key in event["queries"])
             walkers = tuple(WalkerState(name=name) for name in event["walkers"])
-            return replace(self, started=True, pending=queries, walkers=walkers, digests=event["digests"])
+            return replace(
+                self, started=True, pending=queries, walkers=walkers, digests=event["digests"]
+            )
         if kind == "chosen":
             dropped = [q for q in self.unchosen if q.key in event["dropped"]]
             kept = (replace(q, chosen=True) for q in self.pending if q not in dropped)
@@ -142,13 +157,18 @@ class RunState:
         if kind == "submitted":
             jobs = event["jobs"]
             return replace(
-                self, pending=tuple(replace(q, job=jobs.get(q.key, q.job), chosen=True) for q in self.pending)
+                self,
+                pending=tuple(
+                    replace(q, job=jobs.get(q.key, q.job), chosen=True) for q in self.pending
+                ),
             )
         if kind == "checked":
             return replace(self, stress_checked=True)
         if kind == "labelled":
             done, pending = self._take(event["query"])
-            return replace(self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=())
+            return replace(
+                self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=()
+            )
         if kind == "rejected":
             return self._rejected(event)
         if kind == "fitted":
@@ -164,14 +184,22 @@ class RunState:
     def _fitted(self, event: Event) -> RunState:
         if (event["fit"], event["labels"]) != (self.fits + 1, len(self.labelled)):
             raise EventOrderError(
-                f"fit {event['fit']} to {event['labels']} labels after {self.fits} fits and {len(self.labelled)} labels"
+                f"fit {event['fit']} to {event['labels']} labels after {self.fits} fits and "
+                f"{len(self.labelled)} labels"
             )
         tested = event["measured_on"] == "test" and "forces" in event["table"]
-        errors = (*self.test_errors, event["table"]["forces"]["rmse"]) if tested else self.test_errors
+        errors = (
+            (*self.test_errors, event["table"]["forces"]["rmse"]) if tested else self.test_errors
+        )
         return replace(
-            self, fits=event["fit"], fitted_labels=event["labels"], novelty=event["novelty"],
-            tolerance=event.get("tolerance", self.tolerance), test_errors=errors, stopped="",
-        )  # fmt: skip
+            self,
+            fits=event["fit"],
+            fitted_labels=event["labels"],
+            novelty=event["novelty"],
+            tolerance=event.get("tolerance", self.tolerance),
+            test_errors=errors,
+            stopped="",
+        )
 
     @property
     def unchosen(self) -> tuple[Query, ...]:
@@ -197,17 +225,24 @@ class RunState:
 
     def _rejected(self, event: Event) -> RunState:
         query, pending = self._take(event["query"])
-        walkers = tuple(w.rejected(query.step) if n == query.walker else w for n, w in enumerate(self.walkers))
+        walkers = tuple(
+            w.rejected(query.step) if n == query.walker else w for n, w in enumerate(self.walkers)
+        )
         return replace(
-            self, pending=pending, walkers=walkers, rejections=self.rejections + 1,
+            self,
+            pending=pending,
+            walkers=walkers,
+            rejections=self.rejections + 1,
             failing=(*self.failing, query),
-        )  # fmt: skip
+        )
 
     def _halted(self, reason: str) -> RunState:
         """The labeler failed, not the configurations: the next start asks for them again."""
         asked = tuple(replace(q, job="", chosen=True) for q in self.failing)
         rejections = self.rejections - len(asked)
-        return replace(self, pending=asked + self.pending, failing=(), rejections=rejections, stopped=reason)
+        return replace(
+            self, pending=asked + self.pending, failing=(), rejections=rejections, stopped=reason
+        )
 
     def _explored(self, event: Event) -> RunState:
         walkers, pending = list(self.walkers), list(self.pending)
@@ -217,7 +252,9 @@ class RunState:
             if n >= len(walkers):
                 raise EventOrderError(f"walker {n} of {len(walkers)}")
             if each["segment"] != walkers[n].segments:
-                raise EventOrderError(f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments")
+                raise EventOrderError(
+                    f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments"
+                )
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
             ps += each["ps"]
             checks, limited = checks + each["checks"], limited + each["model_limited"]
@@ -225,21 +262,31 @@ class RunState:
                 pending.append(Query(query["key"], n, query["step"], chosen=False))
                 ps, checks, limited = 0.0, 0, 0
         return replace(
-            self, walkers=tuple(walkers), pending=tuple(pending), ps_since_query=ps, checks_since_query=checks,
-            limited_since_query=limited, checks=self.checks + sum(e["checks"] for e in event["walkers"]),
-            model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]), stopped="",
-        )  # fmt: skip
+            self,
+            walkers=tuple(walkers),
+            pending=tuple(pending),
+            ps_since_query=ps,
+            checks_since_query=checks,
+            limited_since_query=limited,
+            checks=self.checks + sum(e["checks"] for e in event["walkers"]),
+            model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]),
+            stopped="",
+        )
 
 
 def replayed(state: RunState, events: Iterable[Event]) -> RunState:
-    """The state after the events of a journal. Raises InputError when they cannot be all that there were."""
+    """The state after the events of a journal. Raises InputError when they cannot be all that there
+    were.
+    """
     for event in events:
         try:
             state = state.apply(event)
         except EventOrderError as error:
             raise InputError(
-                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow those before it ({error}): "
-                "lines of journal.jsonl are gone or there twice; restore it, or begin in a new --out"
+                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow "
+                f"those before it ({error}): "
+                "lines of journal.jsonl are gone or there twice; restore it, or begin in a new "
+                "--out"
             ) from error
     return state
 
@@ -248,7 +295,10 @@ def initial_state(config: RunConfig) -> RunState:
     """Before any event. Raises InputError for a config that does not explore."""
     if config.explore is None:
         raise InputError(
-            "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al fit` needs none"
+            "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al "
+            "fit` needs none"
         ).on_all_ranks()
-    begin = RunState(config.explore.guards.max_retries, config.explore.cycles, config.explore.protocol().steps)
+    begin = RunState(
+        config.explore.guards.max_retries, config.explore.cycles, config.explore.protocol().steps
+    )
     return replace(begin, tolerance=config.query.force_tolerance)

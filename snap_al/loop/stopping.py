@@ -7,7 +7,9 @@ from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerStatus
 
 MODEL_LIMITED_SHARE = 0.05
-"""A run is called model-limited when more than this share of its checked frames is over the tolerance and not novel."""
+"""A run is called model-limited when more than this share of its checked frames is over the
+tolerance and not novel.
+"""
 
 FEWEST_CHECKS = 100
 
@@ -24,7 +26,9 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
         return f"label budget of {config.stop.max_labels} spent"
     if all(w.status is not WalkerStatus.EXPLORING for w in state.walkers):
         given_up = sum(w.status is WalkerStatus.GIVEN_UP for w in state.walkers)
-        return "every walker is at the end of its protocol" + (f", {given_up} given up" if given_up else "")
+        return "every walker is at the end of its protocol" + (
+            f", {given_up} given up" if given_up else ""
+        )
     limit = config.stop.nothing_novel_ps
     quiet = state.ps_since_query
     if limit is not None and quiet >= limit:
@@ -34,27 +38,37 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
         return f"nothing novel in {state.checks_since_query} checked frames"
     limited, seen = state.limited_since_query, state.checks_since_query
     if config.stop.model_limited and seen >= FEWEST_CHECKS and limited > 0.5 * seen:
-        return f"model-limited: {limited} of {seen} frames since the last query are over the tolerance, and labels would not help"
+        return (
+            f"model-limited: {limited} of {seen} frames since the last query are over the "
+            "tolerance, and labels would not help"
+        )
     return stalled(state, config)
 
 
 def stalled(state: RunState, config: RunConfig) -> str:
-    """Whether the error on the test set has not fallen in the last fits; an empty text if it has, or nothing is asked for."""
+    """Whether the error on the test set has not fallen in the last fits; an empty text if it has,
+    or nothing is asked for.
+    """
     n, errors = config.stop.stalled_fits, state.test_errors
     if n is None or len(errors) <= n:
         return ""
     before, since = min(errors[:-n]), min(errors[-n:])
     if since < before * (1.0 - config.stop.stalled_share):
         return ""
-    return f"the force RMSE on the test set has stalled: {since:.4f} eV/Å in the last {n} fits, {before:.4f} before"
+    return (
+        f"the force RMSE on the test set has stalled: {since:.4f} eV/Å in the last {n} fits, "
+        f"{before:.4f} before"
+    )
 
 
 def failed_run(state: RunState) -> None:
     """Raises RunError, on all ranks alike, when no walker came through."""
     if state.walkers and all(w.status is WalkerStatus.GIVEN_UP for w in state.walkers):
         raise RunError(
-            f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels and the last fit are kept. "
-            "Begin in a new --out (copy labels/ into it, and none is computed twice) at a lower temperature or timestep, "
+            f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels "
+            "and the last fit are kept. "
+            "Begin in a new --out (copy labels/ into it, and none is computed twice) at a lower "
+            "temperature or timestep, "
             "with a reference potential such as ZBL, or with more guards.max_retries"
         ).on_all_ranks()
 
@@ -64,7 +78,9 @@ def model_limited(state: RunState) -> str:
     if not state.checks or state.model_limited / state.checks <= MODEL_LIMITED_SHARE:
         return ""
     return (
-        f"model-limited: {state.model_limited} of {state.checks} checked frames are over the tolerance, and more labels "
-        "there would not help; a larger twojmax or cutoff, quadratic terms, or a wider tolerance would: `snap-al tune DIR` tries "
+        f"model-limited: {state.model_limited} of {state.checks} checked frames are over the "
+        "tolerance, and more labels "
+        "there would not help; a larger twojmax or cutoff, quadratic terms, or a wider tolerance "
+        "would: `snap-al tune DIR` tries "
         "them on the labels at hand"
     )

@@ -14,7 +14,16 @@ from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import Block, FitSettings, Posterior, can_refit, fit_blocks, refit, square_root, triangle_of
+from snap_al.fit import (
+    Block,
+    FitSettings,
+    Posterior,
+    can_refit,
+    fit_blocks,
+    refit,
+    square_root,
+    triangle_of,
+)
 from snap_al.loop.compositions import FreeConstants, atom_reference, require_energies_met
 from snap_al.loop.evaluation import predicted, row_errors
 from snap_al.loop.settings import RunConfig
@@ -28,24 +37,34 @@ AUTOMATIC_QUANTILE = 0.95
 MOST_LOOKED_AT = 100
 """Configurations whose atoms' stds tell what is usual."""
 SET_ASIDE = 0.5
-"""Training configurations whose force weights are damped below this on average are no measure of what is novel."""
+"""Training configurations whose force weights are damped below this on average are no measure of
+what is novel.
+"""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """eV/Å, on the largest force std of a frame. tolerance: what a user accepts. novelty: above it a frame is novel."""
+    """eV/Å, on the largest force std of a frame. tolerance: what a user accepts. novelty: above it
+    a frame is novel.
+    """
 
     tolerance: float
     novelty: float
 
 
 class TrainingSet:
-    """Grows by labels; every method is collective. The triangular factor of what was fitted is kept."""
+    """Grows by labels; every method is collective. The triangular factor of what was fitted is
+    kept.
+    """
 
     def __init__(
-        self, config: RunConfig, source: RowSource, comm: Communicator, prior_mean: Array | None = None,
+        self,
+        config: RunConfig,
+        source: RowSource,
+        comm: Communicator,
+        prior_mean: Array | None = None,
         folder: Path | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """folder: where the design matrix is kept in files; in memory when not given."""
         self._config = config
         self._fit = with_column_numbers(config)
@@ -54,12 +73,20 @@ class TrainingSet:
         self.matrix = DesignMatrix(source, comm, folder)
         self._source = source
         self._atoms: dict[int, tuple[Array, NDArray[np.int64]]] = {}
-        """Rows and elements of the atoms of this rank's configurations whose stds were looked at last."""
+        """Rows and elements of the atoms of this rank's configurations whose stds were looked at
+        last.
+        """
         self._triangle: Array | None = None
         self._factored: dict[int, bytes] = {}
         """The weights with which configurations are in the triangle."""
 
-    def add(self, given: Sequence[LabelledConfiguration], *, strict: bool = True, report: Report = silent) -> list[str]:
+    def add(
+        self,
+        given: Sequence[LabelledConfiguration],
+        *,
+        strict: bool = True,
+        report: Report = silent,
+    ) -> list[str]:
         """See DesignMatrix.append."""
         return self.matrix.append(given, strict=strict, report=report)
 
@@ -68,12 +95,15 @@ class TrainingSet:
         if configuration.core is not None and not (carve and carve.energy):
             label = Label(None, label.forces, None)
         label = shifted(label, configuration.species, self._config.eshift)
-        item = LabelledConfiguration(configuration.labelled(label), settings.weights, group, settings.damping)
+        item = LabelledConfiguration(
+            configuration.labelled(label), settings.weights, group, settings.damping
+        )
         self.matrix.append([item])
 
     def fit(self, previous: Posterior | None = None, fitted: int = 0) -> Posterior:
-        """previous: the last fit, of the first `fitted` configurations. While the rows grow little its model error and noise
-        are kept, and the fit costs no more than the new ones; else that model error is where the search begins."""
+        """previous: the last fit, of the first `fitted` configurations. While the rows grow little
+        its model error and noise are kept, and the fit costs no more than the new ones; else that
+        model error is where the search begins."""
         require_rows(self.matrix)
         slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
         triangle, constants = self._updated_triangle(), self.matrix.columns.constants
@@ -113,8 +143,9 @@ class TrainingSet:
         return self._with_atoms(posterior, atom_reference(self.matrix, slabs, comm), last)
 
     def fit_once(self) -> tuple[Posterior, Evaluated]:
-        """Fits in the place of the design matrix, which is lost: no second copy is made. Returns predictions of all
-        labelled rows, those that vanish by symmetry among them, on every rank."""
+        """Fits in the place of the design matrix, which is lost: no second copy is made. Returns
+        predictions of all labelled rows, those that vanish by symmetry among them, on every
+        rank."""
         require_rows(self.matrix)
         slabs = self.matrix.slabs()
         reference = atom_reference(self.matrix, slabs, self._comm)
@@ -127,7 +158,9 @@ class TrainingSet:
             rows.values[:] *= weights[:, None]
             targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
             kinds, units = rows.index["kind"], rows.index["configuration"]
-            blocks.append(Block(rows.values, targets, rows.mask, kinds, units, rows.damping, weights))
+            blocks.append(
+                Block(rows.values, targets, rows.mask, kinds, units, rows.damping, weights)
+            )
         posterior, errors = fit_blocks(
             blocks,
             self._fit,
@@ -141,14 +174,20 @@ class TrainingSet:
         posterior = self._with_atoms(posterior, reference, some)
         if free is not None:
             residuals = [
-                np.divide(error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask)
+                np.divide(
+                    error.residuals, rows.weights, out=np.zeros(len(rows.weights)), where=rows.mask
+                )
                 for error, rows in zip(errors, slabs, strict=True)
             ]
             free.require_energies_met(self.matrix, slabs, residuals, posterior, self._comm)
         return posterior, row_errors(slabs, errors, posterior, self._comm)
 
-    def _with_atoms(self, posterior: Posterior, reference: Array, numbers: Sequence[int]) -> Posterior:
-        """With what stds of single atoms need, and the largest of them in the configurations of these numbers. Collective."""
+    def _with_atoms(
+        self, posterior: Posterior, reference: Array, numbers: Sequence[int]
+    ) -> Posterior:
+        """With what stds of single atoms need, and the largest of them in the configurations of
+        these numbers. Collective.
+        """
         posterior = replace(posterior, atom_reference=reference)
         own, root = set(self.matrix.own), square_root(posterior.covariance)
         looked_at = [n for n in numbers if n in own]
@@ -166,10 +205,12 @@ class TrainingSet:
         return replace(posterior, atom_std=max(self._comm.allgather(largest)))
 
     def _updated_triangle(self) -> Array:
-        """This rank's, brought up to date configuration by configuration, so that its bits do not depend on when. Begun
-        anew when weights have changed, as a new lowest energy makes them."""
+        """This rank's, brought up to date configuration by configuration, so that its bits do not
+        depend on when. Begun anew when weights have changed, as a new lowest energy makes them."""
         own = {n: self.matrix.rows_of(n) for n in self.matrix.own}
-        if self._triangle is None or any(own[n].weights.tobytes() != w for n, w in self._factored.items()):
+        if self._triangle is None or any(
+            own[n].weights.tobytes() != w for n, w in self._factored.items()
+        ):
             self._factored = {}
             self._triangle = np.zeros((self.matrix.columns.n_distinct + 1,) * 2)
         for n, rows in own.items():
@@ -184,18 +225,26 @@ class TrainingSet:
     def limits(self, posterior: Posterior, beyond_use: float) -> Limits:
         """From the left-out force stds of configurations in the range of use.
 
-        beyond_use: eV/Å; a left-out std above it says that nothing else is like that configuration, and no more. With none
-        left novelty is 0: tolerance and gain alone decide.
+        beyond_use: eV/Å; a left-out std above it says that nothing else is like that configuration,
+        and no more. With none left novelty is 0: tolerance and gain alone decide.
         """
         stds = left_out_force_stds(posterior, self.matrix, self._comm)
         representative = [
-            std for n, std in stds.items() if std <= beyond_use and _damping(self.matrix.items[n]) > SET_ASIDE
+            std
+            for n, std in stds.items()
+            if std <= beyond_use and _damping(self.matrix.items[n]) > SET_ASIDE
         ]
         query = self._config.query
-        novelty = float(np.quantile(representative, query.novelty_quantile)) if representative else 0.0
+        novelty = (
+            float(np.quantile(representative, query.novelty_quantile)) if representative else 0.0
+        )
         if query.force_std != "auto":
             return Limits(query.force_std, novelty)
-        usual = float(np.quantile(representative, AUTOMATIC_QUANTILE)) if representative else query.force_tolerance
+        usual = (
+            float(np.quantile(representative, AUTOMATIC_QUANTILE))
+            if representative
+            else query.force_tolerance
+        )
         return Limits(usual, novelty)
 
 
@@ -213,9 +262,14 @@ def block_of(rows: Rows, part: slice = slice(None)) -> Block:
     targets = np.where(rows.labelled, rows.targets, 0.0)[part]
     index = rows.index[part]
     return Block(
-        rows.values[part] * weights[:, None], targets * weights, rows.mask[part], index["kind"], index["configuration"],
-        rows.damping[part], weights,
-    )  # fmt: skip
+        rows.values[part] * weights[:, None],
+        targets * weights,
+        rows.mask[part],
+        index["kind"],
+        index["configuration"],
+        rows.damping[part],
+        weights,
+    )
 
 
 def rows_by_kind(rows: Rows) -> Array:

@@ -1,7 +1,9 @@
-"""Which twojmax, cutoff, element radii and group weights suit the labels at hand, by errors on labels that were left out or by evidence.
+"""Which twojmax, cutoff, element radii and group weights suit the labels at hand, by errors on
+labels that were left out or by evidence.
 
-A candidate's score is the geometric mean over kinds of its left-out RMSE, unweighted: it has no units, and does not change with the
-weights that are being tuned. With evidence it is exp(-evidence per row). Lower is better.
+A candidate's score is the geometric mean over kinds of its left-out RMSE, unweighted: it has no
+units, and does not change with the weights that are being tuned. With evidence it is exp(-evidence
+per row). Lower is better.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ GROUP_FACTORS = (0.3, 3.0)
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate. rmse: left out, eV/atom, eV/Å and eV/Å³ by kind. evidence: per row. columns: coefficients. cost: µs per atom of a
-    descriptor evaluation with its derivatives. groups: factors on the weights of groups, 1 where not given."""
+    """A candidate. rmse: left out, eV/atom, eV/Å and eV/Å³ by kind. evidence: per row. columns:
+    coefficients. cost: µs per atom of a descriptor evaluation with its derivatives. groups: factors
+    on the weights of groups, 1 where not given."""
 
     settings: SnapSettings
     score: float
@@ -66,7 +69,9 @@ class Scored:
 
 
 class Subset:
-    """Rows for a smaller twojmax out of those for a larger one: components do not depend on how many others there are."""
+    """Rows for a smaller twojmax out of those for a larger one: components do not depend on how
+    many others there are.
+    """
 
     def __init__(self, source: RowSource, largest: SnapSettings, wanted: SnapSettings) -> None:
         self._source, self._columns = source, Columns.of(wanted)
@@ -88,17 +93,35 @@ class Subset:
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the source's."""
         found = self._source.rows(configuration)
-        return ConfigurationRows(np.ascontiguousarray(found.values[:, self._kept]), found.reference, found.vanishing)
+        return ConfigurationRows(
+            np.ascontiguousarray(found.values[:, self._kept]), found.reference, found.vanishing
+        )
 
 
 class Tuner:
-    """items: the labels at hand, of which those that cannot be computed are left out. cache: where descriptors are kept. n_folds: of `by: folds`. Collective."""
+    """items: the labels at hand, of which those that cannot be computed are left out. cache: where
+    descriptors are kept. n_folds: of `by: folds`. Collective.
+    """
 
     def __init__(
-        self, items: Sequence[LabelledConfiguration], reference: ReferencePotential, lammps: LammpsSettings, cache: Path | None,
-        comm: Communicator, *, by: Measure = "folds", n_folds: int = 10, seed: int = 1, report: Report = silent,
-    ) -> None:  # fmt: skip
-        self._items, self._reference, self._lammps, self._cache = list(items), reference, lammps, cache
+        self,
+        items: Sequence[LabelledConfiguration],
+        reference: ReferencePotential,
+        lammps: LammpsSettings,
+        cache: Path | None,
+        comm: Communicator,
+        *,
+        by: Measure = "folds",
+        n_folds: int = 10,
+        seed: int = 1,
+        report: Report = silent,
+    ) -> None:
+        self._items, self._reference, self._lammps, self._cache = (
+            list(items),
+            reference,
+            lammps,
+            cache,
+        )
         self._comm, self._by, self._report = comm, by, report
         self.groups = sorted({item.group for item in items})
         names = [self.groups.index(item.group) for item in items]
@@ -110,7 +133,9 @@ class Tuner:
         self.remarks: dict[str, None] = {}
         """What was left out, and why, in the order in which it was met."""
 
-    def grid(self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]) -> list[Scored]:
+    def grid(
+        self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]
+    ) -> list[Scored]:
         """Every pair of them; descriptors are computed once for each cutoff, with the largest
         twojmax.
 
@@ -126,7 +151,9 @@ class Tuner:
                     matrix = self._matrix(Subset(source, largest, wanted), wanted)
                     if cutoff == rcutfac[0] and wanted == largest:
                         self._require_energies_met(matrix)
-                    found.append(self._scored(wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"))
+                    found.append(
+                        self._scored(wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å")
+                    )
         return found
 
     def _require_energies_met(self, matrix: DesignMatrix) -> None:
@@ -137,11 +164,13 @@ class Tuner:
         blocks, settings = [block_of(rows) for rows in slabs], FitSettings(posterior="bayes")
         posterior, _ = fit_blocks(
             blocks, settings, constants=constants, with_errors=False, comm=self._comm
-        )  # fmt: skip
+        )
         require_energies_met(matrix, slabs, posterior, self._comm)
 
     def elements(self, best: Scored) -> list[Scored]:
-        """Radius and weight of each element but the first, one after another, each time from the best so far."""
+        """Radius and weight of each element but the first, one after another, each time from the
+        best so far.
+        """
         found: list[Scored] = []
         settings = best.settings
         for k in range(1, len(settings.elements)):
@@ -152,7 +181,8 @@ class Tuner:
                     values[k] = float(round(values[k] * factor, 6))
                     tried.append(
                         self._alone(
-                            _with(settings, **{name: tuple(values)}), f"{name} of {settings.elements[k]} {values[k]:g}"
+                            _with(settings, **{name: tuple(values)}),
+                            f"{name} of {settings.elements[k]} {values[k]:g}",
                         )
                     )
                 found += tried
@@ -162,17 +192,25 @@ class Tuner:
         return found
 
     def weights(self, best: Scored) -> list[Scored]:
-        """Factors on the weights of whole groups, one after another, each time from the best so far. None by evidence, which is a
-        density of weighted labels: other weights are other units."""
+        """Factors on the weights of whole groups, one after another, each time from the best so
+        far. None by evidence, which is a density of weighted labels: other weights are other
+        units."""
         if len(self.groups) < 2 or self._by == "evidence":
             return []
         found: list[Scored] = []
         with DescriptorEngine(best.settings, self._reference, self._lammps) as engine:
             matrix = self._matrix(row_source(engine, self._cache, self._comm), best.settings)
             for group in self.groups:
-                factors = [{**best.groups, group: best.groups.get(group, 1.0) * f} for f in GROUP_FACTORS]
+                factors = [
+                    {**best.groups, group: best.groups.get(group, 1.0) * f} for f in GROUP_FACTORS
+                ]
                 tried = [
-                    self._scored(best.settings, matrix, f, f"weights of {group or '(no group)'} × {f[group]:g}")
+                    self._scored(
+                        best.settings,
+                        matrix,
+                        f,
+                        f"weights of {group or '(no group)'} × {f[group]:g}",
+                    )
                     for f in factors
                 ]
                 found += tried
@@ -183,18 +221,30 @@ class Tuner:
 
     def _alone(self, settings: SnapSettings, what: str) -> Scored:
         with DescriptorEngine(settings, self._reference, self._lammps) as engine:
-            return self._scored(settings, self._matrix(row_source(engine, self._cache, self._comm), settings), {}, what)
+            return self._scored(
+                settings,
+                self._matrix(row_source(engine, self._cache, self._comm), settings),
+                {},
+                what,
+            )
 
     def _matrix(self, source: RowSource, settings: SnapSettings) -> DesignMatrix:
         matrix = DesignMatrix(source, self._comm)
         what = f"2J {settings.largest_twojmax}, cutoff {settings.max_cutoff:.3g} Å"
-        told = matrix.append(self._items, strict=False, report=lambda _, done, of: self._report(what, done, of))
+        told = matrix.append(
+            self._items, strict=False, report=lambda _, done, of: self._report(what, done, of)
+        )
         self.remarks |= dict.fromkeys(told)
         return matrix
 
-    def _scored(self, settings: SnapSettings, matrix: DesignMatrix, factors: dict[str, float], what: str) -> Scored:
+    def _scored(
+        self, settings: SnapSettings, matrix: DesignMatrix, factors: dict[str, float], what: str
+    ) -> Scored:
         by_group = np.array([factors.get(name, 1.0) for name in matrix.groups] or [1.0])
-        slabs = [replace(rows, weights=rows.weights * by_group[rows.index["group"]]) for rows in matrix.slabs()]
+        slabs = [
+            replace(rows, weights=rows.weights * by_group[rows.index["group"]])
+            for rows in matrix.slabs()
+        ]
         folds = [self._folds[rows.index["configuration"]] for rows in slabs]
         blocks, n_folds = [block_of(rows) for rows in slabs], int(self._folds.max()) + 1
         found = left_out(blocks, folds, n_folds, self._comm, matrix.columns.constants)
@@ -205,14 +255,18 @@ class Tuner:
             else float(np.exp(np.mean(np.log(list(rmse.values())))))
         )
         cost = self._cost(settings, [item.configuration for item in matrix.items.values()])
-        return Scored(settings, score, rmse, found.evidence, matrix.columns.n_distinct, cost, factors, what)
+        return Scored(
+            settings, score, rmse, found.evidence, matrix.columns.n_distinct, cost, factors, what
+        )
 
     def _cost(self, settings: SnapSettings, usable: Sequence[Configuration]) -> float:
         """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
         key = settings.model_dump_json()
         if key not in self._costs:
             largest = max(usable, key=len)
-            self._costs[key] = on_root(self._comm, lambda: 1e6 * self._seconds(settings, largest) / len(largest))
+            self._costs[key] = on_root(
+                self._comm, lambda: 1e6 * self._seconds(settings, largest) / len(largest)
+            )
         return self._costs[key]
 
     def _seconds(self, settings: SnapSettings, configuration: Configuration) -> float:
@@ -229,7 +283,8 @@ def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
         return SnapSettings(**{**settings.model_dump(), **changes})
     except ValidationError as error:
         told = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise InputError(f"a descriptor to try: {told}").on_all_ranks() from error
 
@@ -245,7 +300,11 @@ def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str
     squares, counts = sum_rows(comm, squares, counts)
     units = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
     names = ("energy", "forces", "stress")
-    return {name: float(u * np.sqrt(s / n)) for name, u, s, n in zip(names, units, squares, counts, strict=True) if n}
+    return {
+        name: float(u * np.sqrt(s / n))
+        for name, u, s, n in zip(names, units, squares, counts, strict=True)
+        if n
+    }
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:

@@ -1,4 +1,6 @@
-"""Walkers as a config gives them: a structure, what is done to it, and values that each make a walker of their own."""
+"""Walkers as a config gives them: a structure, what is done to it, and values that each make a
+walker of their own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.starting_set import StructureSource
-from snap_al.data.structures import recomposed, strained, with_interstitials, with_surface, with_vacancies
+from snap_al.data.structures import (
+    recomposed,
+    strained,
+    with_interstitials,
+    with_surface,
+    with_vacancies,
+)
 from snap_al.errors import InputError
 from snap_al.md.settings import Ramp
 
@@ -67,21 +75,39 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
     vary: Vary = Vary()
 
     def walkers(self, elements: tuple[str, ...], seed: int, number: int) -> list[Walker]:
-        """number: of this entry among the config's. The same seed gives the same bits. Raises InputError."""
+        """number: of this entry among the config's. The same seed gives the same bits. Raises
+        InputError.
+        """
         found: list[Walker] = []
         for base in self.read(elements):
             for values in product(
-                self.vary.temperature or (None,), self.vary.pressure or (None,), self.vary.strain or (None,),
-                self.vary.composition or (None,), range(self.vary.seeds),
-            ):  # fmt: skip
+                self.vary.temperature or (None,),
+                self.vary.pressure or (None,),
+                self.vary.strain or (None,),
+                self.vary.composition or (None,),
+                range(self.vary.seeds),
+            ):
                 rng = np.random.default_rng([seed, 5, number, len(found)])
-                found.append(self._walker(base, *values, several=self.vary.seeds > 1, elements=elements, rng=rng))
+                found.append(
+                    self._walker(
+                        base, *values, several=self.vary.seeds > 1, elements=elements, rng=rng
+                    )
+                )
         return found
 
     def _walker(
-        self, base: Configuration, temperature: Ramp | None, pressure: Ramp | None, strain: float | None,
-        composition: dict[str, float] | None, copy: int, *, several: bool, elements: tuple[str, ...], rng: np.random.Generator,
-    ) -> Walker:  # fmt: skip
+        self,
+        base: Configuration,
+        temperature: Ramp | None,
+        pressure: Ramp | None,
+        strain: float | None,
+        composition: dict[str, float] | None,
+        copy: int,
+        *,
+        several: bool,
+        elements: tuple[str, ...],
+        rng: np.random.Generator,
+    ) -> Walker:
         made, name = base, [base.name]
         if strain is not None:
             made, name = strained(made, strain), [*name, f"strain {strain:g}"]
@@ -92,14 +118,22 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
                 [*name, " ".join(f"{e} {f:g}" for e, f in composition.items())],
             )
         if self.vacancies:
-            made, name = with_vacancies(made, self.vacancies, rng), [*name, f"{self.vacancies} vacancies"]
+            made, name = (
+                with_vacancies(made, self.vacancies, rng),
+                [*name, f"{self.vacancies} vacancies"],
+            )
         if self.surface is not None:
-            made, name = with_surface(made, self.surface.axis, self.surface.vacuum), [*name, "surface"]
+            made, name = (
+                with_surface(made, self.surface.axis, self.surface.vacuum),
+                [*name, "surface"],
+            )
         if self.interstitials:
             _known(self.interstitials, elements)
             made = with_interstitials(made, self.interstitials, rng)
             name.append(" ".join(f"{count} {e} between" for e, count in self.interstitials.items()))
-        name += [_shown(v, unit) for v, unit in ((temperature, "K"), (pressure, "bar")) if v is not None]
+        name += [
+            _shown(v, unit) for v, unit in ((temperature, "K"), (pressure, "bar")) if v is not None
+        ]
         name += [f"copy {copy}"] if several else []
         return Walker(replace(made, name=", ".join(name)), temperature, pressure)
 
@@ -123,7 +157,10 @@ class Walker:
 
 def _known(symbols: Iterable[str], elements: tuple[str, ...]) -> None:
     if unknown := sorted(set(symbols) - set(elements)):
-        raise InputError(f"explore.walkers: {', '.join(unknown)} is not among descriptor.elements {list(elements)}")
+        raise InputError(
+            f"explore.walkers: {', '.join(unknown)} is not among descriptor.elements "
+            f"{list(elements)}"
+        )
 
 
 def _shown(ramp: tuple[float, float], unit: str) -> str:

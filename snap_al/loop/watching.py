@@ -17,7 +17,15 @@ from snap_al.loop.pool import as_labelled, with_atoms
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState
-from snap_al.md import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
+from snap_al.md import (
+    EveryNth,
+    Rule,
+    WhenAboveNoise,
+    WhenExtrapolating,
+    WhenNovel,
+    WhenRelative,
+    WhenUncertain,
+)
 from snap_al.parallel import Communicator, on_root
 from snap_al.query import ActiveSet, Labelled, unique_whitening
 
@@ -25,7 +33,9 @@ Array = NDArray[np.float64]
 FORCE = 1
 
 
-def rule_of(config: RunConfig, state: RunState, posterior: Posterior, directory: RunDirectory) -> Rule:
+def rule_of(
+    config: RunConfig, state: RunState, posterior: Posterior, directory: RunDirectory
+) -> Rule:
     """query.rule, with the limits that followed the last fit."""
     query = config.query
     if query.rule == "every":
@@ -46,18 +56,27 @@ def _active_set(path: Path) -> Array:
     try:
         found = read_arrays(path).get("", np.zeros(0))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}; restore it, or begin in a new --out") from error
+        raise RunError(
+            f"{path}: cannot be read: {error}; restore it, or begin in a new --out"
+        ) from error
     if found.ndim != 2 or found.dtype.kind != "f":
         raise RunError(f"{path}: is no matrix of numbers; restore it, or begin in a new --out")
     return np.asarray(found, dtype=float)
 
 
 def keep_active_set(
-    directory: RunDirectory, fit: int, matrix: DesignMatrix, engine: DescriptorEngine, posterior: Posterior, comm: Communicator
-) -> None:  # fmt: skip
-    """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which has γ as its largest entry.
-    Collective."""
-    atoms = Labelled.of(posterior, with_atoms(as_labelled(matrix), matrix, engine, comm), comm).atoms
+    directory: RunDirectory,
+    fit: int,
+    matrix: DesignMatrix,
+    engine: DescriptorEngine,
+    posterior: Posterior,
+    comm: Communicator,
+) -> None:
+    """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which
+    has γ as its largest entry. Collective."""
+    atoms = Labelled.of(
+        posterior, with_atoms(as_labelled(matrix), matrix, engine, comm), comm
+    ).atoms
     assert atoms is not None  # nothing is fitted without a configuration
 
     def write() -> None:

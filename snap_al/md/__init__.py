@@ -2,11 +2,36 @@
 
 from snap_al.md.guards import Check
 from snap_al.md.protocol import Protocol
-from snap_al.md.rules import EveryNth, Rule, WhenAboveNoise, WhenExtrapolating, WhenNovel, WhenRelative, WhenUncertain
+from snap_al.md.rules import (
+    EveryNth,
+    Rule,
+    WhenAboveNoise,
+    WhenExtrapolating,
+    WhenNovel,
+    WhenRelative,
+    WhenUncertain,
+)
 from snap_al.md.segment import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
 from snap_al.md.settings import BiasSettings, CarveSettings, Guards, StageSettings, scripts_folder
 
 __all__ = [
-    "BiasSettings", "CarveSettings", "Check", "EveryNth", "Guards", "Outcome", "Protocol", "Rule", "SegmentResult", "SegmentStart", "StageSettings",
-    "Wanted", "WhenAboveNoise", "WhenExtrapolating", "WhenNovel", "WhenRelative", "WhenUncertain", "run_segment", "scripts_folder",
-]  # fmt: skip
+    "BiasSettings",
+    "CarveSettings",
+    "Check",
+    "EveryNth",
+    "Guards",
+    "Outcome",
+    "Protocol",
+    "Rule",
+    "SegmentResult",
+    "SegmentStart",
+    "StageSettings",
+    "Wanted",
+    "WhenAboveNoise",
+    "WhenExtrapolating",
+    "WhenNovel",
+    "WhenRelative",
+    "WhenUncertain",
+    "run_segment",
+    "scripts_folder",
+]

@@ -1,9 +1,12 @@
-"""Biased exploration: MD pulled toward what the potential does not know, with a bias that is a set share of the forces.
+"""Biased exploration: MD pulled toward what the potential does not know, with a bias that is a set
+share of the forces.
 
-    bias energy   -λ sqrt(Σ_i var(E_i))   or   -λ Σ_i var(E_i)        τ = <|F_bias|> / <|F|>, kept by λ
+    bias energy   -λ sqrt(Σ_i var(E_i))   or   -λ Σ_i var(E_i)        τ = <|F_bias|> / <|F|>, kept
+    by λ
 
 The variance is the quadratic SNAP beside the potential, added by `pair_style hybrid/scaled`
-(https://docs.lammps.org/pair_hybrid.html). Hyperactive learning: van der Oord et al., npj Comput. Mater. 9, 168 (2023).
+(https://docs.lammps.org/pair_hybrid.html). Hyperactive learning: van der Oord et al., npj Comput.
+Mater. 9, 168 (2023).
 """
 
 from __future__ import annotations
@@ -31,33 +34,48 @@ class Bias:
     settings: BiasSettings
     strength: float = 0.0
 
-    def pair_commands(self, potential: FittedPotential, files: Path, name_of: NameOf = str) -> list[str]:
-        """LAMMPS lines for the potential, its reference potential, and the bias. name_of: for files. Raises InputError without a
-        variance file."""
+    def pair_commands(
+        self, potential: FittedPotential, files: Path, name_of: NameOf = str
+    ) -> list[str]:
+        """LAMMPS lines for the potential, its reference potential, and the bias. name_of: for
+        files. Raises InputError without a variance file."""
         reference, elements = potential.reference, " ".join(potential.settings.elements)
         if potential.settings.quadraticflag:
-            raise InputError("explore.bias: quadratic SNAP has no variance that LAMMPS could compute; take linear SNAP")
+            raise InputError(
+                "explore.bias: quadratic SNAP has no variance that LAMMPS could compute; take "
+                "linear SNAP"
+            )
         styles, variance = [*reference.styles, "snap"], f"{STEM}_variance"
 
         def name(stem: str, ending: str) -> str:
             return name_of(files / f"{stem}.{ending}")
 
         per_sum = "*(f_snap_al_sum>0)/sqrt(f_snap_al_sum+(f_snap_al_sum<=0))"
-        factor = f"-0.5*v_snap_al_strength{per_sum}" if self.settings.of == "std" else "-v_snap_al_strength"
+        factor = (
+            f"-0.5*v_snap_al_strength{per_sum}"
+            if self.settings.of == "std"
+            else "-v_snap_al_strength"
+        )
         return [
-            "variable snap_al_one equal 1.0", "variable snap_al_strength equal 0.0", f"variable snap_al_bias equal {factor}",
-            f"pair_style hybrid/scaled {' '.join(f'v_snap_al_one {style}' for style in styles)} v_snap_al_bias snap",
+            "variable snap_al_one equal 1.0",
+            "variable snap_al_strength equal 0.0",
+            f"variable snap_al_bias equal {factor}",
+            f"pair_style hybrid/scaled {' '.join(f'v_snap_al_one {style}' for style in styles)} "
+            "v_snap_al_bias snap",
             *reference.coefficient_lines(name_of),
             f"pair_coeff * * snap 1 {name(STEM, 'snapcoeff')} {name(STEM, 'snapparam')} {elements}",
-            f"pair_coeff * * snap 2 {name(variance, 'snapcoeff')} {name(variance, 'snapparam')} {elements}",
+            f"pair_coeff * * snap 2 {name(variance, 'snapcoeff')} {name(variance, 'snapparam')} "
+            f"{elements}",
             "compute snap_al_variance all pair snap 2",
             "fix snap_al_sum all ave/time 1 1 1 c_snap_al_variance",
-        ]  # fmt: skip
+        ]
 
     def begin(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> None:
         """λ from the first frame: its bias force at λ = 1. Collective."""
         self._set(session, 1.0)
-        session.commands(["run 0 post no", "run 0 post no"])  # the factor takes the sum of the evaluation before
+        session.commands(
+            ["run 0 post no", "run 0 post no"]
+        )  # the factor takes the sum of the evaluation before
         share = self._share(session, comm, monitor)
         self._set(session, self.settings.tau / share if share > 0 else 0.0)
 
@@ -72,8 +90,15 @@ class Bias:
         session.command(f"variable snap_al_strength equal {strength!r}")
 
     def _share(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> float:
-        """<|F_bias|>/<|F|>; what a reference potential adds counts as bias, which can only make the bias smaller."""
+        """<|F_bias|>/<|F|>; what a reference potential adds counts as bias, which can only make the
+        bias smaller.
+        """
         own = monitor.forces(session)
-        sums = np.array([np.linalg.norm(session.forces() - own, axis=1).sum(), np.linalg.norm(own, axis=1).sum()])
+        sums = np.array(
+            [
+                np.linalg.norm(session.forces() - own, axis=1).sum(),
+                np.linalg.norm(own, axis=1).sum(),
+            ]
+        )
         bias, force = np.sum(comm.allgather(sums), axis=0)
         return float(bias / force) if force > 0 else 0.0

@@ -24,7 +24,9 @@ def create(session: LammpsSession, potential: FittedPotential, configuration: Co
     settings = potential.settings
     box = compact_box_of(configuration, vacuum=settings.max_cutoff)
     session.create_box(box, settings.masses, potential.reference.atom_style)
-    types = np.array([settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+    types = np.array(
+        [settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32
+    )
     session.create_atoms(types, box.centered())
     potential.reference.set_moments(session, configuration, box)
     make_room_for_md(session, potential, configuration)
@@ -32,7 +34,9 @@ def create(session: LammpsSession, potential: FittedPotential, configuration: Co
 
 
 def take_back_tilts(session: LammpsSession, pbc: tuple[bool, bool, bool]) -> None:
-    """Of a box that an earlier stage has sheared far: the same lattice, which `fix npt` takes. Atoms go to their images. Collective."""
+    """Of a box that an earlier stage has sheared far: the same lattice, which `fix npt` takes.
+    Atoms go to their images. Collective.
+    """
     cell, _ = session.lower_cell()
     lower = with_small_tilts(cell, pbc)
     if not np.array_equal(lower, cell):
@@ -40,10 +44,16 @@ def take_back_tilts(session: LammpsSession, pbc: tuple[bool, bool, bool]) -> Non
         session.command(f"change_box all xy final {xy!r} xz final {xz!r} yz final {yz!r}")
 
 
-def make_room_for_md(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> None:
-    """Neighbour lists that are large enough for MD that begins with this configuration. The same on all ranks."""
+def make_room_for_md(
+    session: LammpsSession, potential: FittedPotential, configuration: Configuration
+) -> None:
+    """Neighbour lists that are large enough for MD that begins with this configuration. The same on
+    all ranks.
+    """
     reach = max(potential.settings.max_cutoff, potential.reference.longest_cutoff()) + MD_SKIN
-    make_room(session, MD_ROOM * most_neighbours(compact_box_of(configuration, vacuum=reach), reach))
+    make_room(
+        session, MD_ROOM * most_neighbours(compact_box_of(configuration, vacuum=reach), reach)
+    )
 
 
 def gather_frame(
@@ -51,7 +61,8 @@ def gather_frame(
 ) -> Configuration:
     """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective.
 
-    Charges and spins are LAMMPS' where the reference potential has them, else those of `start`, which a labeler needs.
+    Charges and spins are LAMMPS' where the reference potential has them, else those of `start`,
+    which a labeler needs.
     """
     elements, moments = potential.settings.elements, potential.reference.moments
     everyone = comm.allgather(session.atoms())
@@ -62,7 +73,10 @@ def gather_frame(
     if spins is not None and spins.ndim == 2:
         spins = compact_box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
     return Configuration(
-        cell, atoms["x"][order] - origin, tuple(elements[t - 1] for t in atoms["type"][order]), start.pbc,
+        cell,
+        atoms["x"][order] - origin,
+        tuple(elements[t - 1] for t in atoms["type"][order]),
+        start.pbc,
         charges=session.charges() if "q" in moments else start.charges,
         spins=session.spins() if "sp" in moments else spins,
-    )  # fmt: skip
+    )

@@ -13,10 +13,11 @@ from snap_al.sessions import LammpsSession
 
 @dataclass(frozen=True)
 class Check:
-    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K, pressure: bar, volume: Å³.
+    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K,
+    pressure: bar, volume: Å³.
 
-    energy_std: None unless it is watched. pressure: None unless a guard needs it. model_limited: over the tolerance, and not
-    novel or not to be helped by a label.
+    energy_std: None unless it is watched. pressure: None unless a guard needs it. model_limited:
+    over the tolerance, and not novel or not to be helped by a label.
     """
 
     step: int
@@ -53,15 +54,28 @@ class Watch:
         if not np.isfinite([x for x in seen if x is not None]).all():
             return f"NaN at step {check.step}"
         if check.force_std > guards.max_force_std:
-            return f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = {guards.max_force_std:g}"
+            return (
+                f"force std {check.force_std:.3g} eV/Å over guards.max_force_std = "
+                f"{guards.max_force_std:g}"
+            )
         if check.temperature > guards.max_temperature_ratio * target:
             return f"temperature {check.temperature:.0f} K, target {target:.0f} K"
-        if guards.max_pressure is not None and check.pressure is not None and abs(check.pressure) > guards.max_pressure:
-            return f"pressure {check.pressure:.3g} bar over guards.max_pressure = {guards.max_pressure:g}"
+        if (
+            guards.max_pressure is not None
+            and check.pressure is not None
+            and abs(check.pressure) > guards.max_pressure
+        ):
+            return (
+                f"pressure {check.pressure:.3g} bar over guards.max_pressure = "
+                f"{guards.max_pressure:g}"
+            )
         if guards.min_distance is not None:
             nearest = session.scalar("snap_al_nearest")
             if nearest < guards.min_distance:
-                return f"two atoms at {nearest:.3f} Å, nearer than guards.min_distance = {guards.min_distance:g}"
+                return (
+                    f"two atoms at {nearest:.3f} Å, nearer than guards.min_distance = "
+                    f"{guards.min_distance:g}"
+                )
         return self._drift(session, guards)
 
     def _drift(self, session: LammpsSession, guards: Guards) -> str:

@@ -1,6 +1,8 @@
-"""When LAMMPS' run pauses for a whole look: where one is due, and where the energy stds alone call for it.
+"""When LAMMPS' run pauses for a whole look: where one is due, and where the energy stds alone call
+for it.
 
-Both end a longer run from within. Runs of the right length would do, but for LAMMPS computing the energy at the end of each.
+Both end a longer run from within. Runs of the right length would do, but for LAMMPS computing the
+energy at the end of each.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from snap_al.sessions import LammpsSession
 
 @dataclass
 class Looks:
-    """Of one segment. due: the step of the next look. limit: eV; a screened energy std over it brings the look forward.
+    """Of one segment. due: the step of the next look. limit: eV; a screened energy std over it
+    brings the look forward.
 
     paused: whether the last run was ended here.
     """
@@ -30,7 +33,9 @@ class Looks:
 
     @property
     def by_runs(self) -> bool:
-        """Whether runs end where looks are due: where a guard needs the energies that LAMMPS then computes."""
+        """Whether runs end where looks are due: where a guard needs the energies that LAMMPS then
+        computes.
+        """
         return self.stage.guards.of_energies
 
     def attach(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> None:
@@ -39,7 +44,9 @@ class Looks:
 
         def pause(step: int) -> bool:
             due = step == self.due
-            self.paused = due or (screen > 0 and step % screen == 0 and self._over(session, comm, monitor))
+            self.paused = due or (
+                screen > 0 and step % screen == 0 and self._over(session, comm, monitor)
+            )
             return self.paused
 
         if not self.by_runs:

@@ -1,7 +1,7 @@
 """Per-atom predictive stds in a running LAMMPS session, computed by each rank for its own atoms.
 
-Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`.
-Force std of atom i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to rotation, on the scale of a
+Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`. Force std of atom
+i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to rotation, on the scale of a
 component's RMSE.
 """
 
@@ -24,7 +24,9 @@ Array = NDArray[np.float64]
 
 
 class StdMonitor:
-    """Adds `sna/atom` and `snad/atom` to a session and turns them into stds when asked, not at every step."""
+    """Adds `sna/atom` and `snad/atom` to a session and turns them into stds when asked, not at
+    every step.
+    """
 
     def __init__(self, settings: SnapSettings, posterior: Posterior) -> None:
         self.seconds = 0.0
@@ -40,7 +42,9 @@ class StdMonitor:
         self._posterior = posterior
         self._mean = (columns.spread @ posterior.mean)[is_component]
         self._spread = columns.spread[is_component]
-        self._energy_roots = [element_root(columns, posterior, e) for e in range(columns.n_elements)]
+        self._energy_roots = [
+            element_root(columns, posterior, e) for e in range(columns.n_elements)
+        ]
 
     def attach(self, session: LammpsSession) -> None:
         arguments = self._settings.compute_arguments()
@@ -54,18 +58,26 @@ class StdMonitor:
             return atom_force_std(rows, self._force_root)
 
     def forces(self, session: LammpsSession) -> Array:
-        """(n_local, 3) eV/Å of the fitted SNAP alone, for this rank's atoms. Collective over the session's ranks."""
+        """(n_local, 3) eV/Å of the fitted SNAP alone, for this rank's atoms. Collective over the
+        session's ranks.
+        """
         rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
         return np.asarray((rows @ self._mean).reshape(-1, 3))
 
-    def force_std_if_labelled(self, session: LammpsSession, comm: Communicator, weight: float) -> Array:
-        """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit. Collective."""
+    def force_std_if_labelled(
+        self, session: LammpsSession, comm: Communicator, weight: float
+    ) -> Array:
+        """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit.
+        Collective.
+        """
         with self._timed():
             rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
             whitened = weight * rows @ (self._spread @ self._posterior.whitening)
             (information,) = sum_rows(comm, whitened.T @ whitened)
             factor = self._posterior.recalibration[1]
-            root = factor * self._spread @ square_root(self._posterior.with_information(information))
+            root = (
+                factor * self._spread @ square_root(self._posterior.with_information(information))
+            )
             return atom_force_std(rows, root)
 
     def energy_std(self, session: LammpsSession) -> Array:
@@ -82,7 +94,9 @@ class StdMonitor:
             return out
 
     def grades(self, session: LammpsSession, shares: Array) -> Array:
-        """(n_local,) MaxVol γ of this rank's atoms. shares: (n, n), see `ActiveSet.shares`. Collective over the session's ranks."""
+        """(n_local,) MaxVol γ of this rank's atoms. shares: (n, n), see `ActiveSet.shares`.
+        Collective over the session's ranks.
+        """
         with self._timed():
             components = session.per_atom("snap_al_b")
             rows = self._columns.atom_rows(session.atoms()["type"].astype(np.int64) - 1, components)
@@ -96,6 +110,12 @@ class StdMonitor:
 
 
 def force_rows(derivatives: Array, n_elements: int) -> Array:
-    """(n, n_elements * 3 * K) as snad/atom orders them (element, xyz, component) → (3 n, n_elements * K)."""
+    """(n, n_elements * 3 * K) as snad/atom orders them (element, xyz, component) → (3 n, n_elements
+    * K).
+    """
     n, width = len(derivatives), derivatives.shape[1] // 3
-    return derivatives.reshape(n, n_elements, 3, width // n_elements).swapaxes(1, 2).reshape(3 * n, width)
+    return (
+        derivatives.reshape(n, n_elements, 3, width // n_elements)
+        .swapaxes(1, 2)
+        .reshape(3 * n, width)
+    )

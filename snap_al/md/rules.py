@@ -1,14 +1,16 @@
 """When a frame of MD is to be labelled: ours, and the published rules beside which it is measured.
 
-A rule sees one frame of a running session and says whether a label is wanted. All ranks of the session get the same answer.
+A rule sees one frame of a running session and says whether a label is wanted. All ranks of the
+session get the same answer.
 
-novel   largest force std over the tolerance, novel, and to be lowered by a label (DESIGN: querying needs the two kinds apart)
-every   each n-th MD step
-std     largest force std over the tolerance; with a committee the rule of DP-GEN: Zhang et al., Phys. Rev. Mater. 3, 023804 (2019)
-grade   largest MaxVol γ of the atoms: Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017); Lysogorskiy et al., Phys. Rev.
-        Mater. 7, 043801 (2023)
-flare   largest force std over a multiple of the noise std: Vandermause et al., npj Comput. Mater. 6, 20 (2020)
-hal     largest std_i/(|F_i| + F0): van der Oord et al., npj Comput. Mater. 9, 168 (2023)
+novel   largest force std over the tolerance, novel, and to be lowered by a label (DESIGN: querying
+needs the two kinds apart) every   each n-th MD step std     largest force std over the tolerance;
+with a committee the rule of DP-GEN: Zhang et al., Phys. Rev. Mater. 3, 023804 (2019) grade
+largest MaxVol γ of the atoms: Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017);
+Lysogorskiy et al., Phys. Rev.
+        Mater. 7, 043801 (2023) flare   largest force std over a multiple of the noise std:
+Vandermause et al., npj Comput. Mater. 6, 20 (2020) hal     largest std_i/(|F_i| + F0): van der Oord
+et al., npj Comput. Mater. 9, 168 (2023)
 
 The last two were published with Bayesian posteriors without model error (`fit.posterior: bayes`).
 """
@@ -30,7 +32,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a session that is not beyond use. force_std: eV/Å, the largest. since: MD steps since the look before."""
+    """One frame of a session that is not beyond use. force_std: eV/Å, the largest. since: MD steps
+    since the look before.
+    """
 
     session: LammpsSession
     comm: Communicator
@@ -40,13 +44,17 @@ class Frame:
     force_std: float
 
     def largest(self, own: Array) -> float:
-        """Over the atoms of all ranks; NaN stays NaN: what is not a number must not pass as small. Collective."""
+        """Over the atoms of all ranks; NaN stays NaN: what is not a number must not pass as small.
+        Collective.
+        """
         return float(np.max(self.comm.allgather(own.max() if len(own) else 0.0)))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """wanted: label it, for the reason given. limited: over the tolerance, and a label would not help."""
+    """wanted: label it, for the reason given. limited: over the tolerance, and a label would not
+    help.
+    """
 
     wanted: bool
     reason: str = ""
@@ -61,7 +69,8 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class WhenNovel:
-    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a label must take away.
+    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a
+    label must take away.
 
     A frame to label exceeds all three. weight: fweight of the label to come, Å/eV.
     """
@@ -80,7 +89,9 @@ class WhenNovel:
         """All of it when forces are not fitted."""
         if self.weight == 0:
             return 1.0
-        after = frame.largest(frame.monitor.force_std_if_labelled(frame.session, frame.comm, self.weight))
+        after = frame.largest(
+            frame.monitor.force_std_if_labelled(frame.session, frame.comm, self.weight)
+        )
         return 1.0 - after / frame.force_std
 
 
@@ -107,7 +118,9 @@ class WhenUncertain:
 
 @dataclass(frozen=True)
 class WhenExtrapolating:
-    """shares: (n, n); an atom's row times this are the coefficients with which it is a combination of the active rows."""
+    """shares: (n, n); an atom's row times this are the coefficients with which it is a combination
+    of the active rows.
+    """
 
     shares: Array
     limit: float

@@ -1,7 +1,9 @@
-"""One segment of one walker's MD: from a frame on disk to the first frame that must be labelled, or to its end.
+"""One segment of one walker's MD: from a frame on disk to the first frame that must be labelled, or
+to its end.
 
-A segment depends on nothing but its arguments and the files they name. Every segment opens a fresh LAMMPS session, also
-in a run that was never interrupted: so an interrupted and resumed run takes the very same steps.
+A segment depends on nothing but its arguments and the files they name. Every segment opens a fresh
+LAMMPS session, also in a run that was never interrupted: so an interrupted and resumed run takes
+the very same steps.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class SegmentStart:
-    """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new velocities, or None. seed: for
-    the script's own random numbers. name: of the walker, for messages."""
+    """restart: a LAMMPS restart file, or None to start from `configuration`. velocity_seed: new
+    velocities, or None. seed: for the script's own random numbers. name: of the walker, for
+    messages."""
 
     configuration: Configuration
     restart: Path | None
@@ -75,8 +78,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """frame: the last one, unless LAMMPS failed. wanted: those that the rule wants labelled. std_seconds: spent
-    on stds, of the whole."""
+    """frame: the last one, unless LAMMPS failed. wanted: those that the rule wants labelled.
+    std_seconds: spent on stds, of the whole."""
 
     outcome: Outcome
     step: int
@@ -89,8 +92,9 @@ class SegmentResult:
 
 @dataclass
 class Pool:
-    """Frames that the rule wants labelled. most: kept at once; when there are more every second one goes, so that what is left
-    is spread over the segment. 0: there is only one, at which MD stops."""
+    """Frames that the rule wants labelled. most: kept at once; when there are more every second one
+    goes, so that what is left is spread over the segment. 0: there is only one, at which MD
+    stops."""
 
     most: int
     gather: Callable[[], tuple[Configuration, int]]
@@ -104,15 +108,27 @@ class Pool:
 
 
 def run_segment(
-    comm: Communicator, potential: FittedPotential, files: Path, protocol: Protocol, start: SegmentStart,
-    rule: Rule, *, collect: int = 0, restart_out: Path, log: Path | None, lammps: LammpsSettings | None = None,
-    trajectory: Path | None = None, on_abort: Callable[[str], None] | None = None,
-) -> SegmentResult:  # fmt: skip
-    """Runs MD until a frame that the rule wants labelled, a checkpoint, the stage's end, or a guard. Collective over `comm`.
+    comm: Communicator,
+    potential: FittedPotential,
+    files: Path,
+    protocol: Protocol,
+    start: SegmentStart,
+    rule: Rule,
+    *,
+    collect: int = 0,
+    restart_out: Path,
+    log: Path | None,
+    lammps: LammpsSettings | None = None,
+    trajectory: Path | None = None,
+    on_abort: Callable[[str], None] | None = None,
+) -> SegmentResult:
+    """Runs MD until a frame that the rule wants labelled, a checkpoint, the stage's end, or a
+    guard. Collective over `comm`.
 
-    collect: 0 to stop at the first frame that is wanted; else at most so many are kept, and MD goes on. files: folder with the
-    potential's files. restart_out: where the last good frame is left, synced, unless the frame is beyond use. trajectory: for
-    frames with stds, begun anew. LAMMPS' errors become the outcome.
+    collect: 0 to stop at the first frame that is wanted; else at most so many are kept, and MD goes
+    on. files: folder with the potential's files. restart_out: where the last good frame is left,
+    synced, unless the frame is beyond use. trajectory: for frames with stds, begun anew. LAMMPS'
+    errors become the outcome.
     """
     monitor, place = StdMonitor(potential.settings, potential.posterior), protocol.at(start.step)
     every = place.stage.trajectory_every
@@ -129,7 +145,10 @@ def run_segment(
             looks.attach(session, comm, monitor)
             pool = Pool(
                 collect,
-                lambda: (gather_frame(session, comm, potential, start.configuration), peak(session, comm, monitor)),
+                lambda: (
+                    gather_frame(session, comm, potential, start.configuration),
+                    peak(session, comm, monitor),
+                ),
             )
             if bias is not None:
                 bias.begin(session, comm, monitor)
@@ -143,7 +162,17 @@ def run_segment(
                     append_frame(trajectory, now, step, session, comm, monitor)
 
             outcome, reason = _advance(
-                session, comm, place, protocol.steps, start, rule, monitor, looks, checks, pool, each_look
+                session,
+                comm,
+                place,
+                protocol.steps,
+                start,
+                rule,
+                monitor,
+                looks,
+                checks,
+                pool,
+                each_look,
             )
             frame = gather_frame(session, comm, potential, start.configuration)
             if outcome is not Outcome.BEYOND_USE:
@@ -154,7 +183,9 @@ def run_segment(
         _require_whole(restart_out)
         sync_file(restart_out)
     step = checks[-1].step if checks else start.step
-    return SegmentResult(outcome, step, tuple(checks), frame, reason, monitor.seconds, tuple(pool.frames))
+    return SegmentResult(
+        outcome, step, tuple(checks), frame, reason, monitor.seconds, tuple(pool.frames)
+    )
 
 
 def _leave_restart(session: LammpsSession, path: Path) -> None:
@@ -162,31 +193,43 @@ def _leave_restart(session: LammpsSession, path: Path) -> None:
     try:
         session.command(f"write_restart {session.name_of(path)}")
     except LammpsError as error:
-        raise RunError(f"{error}. What was finished is on disk; the same command goes on") from error
+        raise RunError(
+            f"{error}. What was finished is on disk; the same command goes on"
+        ) from error
 
 
 def _require_whole(restart: Path) -> None:
-    """Raises RunError: LAMMPS does not notice when a disk does not take what it writes, but puts the same bytes at both ends."""
+    """Raises RunError: LAMMPS does not notice when a disk does not take what it writes, but puts
+    the same bytes at both ends.
+    """
     with open(require_regular_file(restart), "rb") as file:
         begin = file.read(len(ENDS))
         file.seek(-min(len(ENDS), restart.stat().st_size), os.SEEK_END)
         if (begin, file.read()) != (ENDS, ENDS):
             raise RunError(
-                f"{restart}: is not whole: a full or broken disk? What was finished is on disk: make room, and start the same command again"
+                f"{restart}: is not whole: a full or broken disk? What was finished is on disk: "
+                "make room, and start the same command again"
             )
 
 
 def _prepare(
-    session: LammpsSession, potential: FittedPotential, files: Path, place: Place, start: SegmentStart, monitor: StdMonitor,
+    session: LammpsSession,
+    potential: FittedPotential,
+    files: Path,
+    place: Place,
+    start: SegmentStart,
+    monitor: StdMonitor,
     bias: Bias | None,
-) -> None:  # fmt: skip
+) -> None:
     if start.restart is None:
         create(session, potential, start.configuration)
     else:
         session.command(f"read_restart {session.name_of(start.restart)}")
         if start.step == place.begin:  # within a stage its own script may count on the tilt
             take_back_tilts(session, start.configuration.pbc)
-        make_room_for_md(session, potential, gather_frame(session, session.comm, potential, start.configuration))
+        make_room_for_md(
+            session, potential, gather_frame(session, session.comm, potential, start.configuration)
+        )
     session.command("neighbor 1.0 bin")
     session.commands(
         potential.pair_commands(files, session.name_of)
@@ -196,17 +239,31 @@ def _prepare(
     monitor.attach(session)
     if start.velocity_seed is not None:
         temperature = place.temperature_at(start.step)
-        session.command(f"velocity all create {temperature!r} {start.velocity_seed} mom yes rot no dist gaussian")
-    session.include(place.stage.script_path(), {**place.stage.script_variables(), "seed": str(start.seed)})
+        session.command(
+            f"velocity all create {temperature!r} {start.velocity_seed} mom yes rot no dist "
+            "gaussian"
+        )
+    session.include(
+        place.stage.script_path(), {**place.stage.script_variables(), "seed": str(start.seed)}
+    )
     energies = " press econserve" if place.stage.guards.of_energies else ""
     session.commands(["thermo 0", f"thermo_style custom step temp vol{energies}"])
     session.commands(guard_computes(place.stage.guards))
 
 
 def _advance(
-    session: LammpsSession, comm: Communicator, place: Place, steps: int, start: SegmentStart, rule: Rule,
-    monitor: StdMonitor, looks: Looks, checks: list[Check], pool: Pool, each_look: Callable[[int, int], None],
-) -> tuple[Outcome, str]:  # fmt: skip
+    session: LammpsSession,
+    comm: Communicator,
+    place: Place,
+    steps: int,
+    start: SegmentStart,
+    rule: Rule,
+    monitor: StdMonitor,
+    looks: Looks,
+    checks: list[Check],
+    pool: Pool,
+    each_look: Callable[[int, int], None],
+) -> tuple[Outcome, str]:
     last = min(start.step + place.stage.checkpoint_every, place.end)
     step, setup, guard = start.step, "yes", Watch(place)
     while step < last:
@@ -236,24 +293,34 @@ def _where(start: SegmentStart, place: Place, checks: list[Check]) -> str:
     return f"{walker}stage {place.number}, after step {checks[-1].step if checks else start.step}: "
 
 
-def _still_ours(session: LammpsSession, comm: Communicator, place: Place, start: SegmentStart, *, halted: bool) -> None:
+def _still_ours(
+    session: LammpsSession, comm: Communicator, place: Place, start: SegmentStart, *, halted: bool
+) -> None:
     """Raises LammpsError when atoms came or went, or a script ended MD itself. Collective."""
     n = sum(comm.allgather(session.n_local))
     if n != len(start.configuration):
         raise LammpsError(
-            f"{place.stage.script_path()}: the number of atoms went from {len(start.configuration)} to {n}. Lost atoms, which "
-            "flew out of the box (a shorter timestep, a guard), or the script adds or deletes some: a walker keeps its atoms"
+            f"{place.stage.script_path()}: the number of atoms went from "
+            f"{len(start.configuration)} to {n}. Lost atoms, which "
+            "flew out of the box (a shorter timestep, a guard), or the script adds or deletes "
+            "some: a walker keeps its atoms"
         )
     if halted:
         raise LammpsError(
-            f"{place.stage.script_path()}: it ended MD at step {session.step}, with a halt or a time limit; take that out: a "
+            f"{place.stage.script_path()}: it ended MD at step {session.step}, with a halt or a "
+            "time limit; take that out: a "
             "walker ends with its stage"
         )
 
 
-def _look(session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int, looks: Looks) -> Check:
+def _look(
+    session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int, looks: Looks
+) -> Check:
     screened = looks.stage.screen_every is not None
-    own = (_largest(monitor.force_std(session)), _largest(monitor.energy_std(session)) if screened else 0.0)
+    own = (
+        _largest(monitor.force_std(session)),
+        _largest(monitor.energy_std(session)) if screened else 0.0,
+    )
     force, energy = (float(x) for x in np.max(comm.allgather(own), axis=0))
     looks.looked(energy)
     thermo = session.thermo

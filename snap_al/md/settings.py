@@ -28,11 +28,19 @@ SCRIPT_VARIABLES = {
     "temperature_damping": ("temperature_damping",),
     "pressure_damping": ("pressure_damping",),
 }
-"""Options that only a script which has one of these variables follows. Temperatures also set velocities."""
+"""Options that only a script which has one of these variables follows. Temperatures also set
+velocities.
+"""
 
 
 def _ramp(value: object) -> object:
-    return (value, value) if isinstance(value, int | float) else tuple(value) if isinstance(value, list) else value
+    return (
+        (value, value)
+        if isinstance(value, int | float)
+        else tuple(value)
+        if isinstance(value, list)
+        else value
+    )
 
 
 Ramp = Annotated[tuple[float, float], BeforeValidator(_ramp)]
@@ -40,7 +48,9 @@ Ramp = Annotated[tuple[float, float], BeforeValidator(_ramp)]
 
 
 class Guards(BaseModel, extra="forbid", frozen=True):
-    """Signs that a trajectory is of no more use: the frame is not labelled and the walker goes back."""
+    """Signs that a trajectory is of no more use: the frame is not labelled and the walker goes
+    back.
+    """
 
     max_force_std: float = Field(default=3.0, gt=0)
     """eV/Å: a force std this large is far beyond use."""
@@ -53,7 +63,9 @@ class Guards(BaseModel, extra="forbid", frozen=True):
     max_drift: PositiveFloat | None = None
     """eV per atom, of the conserved energy (econserve) since the segment began."""
     max_retries: int = Field(default=5, ge=0)
-    """How often in a row a walker goes back to an earlier frame, with new velocities, before it is given up."""
+    """How often in a row a walker goes back to an earlier frame, with new velocities, before it is
+    given up.
+    """
 
     @property
     def of_energies(self) -> bool:
@@ -71,7 +83,9 @@ class BiasSettings(BaseModel, extra="forbid", frozen=True):
 
 
 class CarveSettings(BaseModel, extra="forbid", frozen=True):
-    """A small cell instead of a large frame for the labeler: around the most uncertain atom. Only the core's forces are fitted."""
+    """A small cell instead of a large frame for the labeler: around the most uncertain atom. Only
+    the core's forces are fitted.
+    """
 
     above: int = Field(default=300, ge=1)
     """Atoms; frames with no more are labelled whole."""
@@ -91,7 +105,10 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     ensemble: Ensemble = "npt"
     script: ConfigPath | None = None
     """A LAMMPS script of your own instead of lammps_inputs/ENSEMBLE.in."""
-    temperature: Annotated[tuple[PositiveFloat, PositiveFloat], BeforeValidator(_ramp)] = (300.0, 300.0)
+    temperature: Annotated[tuple[PositiveFloat, PositiveFloat], BeforeValidator(_ramp)] = (
+        300.0,
+        300.0,
+    )
     pressure: Ramp = (0.0, 0.0)
     coupling: Literal["iso", "aniso", "tri"] = "iso"
     """npt: which box lengths and angles follow the pressure."""
@@ -108,11 +125,15 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     screen_every: PositiveInt | None = None
     """MD steps between looks at the energy stds alone, which cost less; none when not given."""
     screen_ratio: float = Field(default=1.3, gt=1)
-    """A screened energy std over so many times the largest of the last look brings the next look forward."""
+    """A screened energy std over so many times the largest of the last look brings the next look
+    forward.
+    """
     checkpoint_every: int = Field(default=2000, gt=0)
     """MD steps that a kill can cost at most."""
     trajectory_every: PositiveInt | None = None
-    """MD steps between frames kept with each atom's stds (walkers/N/segment-….extxyz), at looks; none when not given."""
+    """MD steps between frames kept with each atom's stds (walkers/N/segment-….extxyz), at looks;
+    none when not given.
+    """
     guards: Guards = Guards()
     bias: BiasSettings | None = None
     """Biased exploration; none when not given."""
@@ -128,11 +149,16 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
             "pressure_stop": repr(self.pressure[1]),
             "pressure_damping": repr(self.pressure_damping or 1000 * self.timestep),
             "coupling": self.coupling,
-            **{name: value if isinstance(value, str) else repr(value) for name, value in self.variables.items()},
+            **{
+                name: value if isinstance(value, str) else repr(value)
+                for name, value in self.variables.items()
+            },
         }
 
     def script_takes(self, variables: Sequence[str]) -> bool:
-        """Whether the script has one of the LAMMPS variables. True for one that is not there, which is an error elsewhere."""
+        """Whether the script has one of the LAMMPS variables. True for one that is not there, which
+        is an error elsewhere.
+        """
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             return True
@@ -142,7 +168,9 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
             .read_text(encoding="utf-8", errors="replace")
             .splitlines()
         ]
-        return any(re.search(rf"\$\{{{name}\}}|\bv_{name}\b", line) for name in variables for line in lines)
+        return any(
+            re.search(rf"\$\{{{name}\}}|\bv_{name}\b", line) for name in variables for line in lines
+        )
 
     def temperature_at(self, step: int) -> float:
         """K; the ramp's target."""
@@ -150,11 +178,15 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
         return start + (stop - start) * min(step / self.steps, 1.0)
 
     def script_path(self) -> Path:
-        """Raises InputError when the script is not there, or does not know a variable that it is given."""
+        """Raises InputError when the script is not there, or does not know a variable that it is
+        given.
+        """
         path = self.script or scripts_folder() / f"{self.ensemble}.in"
         if not path.is_file():
             raise InputError(f"explore.script: no LAMMPS script at {path}")
-        text = require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace")
+        text = require_regular_file(path, LARGEST_TEXT).read_text(
+            encoding="utf-8", errors="replace"
+        )
         for name in self.variables:
             if not re.search(rf"\bv_{name}\b|\$\{{{name}\}}", text):
                 raise InputError(f"explore.variables: {path} has no variable {name!r}")

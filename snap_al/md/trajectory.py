@@ -13,9 +13,16 @@ from snap_al.sessions import LammpsSession
 
 
 def append_frame(
-    path: Path, frame: Configuration, step: int, session: LammpsSession, comm: Communicator, monitor: StdMonitor
+    path: Path,
+    frame: Configuration,
+    step: int,
+    session: LammpsSession,
+    comm: Communicator,
+    monitor: StdMonitor,
 ) -> None:
-    """Extended XYZ: `energy_std` (eV) and `force_std` (eV/Å) per atom, `step`. Collective; rank 0 writes."""
+    """Extended XYZ: `energy_std` (eV) and `force_std` (eV/Å) per atom, `step`. Collective; rank 0
+    writes.
+    """
     own = (session.atoms()["id"], monitor.energy_std(session), monitor.force_std(session))
     ids, energy, force = (np.concatenate(parts) for parts in zip(*comm.allgather(own), strict=True))
     if comm.rank == 0:

@@ -1,7 +1,7 @@
 """Who else computes: a small communicator interface, over mpi4py or over nobody.
 
-Everything above this package is handed a `Communicator` and never imports mpi4py. Values travel by pickle between the
-ranks of one job only; nothing that comes from a file is unpickled.
+Everything above this package is handed a `Communicator` and never imports mpi4py. Values travel by
+pickle between the ranks of one job only; nothing that comes from a file is unpickled.
 """
 
 from __future__ import annotations
@@ -114,23 +114,29 @@ def load_mpi() -> Any:
     except (ImportError, RuntimeError) as error:
         raise InputError(
             f"no MPI library could be loaded: {error}. LAMMPS needs one even on one rank: "
-            "`pip install mpich mpi4py`, or load your site's MPI module. `snap-al doctor` shows what is found."
+            "`pip install mpich mpi4py`, or load your site's MPI module. `snap-al doctor` shows "
+            "what is found."
         ) from error
-    # ASE would take this job's ranks for its own and wait for all of them in every read, write and velocity draw.
+    # ASE would take this job's ranks for its own and wait for all of them in every read, write and
+    # velocity draw.
     ase.parallel.world.comm = ase.parallel.DummyMPI()
     return MPI
 
 
 def world() -> Communicator:
-    """All ranks of this job. Raises InputError when no MPI library can be loaded, or when it knows nothing of the others."""
+    """All ranks of this job. Raises InputError when no MPI library can be loaded, or when it knows
+    nothing of the others.
+    """
     handle = load_mpi().COMM_WORLD
     if handle.Get_size() > 1:
         return MpiCommunicator(handle)
     for variable, launcher in STARTED.items():
         if (count := os.environ.get(variable, "1")) != "1":
             raise InputError(
-                f"{launcher} started {count} processes, but the MPI library that mpi4py loads here sees one: they would all do the "
-                f"same work in the same folder. Start them with srun --mpi=pmi2, or with the mpirun of that library "
+                f"{launcher} started {count} processes, but the MPI library that mpi4py loads "
+                "here sees one: they would all do the "
+                "same work in the same folder. Start them with srun --mpi=pmi2, or with the "
+                "mpirun of that library "
                 f"(`snap-al doctor` shows which it is); if one process is meant, unset {variable}"
             )
     return SERIAL
@@ -165,8 +171,8 @@ def on_root(comm: Communicator, work: Callable[[], T]) -> T:
 
 
 def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None] | None) -> None:
-    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on disk and on stderr. A fault of
-    snap_al's has its traceback."""
+    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on
+    disk and on stderr. A fault of snap_al's has its traceback."""
     failure = _portable(error)
     if on_abort is not None:
         on_abort(str(failure))
@@ -176,7 +182,9 @@ def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None
 
 
 def _portable(error: Exception | None) -> SnapALError | None:
-    """An exception that survives the way to another rank: ours as they are, others as their traceback."""
+    """An exception that survives the way to another rank: ours as they are, others as their
+    traceback.
+    """
     if error is None or isinstance(error, SnapALError):
         return error
     if (failure := of_the_disk(error)) is not None:

@@ -10,7 +10,9 @@ from snap_al.parallel.communicator import Communicator
 
 Array = NDArray[np.float64]
 CACHED_ROWS = 2000
-"""Rows factored at a time: few enough to stay in the processor's cache, many next to the columns."""
+"""Rows factored at a time: few enough to stay in the processor's cache, many next to the
+columns.
+"""
 
 
 def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:
@@ -23,16 +25,21 @@ def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:
     for contribution in comm.allgather(packed):
         total += contribution
     ends = np.cumsum([a.size for a in arrays])
-    return tuple(chunk.reshape(a.shape) for chunk, a in zip(np.split(total, ends[:-1]), arrays, strict=True))
+    return tuple(
+        chunk.reshape(a.shape) for chunk, a in zip(np.split(total, ends[:-1]), arrays, strict=True)
+    )
 
 
 def triangular_factor(comm: Communicator, rows: Array) -> Array:
-    """R (n, n) of the QR factorisation of all ranks' rows (m_local, n) stacked; m_local may be smaller than n, or zero."""
+    """R (n, n) of the QR factorisation of all ranks' rows (m_local, n) stacked; m_local may be
+    smaller than n, or zero.
+    """
     return combined_triangle(comm, updated_triangle(np.zeros((rows.shape[1],) * 2), rows))
 
 
 def updated_triangle(triangle: Array, rows: Array) -> Array:
-    """R (n, n) of `triangle` (n, n) with rows (m, n) below it, block by block; costs O(m n²) whatever came before.
+    """R (n, n) of `triangle` (n, n) with rows (m, n) below it, block by block; costs O(m n²)
+    whatever came before.
 
     The rows are never squared, so small singular values keep their digits.
     """
@@ -43,7 +50,8 @@ def updated_triangle(triangle: Array, rows: Array) -> Array:
 
 
 def combined_triangle(comm: Communicator, triangle: Array) -> Array:
-    """R (n, n), diagonal ≥ 0, of all ranks' triangles stacked: TSQR. Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012).
+    """R (n, n), diagonal ≥ 0, of all ranks' triangles stacked: TSQR. Demmel et al., SIAM J. Sci.
+    Comput. 34, A206 (2012).
 
     Collective.
     """

@@ -20,11 +20,11 @@ def served(
     evaluate: Callable[[NDArray[np.float64]], S],
     work: Callable[[Callable[[NDArray[np.float64]], S]], T],
 ) -> T:
-    """`work(f)` runs on rank 0 and may call f(x) from any thread; `evaluate(x)`, collective, then runs on all. Its result
-    goes to all ranks, as does its exception. Collective.
+    """`work(f)` runs on rank 0 and may call f(x) from any thread; `evaluate(x)`, collective, then
+    runs on all. Its result goes to all ranks, as does its exception. Collective.
 
     Only rank 0 decides, so that ranks whose processors round differently cannot part ways.
-    """  # fmt: skip
+    """
     if comm.size == 1:
         return work(evaluate)
     result: T | None = None

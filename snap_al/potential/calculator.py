@@ -1,8 +1,8 @@
-"""Any LAMMPS potential as an ASE calculator, in memory: a truth for studies, a labeler like any other.
+"""Any LAMMPS potential as an ASE calculator, in memory: a truth for studies, a labeler like any
+other.
 
-label:
-  calculator: snap_al.potential.calculator.LammpsCalculator
-  arguments: {elements: [Ni, H], commands: ["pair_style eam/alloy", "pair_coeff * * NiAlH_jea.eam.alloy Ni H"]}
+label: calculator: snap_al.potential.calculator.LammpsCalculator arguments: {elements: [Ni, H],
+  commands: ["pair_style eam/alloy", "pair_coeff * * NiAlH_jea.eam.alloy Ni H"]}
 """
 
 from __future__ import annotations
@@ -38,36 +38,52 @@ PRESSURES = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
 class LammpsCalculator(Calculator):
-    """Energy (eV), forces (eV/Å), and stress (eV/Å³) where the cell has a volume, in metal units, on one rank.
+    """Energy (eV), forces (eV/Å), and stress (eV/Å³) where the cell has a volume, in metal units,
+    on one rank.
 
-    elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its pair_coeff. vacuum: Å, to
-    the end of the box along open directions, more than the potential's cutoff. arguments: LAMMPS' command line, and library, its
-    liblammps.so, as in a config's `lammps`. atom_style: of charges and spins, which are then the atoms' initial ones.
+    elements: one symbol per atom type, in the order of `commands`, which are a pair_style and its
+    pair_coeff. vacuum: Å, to the end of the box along open directions, more than the potential's
+    cutoff. arguments: LAMMPS' command line, and library, its liblammps.so, as in a config's
+    `lammps`. atom_style: of charges and spins, which are then the atoms' initial ones.
 
-    A copy, or a pickle, has all but the LAMMPS session; it opens one of its own when it first computes something.
-    Raises CalculatorSetupError for an atom of another element, LammpsError for what LAMMPS refuses.
+    A copy, or a pickle, has all but the LAMMPS session; it opens one of its own when it first
+    computes something. Raises CalculatorSetupError for an atom of another element, LammpsError for
+    what LAMMPS refuses.
     """
 
-    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
 
     def __init__(
-        self, commands: Sequence[str], elements: Sequence[str], arguments: Sequence[str] = (), vacuum: float = 20.0,
-        library: str | None = None, atom_style: str = "atomic", **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        commands: Sequence[str],
+        elements: Sequence[str],
+        arguments: Sequence[str] = (),
+        vacuum: float = 20.0,
+        library: str | None = None,
+        atom_style: str = "atomic",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._commands, self._elements = tuple(commands), tuple(elements)
-        self._lammps = LammpsSettings(arguments=tuple(arguments), library=None if library is None else Path(library))
+        self._lammps = LammpsSettings(
+            arguments=tuple(arguments), library=None if library is None else Path(library)
+        )
         self._vacuum, self._moments = vacuum, ReferencePotential(atom_style=atom_style)
         self._session: LammpsSession | None = None
         self._pbc = (True, True, True)
 
     def calculate(
-        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
-    ) -> None:  # fmt: skip
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
         super().calculate(atoms, properties, system_changes)
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         if unknown := sorted(set(configuration.species) - set(self._elements)):
-            raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(self._elements)}")
+            raise CalculatorSetupError(
+                f"{', '.join(unknown)}: the potential is for {', '.join(self._elements)}"
+            )
         try:
             self.results = self._computed(configuration, box_of(configuration, vacuum=self._vacuum))
         except LammpsError:
@@ -79,16 +95,26 @@ class LammpsCalculator(Calculator):
         session.command("run 0 post no")
         order = np.argsort(session.atoms()["id"])
         energy = session.thermo("pe")
-        results = {"energy": energy, "free_energy": energy, "forces": box.vectors_back(session.forces()[order])}
-        if configuration.volume > 0:  # LAMMPS' own is of its box, which along open directions is another than the cell
+        results = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": box.vectors_back(session.forces()[order]),
+        }
+        if (
+            configuration.volume > 0
+        ):  # LAMMPS' own is of its box, which along open directions is another than the cell
             pressure = (
-                np.array([session.thermo(name) for name in PRESSURES]) * session.thermo("vol") / configuration.volume
+                np.array([session.thermo(name) for name in PRESSURES])
+                * session.thermo("vol")
+                / configuration.volume
             )
             results["stress"] = box.stress_map() @ pressure / ASE_STRESS_TO_ROWS
         return results
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: without the session, which belongs to one object in one process."""
+        """For copies and pickles: without the session, which belongs to one object in one
+        process.
+        """
         return {**self.__dict__, "_session": None}
 
     def close(self) -> None:
@@ -98,7 +124,9 @@ class LammpsCalculator(Calculator):
             self._session = None
 
     def _placed(self, configuration: Configuration, box: Box) -> LammpsSession:
-        """The session is kept while all directions are periodic: then another box is a `change_box`."""
+        """The session is kept while all directions are periodic: then another box is a
+        `change_box`.
+        """
         if self._session is None or not all((*self._pbc, *box.pbc)):
             self.close()
             self._session, self._pbc = self._opened(box), box.pbc
@@ -106,7 +134,9 @@ class LammpsCalculator(Calculator):
         if session.n_atoms:
             session.command("delete_atoms group all compress yes")
             session.command(f"change_box all {box.bounds()}")
-        types = np.array([self._elements.index(s) + 1 for s in configuration.species], dtype=np.int32)
+        types = np.array(
+            [self._elements.index(s) + 1 for s in configuration.species], dtype=np.int32
+        )
         session.create_atoms(types, box.positions if all(box.pbc) else box.centered())
         self._moments.set_moments(session, configuration, box)
         make_room(session, most_neighbours(box, self._vacuum + MD_SKIN))

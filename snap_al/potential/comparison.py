@@ -1,4 +1,5 @@
-"""Whether coefficients of a file belong to the descriptor in use: the `.snapparam` beside them, radii and weights.
+"""Whether coefficients of a file belong to the descriptor in use: the `.snapparam` beside them,
+radii and weights.
 
 https://docs.lammps.org/pair_snap.html
 """
@@ -14,9 +15,16 @@ from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
 
 DEFAULTS: dict[str, tuple[float, ...]] = {
-    "rfac0": (0.99363,), "rmin0": (0.0,), "switchflag": (1.0,), "bzeroflag": (1.0,), "quadraticflag": (0.0,),
-    "chemflag": (0.0,), "bnormflag": (0.0,), "wselfallflag": (0.0,), "switchinnerflag": (0.0,),
-}  # fmt: skip
+    "rfac0": (0.99363,),
+    "rmin0": (0.0,),
+    "switchflag": (1.0,),
+    "bzeroflag": (1.0,),
+    "quadraticflag": (0.0,),
+    "chemflag": (0.0,),
+    "bnormflag": (0.0,),
+    "wselfallflag": (0.0,),
+    "switchinnerflag": (0.0,),
+}
 """What pair_style snap takes for what a `.snapparam` does not say."""
 REQUIRED = ("rcutfac", "twojmax")
 PER_ELEMENT = ("sinner", "dinner")
@@ -25,7 +33,9 @@ WITHOUT_MEANING = ("chunksize", "parallelthresh")
 WORDS = {"True": 1.0, "False": 0.0}
 """FitSNAP writes some flags so."""
 ROUNDED = 1e-5
-"""Published files give radii and cutoffs with six digits; a relative difference up to this is rounding."""
+"""Published files give radii and cutoffs with six digits; a relative difference up to this is
+rounding.
+"""
 
 Header = tuple[float, float]
 """Radius and weight of an element, as its line in a `.snapcoeff` has them."""
@@ -37,10 +47,11 @@ def param_file(coefficients: Path) -> Path:
 
 
 def check_descriptor(path: Path, headers: Mapping[str, Header], settings: SnapSettings) -> None:
-    """Raises InputError that names each value which differs from the settings, as the files have it and as it is here.
+    """Raises InputError that names each value which differs from the settings, as the files have it
+    and as it is here.
 
-    path: of the `.snapcoeff`. headers: of its elements, in its order. Without a `.snapparam` beside it, what that
-    would say is not compared (`not_compared`).
+    path: of the `.snapcoeff`. headers: of its elements, in its order. Without a `.snapparam` beside
+    it, what that would say is not compared (`not_compared`).
     """
     found = []
     for number, element in enumerate(settings.elements):
@@ -53,11 +64,14 @@ def check_descriptor(path: Path, headers: Mapping[str, Header], settings: SnapSe
         found += _differences(read_snapparam(beside), tuple(headers), settings)
     if settings.chemflag and tuple(headers) != settings.elements:
         found.append(
-            f"elements are {' '.join(headers)} there and {' '.join(settings.elements)} here, and with chemflag their order "
+            f"elements are {' '.join(headers)} there and {' '.join(settings.elements)} here, and "
+            "with chemflag their order "
             "and number belong to the descriptor"
         )
     if found:
-        raise InputError(f"{path}: coefficients of another descriptor than the one in use: {'; '.join(found)}")
+        raise InputError(
+            f"{path}: coefficients of another descriptor than the one in use: {'; '.join(found)}"
+        )
 
 
 def not_compared(path: Path) -> str:
@@ -66,23 +80,31 @@ def not_compared(path: Path) -> str:
     if beside.is_file():
         return ""
     return (
-        f"prior_mean: there is no {beside.name} beside {path}: only radii and weights of the elements were compared with the "
+        f"prior_mean: there is no {beside.name} beside {path}: only radii and weights of the "
+        "elements were compared with the "
         f"descriptor in use, not {', '.join((*REQUIRED, *DEFAULTS))}"
     )
 
 
 def read_snapparam(path: Path) -> dict[str, tuple[float, ...]]:
-    """Values by keyword, those among them that the file leaves to LAMMPS. Raises InputError for one that is not known."""
+    """Values by keyword, those among them that the file leaves to LAMMPS. Raises InputError for one
+    that is not known.
+    """
     found = dict(DEFAULTS)
     known = (*REQUIRED, *DEFAULTS, *PER_ELEMENT, *WITHOUT_MEANING)
     try:
         lines = [
             line.split("#")[0].split()
-            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
+            for line in require_regular_file(path, LARGEST_TEXT)
+            .read_text(encoding="utf-8")
+            .splitlines()
         ]
         for keyword, *values in filter(None, lines):
             if keyword not in known:
-                raise InputError(f"{path}: {keyword} is no keyword of pair_style snap; there are {', '.join(known)}")
+                raise InputError(
+                    f"{path}: {keyword} is no keyword of pair_style snap; there are "
+                    f"{', '.join(known)}"
+                )
             found[keyword] = tuple(float(WORDS.get(value, value)) for value in values)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
@@ -94,14 +116,23 @@ def read_snapparam(path: Path) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def _differences(theirs: Mapping[str, tuple[float, ...]], elements: Sequence[str], settings: SnapSettings) -> list[str]:
+def _differences(
+    theirs: Mapping[str, tuple[float, ...]], elements: Sequence[str], settings: SnapSettings
+) -> list[str]:
     """elements: of the file, in its order."""
     inner = settings.sinner is not None
     ours: dict[str, float | int] = {
-        "rcutfac": settings.rcutfac, "twojmax": settings.largest_twojmax, "rfac0": settings.rfac0, "rmin0": settings.rmin0,
-        "switchflag": settings.switchflag, "bzeroflag": settings.bzeroflag, "quadraticflag": settings.quadraticflag,
-        "chemflag": settings.chemflag, "bnormflag": settings.normalised, "switchinnerflag": inner,
-    }  # fmt: skip
+        "rcutfac": settings.rcutfac,
+        "twojmax": settings.largest_twojmax,
+        "rfac0": settings.rfac0,
+        "rmin0": settings.rmin0,
+        "switchflag": settings.switchflag,
+        "bzeroflag": settings.bzeroflag,
+        "quadraticflag": settings.quadraticflag,
+        "chemflag": settings.chemflag,
+        "bnormflag": settings.normalised,
+        "switchinnerflag": inner,
+    }
     if settings.chemflag:  # without, it changes nothing
         ours["wselfallflag"] = settings.wselfallflag
     found = [
@@ -115,7 +146,10 @@ def _differences(theirs: Mapping[str, tuple[float, ...]], elements: Sequence[str
         values = dict(zip(elements, theirs.get(name, ()), strict=False))
         for element, value in zip(settings.elements, getattr(settings, name), strict=True):
             if element not in values or not _same(values[element], value):
-                found.append(f"{name} of {element} is {values.get(element, 'not given')} there and {value!r} here")
+                found.append(
+                    f"{name} of {element} is {values.get(element, 'not given')} there and "
+                    f"{value!r} here"
+                )
     return found
 
 

@@ -1,4 +1,6 @@
-"""What every calculator of a potential must do, this project's or another's: laws that do not need to know the truth."""
+"""What every calculator of a potential must do, this project's or another's: laws that do not need
+to know the truth.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 DIFFERENCE = 1e-6
-"""Forces (eV/Å) and stress (eV/Å³) may differ by this share of the largest, and as much again in their own unit, from finite differences."""
+"""Forces (eV/Å) and stress (eV/Å³) may differ by this share of the largest, and as much again in
+their own unit, from finite differences.
+"""
 EXACT = 1e-9
 """The same of two evaluations that mathematics says are equal."""
 ANGLE, AXIS = 37.0, (1, 2, 3)
 
 
 def validate_calculator(calculator: Calculator, atoms: Atoms, seed: int = 0) -> None:
-    """Forces and stress against energies; translation, rotation, permutation, supercell. Raises AssertionError saying which.
+    """Forces and stress against energies; translation, rotation, permutation, supercell. Raises
+    AssertionError saying which.
 
-    atoms: periodic, of the elements that the calculator knows, without a symmetry under which forces vanish. Stds, where the
-    calculator has them, obey the same laws: of an energy as the energy does, of a force or stress by the sum of their squares.
+    atoms: periodic, of the elements that the calculator knows, without a symmetry under which
+    forces vanish. Stds, where the calculator has them, obey the same laws: of an energy as the
+    energy does, of a force or stress by the sum of their squares.
     """
     here = _evaluated(calculator, atoms)
     _derivatives(calculator, atoms, here)
@@ -63,13 +69,25 @@ def _derivatives(calculator: Calculator, atoms: Atoms, here: dict[str, Array]) -
         calculate_numerical_forces(trial, eps=1e-4, iatoms=few),
         DIFFERENCE,
     )
-    _close("stress against energies", here["stress"], calculate_numerical_stress(trial, eps=1e-5), DIFFERENCE)
+    _close(
+        "stress against energies",
+        here["stress"],
+        calculate_numerical_stress(trial, eps=1e-5),
+        DIFFERENCE,
+    )
 
 
 def _same(
-    law: str, here: dict[str, Array], there: dict[str, Array], order: NDArray[np.int64], rotation: Array, times: int = 1
+    law: str,
+    here: dict[str, Array],
+    there: dict[str, Array],
+    order: NDArray[np.int64],
+    rotation: Array,
+    times: int = 1,
 ) -> None:
-    """order: which atom of `here` each atom of `there` is. rotation: row vectors of here @ rotation are those of there."""
+    """order: which atom of `here` each atom of `there` is. rotation: row vectors of here @ rotation
+    are those of there.
+    """
     for name in ("energy", "energy_std"):
         if name in here:
             _close(f"{law}: {name}", times * here[name], there[name])
@@ -77,12 +95,19 @@ def _same(
         if name in here:
             _close(f"{law}: {name}", here[name][order], there[name])
     _close(f"{law}: forces", here["forces"][order] @ rotation, there["forces"])
-    _close(f"{law}: stress", rotation.T @ _tensor(here["stress"]) @ rotation, _tensor(there["stress"]))
+    _close(
+        f"{law}: stress", rotation.T @ _tensor(here["stress"]) @ rotation, _tensor(there["stress"])
+    )
     if "forces_std" in here:
-        squares = [np.square(stds).sum(axis=1) for stds in (here["forces_std"][order], there["forces_std"])]
+        squares = [
+            np.square(stds).sum(axis=1) for stds in (here["forces_std"][order], there["forces_std"])
+        ]
         _close(f"{law}: forces_std", *squares)
     if "stress_std" in here:
-        _close(f"{law}: stress_std", *(np.square(_tensor(r["stress_std"])).sum() for r in (here, there)))
+        _close(
+            f"{law}: stress_std",
+            *(np.square(_tensor(r["stress_std"])).sum() for r in (here, there)),
+        )
 
 
 def _tensor(stress: Array) -> Array:

@@ -20,41 +20,55 @@ Array = NDArray[np.float64]
 
 
 def snapcoeff(settings: SnapSettings, coefficients: Array) -> str:
-    """coefficients: (n_distinct,) in eV; equal columns get equal shares. Printed so that they read back bit for bit."""
+    """coefficients: (n_distinct,) in eV; equal columns get equal shares. Printed so that they read
+    back bit for bit.
+    """
     columns = Columns.of(settings)
     everything = columns.spread @ coefficients
     names = ["constant", *component_names(settings)]
-    lines = ["# SNAP coefficients fitted by snap_al", "", f"{len(settings.elements)} {columns.n_components + 1}"]
+    lines = [
+        "# SNAP coefficients fitted by snap_al",
+        "",
+        f"{len(settings.elements)} {columns.n_components + 1}",
+    ]
     for number, element in enumerate(settings.elements):
         block = everything[columns.block(number)]
         values = block if columns.has_constant else np.concatenate([[0.0], block])
         lines.append(element_line(settings, number))
-        lines += [f"{value: .17e} # {element} {name}" for value, name in zip(values, names, strict=True)]
+        lines += [
+            f"{value: .17e} # {element} {name}" for value, name in zip(values, names, strict=True)
+        ]
     return "\n".join(lines) + "\n"
 
 
 def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
-    """(n_distinct,) coefficients in eV of a file for these settings. Elements are matched by name, and there may be more.
+    """(n_distinct,) coefficients in eV of a file for these settings. Elements are matched by name,
+    and there may be more.
 
-    Raises InputError for elements that are missing and for another descriptor, going by the radii and weights in the
-    file and by the `.snapparam` beside it, if there is one.
+    Raises InputError for elements that are missing and for another descriptor, going by the radii
+    and weights in the file and by the `.snapparam` beside it, if there is one.
     """
     try:
         lines = [
             line.split("#")[0].split()
-            for line in require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8").splitlines()
+            for line in require_regular_file(path, LARGEST_TEXT)
+            .read_text(encoding="utf-8")
+            .splitlines()
         ]
         (n_elements, width), *rest = ([*words] for words in lines if words)
         headers, values = _blocks(rest, int(n_elements), int(width), settings.elements)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, IndexError, KeyError) as error:
-        raise InputError(f"{path}: no .snapcoeff for {', '.join(settings.elements)}: {error}") from error
+        raise InputError(
+            f"{path}: no .snapcoeff for {', '.join(settings.elements)}: {error}"
+        ) from error
     check_descriptor(path, headers, settings)
     columns = Columns.of(settings)
     if values.shape[1] != columns.n_components + 1:
         raise InputError(
-            f"{path}: {values.shape[1]} coefficients per element, and these settings have {columns.n_components + 1}"
+            f"{path}: {values.shape[1]} coefficients per element, and these settings have "
+            f"{columns.n_components + 1}"
         )
     if not np.isfinite(values).all():
         raise InputError(f"{path}: a coefficient is not finite")
@@ -65,7 +79,8 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
     unused = values.ravel()[columns.distinct_of < 0]
     if unused.any():
         raise InputError(
-            f"{path}: has {np.count_nonzero(unused)} coefficients of components that are not fitted here: twojmax of each "
+            f"{path}: has {np.count_nonzero(unused)} coefficients of components that are not "
+            "fitted here: twojmax of each "
             f"element is {' '.join(map(str, settings.twojmax))}"
         )
     return columns.gathered(values.ravel())
@@ -74,7 +89,9 @@ def read_snapcoeff(path: Path, settings: SnapSettings) -> Array:
 def _blocks(
     lines: list[list[str]], n_elements: int, width: int, elements: tuple[str, ...]
 ) -> tuple[dict[str, Header], Array]:
-    """Radius and weight of each of the file's elements, and coefficients (n_elements, width) in the order of `elements`."""
+    """Radius and weight of each of the file's elements, and coefficients (n_elements, width) in the
+    order of `elements`.
+    """
     headers: dict[str, Header] = {}
     found = {}
     for k in range(n_elements):
@@ -95,7 +112,9 @@ def element_line(settings: SnapSettings, number: int) -> str:
 
 
 def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
-    """The hyper-parameters, in LAMMPS' words. quadratic: of the file beside it, where it is not the settings' own."""
+    """The hyper-parameters, in LAMMPS' words. quadratic: of the file beside it, where it is not the
+    settings' own.
+    """
     values: dict[str, str | int] = {
         "rcutfac": repr(settings.rcutfac),
         "twojmax": settings.largest_twojmax,
@@ -110,19 +129,40 @@ def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
     }
     if settings.sinner is not None and settings.dinner is not None:
         values |= {"switchinnerflag": 1}
-        values |= {k: " ".join(map(repr, v)) for k, v in (("sinner", settings.sinner), ("dinner", settings.dinner))}
-    return "# SNAP hyper-parameters written by snap_al\n" + "".join(f"{k} {v}\n" for k, v in values.items())
+        values |= {
+            k: " ".join(map(repr, v))
+            for k, v in (("sinner", settings.sinner), ("dinner", settings.dinner))
+        }
+    return "# SNAP hyper-parameters written by snap_al\n" + "".join(
+        f"{k} {v}\n" for k, v in values.items()
+    )
 
 
 def pair_commands(
-    settings: SnapSettings, reference: ReferencePotential, coeff: str, param: str, name_of: NameOf | None = None
+    settings: SnapSettings,
+    reference: ReferencePotential,
+    coeff: str,
+    param: str,
+    name_of: NameOf | None = None,
 ) -> list[str]:
-    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are file names, name_of is for
-    the reference potential's."""
-    return reference.commands(("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)), name_of=name_of)
+    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are
+    file names, name_of is for the reference potential's."""
+    return reference.commands(
+        ("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)), name_of=name_of
+    )
 
 
 def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:
-    """An include file: `include potential.mod` after the box is made gives a LAMMPS run the potential."""
-    lines = [f"# potential fitted by snap_al; units metal, atom_style {reference.atom_style}. Use: include {stem}.mod"]
-    return "\n".join([*lines, *pair_commands(settings, reference, f"{stem}.snapcoeff", f"{stem}.snapparam")]) + "\n"
+    """An include file: `include potential.mod` after the box is made gives a LAMMPS run the
+    potential.
+    """
+    lines = [
+        f"# potential fitted by snap_al; units metal, atom_style {reference.atom_style}. Use: "
+        f"include {stem}.mod"
+    ]
+    return (
+        "\n".join(
+            [*lines, *pair_commands(settings, reference, f"{stem}.snapcoeff", f"{stem}.snapparam")]
+        )
+        + "\n"
+    )

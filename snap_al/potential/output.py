@@ -1,4 +1,6 @@
-"""Writing a fitted potential's files into a folder, each of them whole or not there; and reading them back."""
+"""Writing a fitted potential's files into a folder, each of them whole or not there; and reading
+them back.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,14 @@ STEM = "potential"
 
 
 def stem_in(folder: Path) -> str:
-    """The name that a fitted potential's files have there. Raises InputError when it is not one name."""
+    """The name that a fitted potential's files have there. Raises InputError when it is not one
+    name.
+    """
     stems = [p.stem for p in folder.glob("*.snapparam") if not p.stem.endswith("_variance")]
     if len(stems) != 1:
         raise InputError(
-            f"{folder}: holds {len(stems)} potentials ({', '.join(sorted(stems)) or 'no .snapparam'}), not one"
+            f"{folder}: holds {len(stems)} potentials "
+            f"({', '.join(sorted(stems)) or 'no .snapparam'}), not one"
         )
     return stems[0]
 
@@ -40,38 +45,59 @@ class FittedPotential:
     posterior: Posterior
 
     def write(self, folder: Path, stem: str = STEM) -> None:
-        """snapcoeff, snapparam, mod, variance and std beside them (linear SNAP only), and posterior.npz with descriptor.json;
-        and the files that the reference potential's pair_coeff lines name."""
-        write_atomically(folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean))
+        """snapcoeff, snapparam, mod, variance and std beside them (linear SNAP only), and
+        posterior.npz with descriptor.json; and the files that the reference potential's pair_coeff
+        lines name."""
+        write_atomically(
+            folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean)
+        )
         write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
         write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference.beside(), stem))
-        if not self.settings.quadraticflag:  # the variance of quadratic SNAP is of fourth order in B
-            write_atomically(folder / f"{stem}_variance.snapcoeff", variance_snapcoeff(self.settings, self.posterior))
-            write_atomically(folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True))
+        if (
+            not self.settings.quadraticflag
+        ):  # the variance of quadratic SNAP is of fourth order in B
+            write_atomically(
+                folder / f"{stem}_variance.snapcoeff",
+                variance_snapcoeff(self.settings, self.posterior),
+            )
+            write_atomically(
+                folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True)
+            )
             if Columns.of(self.settings).n_components <= MOST_COMPONENTS:
                 write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, self.posterior))
         check_beside(self.reference, stem)
         for path in self.reference.files():
             _copied(path, folder)
-        description = {"descriptor": self.settings.model_dump(mode="json"), "reference": self.reference.stored()}
+        description = {
+            "descriptor": self.settings.model_dump(mode="json"),
+            "reference": self.reference.stored(),
+        }
         write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
         write_atomically(folder / "posterior.npz", self.posterior.to_bytes())
 
     def pair_commands(self, folder: Path, name_of: NameOf = str) -> list[str]:
-        """LAMMPS lines for the files that `write` left there as STEM. name_of: what LAMMPS reads each by."""
-        coeff, param = (name_of(folder / f"{STEM}.{ending}") for ending in ("snapcoeff", "snapparam"))
+        """LAMMPS lines for the files that `write` left there as STEM. name_of: what LAMMPS reads
+        each by.
+        """
+        coeff, param = (
+            name_of(folder / f"{STEM}.{ending}") for ending in ("snapcoeff", "snapparam")
+        )
         return pair_commands(self.settings, self.reference, coeff, param, name_of)
 
     @classmethod
     def read(cls, folder: Path | str) -> FittedPotential:
-        """Nothing of it is executed. Raises InputError when the folder does not hold what `write` leaves."""
+        """Nothing of it is executed. Raises InputError when the folder does not hold what `write`
+        leaves.
+        """
         folder = Path(folder)
         path = folder / "descriptor.json"
         try:
             settings, reference = _described(path)
             data = require_regular_file(folder / "posterior.npz").read_bytes()
         except FileNotFoundError as error:
-            raise InputError(f"{folder}: no fitted potential here: {error.filename} is missing") from error
+            raise InputError(
+                f"{folder}: no fitted potential here: {error.filename} is missing"
+            ) from error
         try:
             posterior = Posterior.from_bytes(data)
         except InputError as error:
@@ -79,12 +105,14 @@ class FittedPotential:
         n = Columns.of(settings).n_distinct
         if len(posterior.atom_reference) not in (0, len(settings.elements)):
             raise InputError(
-                f"{folder}: posterior.npz has references of {len(posterior.atom_reference)} elements, and "
+                f"{folder}: posterior.npz has references of {len(posterior.atom_reference)} "
+                "elements, and "
                 f"descriptor.json {len(settings.elements)}"
             )
         if len(posterior.mean) != n:
             raise InputError(
-                f"{folder}: posterior.npz has {len(posterior.mean)} coefficients, and descriptor.json makes {n}"
+                f"{folder}: posterior.npz has {len(posterior.mean)} coefficients, and "
+                f"descriptor.json makes {n}"
             )
         return cls(settings, reference, posterior)
 
@@ -109,14 +137,15 @@ def _described(path: Path) -> tuple[SnapSettings, ReferencePotential]:
 
 
 def check_beside(reference: ReferencePotential, stem: str = STEM) -> None:
-    """Raises InputError when a file of the reference potential cannot lie beside the fitted potential: its name is one of those that
-    are written there."""
+    """Raises InputError when a file of the reference potential cannot lie beside the fitted
+    potential: its name is one of those that are written there."""
     reference.beside()
     taken = {name.lower() for name in files_of_a_potential(stem)} | OWN_FILES | OWN_FOLDERS
     for path in reference.files():
         if path.name.lower() in taken:
             raise InputError(
-                f"reference: {path}: is copied beside the fitted potential, where this name is one of its own; rename the file"
+                f"reference: {path}: is copied beside the fitted potential, where this name is "
+                "one of its own; rename the file"
             )
 
 

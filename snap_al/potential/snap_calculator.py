@@ -1,4 +1,6 @@
-"""A fitted potential as an ASE calculator, in memory, with the stds of all that it predicts; and draws from its posterior."""
+"""A fitted potential as an ASE calculator, in memory, with the stds of all that it predicts; and
+draws from its posterior.
+"""
 
 from __future__ import annotations
 
@@ -24,78 +26,119 @@ Array = NDArray[np.float64]
 
 
 def predicted(posterior: Posterior, rows: ConfigurationRows, n: int) -> dict[str, Any]:
-    """Of a configuration of n atoms: energy (eV), forces (n, 3) eV/Å, stress (6,) eV/Å³, and energy_std, forces_std, stress_std."""
-    kinds = np.repeat(np.array([Kind.ENERGY, Kind.FORCE, Kind.STRESS], dtype=np.int8), [1, 3 * n, 6])
+    """Of a configuration of n atoms: energy (eV), forces (n, 3) eV/Å, stress (6,) eV/Å³, and
+    energy_std, forces_std, stress_std.
+    """
+    kinds = np.repeat(
+        np.array([Kind.ENERGY, Kind.FORCE, Kind.STRESS], dtype=np.int8), [1, 3 * n, 6]
+    )
     p = posterior.predict(rows.values, kinds=kinds)
     mean, std = p.mean + rows.reference, p.total_std
     return {
-        "energy": float(n * mean[0]), "energy_std": float(n * std[0]),
-        "forces": mean[1:-6].reshape(n, 3), "forces_std": std[1:-6].reshape(n, 3),
-        "stress": mean[-6:] / ASE_STRESS_TO_ROWS, "stress_std": std[-6:] / abs(ASE_STRESS_TO_ROWS),
-    }  # fmt: skip
+        "energy": float(n * mean[0]),
+        "energy_std": float(n * std[0]),
+        "forces": mean[1:-6].reshape(n, 3),
+        "forces_std": std[1:-6].reshape(n, 3),
+        "stress": mean[-6:] / ASE_STRESS_TO_ROWS,
+        "stress_std": std[-6:] / abs(ASE_STRESS_TO_ROWS),
+    }
 
 
 class CoefficientsCalculator(LammpsCalculator):
     """A potential with other coefficients, (n_distinct,), by LAMMPS' pair style and without stds.
 
-    LAMMPS reads the coefficients from files, which are written when a session is opened and are gone when it has read them.
+    LAMMPS reads the coefficients from files, which are written when a session is opened and are
+    gone when it has read them.
     """
 
-    def __init__(self, potential: FittedPotential, coefficients: Array, lammps: LammpsSettings) -> None:
+    def __init__(
+        self, potential: FittedPotential, coefficients: Array, lammps: LammpsSettings
+    ) -> None:
         reference, settings = potential.reference, potential.settings
         super().__init__(
-            reference.fixes, settings.elements, lammps.arguments, max(settings.max_cutoff, reference.longest_cutoff()) + 1.0,
-            None if lammps.library is None else str(lammps.library), reference.atom_style,
-        )  # fmt: skip
+            reference.fixes,
+            settings.elements,
+            lammps.arguments,
+            max(settings.max_cutoff, reference.longest_cutoff()) + 1.0,
+            None if lammps.library is None else str(lammps.library),
+            reference.atom_style,
+        )
         self._potential, self._coefficients = potential, coefficients
 
     def _setup(self, session: LammpsSession) -> None:
         settings = self._potential.settings
         with plain_scratch_folder() as folder:
             files = Path(folder)
-            (files / f"{STEM}.snapcoeff").write_text(snapcoeff(settings, self._coefficients), encoding="utf-8")
+            (files / f"{STEM}.snapcoeff").write_text(
+                snapcoeff(settings, self._coefficients), encoding="utf-8"
+            )
             (files / f"{STEM}.snapparam").write_text(snapparam(settings), encoding="utf-8")
             session.commands(self._potential.pair_commands(files, session.name_of))
         super()._setup(session)
 
 
 class SnapCalculator(Calculator):
-    """The potential that `snap-al run` or `snap-al fit` left in a folder. One rank; LAMMPS stays open between calls.
+    """The potential that `snap-al run` or `snap-al fit` left in a folder. One rank; LAMMPS stays
+    open between calls.
 
-    folder: with potential files and posterior, or a FittedPotential. stds: False leaves them out, which is several times
-    faster: LAMMPS' pair style in place of the rows. lammps: which LAMMPS, and its arguments.
+    folder: with potential files and posterior, or a FittedPotential. stds: False leaves them out,
+    which is several times faster: LAMMPS' pair style in place of the rows. lammps: which LAMMPS,
+    and its arguments.
 
-    results: energy (eV), forces (n, 3) eV/Å, energies (n,) eV, stress (6,) eV/Å³ where the cell has a volume; energy_std,
-    forces_std, energies_std, stress_std in the same units and shapes: total stds, of a component each. Stds of an energy
-    difference, or of whatever else is made of several results, come from `draws`: errors of one potential go together.
-    A copy or a pickle (`copy.deepcopy`, process pools, NEB images of their own) has all but the LAMMPS session, and opens one of its own
-    when it first computes something; its results are the same to the last bit. So are those of copies of draws.
-    Raises InputError for a folder without a potential, CalculatorSetupError for an atom of an element that it does not have.
+    results: energy (eV), forces (n, 3) eV/Å, energies (n,) eV, stress (6,) eV/Å³ where the cell has
+    a volume; energy_std, forces_std, energies_std, stress_std in the same units and shapes: total
+    stds, of a component each. Stds of an energy difference, or of whatever else is made of several
+    results, come from `draws`: errors of one potential go together. A copy or a pickle
+    (`copy.deepcopy`, process pools, NEB images of their own) has all but the LAMMPS session, and
+    opens one of its own when it first computes something; its results are the same to the last bit.
+    So are those of copies of draws. Raises InputError for a folder without a potential,
+    CalculatorSetupError for an atom of an element that it does not have.
     """
 
     implemented_properties = [  # noqa: RUF012 (as ASE has it)
-        "energy", "free_energy", "forces", "stress", "energies", "energy_std", "forces_std", "stress_std", "energies_std",
-    ]  # fmt: skip
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+        "energies",
+        "energy_std",
+        "forces_std",
+        "stress_std",
+        "energies_std",
+    ]
 
     def __init__(
-        self, folder: Path | str | FittedPotential, *, stds: bool = True, lammps: LammpsSettings | None = None, **kwargs: Any
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path | str | FittedPotential,
+        *,
+        stds: bool = True,
+        lammps: LammpsSettings | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.potential = folder if isinstance(folder, FittedPotential) else FittedPotential.read(Path(folder))
+        self.potential = (
+            folder if isinstance(folder, FittedPotential) else FittedPotential.read(Path(folder))
+        )
         self._lammps = lammps or LammpsSettings()
-        self._engine = DescriptorEngine(self.potential.settings, self.potential.reference, self._lammps)
+        self._engine = DescriptorEngine(
+            self.potential.settings, self.potential.reference, self._lammps
+        )
         self._plain = (
-            None if stds else CoefficientsCalculator(self.potential, self.potential.posterior.mean, self._lammps)
+            None
+            if stds
+            else CoefficientsCalculator(self.potential, self.potential.posterior.mean, self._lammps)
         )
 
     def draws(self, n: int, rng: np.random.Generator) -> list[LammpsCalculator]:
-        """Calculators (n) of coefficients drawn from the posterior, model error and all, without stds of their own.
+        """Calculators (n) of coefficients drawn from the posterior, model error and all, without
+        stds of their own.
 
-        A derived quantity's std is that of its values over the draws, each computed with one of them from beginning to end.
-        Recalibration, which is by kind of prediction, is not in them.
+        A derived quantity's std is that of its values over the draws, each computed with one of
+        them from beginning to end. Recalibration, which is by kind of prediction, is not in them.
         """
         return [
-            CoefficientsCalculator(self.potential, c, self._lammps) for c in self.potential.posterior.sample(n, rng)
+            CoefficientsCalculator(self.potential, c, self._lammps)
+            for c in self.potential.posterior.sample(n, rng)
         ]
 
     def close(self) -> None:
@@ -105,18 +148,33 @@ class SnapCalculator(Calculator):
             self._plain.close()
 
     def calculate(
-        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
-    ) -> None:  # fmt: skip
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
         super().calculate(atoms, properties, system_changes)
-        if self._plain is not None and not set(properties) - {"energy", "free_energy", "forces", "stress"}:
+        if self._plain is not None and not set(properties) - {
+            "energy",
+            "free_energy",
+            "forces",
+            "stress",
+        }:
             self._plain.calculate(self.atoms, properties, all_changes)
             self.results = self._plain.results
             return
-        configuration, elements = Configuration.from_atoms(self.atoms, label=Label()), self.potential.settings.elements
+        configuration, elements = (
+            Configuration.from_atoms(self.atoms, label=Label()),
+            self.potential.settings.elements,
+        )
         if unknown := sorted(set(configuration.species) - set(elements)):
-            raise CalculatorSetupError(f"{', '.join(unknown)}: the potential is for {', '.join(elements)}")
+            raise CalculatorSetupError(
+                f"{', '.join(unknown)}: the potential is for {', '.join(elements)}"
+            )
         numbers = np.array([elements.index(symbol) for symbol in configuration.species])
-        self.results = self._predicted(configuration, numbers, *self._engine.rows_with_atoms(configuration))
+        self.results = self._predicted(
+            configuration, numbers, *self._engine.rows_with_atoms(configuration)
+        )
 
     def _predicted(
         self,
@@ -126,13 +184,15 @@ class SnapCalculator(Calculator):
         atoms: Array,
         reference: Array,
     ) -> dict[str, Any]:
-        """elements: (n,) numbers of the atoms' elements. atoms: (n, n_distinct) rows of single atoms' energies. reference: (n,)
-        eV of the reference potential on them."""
+        """elements: (n,) numbers of the atoms' elements. atoms: (n, n_distinct) rows of single
+        atoms' energies. reference: (n,) eV of the reference potential on them."""
         posterior = self.potential.posterior
         found = predicted(posterior, rows, len(configuration))
         if configuration.volume == 0:
             del found["stress"], found["stress_std"]
         return {
-            **found, "free_energy": found["energy"], "energies": atoms @ posterior.mean + reference,
+            **found,
+            "free_energy": found["energy"],
+            "energies": atoms @ posterior.mean + reference,
             "energies_std": posterior.atom_energy_std(atoms, elements),
-        }  # fmt: skip
+        }

@@ -1,4 +1,6 @@
-"""What to ask next: predictions and design rows in, one score per candidate out; from scores to a batch."""
+"""What to ask next: predictions and design rows in, one score per candidate out; from scores to a
+batch.
+"""
 
 from snap_al.query.acquisition import Acquisition, Score
 from snap_al.query.batch import Selection, select
@@ -11,6 +13,19 @@ from snap_al.query.settings import QuerySettings, Strategy
 from snap_al.query.strategies import acquisition
 
 __all__ = [
-    "Acquisition", "ActiveSet", "Candidate", "Candidates", "Committee", "Knowledge", "Labelled", "QuerySettings", "Score",
-    "Selection", "Strategy", "acquisition", "left_out_force_stds", "select", "unique_whitening",
-]  # fmt: skip
+    "Acquisition",
+    "ActiveSet",
+    "Candidate",
+    "Candidates",
+    "Committee",
+    "Knowledge",
+    "Labelled",
+    "QuerySettings",
+    "Score",
+    "Selection",
+    "Strategy",
+    "acquisition",
+    "left_out_force_stds",
+    "select",
+    "unique_whitening",
+]

@@ -31,8 +31,9 @@ class Random:
 
 @dataclass(frozen=True)
 class Boltzmann:
-    """Drawn without replacement in proportion to exp(+std/τ): largest std/τ plus Gumbel noise. Kool, van Hoof, Welling,
-    ICML (2019). Against the talk's e^(-std), which would avoid the uncertain region.
+    """Drawn without replacement in proportion to exp(+std/τ): largest std/τ plus Gumbel noise.
+    Kool, van Hoof, Welling, ICML (2019). Against the talk's e^(-std), which would avoid the
+    uncertain region.
 
     temperature: τ, as a share of the candidates' spread of stds when they are first looked at."""
 
@@ -45,15 +46,19 @@ class Boltzmann:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         std = self.uncertainty.prepare(candidates, known)
         stds = candidates.each(lambda c: std(c, known))
-        tau = max(self.temperature * float(stds.std()), 1e-12 * float(np.abs(stds).max()), np.finfo(float).tiny)
+        tau = max(
+            self.temperature * float(stds.std()),
+            1e-12 * float(np.abs(stds).max()),
+            np.finfo(float).tiny,
+        )
         lots = np.random.default_rng([self.seed, len(candidates)]).gumbel(size=len(candidates))
         return lambda candidate, known: std(candidate, known) / tau + float(lots[candidate.number])
 
 
 @dataclass(frozen=True)
 class FarthestPoint:
-    """The candidate whose nearest neighbour among what is labelled is farthest, by mean descriptors. Gonzalez, Theor. Comput.
-    Sci. 38, 293 (1985)."""
+    """The candidate whose nearest neighbour among what is labelled is farthest, by mean
+    descriptors. Gonzalez, Theor. Comput. Sci. 38, 293 (1985)."""
 
     shrinks: ClassVar[bool] = True
     linear: ClassVar[bool] = True

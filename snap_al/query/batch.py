@@ -20,12 +20,16 @@ LOOKED_AT = 64
 SPREAD = 5
 """Foremost candidates that a diverse batch is taken from, for each that is asked for."""
 SAME = 1e-6
-"""Two configurations nearer than this, next to the candidates' typical distance from their mean, are one."""
+"""Two configurations nearer than this, next to the candidates' typical distance from their mean,
+are one.
+"""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """numbers: in the order in which to label them. scores: of each when it was taken. duplicates: left out as such."""
+    """numbers: in the order in which to label them. scores: of each when it was taken. duplicates:
+    left out as such.
+    """
 
     numbers: tuple[int, ...]
     scores: tuple[float, ...]
@@ -33,21 +37,34 @@ class Selection:
 
 
 def select(
-    candidates: Candidates, acquisition: Acquisition, known: Knowledge, n: int, *,
-    diversity: Diversity = "conditional", by_cost: bool = False, budget: float | None = None, seed: int = 0, polish: int = 0,
-) -> Selection:  # fmt: skip
-    """At most n of the available candidates; fewer when there are no more, or the budget is spent. Collective.
+    candidates: Candidates,
+    acquisition: Acquisition,
+    known: Knowledge,
+    n: int,
+    *,
+    diversity: Diversity = "conditional",
+    by_cost: bool = False,
+    budget: float | None = None,
+    seed: int = 0,
+    polish: int = 0,
+) -> Selection:
+    """At most n of the available candidates; fewer when there are no more, or the budget is spent.
+    Collective.
 
-    diversity: conditional takes the score of the next after the last is imagined labelled; kmeans and farthest spread the
-    batch over the foremost by mean descriptors; none takes the n largest. by_cost: scores count per cost. budget: of the
-    batch's costs together. polish: at most so many sweeps of Fedorov's exchanges. Candidates that are the same as a labelled
-    one, or as one before them, are left out.
+    diversity: conditional takes the score of the next after the last is imagined labelled; kmeans
+    and farthest spread the batch over the foremost by mean descriptors; none takes the n largest.
+    by_cost: scores count per cost. budget: of the batch's costs together. polish: at most so many
+    sweeps of Fedorov's exchanges. Candidates that are the same as a labelled one, or as one before
+    them, are left out.
     """
     kept, n_duplicates = without_duplicates(candidates, known)
     n = min(n, int(kept.available.sum()))
     if n <= 0:
         return Selection((), (), n_duplicates)
-    score, purse = acquisition.prepare(kept, known), _Purse(kept.costs(), by_cost, np.inf if budget is None else budget)
+    score, purse = (
+        acquisition.prepare(kept, known),
+        _Purse(kept.costs(), by_cost, np.inf if budget is None else budget),
+    )
     if diversity != "conditional":
         chosen, values = _spread(kept, known, score, purse, n, diversity, seed)
         return Selection(tuple(chosen), tuple(values), n_duplicates)
@@ -65,14 +82,18 @@ def select(
 
 @dataclass(frozen=True)
 class _Purse:
-    """costs: (size,) > 0. by_cost: whether scores count per cost. budget: of a batch's costs together."""
+    """costs: (size,) > 0. by_cost: whether scores count per cost. budget: of a batch's costs
+    together.
+    """
 
     costs: Array
     by_cost: bool
     budget: float
 
     def merit(self, scores: Array) -> Array:
-        """(size,) what candidates are ranked by. A cost makes a good score less and a bad one worse."""
+        """(size,) what candidates are ranked by. A cost makes a good score less and a bad one
+        worse.
+        """
         if not self.by_cost:
             return scores
         return np.asarray(np.where(scores > 0, scores / self.costs, scores * self.costs))
@@ -82,10 +103,13 @@ class _Purse:
 
 
 class _Greedy:
-    """One candidate after another, each imagined labelled before the next. Where scores only shrink, an old one is an upper
-    bound, and only the foremost are looked at again: Minoux, Optimization Techniques (1978), p. 234."""
+    """One candidate after another, each imagined labelled before the next. Where scores only
+    shrink, an old one is an upper bound, and only the foremost are looked at again: Minoux,
+    Optimization Techniques (1978), p. 234."""
 
-    def __init__(self, candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, shrinks: bool) -> None:
+    def __init__(
+        self, candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, shrinks: bool
+    ) -> None:
         self._candidates, self._known, self._score = candidates, known, score
         self._purse, self._shrinks = purse, shrinks
         self.chosen: list[int] = []
@@ -103,7 +127,9 @@ class _Greedy:
         while (best := int(np.argmax(merits := self._purse.merit(self._raw)))) not in self._fresh:
             order = np.argsort(-merits, kind="stable")[: 2 * LOOKED_AT]
             which = [int(i) for i in order if int(i) not in self._fresh][:LOOKED_AT]
-            self._raw[which] = np.where(np.isfinite(self._raw[which]), self._look(which)[which], -np.inf)
+            self._raw[which] = np.where(
+                np.isfinite(self._raw[which]), self._look(which)[which], -np.inf
+            )
             self._fresh |= set(which)
         value = float(self._raw[best])
         if value == -np.inf:
@@ -121,7 +147,13 @@ class _Greedy:
 
 
 def _spread(
-    candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, n: int, diversity: Diversity, seed: int
+    candidates: Candidates,
+    known: Knowledge,
+    score: Score,
+    purse: _Purse,
+    n: int,
+    diversity: Diversity,
+    seed: int,
 ) -> tuple[list[int], list[float]]:
     scores = candidates.scores(lambda c: score(c, known))
     merits = purse.merit(scores)
@@ -132,7 +164,9 @@ def _spread(
         foremost, n = order[: SPREAD * n], min(n, len(order))
         if diversity == "kmeans":
             rng = np.random.default_rng(seed)
-            order = np.array(one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng))
+            order = np.array(
+                one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng)
+            )
         else:
             order = _apart(points, foremost, n)
     chosen: list[int] = []
@@ -153,9 +187,12 @@ def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int
     return np.array(taken)
 
 
-def _exchanged(candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, chosen: list[int]) -> list[int]:
-    """One sweep of Fedorov's algorithm (Theory of Optimal Experiments, 1972): each member gives way to the candidate that adds
-    most to the others, if that is more than it adds itself. O(members × candidates). For criteria that are functions of a set."""
+def _exchanged(
+    candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, chosen: list[int]
+) -> list[int]:
+    """One sweep of Fedorov's algorithm (Theory of Optimal Experiments, 1972): each member gives way
+    to the candidate that adds most to the others, if that is more than it adds itself. O(members ×
+    candidates). For criteria that are functions of a set."""
     members = {number: candidates.fetch(number) for number in chosen}
     for member in chosen:
         others = [number for number in members if number != member]
@@ -172,7 +209,9 @@ def _exchanged(candidates: Candidates, known: Knowledge, score: Score, purse: _P
     return list(members)
 
 
-def _in_turn(candidates: Candidates, known: Knowledge, score: Score, chosen: list[int]) -> list[float]:
+def _in_turn(
+    candidates: Candidates, known: Knowledge, score: Score, chosen: list[int]
+) -> list[float]:
     """What each scores after those before it."""
     values = []
     for number in chosen:
@@ -183,7 +222,9 @@ def _in_turn(candidates: Candidates, known: Knowledge, score: Score, chosen: lis
 
 
 def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candidates, int]:
-    """Those that are nobody's double, and how many are: of a labelled configuration, or of an available one before them."""
+    """Those that are nobody's double, and how many are: of a labelled configuration, or of an
+    available one before them.
+    """
     from scipy.spatial import cKDTree  # late: it is slow to import
 
     if not candidates.available.any():
@@ -195,7 +236,9 @@ def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candid
     if len(labelled):
         double |= cKDTree(labelled).query(points, distance_upper_bound=near)[0] < near
     open_numbers = np.flatnonzero(candidates.available & ~double)
-    for i, j in sorted(cKDTree(points[open_numbers]).query_pairs(near)) if len(open_numbers) else []:
+    for i, j in (
+        sorted(cKDTree(points[open_numbers]).query_pairs(near)) if len(open_numbers) else []
+    ):
         double[open_numbers[j]] |= not double[open_numbers[i]]
     left = candidates.only(np.flatnonzero(~double).tolist())
     return left, int(candidates.available.sum() - left.available.sum())

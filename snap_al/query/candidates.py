@@ -15,14 +15,17 @@ from snap_al.parallel import Communicator, collectively, combined_triangle, upda
 Array = NDArray[np.float64]
 ENERGY, FORCE, STRESS = 0, 1, 2
 LEAST = 1e-8
-"""A direction whose singular value is this small next to the largest says nothing of how configurations differ."""
+"""A direction whose singular value is this small next to the largest says nothing of how
+configurations differ.
+"""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One configuration. rows: (m, n) unweighted, energy (per atom) first, then forces, atom by atom, then stress.
-    weights: (m,) that a label would give them. vanishing: (m,) by symmetry. number: among all candidates. cost: of its label,
-    in any unit. atoms: (a, n) rows of single atoms' energies, for grades by atom."""
+    """One configuration. rows: (m, n) unweighted, energy (per atom) first, then forces, atom by
+    atom, then stress. weights: (m,) that a label would give them. vanishing: (m,) by symmetry.
+    number: among all candidates. cost: of its label, in any unit. atoms: (a, n) rows of single
+    atoms' energies, for grades by atom."""
 
     number: int
     rows: Array
@@ -62,8 +65,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Candidates:
-    """own: this rank's. available: (size,) which may be asked for; the others belong to the pool, but are labelled already.
-    once: what was computed from all of them, which copies that differ in what is available share."""
+    """own: this rank's. available: (size,) which may be asked for; the others belong to the pool,
+    but are labelled already. once: what was computed from all of them, which copies that differ in
+    what is available share."""
 
     own: Sequence[Candidate]
     available: NDArray[np.bool_]
@@ -88,16 +92,29 @@ class Candidates:
         """(size, *shape) of every candidate, on all ranks. Collective."""
         return self._gathered(of, self.own, np.zeros((len(self), *shape)))
 
-    def scores(self, score: Callable[[Candidate], float], which: Sequence[int] | None = None) -> Array:
-        """(size,) of the available candidates (of those in `which`, if given), -inf elsewhere. Collective."""
-        wanted = np.flatnonzero(self.available).tolist() if which is None else [n for n in which if self.available[n]]
+    def scores(
+        self, score: Callable[[Candidate], float], which: Sequence[int] | None = None
+    ) -> Array:
+        """(size,) of the available candidates (of those in `which`, if given), -inf elsewhere.
+        Collective.
+        """
+        wanted = (
+            np.flatnonzero(self.available).tolist()
+            if which is None
+            else [n for n in which if self.available[n]]
+        )
         own = [self.by_number[n] for n in wanted if n in self.by_number]
         found = self._gathered(score, own, np.full(len(self), -np.inf))
         return np.asarray(np.where(np.isnan(found), -np.inf, found))
 
-    def _gathered(self, of: Callable[[Candidate], Array | float], own: Sequence[Candidate], values: Array) -> Array:
+    def _gathered(
+        self, of: Callable[[Candidate], Array | float], own: Sequence[Candidate], values: Array
+    ) -> Array:
         with collectively(self.comm):
-            mine = np.array([c.number for c in own], dtype=int), np.array([of(c) for c in own], dtype=float)
+            mine = (
+                np.array([c.number for c in own], dtype=int),
+                np.array([of(c) for c in own], dtype=float),
+            )
         for numbers, found in self.comm.allgather(mine):
             if len(numbers):
                 values[numbers] = found
@@ -120,8 +137,9 @@ class Candidates:
         return self.each(lambda c: c.cost)
 
     def geometry(self, labelled: Array) -> tuple[Array, Array]:
-        """Energy rows of candidates (size, k) and of labelled configurations (t, n) → (t, k), in coordinates in which all
-        candidates' rows together are orthonormal: how far apart two configurations are for a linear model. Collective."""
+        """Energy rows of candidates (size, k) and of labelled configurations (t, n) → (t, k), in
+        coordinates in which all candidates' rows together are orthonormal: how far apart two
+        configurations are for a linear model. Collective."""
         n = labelled.shape[1]
         if "whitening" not in self.once:
             self.once["whitening"] = self._whitening(n)

@@ -1,9 +1,10 @@
-"""Query by committee, as the talk outlines it: K learners, each with a share f of the training points drawn with replacement;
-the M candidates on which they disagree most are asked for, and each learner gets its share fM of them.
+"""Query by committee, as the talk outlines it: K learners, each with a share f of the training
+points drawn with replacement; the M candidates on which they disagree most are asked for, and each
+learner gets its share fM of them.
 
-`Disagreement` asks a posterior that is a committee (`fit.committee`: members solved from one pass over the rows, each
-configuration drawn Poisson(f) times). `Committee` is the same for any regressor of scikit-learn's interface, on points x.
-Seung, Opper, Sompolinsky, COLT (1992).
+`Disagreement` asks a posterior that is a committee (`fit.committee`: members solved from one pass
+over the rows, each configuration drawn Poisson(f) times). `Committee` is the same for any regressor
+of scikit-learn's interface, on points x. Seung, Opper, Sompolinsky, COLT (1992).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SPREAD = 5
 
 @dataclass(frozen=True)
 class Disagreement:
-    """The std of the members' predictions. A batch needs diversity: an imagined label leaves the members as they are.
+    """The std of the members' predictions. A batch needs diversity: an imagined label leaves the
+    members as they are.
 
     Raises InputError for a posterior without members."""
 
@@ -39,14 +41,17 @@ class Disagreement:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         if len(known.posterior.draws) < 2:
             raise InputError(
-                f"strategy committee: `fit.posterior: {known.posterior.name}` has no members; take committee"
+                f"strategy committee: `fit.posterior: {known.posterior.name}` has no members; "
+                "take committee"
             ).on_all_ranks()
         return lambda candidate, known: self.uncertainty.disagreement(candidate, known.posterior)
 
 
 @dataclass
 class Committee:
-    """members: K regressors with their own points, by number in a pool x (N, d). A number may stand several times."""
+    """members: K regressors with their own points, by number in a pool x (N, d). A number may stand
+    several times.
+    """
 
     members: list[Any]
     points: list[NDArray[np.int64]]
@@ -54,11 +59,20 @@ class Committee:
 
     @classmethod
     def of(
-        cls, make: Callable[[], Any], k: int, fraction: float, numbers: NDArray[np.int64], rng: np.random.Generator
+        cls,
+        make: Callable[[], Any],
+        k: int,
+        fraction: float,
+        numbers: NDArray[np.int64],
+        rng: np.random.Generator,
     ) -> Committee:
-        """Each member begins with a share of `numbers` (N,), drawn with replacement. make: a new regressor."""
+        """Each member begins with a share of `numbers` (N,), drawn with replacement. make: a new
+        regressor.
+        """
         size = max(1, round(fraction * len(numbers)))
-        return cls([make() for _ in range(k)], [rng.choice(numbers, size) for _ in range(k)], fraction)
+        return cls(
+            [make() for _ in range(k)], [rng.choice(numbers, size) for _ in range(k)], fraction
+        )
 
     def fit(self, x: Array, y: Array) -> Committee:
         """x: (N, d), y: (N,) of the whole pool; only the members' points are looked at."""
@@ -71,18 +85,23 @@ class Committee:
         each = np.array([member.predict(x) for member in self.members])
         return each.mean(axis=0), each.std(axis=0)
 
-    def ask(self, x: Array, available: NDArray[np.int64], m: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """(m,) of `available`, of large disagreement and spread over the geometry: the 5m largest in m clusters, of each the
-        one of largest disagreement."""
+    def ask(
+        self, x: Array, available: NDArray[np.int64], m: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """(m,) of `available`, of large disagreement and spread over the geometry: the 5m largest
+        in m clusters, of each the one of largest disagreement."""
         _, std = self.predict(x[available])
         foremost = available[np.argsort(-std, kind="stable")[: SPREAD * m]]
         best = {int(n): float(s) for n, s in zip(available, std, strict=True)}
         return np.array(
-            one_of_each(x[foremost], [best[int(n)] for n in foremost], foremost.tolist(), m, rng), dtype=int
+            one_of_each(x[foremost], [best[int(n)] for n in foremost], foremost.tolist(), m, rng),
+            dtype=int,
         )
 
     def tell(self, x: Array, numbers: NDArray[np.int64], rng: np.random.Generator) -> None:
-        """Each learner gets its share of new points with replacement, evenly from their clusters."""
+        """Each learner gets its share of new points with replacement, evenly from their
+        clusters.
+        """
         share = max(1, round(self.fraction * len(numbers)))
         labels = clusters(x[numbers], min(share, len(numbers)), rng)
         for k, points in enumerate(self.points):
@@ -98,13 +117,17 @@ def clusters(x: Array, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
     k = min(k, different)
     if k >= different == len(x):
         return np.arange(len(x))
-    return np.asarray(KMeans(k, n_init=3, random_state=int(rng.integers(2**31))).fit_predict(x), dtype=np.int64)
+    return np.asarray(
+        KMeans(k, n_init=3, random_state=int(rng.integers(2**31))).fit_predict(x), dtype=np.int64
+    )
 
 
 def one_of_each(
     x: Array, scores: Sequence[float], numbers: Sequence[int], m: int, rng: np.random.Generator
 ) -> list[int]:
-    """m of the numbers, the best of each of m clusters of x (N, d), best first; filled up with the best of the rest."""
+    """m of the numbers, the best of each of m clusters of x (N, d), best first; filled up with the
+    best of the rest.
+    """
     order = np.argsort(-np.asarray(scores), kind="stable")
     labels = clusters(x, m, rng)
     taken: list[int] = []

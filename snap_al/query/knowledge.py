@@ -21,8 +21,9 @@ Part = Literal["total", "epistemic", "model_error"]
 
 @dataclass(frozen=True)
 class Labelled:
-    """The training set, as far as queries look at it. energy: (t, n) energy rows. stds: (t, 2) left-out energy std (eV/atom)
-    and RMS force std (eV/Å) of each configuration at unit noise: sqrt(a (G - G_own)⁻¹ aᵀ); 0 where all forces vanish."""
+    """The training set, as far as queries look at it. energy: (t, n) energy rows. stds: (t, 2)
+    left-out energy std (eV/atom) and RMS force std (eV/Å) of each configuration at unit noise:
+    sqrt(a (G - G_own)⁻¹ aᵀ); 0 where all forces vanish."""
 
     energy: Array
     stds: Array
@@ -31,10 +32,14 @@ class Labelled:
 
     @classmethod
     def of(cls, posterior: Posterior, own: Sequence[Candidate], comm: Communicator) -> Labelled:
-        """own: this rank's configurations, with the weights that they are fitted with. Collective."""
+        """own: this rank's configurations, with the weights that they are fitted with.
+        Collective.
+        """
         with collectively(comm):
             found = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
-        everyone = sorted((each for part in comm.allgather(found) for each in part), key=lambda each: each[0])
+        everyone = sorted(
+            (each for part in comm.allgather(found) for each in part), key=lambda each: each[0]
+        )
         n, atoms = len(posterior.mean), [e[3] for e in everyone if e[3] is not None]
         return cls(
             np.array([e[1] for e in everyone]).reshape(-1, n),
@@ -44,7 +49,9 @@ class Labelled:
 
 
 def _left_out(posterior: Posterior, c: Candidate) -> Array:
-    """(2,). With Q = UsVᵀ the information without it is 1 - QᵀQ, its inverse 1 + V diag(s²/(1 - s²)) Vᵀ."""
+    """(2,). With Q = UsVᵀ the information without it is 1 - QᵀQ, its inverse 1 + V diag(s²/(1 -
+    s²)) Vᵀ.
+    """
     q = c.weighted @ posterior.whitening
     if len(q) < q.shape[1]:
         squares, u = np.linalg.eigh(q @ q.T)
@@ -55,15 +62,17 @@ def _left_out(posterior: Posterior, c: Candidate) -> Array:
     squares = np.clip(squares, 0.0, 1.0 - LEAST_INFORMATION)
     rows = np.vstack([c.energy, c.forces]) @ posterior.whitening
     variances = np.square(rows).sum(axis=1) + np.square(rows @ v) @ (squares / (1.0 - squares))
-    return np.array([np.sqrt(variances[0]), np.sqrt(variances[1:].sum() / max(len(variances) - 1, 1))])
+    return np.array(
+        [np.sqrt(variances[0]), np.sqrt(variances[1:].sum() / max(len(variances) - 1, 1))]
+    )
 
 
 @dataclass(frozen=True)
 class Knowledge:
     """In whitened coordinates q = aT of the posterior, in which what was fitted is the unit matrix.
 
-    change: (n, n) information QᵀQ of the candidates in `imagined`, weighted rows. All covariances follow it: Posterior's
-    `parts_with` says how.
+    change: (n, n) information QᵀQ of the candidates in `imagined`, weighted rows. All covariances
+    follow it: Posterior's `parts_with` says how.
     """
 
     posterior: Posterior
@@ -99,9 +108,13 @@ class Knowledge:
 
     @cached_property
     def root(self) -> Array:
-        """(n, n) symmetric square root of the covariance of coefficients at unit noise, the information's inverse."""
+        """(n, n) symmetric square root of the covariance of coefficients at unit noise, the
+        information's inverse.
+        """
         values, vectors = np.linalg.eigh(self.information)
-        return np.asarray((vectors / np.sqrt(np.maximum(values, 1.0))) @ vectors.T)  # below 1 is rounding
+        return np.asarray(
+            (vectors / np.sqrt(np.maximum(values, 1.0))) @ vectors.T
+        )  # below 1 is rounding
 
     @cached_property
     def covariance(self) -> Array:
@@ -111,7 +124,11 @@ class Knowledge:
     @cached_property
     def _roots(self) -> dict[str, Array]:
         model_error, epistemic = self.posterior.parts_with(self.change)
-        parts = {"model_error": model_error, "epistemic": epistemic, "total": model_error + epistemic}
+        parts = {
+            "model_error": model_error,
+            "epistemic": epistemic,
+            "total": model_error + epistemic,
+        }
         return {name: self.posterior.whitening @ square_root(part) for name, part in parts.items()}
 
     def std_root(self, part: Part = "total") -> Array:

@@ -1,11 +1,12 @@
-"""MaxVol active sets and the extrapolation grade γ, which is no std: how large the coefficients are with which a row is a
-combination of the active ones. γ ≤ 1 is interpolation.
+"""MaxVol active sets and the extrapolation grade γ, which is no std: how large the coefficients are
+with which a row is a combination of the active ones. γ ≤ 1 is interpolation.
 
     γ(a) = max_j |(a A⁻¹)_j|,  A (n, n) the n rows of largest |det|
 
-By configuration, a is its energy row, as MLIP has it: Podryabinkin and Shapeev, Comput. Mater. Sci. 140, 171 (2017). By atom,
-a is an atom's own row and every element has its active set, as pacemaker has it: Lysogorskiy et al., Phys. Rev. Mater. 7,
-043801 (2023). The set: Goreinov et al., in Matrix Methods (2010), p. 247.
+By configuration, a is its energy row, as MLIP has it: Podryabinkin and Shapeev, Comput. Mater. Sci.
+140, 171 (2017). By atom, a is an atom's own row and every element has its active set, as pacemaker
+has it: Lysogorskiy et al., Phys. Rev. Mater. 7, 043801 (2023). The set: Goreinov et al., in Matrix
+Methods (2010), p. 247.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ Array = NDArray[np.float64]
 GROWTH = 1.001
 """A swap that enlarges the volume by less is rounding."""
 WEAK = 1e-6
-"""Rows that stand in for what fewer rows than columns leave open, next to the columns' largest entries."""
+"""Rows that stand in for what fewer rows than columns leave open, next to the columns' largest
+entries.
+"""
 MOST_SWAPS = 100_000
 
 
 @dataclass(frozen=True)
 class ActiveSet:
-    """rows: (n, n). inverse: (n, n). members: (n,) which of the given rows; -1 where a stand-in is."""
+    """rows: (n, n). inverse: (n, n). members: (n,) which of the given rows; -1 where a stand-in
+    is.
+    """
 
     rows: Array
     inverse: Array
@@ -40,21 +45,29 @@ class ActiveSet:
 
     @classmethod
     def of(cls, rows: Array) -> ActiveSet:
-        """Of rows (m, n), m any number: stand-ins are there from the start, and give way to real rows."""
+        """Of rows (m, n), m any number: stand-ins are there from the start, and give way to real
+        rows.
+        """
         n = rows.shape[1]
         scale = np.abs(rows).max(axis=0, initial=0.0)
-        scale[scale == 0] = scale.max() or 1.0  # nothing has anything there: any row that has extrapolates
+        scale[scale == 0] = (
+            scale.max() or 1.0
+        )  # nothing has anything there: any row that has extrapolates
         return cls(np.diag(WEAK * scale), np.diag(1.0 / (WEAK * scale)), np.full(n, -1)).with_rows(
             rows, np.arange(len(rows))
         )
 
     def with_rows(self, rows: Array, numbers: NDArray[np.int64]) -> ActiveSet:
-        """Swaps rows in while that enlarges the volume; each swap multiplies |det A| by the row's grade."""
+        """Swaps rows in while that enlarges the volume; each swap multiplies |det A| by the row's
+        grade.
+        """
         active, members = self.rows.copy(), self.members.copy()
         inverse: Array = self.inverse
         shares: Array = np.asarray(rows @ inverse)
         for swap in range(MOST_SWAPS):
-            i, j = divmod(int(np.argmax(np.abs(shares))), shares.shape[1]) if shares.size else (0, 0)
+            i, j = (
+                divmod(int(np.argmax(np.abs(shares))), shares.shape[1]) if shares.size else (0, 0)
+            )
             if not shares.size or not abs(shares[i, j]) > GROWTH:
                 break
             active[j], members[j] = rows[i], numbers[i]
@@ -73,10 +86,12 @@ class ActiveSet:
 
 
 def unique_whitening(posterior: Posterior) -> Array:
-    """(n, n) the whitening that is symmetric in columns of unit norm: the posterior's own times a rotation.
+    """(n, n) the whitening that is symmetric in columns of unit norm: the posterior's own times a
+    rotation.
 
-    Stand-ins are rows along coordinates, so a grade depends on the coordinates where there are fewer rows than columns; and
-    a posterior's are rotated by rounding in the directions that have no data.
+    Stand-ins are rows along coordinates, so a grade depends on the coordinates where there are
+    fewer rows than columns; and a posterior's are rotated by rounding in the directions that have
+    no data.
     """
     norms = np.linalg.norm(np.linalg.inv(posterior.whitening), axis=0)
     u, _, vt = np.linalg.svd(norms[:, None] * posterior.whitening)
@@ -85,8 +100,9 @@ def unique_whitening(posterior: Posterior) -> Array:
 
 @dataclass(frozen=True)
 class Grade:
-    """γ of a configuration's energy row, or the largest of its atoms; the active set is that of what is labelled, and follows
-    imagined labels. Raises InputError for grades by atom where atoms' rows were not computed."""
+    """γ of a configuration's energy row, or the largest of its atoms; the active set is that of
+    what is labelled, and follows imagined labels. Raises InputError for grades by atom where atoms'
+    rows were not computed."""
 
     by_atom: bool
     shrinks: ClassVar[bool] = False
@@ -95,7 +111,9 @@ class Grade:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         labelled = known.labelled.atoms if self.by_atom else known.labelled.energy
         if labelled is None:
-            raise InputError("strategy maxvol: grades by atom need the atoms' rows of what is labelled").on_all_ranks()
+            raise InputError(
+                "strategy maxvol: grades by atom need the atoms' rows of what is labelled"
+            ).on_all_ranks()
         whitening = unique_whitening(known.posterior)
         begin = ActiveSet.of(labelled @ whitening)
         state: dict[tuple[int, ...], ActiveSet] = {(): begin}
@@ -110,4 +128,8 @@ class Grade:
         return grade
 
     def _rows(self, candidate: Candidate) -> Array:
-        return candidate.energy[None] if candidate.atoms is None or not self.by_atom else candidate.atoms
+        return (
+            candidate.energy[None]
+            if candidate.atoms is None or not self.by_atom
+            else candidate.atoms
+        )

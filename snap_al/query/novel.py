@@ -1,12 +1,14 @@
 """The default: what is novel first, and then what makes the labelled set most like the pool.
 
-A linear model that cannot represent everything depends on where its labels are. Asking for the largest std alone fills the
-training set with what is far out, and the error on the rest grows; a set that is like the pool serves the average, and misses
-what is rare. So a candidate is asked for by its std only while that is above all but a few of the same stds of labelled
-configurations, each left out of the fit; otherwise kernel herding picks.
+A linear model that cannot represent everything depends on where its labels are. Asking for the
+largest std alone fills the training set with what is far out, and the error on the rest grows; a
+set that is like the pool serves the average, and misses what is rare. So a candidate is asked for
+by its std only while that is above all but a few of the same stds of labelled configurations, each
+left out of the fit; otherwise kernel herding picks.
 
-Novel:    ratio = max(energy std, RMS force std, each next to the (rank + 1)-th largest of the left-out ones) > 1
-Herding:  argmin over candidates of ‖μ_pool - μ_labelled‖² in the kernel's space. Chen, Welling, Smola, UAI (2010).
+Novel:    ratio = max(energy std, RMS force std, each next to the (rank + 1)-th largest of the
+left-out ones) > 1 Herding:  argmin over candidates of ‖μ_pool - μ_labelled‖² in the kernel's space.
+Chen, Welling, Smola, UAI (2010).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from snap_al.query.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 LEAST_SHARE = 1e-3
-"""Candidates whose labels would have weights this small next to the pool's largest of the same kind are asked for last."""
+"""Candidates whose labels would have weights this small next to the pool's largest of the same kind
+are asked for last.
+"""
 USELESS = -2.0
 MOST_PAIRED = 1000
 """Configurations between which the median distance is taken."""
@@ -31,8 +35,9 @@ MOST_PAIRED = 1000
 
 @dataclass(frozen=True)
 class Novel:
-    """rank: how many left-out stds of labelled configurations may be above a candidate's that is novel. share: of a batch that
-    may be novel. Novel candidates score above 1, by their ratio; the others below, by herding."""
+    """rank: how many left-out stds of labelled configurations may be above a candidate's that is
+    novel. share: of a batch that may be novel. Novel candidates score above 1, by their ratio; the
+    others below, by herding."""
 
     rank: int
     share: float
@@ -42,7 +47,9 @@ class Novel:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         useful = _useful(candidates)
         limits, herding = self._limits(known), Herding.of(candidates, known, useful)
-        ratios: dict[int, float] = {}  # stds only fall with labels: what is not novel does not become so
+        ratios: dict[
+            int, float
+        ] = {}  # stds only fall with labels: what is not novel does not become so
         state: dict[tuple[int, ...], Array] = {}
 
         def score(candidate: Candidate, known: Knowledge) -> float:
@@ -64,15 +71,19 @@ class Novel:
     def _limits(self, known: Knowledge) -> Array:
         """(2,) energy and force; infinite where nothing is known of the kind."""
         largest_first = [np.sort(column[column > 0])[::-1] for column in known.labelled.stds.T]
-        return np.array([c[min(self.rank, len(c) - 1)] if len(c) else np.inf for c in largest_first])
+        return np.array(
+            [c[min(self.rank, len(c) - 1)] if len(c) else np.inf for c in largest_first]
+        )
 
 
 @dataclass(frozen=True)
 class Herding:
-    """Scores in (-1, 1): how much a candidate lowers the distance of the labelled set's mean in kernel space from the pool's.
+    """Scores in (-1, 1): how much a candidate lowers the distance of the labelled set's mean in
+    kernel space from the pool's.
 
-    points: (size, k), in which distances are. affinity: (size,) mean kernel with the pool. sums: (size,) of the kernel
-    with what is labelled; n_labelled: how many. width: of the kernel exp(-distance/width).
+    points: (size, k), in which distances are. affinity: (size,) mean kernel with the pool. sums:
+    (size,) of the kernel with what is labelled; n_labelled: how many. width: of the kernel
+    exp(-distance/width).
     """
 
     points: Array
@@ -83,7 +94,9 @@ class Herding:
 
     @classmethod
     def of(cls, candidates: Candidates, known: Knowledge, useful: NDArray[np.bool_]) -> Herding:
-        """useful: (size,) which candidates the pool is made of. Collective. O(candidates²): each rank takes its share of pairs."""
+        """useful: (size,) which candidates the pool is made of. Collective. O(candidates²): each
+        rank takes its share of pairs.
+        """
         comm = candidates.comm
         points, labelled = candidates.geometry(known.labelled.energy)
         pool = points[useful]
@@ -102,23 +115,32 @@ class Herding:
         return cls(points, affinity, sums, len(labelled), width)
 
     def scores(self, imagined: tuple[int, ...]) -> Array:
-        """(size,) minus the change of the squared distance, but for what is the same for all candidates."""
+        """(size,) minus the change of the squared distance, but for what is the same for all
+        candidates.
+        """
         sums = self.sums.copy()
         for n in imagined:
             sums += np.exp(-distances(self.points, self.points[n]) / self.width)
         m = self.n_labelled + len(imagined) + 1
-        # (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity, by which one candidate differs from another; times m/2
+        # (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity, by which one candidate differs from
+        # another; times m/2
         return np.asarray((self.affinity - (sums + 0.5) / m) / 2.0)
 
 
 def _useful(candidates: Candidates) -> NDArray[np.bool_]:
-    """(size,) which have rows of some kind whose weights are not next to nothing in the pool. Collective."""
+    """(size,) which have rows of some kind whose weights are not next to nothing in the pool.
+    Collective.
+    """
 
     def heaviest(c: Candidate) -> Array:
-        return np.array([c.weights[(c.kinds == kind) & ~c.vanishing].max(initial=0.0) for kind in range(3)])
+        return np.array(
+            [c.weights[(c.kinds == kind) & ~c.vanishing].max(initial=0.0) for kind in range(3)]
+        )
 
     weights = candidates.each(heaviest, (3,))
-    useful = (weights > LEAST_SHARE * np.maximum(weights.max(axis=0), np.finfo(float).tiny)).any(axis=1)
+    useful = (weights > LEAST_SHARE * np.maximum(weights.max(axis=0), np.finfo(float).tiny)).any(
+        axis=1
+    )
     return np.asarray(useful if useful.any() else ~useful)
 
 
@@ -126,7 +148,9 @@ def unit_stds(candidate: Candidate, known: Knowledge) -> Array:
     """(2,) energy std and RMS force std at unit noise, 0 where all forces vanish by symmetry."""
     forces = known.whitened(candidate.forces) @ known.root
     energy = known.whitened(candidate.energy) @ known.root
-    return np.array([np.linalg.norm(energy), np.sqrt(np.sum(np.square(forces)) / max(len(forces), 1))])
+    return np.array(
+        [np.linalg.norm(energy), np.sqrt(np.sum(np.square(forces)) / max(len(forces), 1))]
+    )
 
 
 def distances(points: Array, one: Array) -> Array:

@@ -1,5 +1,5 @@
-"""What is new to the training set: the largest force std of a frame, against the same number of training
-configurations that are each predicted with themselves left out."""
+"""What is new to the training set: the largest force std of a frame, against the same number of
+training configurations that are each predicted with themselves left out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from snap_al.parallel import Communicator, collectively
 Array = NDArray[np.float64]
 
 
-def left_out_force_stds(posterior: Posterior, matrix: DesignMatrix, comm: Communicator) -> dict[int, float]:
-    """Largest force std (eV/Å) over atoms of each training configuration, itself left out, by its number. Collective.
+def left_out_force_stds(
+    posterior: Posterior, matrix: DesignMatrix, comm: Communicator
+) -> dict[int, float]:
+    """Largest force std (eV/Å) over atoms of each training configuration, itself left out, by its
+    number. Collective.
 
-    Rows without a label count as well: their derivatives are as much a frame's as the fitted ones. Atoms that only a cut put
-    where they are do not.
+    Rows without a label count as well: their derivatives are as much a frame's as the fitted ones.
+    Atoms that only a cut put where they are do not.
     """
     own: dict[int, float] = {}
     with collectively(comm):

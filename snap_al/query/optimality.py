@@ -1,15 +1,15 @@
 """Optimal design: which candidate improves a criterion of the information matrix most.
 
-In whitened coordinates G = 1 + Σ QᵀQ over imagined labels; S = G⁻¹ = R². A candidate with weighted rows Q makes it
-R (1 + YᵀY)⁻¹ R, Y = QR: every gain below costs one n × n factorisation.
+In whitened coordinates G = 1 + Σ QᵀQ over imagined labels; S = G⁻¹ = R². A candidate with weighted
+rows Q makes it R (1 + YᵀY)⁻¹ R, Y = QR: every gain below costs one n × n factorisation.
 
-    D  log det G                          T  tr of the information about coefficients
-    A  tr of their covariance             E  its largest eigenvalue
-    C  variance of one combination of them, the targets' mean energy
-    G  largest variance of an energy row   I  mean over all candidates' rows     V  mean over the targets' rows
+    D  log det G                          T  tr of the information about coefficients A  tr of their
+    covariance             E  its largest eigenvalue C  variance of one combination of them, the
+    targets' mean energy G  largest variance of an energy row   I  mean over all candidates' rows
+    V  mean over the targets' rows
 
-D and T are submodular. A, C, E and T depend on the columns' units, D, G, I and V do not. Atkinson, Donev, Tobias, Optimum
-Experimental Designs (2007), ch. 10.
+D and T are submodular. A, C, E and T depend on the columns' units, D, G, I and V do not. Atkinson,
+Donev, Tobias, Optimum Experimental Designs (2007), ch. 10.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from snap_al.query.knowledge import Knowledge
 Array = NDArray[np.float64]
 Letter = Literal["A", "C", "D", "E", "T", "G", "I", "V"]
 MOST_ROWS = 512
-"""G follows the rows of largest variance; in a pool of more, the largest after a label may be another's, and is then missed."""
+"""G follows the rows of largest variance; in a pool of more, the largest after a label may be
+another's, and is then missed.
+"""
 
 
 @dataclass(frozen=True)
 class TraceReduction:
-    """tr(KS) before minus after: the decrease of a mean variance. matrix: K (n, n) in the rows' coordinates, from all
-    candidates, once. Collective."""
+    """tr(KS) before minus after: the decrease of a mean variance. matrix: K (n, n) in the rows'
+    coordinates, from all candidates, once. Collective."""
 
     matrix: Callable[[Candidates, Knowledge], Array]
     shrinks: ClassVar[bool] = False
@@ -47,14 +49,18 @@ class TraceReduction:
 
         def gain(candidate: Candidate, known: Knowledge) -> float:
             inside = known.root @ k @ known.root
-            return float(np.trace(inside) - np.trace(np.linalg.solve(grown(candidate, known), inside)))
+            return float(
+                np.trace(inside) - np.trace(np.linalg.solve(grown(candidate, known), inside))
+            )
 
         return gain
 
 
 @dataclass(frozen=True)
 class Determinant:
-    """D: the gain of log det G, which is the information gained about the coefficients. O(1) look-ups a candidate."""
+    """D: the gain of log det G, which is the information gained about the coefficients. O(1)
+    look-ups a candidate.
+    """
 
     shrinks: ClassVar[bool] = True
     linear: ClassVar[bool] = True
@@ -114,7 +120,9 @@ class LargestVariance:
 def optimality(
     letter: Letter, targets: Array | None = None
 ) -> TraceReduction | Determinant | Trace | Eigenvalue | LargestVariance:
-    """targets: (m, n) rows of the user's own target configurations, for C and V; all candidates' energies when not given."""
+    """targets: (m, n) rows of the user's own target configurations, for C and V; all candidates'
+    energies when not given.
+    """
     if letter == "D":
         return Determinant()
     if letter == "T":
@@ -126,10 +134,16 @@ def optimality(
     if letter == "A":
         return TraceReduction(lambda candidates, known: np.eye(len(known.change)))
     if letter == "I":
-        return TraceReduction(lambda candidates, known: pool_information(candidates, lambda c: c.weighted, known))
+        return TraceReduction(
+            lambda candidates, known: pool_information(candidates, lambda c: c.weighted, known)
+        )
     if letter == "C":
-        return TraceReduction(lambda candidates, known: _outer(_targets(candidates, known, targets).mean(axis=0)))
-    return TraceReduction(lambda candidates, known: _mean_square(_targets(candidates, known, targets)))
+        return TraceReduction(
+            lambda candidates, known: _outer(_targets(candidates, known, targets).mean(axis=0))
+        )
+    return TraceReduction(
+        lambda candidates, known: _mean_square(_targets(candidates, known, targets))
+    )
 
 
 def grown(candidate: Candidate, known: Knowledge) -> Array:
@@ -138,7 +152,9 @@ def grown(candidate: Candidate, known: Knowledge) -> Array:
     return np.asarray(np.eye(y.shape[1]) + y.T @ y)
 
 
-def pool_information(candidates: Candidates, rows: Callable[[Candidate], Array], known: Knowledge) -> Array:
+def pool_information(
+    candidates: Candidates, rows: Callable[[Candidate], Array], known: Knowledge
+) -> Array:
     """(n, n) mean over candidates of rowsᵀrows. Collective."""
     total = np.zeros_like(known.change)
     with collectively(candidates.comm):

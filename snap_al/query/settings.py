@@ -10,9 +10,26 @@ from snap_al.data.readers import ConfigPath
 from snap_al.options import GIVEN, Case, Table, refuse_inapplicable
 
 Strategy = Literal[
-    "novel", "uncertainty", "committee", "model-change", "variance-reduction", "fisher-ratio", "error-reduction",
-    "A", "C", "D", "E", "T", "G", "I", "V", "maxvol", "boltzmann", "farthest", "random",
-]  # fmt: skip
+    "novel",
+    "uncertainty",
+    "committee",
+    "model-change",
+    "variance-reduction",
+    "fisher-ratio",
+    "error-reduction",
+    "A",
+    "C",
+    "D",
+    "E",
+    "T",
+    "G",
+    "I",
+    "V",
+    "maxvol",
+    "boltzmann",
+    "farthest",
+    "random",
+]
 
 
 Rule = Literal["novel", "every", "std", "grade", "flare", "hal"]
@@ -21,7 +38,10 @@ USUAL_FORCE_STD = 0.1
 
 _NOVEL_RULE: Case = {"rule": ("novel",)}
 _BY_STD: Case = {"strategy": ("uncertainty", "committee", "boltzmann")}
-_BY_TOLERANCES: tuple[Case, ...] = ({"strategy": ("variance-reduction",)}, {**_BY_STD, "of": ("weighted",)})
+_BY_TOLERANCES: tuple[Case, ...] = (
+    {"strategy": ("variance-reduction",)},
+    {**_BY_STD, "of": ("weighted",)},
+)
 
 APPLIES_WITH: Table = {
     "force_std": ({"rule": ("novel", "std")}, *_BY_TOLERANCES),
@@ -42,7 +62,9 @@ APPLIES_WITH: Table = {
     "grade": ({"strategy": ("maxvol",)},),
     "temperature": ({"strategy": ("boltzmann",)},),
     "targets": ({"strategy": ("C", "V")},),
-    "polish": ({"strategy": ("A", "C", "D", "E", "T", "G", "I", "V"), "diversity": ("conditional",)},),
+    "polish": (
+        {"strategy": ("A", "C", "D", "E", "T", "G", "I", "V"), "diversity": ("conditional",)},
+    ),
     "cost": ({"by_cost": (True,)}, {"budget": (GIVEN,)}),
     "by_cost": ({"cost": (GIVEN,)},),
 }
@@ -50,19 +72,21 @@ APPLIES_WITH: Table = {
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
-    """A frame of MD is queried, by the rule novel, when its largest force std (i) exceeds the tolerance, (ii) is novel, and
-    (iii) a label would help. When (i) holds and (ii) or (iii) does not, the model is the limit and a label would be spent
-    for nothing. The other rules are there to be compared with.
+    """A frame of MD is queried, by the rule novel, when its largest force std (i) exceeds the
+    tolerance, (ii) is novel, and (iii) a label would help. When (i) holds and (ii) or (iii) does
+    not, the model is the limit and a label would be spent for nothing. The other rules are there to
+    be compared with.
 
     From a pool, `strategy` ranks, and `diversity` makes the batch.
     """
 
     force_std: PositiveFloat | Literal["auto"] = USUAL_FORCE_STD
-    """Tolerance, eV/Å, on the largest force std over a frame's atoms. auto: after each fit, what 95 % of the training
-    configurations are below, each predicted without itself."""
+    """Tolerance, eV/Å, on the largest force std over a frame's atoms. auto: after each fit, what 95
+    % of the training configurations are below, each predicted without itself."""
     rule: Rule = "novel"
-    """When MD stops for a label. every: each n-th step. std: over the tolerance (with a committee, its disagreement). grade:
-    MaxVol γ of an atom. flare: force std over a multiple of the noise. hal: force std next to the force."""
+    """When MD stops for a label. every: each n-th step. std: over the tolerance (with a committee,
+    its disagreement). grade: MaxVol γ of an atom. flare: force std over a multiple of the noise.
+    hal: force std next to the force."""
     every: PositiveInt = 100
     """every: MD steps."""
     max_grade: float = Field(default=2.1, ge=1)
@@ -78,36 +102,52 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     stress_std: float = Field(default=0.005, gt=0)
     """Tolerance, eV/Å³, next to which strategies weigh stresses."""
     novelty_quantile: float = Field(default=0.5, ge=0, le=1)
-    """(ii) above this quantile of the same number over the training configurations, each predicted without itself."""
+    """(ii) above this quantile of the same number over the training configurations, each predicted
+    without itself.
+    """
     min_gain: float = Field(default=0.1, ge=0, lt=1)
-    """(iii) the label would lower it by at least this share (computed before labelling, from the frame's own rows)."""
+    """(iii) the label would lower it by at least this share (computed before labelling, from the
+    frame's own rows).
+    """
     strategy: Strategy = "novel"
-    """novel: stds above nearly all left-out ones of what is labelled, then what makes the labelled set like the pool."""
+    """novel: stds above nearly all left-out ones of what is labelled, then what makes the labelled
+    set like the pool.
+    """
     novel_rank: int = Field(default=4, ge=0)
-    """novel: a candidate of a pool is, when no more left-out stds of labelled configurations than these are above its own."""
+    """novel: a candidate of a pool is, when no more left-out stds of labelled configurations than
+    these are above its own.
+    """
     novel_share: float = Field(default=0.5, ge=0, le=1)
-    """novel: of a batch made with diversity conditional, at most; the rest makes the labelled set like the pool."""
+    """novel: of a batch made with diversity conditional, at most; the rest makes the labelled set
+    like the pool.
+    """
     of: Literal["energy", "force", "stress", "weighted"] = "force"
-    """uncertainty, committee, boltzmann: whose std; weighted: the sum of all in units of the tolerances."""
+    """uncertainty, committee, boltzmann: whose std; weighted: the sum of all in units of the
+    tolerances.
+    """
     atoms: Literal["max", "mean"] | Annotated[float, Field(ge=0, le=1)] = "max"
     """The same: over atoms, for forces; a number is a quantile."""
     part: Literal["total", "epistemic", "model_error"] = "total"
     """uncertainty, boltzmann: of the std."""
     grade: Literal["configuration", "atom"] = "configuration"
-    """maxvol: γ of energy rows, as MLIP has it, or the largest of the atoms' own, as pacemaker has it."""
+    """maxvol: γ of energy rows, as MLIP has it, or the largest of the atoms' own, as pacemaker has
+    it.
+    """
     temperature: PositiveFloat = 1.0
     """boltzmann: τ of exp(std/τ), in units of the spread of the candidates' stds."""
     targets: ConfigPath | None = None
     """C and V: configurations that are to become reliable; all candidates when not given."""
     diversity: Literal["conditional", "kmeans", "farthest", "none"] = "conditional"
-    """conditional: the score of the next is taken after the last is imagined labelled. kmeans, farthest: spread over mean
-    descriptors. none: the largest scores."""
+    """conditional: the score of the next is taken after the last is imagined labelled. kmeans,
+    farthest: spread over mean descriptors. none: the largest scores."""
     batch: int = Field(default=10, ge=1)
     """Configurations to ask for at once."""
     polish: int = Field(default=0, ge=0)
     """A to V, with conditional: sweeps of Fedorov's exchanges over the batch."""
     cost: Annotated[float, Field(allow_inf_nan=False)] | str = 0.0
-    """Of a label: atoms to this power, or the dotted name of a function of ase.Atoms. With 0 all cost one."""
+    """Of a label: atoms to this power, or the dotted name of a function of ase.Atoms. With 0 all
+    cost one.
+    """
     by_cost: bool = False
     """Scores count per cost."""
     budget: PositiveFloat | None = None

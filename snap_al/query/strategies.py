@@ -19,9 +19,14 @@ Array = NDArray[np.float64]
 
 
 def acquisition(
-    settings: QuerySettings, seed: int, targets: Array | None = None, strategy: Strategy | None = None
+    settings: QuerySettings,
+    seed: int,
+    targets: Array | None = None,
+    strategy: Strategy | None = None,
 ) -> Acquisition:
-    """targets: (m, n) energy rows of settings.targets, for C and V. strategy: in place of that of the settings."""
+    """targets: (m, n) energy rows of settings.targets, for C and V. strategy: in place of that of
+    the settings.
+    """
     name = strategy or settings.strategy
     tolerances = Tolerances(settings.energy_std, settings.force_tolerance, settings.stress_std)
     uncertainty = Uncertainty(settings.of, settings.atoms, settings.part, tolerances)

@@ -1,4 +1,6 @@
-"""Uncertainty sampling: ask where the predictive std is largest. Settles, Active Learning Literature Survey (2009), 3.1."""
+"""Uncertainty sampling: ask where the predictive std is largest. Settles, Active Learning
+Literature Survey (2009), 3.1.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The std of a configuration's energy (eV/atom), of its atoms' forces (eV/Å: largest, mean, or a quantile), of its stress
-    (eV/Å³, RMS of the components), or the sum of all three in units of the tolerances; total, or one of its parts."""
+    """The std of a configuration's energy (eV/atom), of its atoms' forces (eV/Å: largest, mean, or
+    a quantile), of its stress (eV/Å³, RMS of the components), or the sum of all three in units of
+    the tolerances; total, or one of its parts."""
 
     of: Of
     atoms: Literal["max", "mean"] | float
@@ -47,11 +50,15 @@ class Uncertainty:
         root, factors = known.std_root(self.part), known.posterior.recalibration
         return self._combined(
             lambda: factors[0] * float(np.linalg.norm(candidate.energy @ root)),
-            lambda: factors[1] * over_atoms(atom_force_std(candidate.of_kind(FORCE), root), self.atoms),
+            lambda: (
+                factors[1] * over_atoms(atom_force_std(candidate.of_kind(FORCE), root), self.atoms)
+            ),
             lambda: factors[2] * _rms(candidate.of_kind(STRESS) @ root) / abs(ASE_STRESS_TO_ROWS),
         )
 
-    def _combined(self, energy: Callable[[], float], force: Callable[[], float], stress: Callable[[], float]) -> float:
+    def _combined(
+        self, energy: Callable[[], float], force: Callable[[], float], stress: Callable[[], float]
+    ) -> float:
         if self.of == "weighted":
             t = self.tolerances
             return energy() / t.energy + force() / t.force + stress() / t.stress

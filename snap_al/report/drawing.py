@@ -23,14 +23,17 @@ def write_png(path: Path, figure: Figure) -> None:
 
 
 def as_svg(figure: Figure) -> str:
-    """For use within HTML: text and axes take the page's own colour, --ink; the background is the page's."""
+    """For use within HTML: text and axes take the page's own colour, --ink; the background is the
+    page's.
+    """
     text = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snap_al"}):
         figure.savefig(text, format="svg", transparent=True, dpi=160)
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub("<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub("<[^>]*>", lambda tag: _recoloured(tag[0]), svg)
-    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()  # type: ignore[union-attr]
+    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    width, height = found.groups()  # type: ignore[union-attr]
     return svg.replace(f'width="{width}pt" height="{height}pt"', f'style="max-width: {width}pt"', 1)
 
 

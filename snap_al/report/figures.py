@@ -18,7 +18,10 @@ Figures = dict[str, Figure]
 def figures_of(record: Record) -> Figures:
     """Those that there is data for, by name."""
     matplotlib.use("Agg")
-    found = {"std_along_walkers": std_along_walkers(record), "learning_curve": learning_curve(record)}
+    found = {
+        "std_along_walkers": std_along_walkers(record),
+        "learning_curve": learning_curve(record),
+    }
     if (predictions := record.predictions) is not None and predictions.present:
         found["parity"] = parity(predictions)
         found["calibration"] = calibration(predictions)

@@ -1,4 +1,6 @@
-"""Frames that a run asked about, with each atom's force std by the potential that it had then: which atoms were flagged."""
+"""Frames that a run asked about, with each atom's force std by the potential that it had then:
+which atoms were flagged.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,14 @@ MOST_COMPUTED, MOST_SHOWN = 3000, 600
 
 
 def flagged_frames(record: Record) -> list[dict[str, Any]]:
-    """Those with the largest std first: name, step, atom (the flagged one, from 0), std (eV/Å) of all atoms, positions (Å, about the flagged
-    atom), symbols. Frames that cannot be read any more are left out."""
+    """Those with the largest std first: name, step, atom (the flagged one, from 0), std (eV/Å) of
+    all atoms, positions (Å, about the flagged atom), symbols. Frames that cannot be read any more
+    are left out."""
     asked = [
-        (w["force_std"], w, q) for w in record.segments() for q in w["queries"] if q.get("atoms", 0) <= MOST_COMPUTED
+        (w["force_std"], w, q)
+        for w in record.segments()
+        for q in w["queries"]
+        if q.get("atoms", 0) <= MOST_COMPUTED
     ]
     asked.sort(key=lambda item: -item[0])
     found = []
@@ -36,12 +42,16 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
 def _frame(record: Record, segment: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
     configuration = record.directory.read_query(query["key"])
     potential = FittedPotential.read(record.directory.fit(segment["fit"]))
-    with DescriptorEngine(potential.settings, potential.reference) as engine:  # not by what the folder says of LAMMPS
+    with DescriptorEngine(
+        potential.settings, potential.reference
+    ) as engine:  # not by what the folder says of LAMMPS
         rows = engine.rows(configuration)
     root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
     std = atom_force_std(rows.forces, root)
     atom = int(np.argmax(std))
-    offsets = configuration.to_atoms().get_distances(atom, range(len(configuration)), mic=True, vector=True)
+    offsets = configuration.to_atoms().get_distances(
+        atom, range(len(configuration)), mic=True, vector=True
+    )
     near = np.argsort(np.linalg.norm(offsets, axis=1), kind="stable")[:MOST_SHOWN]
     return {
         "name": f"walker {segment['walker']} at step {query['step']}",

@@ -2,8 +2,8 @@
 whatever the width.
 
 Where there is no room, names take two lines or are shortened in the middle, sentences wrap between
-words, and then columns move to a table of their own below; where not even that fits, each row becomes
-lines of `header: value`.
+words, and then columns move to a table of their own below; where not even that fits, each row
+becomes lines of `header: value`.
 """
 
 from __future__ import annotations

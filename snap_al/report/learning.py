@@ -36,7 +36,9 @@ def write_learning(folder: Path, curves: Sequence[Curve], found: dict[str, Any])
 
 
 def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
-    """One panel an error: median over seeds, the middle half as a band; dotted, 1.1 times the error of the whole pool."""
+    """One panel an error: median over seeds, the middle half as a band; dotted, 1.1 times the error
+    of the whole pool.
+    """
     names = list(full)
     figure = Figure(figsize=(4.2 * len(names), 3.6), layout="constrained")
     strategies = list(dict.fromkeys(c.strategy for c in curves))
@@ -56,5 +58,7 @@ def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
         panel.set_xlabel("labels")
         panel.set_ylabel(f"RMSE, {unit}")
         panel.set_title(name.replace("_", " "), loc="left", fontsize=10)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8
+    )
     return figure

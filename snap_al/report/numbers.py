@@ -1,4 +1,6 @@
-"""The numbers behind the figures, as CSV: units are in the names of the columns, energies in eV, lengths in Å."""
+"""The numbers behind the figures, as CSV: units are in the names of the columns, energies in eV,
+lengths in Å.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,16 @@ from snap_al.uncertainty.metrics import KIND_NAMES
 Row = Sequence[object]
 LEARNING = ("labels", "set", "kind", "unit", "rmse", "rms_std", "within_1std", "within_2std")
 ALONG = ("walker", "segment", "fit", "step", "largest_force_std_ev_per_a", "queried")
-LABELS = ("query", "job", "walker", "step", "seconds", "core_seconds", "largest_force_ev_per_a", "rejected_because")
+LABELS = (
+    "query",
+    "job",
+    "walker",
+    "step",
+    "seconds",
+    "core_seconds",
+    "largest_force_ev_per_a",
+    "rejected_because",
+)
 
 
 def write_numbers(record: Record) -> list[Path]:
@@ -26,12 +37,17 @@ def write_numbers(record: Record) -> list[Path]:
     if record.segments():
         tables["std_along_walkers"] = (ALONG, _along(record))
     if record.predictions is not None:
-        tables["parity"] = (("kind", "group", "unit", "reference", "predicted", "std"), _parity(record))
+        tables["parity"] = (
+            ("kind", "group", "unit", "reference", "predicted", "std"),
+            _parity(record),
+        )
         tables["calibration"] = (("kind", "probability", "share_inside"), _calibration(record))
     if record.events:
         tables["time"] = (("part", "wall_seconds"), wall_seconds(list(record.events)).items())
         tables["labels"] = (LABELS, _labels(record))
-    return [_write(record.folder / "figures" / f"{name}.csv", *table) for name, table in tables.items()]
+    return [
+        _write(record.folder / "figures" / f"{name}.csv", *table) for name, table in tables.items()
+    ]
 
 
 def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
@@ -42,8 +58,16 @@ def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
 def _learning(record: Record) -> Iterator[Row]:
     for e in record.fits:
         for kind, values in e["table"].items():
-            numbers = (values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma"))
-            yield e["labels"], e["measured_on"], kind, CSV_UNITS[KIND_NAMES.index(kind)][0], *numbers
+            numbers = (
+                values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma")
+            )
+            yield (
+                e["labels"],
+                e["measured_on"],
+                kind,
+                CSV_UNITS[KIND_NAMES.index(kind)][0],
+                *numbers,
+            )
 
 
 def _along(record: Record) -> Iterator[Row]:
@@ -68,7 +92,8 @@ def _calibration(record: Record) -> Iterator[Row]:
     for kind in found.present:
         rows = found.of(kind)
         yield from (
-            (KIND_NAMES[kind], level, share) for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
+            (KIND_NAMES[kind], level, share)
+            for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
         )
 
 

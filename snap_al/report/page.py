@@ -38,14 +38,26 @@ def write_page(record: Record, figures: Figures) -> Path:
     frames = flagged_frames(record)
     name = record.folder.resolve().name
     page = environment.get_template("page.html").render(
-        name=name, name_in_shell=shlex.quote(name), name_in_python=repr(name), version=__version__, written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        headline=_headline(record, summary), what=_what(record), summary=summary, errors=_errors(record),
+        name=name,
+        name_in_shell=shlex.quote(name),
+        name_in_python=repr(name),
+        version=__version__,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        headline=_headline(record, summary),
+        what=_what(record),
+        summary=summary,
+        errors=_errors(record),
         figures=_svgs(figures),
         remarks=record.remarks,
-        frames=frames, frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")), script=Markup((HERE / "structures.js").read_text(encoding="utf-8")),
-        validation=record.validation, validation_figures=_svgs(validation_figures(record.validation or {})), files=_files(record), stem=record.stem,
+        frames=frames,
+        frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")),
+        script=Markup((HERE / "structures.js").read_text(encoding="utf-8")),
+        validation=record.validation,
+        validation_figures=_svgs(validation_figures(record.validation or {})),
+        files=_files(record),
+        stem=record.stem,
         elements=[] if record.potential is None else record.potential.settings.elements,
-    )  # fmt: skip
+    )
     path = record.folder / "report.html"
     write_atomically(path, page)
     return path
@@ -63,10 +75,15 @@ def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str,
     on, table = next(iter(record.tables.items()), ("", {}))
     for kind, (unit, factor) in UNITS.items():
         if kind in table:
-            found.append((f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set"))
+            found.append(
+                (f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set")
+            )
     if "forces" in table:
         found.append(
-            (f"{table['forces']['coverage_1sigma']:.0%}", "of force components within 1 std (68 % is calibrated)")
+            (
+                f"{table['forces']['coverage_1sigma']:.0%}",
+                "of force components within 1 std (68 % is calibrated)",
+            )
         )
     return found
 
@@ -79,22 +96,49 @@ def _what(record: Record) -> list[tuple[str, str]]:
         flags = [name for name in ("chemflag", "quadraticflag", "bzeroflag") if getattr(s, name)]
         found += [
             ("elements", ", ".join(s.elements)),
-            ("descriptor", f"SNAP, twojmax {s.largest_twojmax}, cutoff {s.max_cutoff:g} Å, {columns.n_distinct} coefficients" + "".join(f", {f}" for f in flags)),
+            (
+                "descriptor",
+                f"SNAP, twojmax {s.largest_twojmax}, cutoff {s.max_cutoff:g} Å, "
+                f"{columns.n_distinct} coefficients" + "".join(f", {f}" for f in flags),
+            ),
             ("reference potential", ", ".join(record.potential.reference.styles) or "none"),
-            ("posterior", f"{record.potential.posterior.name}, {record.potential.posterior.n_rows} rows fitted"),
-        ]  # fmt: skip
+            (
+                "posterior",
+                f"{record.potential.posterior.name}, {record.potential.posterior.n_rows} rows "
+                "fitted",
+            ),
+        ]
     if record.config is not None and record.config.explore is not None:
         config, explore = record.config, record.config.explore
         opened = [e for e in record.events if e["event"] == "opened"]
         stages = ", then ".join(
-            f"{s.script or s.ensemble}, {s.temperature[0]:g} to {s.temperature[1]:g} K, {s.steps * s.timestep:g} ps" for s in explore.protocol().stages
-        )  # fmt: skip
+            f"{s.script or s.ensemble}, {s.temperature[0]:g} to {s.temperature[1]:g} K, "
+            f"{s.steps * s.timestep:g} ps"
+            for s in explore.protocol().stages
+        )
         found += [
-            ("exploration", f"{len(record.state.walkers) if record.state else 0} walkers: {stages}"),
-            ("labeler", "labels from outside (backend: folder)" if config.label.backend == "folder" else f"{config.label.calculator}, {config.label.backend}"),
-            ("rule", f"{config.query.rule}, tolerance {record.state.tolerance if record.state else 0:.3g} eV/Å on the largest force std"),
-            ("sessions", f"{len(opened)}, on {', '.join(sorted({str(e['ranks']) for e in opened}))} ranks, seed {config.seed}"),
-        ]  # fmt: skip
+            (
+                "exploration",
+                f"{len(record.state.walkers) if record.state else 0} walkers: {stages}",
+            ),
+            (
+                "labeler",
+                "labels from outside (backend: folder)"
+                if config.label.backend == "folder"
+                else f"{config.label.calculator}, {config.label.backend}",
+            ),
+            (
+                "rule",
+                f"{config.query.rule}, tolerance "
+                f"{record.state.tolerance if record.state else 0:.3g} eV/Å on the largest force "
+                "std",
+            ),
+            (
+                "sessions",
+                f"{len(opened)}, on {', '.join(sorted({str(e['ranks']) for e in opened}))} ranks, "
+                f"seed {config.seed}",
+            ),
+        ]
     return found
 
 
@@ -109,23 +153,35 @@ def _errors(record: Record) -> list[dict[str, Any]]:
             for name, part in [("", values), *named]:
                 rows.append(
                     {
-                        "set": on, "kind": kind, "group": name, "unit": unit, "n": part["n"], "mae": factor * part["mae"], "rmse": factor * part["rmse"],
-                        "std": factor * part["sharpness"], "one": part["coverage_1sigma"], "two": part["coverage_2sigma"],
+                        "set": on,
+                        "kind": kind,
+                        "group": name,
+                        "unit": unit,
+                        "n": part["n"],
+                        "mae": factor * part["mae"],
+                        "rmse": factor * part["rmse"],
+                        "std": factor * part["sharpness"],
+                        "one": part["coverage_1sigma"],
+                        "two": part["coverage_2sigma"],
                     }
-                )  # fmt: skip
+                )
     return rows
 
 
 WHAT_FILES_ARE = (
     (
         "{stem}.mod",
-        "include it in a LAMMPS input, after the box is made: pair style and coefficients, reference potential and all",
+        "include it in a LAMMPS input, after the box is made: pair style and coefficients, "
+        "reference potential and all",
     ),
     ("{stem}.snapcoeff", "coefficients, as LAMMPS and FitSNAP read them"),
     ("{stem}.snapparam", "hyper-parameters, the same"),
     ("{stem}_std.mod", "include it as well: v_snap_std is each atom's energy std, in any LAMMPS"),
     ("{stem}_variance.snapcoeff", "each atom's energy variance as a quadratic SNAP"),
-    ("posterior.npz", "mean and covariances of the coefficients: what snap_al.SnapCalculator reads"),
+    (
+        "posterior.npz",
+        "mean and covariances of the coefficients: what snap_al.SnapCalculator reads",
+    ),
     ("journal.jsonl", "what was queried, labelled, fitted and explored, in order"),
     ("metrics.json", "the numbers of this page, for programs"),
     ("figures", "the figures as PNG, the numbers as CSV"),

@@ -1,5 +1,5 @@
-"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of stds. Each takes predictions of at
-least one kind."""
+"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of
+stds. Each takes predictions of at least one kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ MOST_GROUPS = 10
 def parity(found: Predictions) -> Figure:
     """Predicted against reference, the total std as error bar, a colour a group."""
     figure = Figure(figsize=(4.2 * len(found.present), 4.2), layout="constrained")
-    for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
+    for panel, kind in zip(
+        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+    ):
         unit, factor = SHOWN_UNITS[kind]
         rows = found.of(kind)
         shown = _some(len(rows.targets), MOST_BARS)
@@ -34,7 +36,9 @@ def parity(found: Predictions) -> Figure:
             _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, **style)
             bars.set_alpha(0.35)
             bars.set_rasterized(True)
-        panel.set_title(f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10)
+        panel.set_title(
+            f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10
+        )
         panel.set_xlabel(f"reference, {unit}")
         panel.set_ylabel(f"predicted ± std, {unit}")
         if len(found.names) > 1:
@@ -63,8 +67,9 @@ def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.n
 
 
 def calibration(found: Predictions) -> Figure:
-    """Left: how often the truth is inside an interval, against how often it should be. Right: where in the predicted distribution the
-    truth is; flat is calibrated, a hill too wide, a valley too narrow."""
+    """Left: how often the truth is inside an interval, against how often it should be. Right: where
+    in the predicted distribution the truth is; flat is calibrated, a hill too wide, a valley too
+    narrow."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
@@ -72,7 +77,14 @@ def calibration(found: Predictions) -> Figure:
         rows = found.of(kind)
         error = rows.mean - rows.targets
         inside = coverage_at(error, rows.std)
-        left.plot([float(level) for level in inside], list(inside.values()), "o-", ms=3, lw=1.2, label=KIND_NAMES[kind])
+        left.plot(
+            [float(level) for level in inside],
+            list(inside.values()),
+            "o-",
+            ms=3,
+            lw=1.2,
+            label=KIND_NAMES[kind],
+        )
         bins = pit_histogram(error, rows.std)
         right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KIND_NAMES[kind])
     right.axhline(1 / len(bins), color="0.5", lw=0.8)
@@ -89,7 +101,9 @@ def calibration(found: Predictions) -> Figure:
 def std_histogram(found: Predictions) -> Figure:
     """Of the total stds, with the RMSE beside them."""
     figure = Figure(figsize=(2.9 * len(found.present), 2.8), layout="constrained")
-    for panel, kind in zip(figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True):
+    for panel, kind in zip(
+        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+    ):
         unit, factor = SHOWN_UNITS[kind]
         rows = found.of(kind)
         panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)

@@ -1,4 +1,6 @@
-"""One line per event, on a terminal and in the run's log; under it, on a terminal, what the run is doing now."""
+"""One line per event, on a terminal and in the run's log; under it, on a terminal, what the run is
+doing now.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from snap_al.report.shown import rounded
 
 def place_of(query: Event) -> str:
     """Where a query comes from, by its `walker` and `step`."""
-    return "starting set" if query["walker"] < 0 else f"walker {query['walker']} at step {query['step']}"
+    return (
+        "starting set"
+        if query["walker"] < 0
+        else f"walker {query['walker']} at step {query['step']}"
+    )
 
 
 def describe(event: Event) -> str:
@@ -81,7 +87,7 @@ class Progress:
 
     def __init__(
         self, log: Path, console: Console, warn: Callable[[str], None] = lambda text: None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """warn: shows a warning; not on the console, which may be quiet."""
         self._console, self._warn = console, warn
         self._warned: set[str] = set()
@@ -96,7 +102,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._status is not None:
             self._status.stop()
@@ -138,7 +147,9 @@ class Progress:
             self._status.update(Text(f"{now} {done} of {of}" if of else now))
 
     def _write(self, level: int, line: str) -> None:
-        """The log begins with a run's first event: a start that is refused leaves none, and adds nothing to another's."""
+        """The log begins with a run's first event: a start that is refused leaves none, and adds
+        nothing to another's.
+        """
         if not self._logger.handlers:
             handler = logging.FileHandler(self._log, encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -25,7 +25,9 @@ CSV_UNITS = tuple(zip(("eV/atom", "eV/Å", "eV/Å³"), TO_USER_UNITS, strict=Tru
 
 @dataclass(frozen=True)
 class Predictions:
-    """Labelled rows (m,) in the units of rows: kind, group (a number into `names`), label, what is predicted and its total std."""
+    """Labelled rows (m,) in the units of rows: kind, group (a number into `names`), label, what is
+    predicted and its total std.
+    """
 
     kinds: NDArray[np.int8]
     groups: NDArray[np.int32]
@@ -43,7 +45,9 @@ class Predictions:
             return None
         stds = ("epistemic_std", "model_error_std", "noise_std")
         numbers = ("kinds", "groups", "targets", "mean", *stds)
-        if "names" not in found or any(name not in found or found[name].dtype.kind not in "fi" for name in numbers):
+        if "names" not in found or any(
+            name not in found or found[name].dtype.kind not in "fi" for name in numbers
+        ):
             return None
         values = {name: np.asarray(found[name], dtype=float) for name in ("targets", "mean", *stds)}
         if len({values[name].shape for name in values}) > 1:
@@ -57,7 +61,9 @@ class Predictions:
             values["mean"],
             std,
         )
-        if {c.shape for c in columns} != {(len(columns[0]),)} or not (columns[1] < len(names)).all():
+        if {c.shape for c in columns} != {(len(columns[0]),)} or not (
+            columns[1] < len(names)
+        ).all():
             return None
         kinds, groups, targets, mean, std = columns
         return cls(kinds, groups, names, targets, mean, std)
@@ -75,8 +81,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Record:
-    """tables: errors and calibration by name of the set. config, state: None of a fit, and no events. validation: what `snap-al
-    validate` left, if it did. remarks: of the labels that it began with."""
+    """tables: errors and calibration by name of the set. config, state: None of a fit, and no
+    events. validation: what `snap-al validate` left, if it did. remarks: of the labels that it
+    began with."""
 
     folder: Path
     stem: str

@@ -1,4 +1,6 @@
-"""Figures of a run: std along its walkers with the queries marked, the learning curve, where its time went."""
+"""Figures of a run: std along its walkers with the queries marked, the learning curve, where its
+time went.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from snap_al.report.summary import wall_seconds
 
 
 def std_along_walkers(record: Record) -> Figure | None:
-    """Largest force std of each checked frame against the step; queries as points, the novelty threshold as steps."""
+    """Largest force std of each checked frame against the step; queries as points, the novelty
+    threshold as steps.
+    """
     segments = record.segments()
     if not segments or record.state is None:
         return None
@@ -20,11 +24,15 @@ def std_along_walkers(record: Record) -> Figure | None:
     for panel, number in zip(panels, walkers, strict=True):
         for w in (s for s in segments if s["walker"] == number):
             checks = record.directory.read_checks(number, w["segment"])
-            panel.plot([c.step for c in checks], [c.force_std for c in checks], color="tab:blue", lw=1)
+            panel.plot(
+                [c.step for c in checks], [c.force_std for c in checks], color="tab:blue", lw=1
+            )
             panel.hlines(novelty[w["fit"]], w["from_step"], w["step"], color="tab:green", lw=1)
             asked = {q["step"] for q in w["queries"]}
             marked = [c for c in checks if c.step in asked]
-            panel.plot([c.step for c in marked], [c.force_std for c in marked], "o", color="tab:red", ms=5)
+            panel.plot(
+                [c.step for c in marked], [c.force_std for c in marked], "o", color="tab:red", ms=5
+            )
         panel.axhline(record.state.tolerance, color="0.5", ls="--", lw=1)
         panel.set_ylim(bottom=0)
         panel.set_title(f"walker {number}", loc="left", fontsize=10)

@@ -12,9 +12,15 @@ from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limi
 
 Summary = dict[str, Any]
 OF_METRICS = (
-    "labels", "rejected", "stopped", "model_limited", "wall_seconds", "label_core_seconds",
-    "warnings", "notes",
-)  # fmt: skip
+    "labels",
+    "rejected",
+    "stopped",
+    "model_limited",
+    "wall_seconds",
+    "label_core_seconds",
+    "warnings",
+    "notes",
+)
 
 
 def summarise(events: list[Event], state: RunState) -> Summary:
@@ -36,13 +42,19 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "label_core_seconds": sum(e.get("core_seconds", e["seconds"]) for e in asked),
         "warnings": opened.get("warnings", []),
         "notes": opened.get("notes", []),
-        "failures": [{"job": e.get("job", ""), "reason": e["reason"]} for e in asked if e["event"] == "rejected"],
+        "failures": [
+            {"job": e.get("job", ""), "reason": e["reason"]}
+            for e in asked
+            if e["event"] == "rejected"
+        ],
         "walkers": [
             {
                 "walker": n,
                 "name": w.name,
                 "status": w.status.value,
-                "step": w.trail[-1].step if w.status is not WalkerStatus.FINISHED else state.last_step,
+                "step": w.trail[-1].step
+                if w.status is not WalkerStatus.FINISHED
+                else state.last_step,
                 "of": state.last_step,
                 "segments": w.segments,
                 "retries": w.retries,
@@ -50,7 +62,9 @@ def summarise(events: list[Event], state: RunState) -> Summary:
             }
             for n, w in enumerate(state.walkers)
         ],
-        "learning_curve": [{"labels": e["labels"], "on": e["measured_on"], "table": e["table"]} for e in fits],
+        "learning_curve": [
+            {"labels": e["labels"], "on": e["measured_on"], "table": e["table"]} for e in fits
+        ],
     }
 
 
@@ -60,7 +74,9 @@ def segments(events: Iterable[Event]) -> list[Event]:
 
 
 def wall_seconds(events: list[Event]) -> dict[str, float]:
-    """md, std, label, fit and total, over all sessions of the run, without the time between them."""
+    """md, std, label, fit and total, over all sessions of the run, without the time between
+    them.
+    """
     explored = segments(events)
     parts = {
         "md": sum(w["seconds"] - w["std_seconds"] for w in explored),

@@ -14,7 +14,9 @@ LATEST, HEIGHT = 200, 12
 """Looks shown, all walkers one after another; and lines of a plot."""
 
 
-def terminal_plots(directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int) -> list[Text]:
+def terminal_plots(
+    directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int
+) -> list[Text]:
     """Those that there is data for."""
     found = []
     looks = _looks(directory, events)
@@ -31,7 +33,9 @@ def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float
     found: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
         asked = {q["step"] for q in w["queries"]}
-        found[:0] = [(c.force_std, c.step in asked) for c in directory.read_checks(w["walker"], w["segment"])]
+        found[:0] = [
+            (c.force_std, c.step in asked) for c in directory.read_checks(w["walker"], w["segment"])
+        ]
         if len(found) >= LATEST:
             break
     return found[-LATEST:]

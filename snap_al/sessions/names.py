@@ -1,7 +1,8 @@
 """Names of files as LAMMPS can read them.
 
-LAMMPS' input gives quotes, `$`, `#`, `&`, `*`, `%` and white space a meaning of its own, and its Python module takes UTF-8
-only. A path with any other character than those of `PLAIN` is reached through a symbolic link with a plain name.
+LAMMPS' input gives quotes, `$`, `#`, `&`, `*`, `%` and white space a meaning of its own, and its
+Python module takes UTF-8 only. A path with any other character than those of `PLAIN` is reached
+through a symbolic link with a plain name.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ LONGEST = 240
 
 
 class PlainNames:
-    """Plain names for the files of one LAMMPS session; links are made where they are needed, and go with `close`."""
+    """Plain names for the files of one LAMMPS session; links are made where they are needed, and go
+    with `close`.
+    """
 
     def __init__(self) -> None:
         self._scratch: TemporaryDirectory[str] | None = None
         self._links: dict[Path, str] = {}
 
     def of(self, path: Path) -> str:
-        """The path itself where it is plain; else one through a link, for reading and for writing. Raises InputError when there
-        is no folder for links."""
+        """The path itself where it is plain; else one through a link, for reading and for writing.
+        Raises InputError when there is no folder for links."""
         if is_plain(path):
             return str(path)
         path = path.absolute()
@@ -57,7 +60,9 @@ class PlainNames:
             if self._scratch is None:
                 self._scratch = plain_scratch_folder()
             ending = path.suffix if is_plain(Path(path.suffix)) else ""
-            link = Path(self._scratch.name) / f"{len(self._links)}{ending}"  # LAMMPS goes by the ending .gz
+            link = (
+                Path(self._scratch.name) / f"{len(self._links)}{ending}"
+            )  # LAMMPS goes by the ending .gz
             link.symlink_to(path)
             self._links[path] = str(link)
         return self._links[path]
@@ -69,12 +74,15 @@ def is_plain(path: Path) -> bool:
 
 
 def plain_scratch_folder() -> TemporaryDirectory[str]:
-    """A temporary folder whose name LAMMPS can read. Raises InputError when no place for one is known."""
+    """A temporary folder whose name LAMMPS can read. Raises InputError when no place for one is
+    known.
+    """
     given = tempfile.gettempdir()
     for place in (given, *OTHER_PLACES):
         if is_plain(Path(place)) and Path(place).is_dir():
             return TemporaryDirectory(prefix="snap_al_", dir=place)
     raise InputError(
-        f"TMPDIR={given!r}: LAMMPS cannot read files there; set TMPDIR to a folder whose path has no characters but letters, "
+        f"TMPDIR={given!r}: LAMMPS cannot read files there; set TMPDIR to a folder whose path has "
+        "no characters but letters, "
         "digits and ._/+=,@:-"
     )

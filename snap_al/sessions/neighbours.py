@@ -11,13 +11,16 @@ from snap_al.sessions.session import USUAL_ROOM, LammpsSession
 MD_ROOM = 4
 """MD has room for so many times the neighbours that it starts with: a box may shrink."""
 MD_SKIN = 2.0
-"""Å that the lists of MD may reach beyond the cutoff; scripts choose it, and LAMMPS' default in metal units is this."""
+"""Å that the lists of MD may reach beyond the cutoff; scripts choose it, and LAMMPS' default in
+metal units is this.
+"""
 LARGEST_ROOM = 200_000_000
 """LAMMPS counts the page of a list, ten times as large, in an int."""
 
 
 def make_room(session: LammpsSession, neighbours: int) -> None:
-    """Lists for atoms with up to so many neighbours, before LAMMPS builds them; a longer one is an error of LAMMPS.
+    """Lists for atoms with up to so many neighbours, before LAMMPS builds them; a longer one is an
+    error of LAMMPS.
 
     Room that is not used takes no memory.
     """
@@ -27,11 +30,13 @@ def make_room(session: LammpsSession, neighbours: int) -> None:
 
 
 def most_neighbours(box: Box, cutoff: float) -> int:
-    """An upper bound of the number of neighbours that an atom has within `cutoff` (Å), periodic images counted.
+    """An upper bound of the number of neighbours that an atom has within `cutoff` (Å), periodic
+    images counted.
 
-    It takes time in proportion to the atoms. The box is cut into slabs at least as thick as the cutoff along each of its
-    vectors, so that all neighbours of an atom are in the slabs next to its own; along vectors that are too short for that, it
-    counts the images that the cutoff can reach. Open boundaries count as periodic.
+    It takes time in proportion to the atoms. The box is cut into slabs at least as thick as the
+    cutoff along each of its vectors, so that all neighbours of an atom are in the slabs next to its
+    own; along vectors that are too short for that, it counts the images that the cutoff can reach.
+    Open boundaries count as periodic.
     """
     heights = 1.0 / np.linalg.norm(np.linalg.inv(box.lower), axis=0)
     slabs = np.maximum(np.floor(heights / cutoff), 1).astype(int)

@@ -1,4 +1,6 @@
-"""LAMMPS scripts of the user's: what they must not hold, and where in them an error is; and what LAMMPS says of it."""
+"""LAMMPS scripts of the user's: what they must not hold, and where in them an error is; and what
+LAMMPS says of it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from snap_al.errors import InputError
 def check_script(path: Path) -> None:
     """Raises InputError for a `quit`, which would end Python itself."""
     for number, line in enumerate(
-        require_regular_file(path, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace").splitlines(), 1
+        require_regular_file(path, LARGEST_TEXT)
+        .read_text(encoding="utf-8", errors="replace")
+        .splitlines(),
+        1,
     ):
         if re.match(r"\s*quit\b", line):
             raise InputError(f"{path}:{number}: `quit` would end the whole job; take it out")
@@ -24,9 +29,14 @@ def line_of(script: Path, message: str) -> str:
     variable = re.search(r"illegal variable (\w+)", message)
     wanted = last.group(1).split() if last else []
     for number, line in enumerate(
-        require_regular_file(script, LARGEST_TEXT).read_text(encoding="utf-8", errors="replace").splitlines(), 1
+        require_regular_file(script, LARGEST_TEXT)
+        .read_text(encoding="utf-8", errors="replace")
+        .splitlines(),
+        1,
     ):
-        if (wanted and line.split("#")[0].split() == wanted) or (variable and f"${{{variable.group(1)}}}" in line):
+        if (wanted and line.split("#")[0].split() == wanted) or (
+            variable and f"${{{variable.group(1)}}}" in line
+        ):
             return f" ({script.name}, line {number}: {line.strip()})"
     return ""
 

@@ -1,8 +1,8 @@
 """One LAMMPS session: open, command, extract, close.
 
-A LAMMPS error on a session of one rank is a plain exception. On several ranks an error of one rank alone leaves the
-others waiting; the rank that failed writes what it knows to disk and ends the job (`on_abort`), and the next start
-goes on from there.
+A LAMMPS error on a session of one rank is a plain exception. On several ranks an error of one rank
+alone leaves the others waiting; the rank that failed writes what it knows to disk and ends the job
+(`on_abort`), and the next start goes on from there.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ from snap_al.sessions.threads import OwnThreads
 Array = NDArray[np.float64]
 _GLOBAL, _ATOM, _ARRAY, _SCALAR, _VECTOR = 0, 1, 2, 0, 1
 USUAL_ROOM = 10_000
-"""Neighbours of one atom that every session has room for, as FitSNAP's have; LAMMPS' own default is 2000."""
+"""Neighbours of one atom that every session has room for, as FitSNAP's have; LAMMPS' own default is
+2000.
+"""
 
 
 class LammpsSession:
     """A LAMMPS instance on a communicator. Use as a context manager.
 
-    log: file that LAMMPS writes its log to, or None. lammps: which one, and its arguments. on_abort: called with LAMMPS' message on the rank that failed
-    alone, before the job is ended; must not communicate. Raises InputError without ML-SNAP, LammpsError as commands fail.
+    log: file that LAMMPS writes its log to, or None. lammps: which one, and its arguments.
+    on_abort: called with LAMMPS' message on the rank that failed alone, before the job is ended;
+    must not communicate. Raises InputError without ML-SNAP, LammpsError as commands fail.
     """
 
     def __init__(
@@ -68,14 +71,18 @@ class LammpsSession:
                 self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
         except OSError as error:
             raise InputError(
-                f"the LAMMPS library {library or ''} could not be loaded: {error}. It must be a shared build (-D "
-                "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the Python module `lammps`"
+                f"the LAMMPS library {library or ''} could not be loaded: {error}. It must be a "
+                "shared build (-D "
+                "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the "
+                "Python module `lammps`"
             ) from error
         except Exception as error:
             said = f"LAMMPS did not start with arguments {args}: {message_of(error)}"
             failure = RunError(self._names.real(said))
             if comm.size > 1:
-                abandon(comm, failure, on_abort=None)  # whether the other ranks failed as well cannot be known here
+                abandon(
+                    comm, failure, on_abort=None
+                )  # whether the other ranks failed as well cannot be known here
             raise failure from error
         self._threads = OwnThreads()  # of LAMMPS' own OpenMP library, too
         if library:  # two in one process corrupt each other: sessions that name none take it, too
@@ -93,13 +100,17 @@ class LammpsSession:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     def close(self) -> None:
-        """Ends the session. One that raised an error is left as it is: LAMMPS can crash in taking apart what it had half
-        built (seen with a potential file that is not there), and that would take Python with it."""
+        """Ends the session. One that raised an error is left as it is: LAMMPS can crash in taking
+        apart what it had half built (seen with a potential file that is not there), and that would
+        take Python with it."""
         if self._broken:
             self._lammps.opened = False
         else:
@@ -129,12 +140,15 @@ class LammpsSession:
             raise LammpsError(f"{error}{line_of(script, str(error))}") from error
 
     def each(self, every: int, look: Callable[[int], bool]) -> None:
-        """Once, before the first `run`: look(step) after the forces of every `every`-th step; True ends the run with that step.
+        """Once, before the first `run`: look(step) after the forces of every `every`-th step; True
+        ends the run with that step.
 
         look is collective, and the same on all ranks. What it raises is raised by `run`.
         """
 
-        def call(caller: object, step: int, n_local: int, ids: Array, positions: Array, forces: Array) -> None:
+        def call(
+            caller: object, step: int, n_local: int, ids: Array, positions: Array, forces: Array
+        ) -> None:
             forces[:] = 0.0
             if self._raised is not None:
                 return
@@ -146,14 +160,17 @@ class LammpsSession:
                 self._lammps.force_timeout()
 
         self.command(f"fix snap_al_each all external pf/callback {every} {every}")
-        # `fix npt` of a script is set up first, and would add this fix's virial before LAMMPS has written anything to it.
+        # `fix npt` of a script is set up first, and would add this fix's virial before LAMMPS has
+        # written anything to it.
         self.command("fix_modify snap_al_each virial no")
         self._lammps.set_fix_external_callback("snap_al_each", call)
 
     def run(self, steps: int, options: str) -> int:
-        """MD, with the options of LAMMPS' `run`. Returns the steps that were done, fewer where something ended it early.
+        """MD, with the options of LAMMPS' `run`. Returns the steps that were done, fewer where
+        something ended it early.
 
-        LAMMPS computes energy and pressure of the last step (36 to 48 % of a SNAP step), but not where it is ended early.
+        LAMMPS computes energy and pressure of the last step (36 to 48 % of a SNAP step), but not
+        where it is ended early.
         """
         before = self.step
         with self._interruptible():
@@ -167,8 +184,8 @@ class LammpsSession:
     def _interruptible(self) -> Iterator[None]:
         """An interrupt within LAMMPS would be raised in, and lost with, whatever it calls.
 
-        Here it ends the run. On several ranks it ends the process, and with it the job, unless the program has a handler
-        of its own that does so.
+        Here it ends the run. On several ranks it ends the process, and with it the job, unless the
+        program has a handler of its own that does so.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -194,25 +211,35 @@ class LammpsSession:
         """MD steps so far."""
         return int(self._lammps.extract_global("ntimestep"))
 
-    def create_box(self, box: Box, masses: Sequence[float], atom_style: str = "atomic", *, sort: bool = True) -> None:
-        """Metal units, the box, and one type per mass (g/mol), in a session that has none. sort: whether LAMMPS may reorder
-        atoms in memory."""
+    def create_box(
+        self, box: Box, masses: Sequence[float], atom_style: str = "atomic", *, sort: bool = True
+    ) -> None:
+        """Metal units, the box, and one type per mass (g/mol), in a session that has none. sort:
+        whether LAMMPS may reorder atoms in memory."""
         self.commands(
             [
-                "units metal", f"atom_style {atom_style}", "atom_modify map array" + ("" if sort else " sort 0 0.0"),
-                f"boundary {box.boundary()}", "box tilt large", f"region cell prism {box.prism()}",
-                f"create_box {len(masses)} cell", *(f"mass {k} {m!r}" for k, m in enumerate(masses, 1)),
+                "units metal",
+                f"atom_style {atom_style}",
+                "atom_modify map array" + ("" if sort else " sort 0 0.0"),
+                f"boundary {box.boundary()}",
+                "box tilt large",
+                f"region cell prism {box.prism()}",
+                f"create_box {len(masses)} cell",
+                *(f"mass {k} {m!r}" for k, m in enumerate(masses, 1)),
             ]
-        )  # fmt: skip
+        )
 
     def create_atoms(self, types: NDArray[np.int32], positions: Array) -> None:
         """Atoms with ids 1…n. Raises LammpsError when LAMMPS does not take all of them."""
         n = len(types)
         ids = np.arange(1, n + 1, dtype=np.int32)
-        self._guarded(lambda: self._lammps.create_atoms(n, ids, types, positions.ravel()), "create_atoms")
+        self._guarded(
+            lambda: self._lammps.create_atoms(n, ids, types, positions.ravel()), "create_atoms"
+        )
         if self._lammps.get_natoms() != n:
             raise LammpsError(
-                f"LAMMPS took {self._lammps.get_natoms()} of {n} atoms; are some outside an open boundary?"
+                f"LAMMPS took {self._lammps.get_natoms()} of {n} atoms; are some outside an open "
+                "boundary?"
             )
 
     @property
@@ -229,7 +256,9 @@ class LammpsSession:
         self._scatter("q", 1, charges)
 
     def set_spins(self, spins: Array) -> None:
-        """spins: (n, 3) μB, in the order of atom ids; all of them on every rank. LAMMPS keeps directions and lengths."""
+        """spins: (n, 3) μB, in the order of atom ids; all of them on every rank. LAMMPS keeps
+        directions and lengths.
+        """
         length = np.linalg.norm(spins, axis=1)
         direction = spins / np.where(length > 0, length, 1.0)[:, None]
         direction[length == 0] = (0.0, 0.0, 1.0)
@@ -238,7 +267,9 @@ class LammpsSession:
     def _scatter(self, name: str, columns: int, values: Array) -> None:
         flat = np.ascontiguousarray(values, dtype=float).ravel()
         data = (ctypes.c_double * len(flat))(*flat)
-        self._guarded(lambda: self._lammps.scatter_atoms(name, 1, columns, data), f"scatter_atoms {name}")
+        self._guarded(
+            lambda: self._lammps.scatter_atoms(name, 1, columns, data), f"scatter_atoms {name}"
+        )
 
     def global_array(self, compute: str) -> Array:
         """A copy of a compute's global array; LAMMPS can free its own with the next command."""
@@ -253,7 +284,9 @@ class LammpsSession:
         return float(self._guarded(lambda: self._lammps.get_thermo(keyword), f"thermo {keyword}"))
 
     def per_atom(self, compute: str) -> Array:
-        """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns). Collective."""
+        """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns).
+        Collective.
+        """
         rows = self._extract(compute, _ATOM, _ARRAY)
         return np.array(rows[: self.n_local])
 
@@ -284,7 +317,9 @@ class LammpsSession:
         return np.asarray(found[:, :3] * found[:, 3:])
 
     def _gather(self, name: str, columns: int) -> Array:
-        values = self._guarded(lambda: self._lammps.gather_atoms(name, 1, columns), f"gather_atoms {name}")
+        values = self._guarded(
+            lambda: self._lammps.gather_atoms(name, 1, columns), f"gather_atoms {name}"
+        )
         return np.array(values[:], dtype=float).reshape(-1, columns)
 
     def lower_cell(self) -> tuple[Array, Array]:
@@ -294,7 +329,9 @@ class LammpsSession:
         return np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]]), np.array(low)
 
     def _extract(self, compute: str, style: int, kind: int) -> Any:
-        return self._guarded(lambda: self._lammps.numpy.extract_compute(compute, style, kind), f"compute {compute}")
+        return self._guarded(
+            lambda: self._lammps.numpy.extract_compute(compute, style, kind), f"compute {compute}"
+        )
 
     def _guarded(self, call: Callable[[], Any], what: str) -> Any:
         try:
@@ -305,7 +342,9 @@ class LammpsSession:
             raise self._failed(error, f"LAMMPS refused `{what}`") from error
 
     def _failed(self, error: Exception, what: str) -> LammpsError:
-        """LAMMPS' message as our error; ends the job when it is not certain that all ranks of the session have it."""
+        """LAMMPS' message as our error; ends the job when it is not certain that all ranks of the
+        session have it.
+        """
         failure = LammpsError(self._names.real(f"{what}: {message_of(error)}"))
         if self.comm.size > 1 and isinstance(error, self._module.MPIAbortException):
             abandon(self.comm, LammpsError(f"{self.where}{failure}"), self._on_abort)

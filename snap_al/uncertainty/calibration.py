@@ -1,4 +1,6 @@
-"""How well stds describe errors: coverage at many levels, the probability integral transform, factors that mend a scale."""
+"""How well stds describe errors: coverage at many levels, the probability integral transform,
+factors that mend a scale.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ def normal_cdf(z: Array) -> Array:
 
 
 def pit_histogram(error: Array, std: Array) -> list[float]:
-    """Share of the rows in each tenth of the predicted distribution; a calibrated Gaussian has 0.1 everywhere, one that is
-    too narrow has its ends filled. error: prediction minus truth. Dawid, J. R. Stat. Soc. A 147, 278 (1984)."""
+    """Share of the rows in each tenth of the predicted distribution; a calibrated Gaussian has 0.1
+    everywhere, one that is too narrow has its ends filled. error: prediction minus truth. Dawid, J.
+    R. Stat. Soc. A 147, 278 (1984)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(error == 0, 0.0, -error / std)
     counts, _ = np.histogram(normal_cdf(z), bins=PIT_BINS, range=(0.0, 1.0))
@@ -37,12 +40,16 @@ def coverage_at(error: Array, std: Array) -> dict[str, float]:
 
 
 def scale_factor(error: Array, std: Array) -> float:
-    """The factor on all stds that the Gaussian likelihood of the errors is largest with: the RMS of error over std."""
+    """The factor on all stds that the Gaussian likelihood of the errors is largest with: the RMS of
+    error over std.
+    """
     return float(np.sqrt(np.mean(np.square(error / std))))
 
 
 def wilson(inside: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share of n independent trials. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)."""
+    """95 % interval of a share of n independent trials. Wilson, J. Am. Stat. Assoc. 22, 209
+    (1927).
+    """
     center = (inside + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(inside * (1 - inside) / n + z**2 / (4 * n**2))
     return center - half, center + half

@@ -12,16 +12,32 @@ from numpy.typing import NDArray
 
 from snap_al.fit import Prediction
 from snap_al.uncertainty.calibration import scale_factor
-from snap_al.uncertainty.metrics import KIND_NAMES, TO_USER_UNITS, Table, evaluate_predictions, kind_metrics
+from snap_al.uncertainty.metrics import (
+    KIND_NAMES,
+    TO_USER_UNITS,
+    Table,
+    evaluate_predictions,
+    kind_metrics,
+)
 
 Array = NDArray[np.float64]
-GROUP_COLUMNS = ("n", "mae", "rmse", "coverage_1sigma", "coverage_2sigma", "nll", "crps", "sharpness", "spearman")
+GROUP_COLUMNS = (
+    "n",
+    "mae",
+    "rmse",
+    "coverage_1sigma",
+    "coverage_2sigma",
+    "nll",
+    "crps",
+    "sharpness",
+    "spearman",
+)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Labelled rows (m,) in the units of rows: kinds, group numbers, targets, weights, vanishing by symmetry, and what is
-    predicted with the reference noise of their kind."""
+    """Labelled rows (m,) in the units of rows: kinds, group numbers, targets, weights, vanishing by
+    symmetry, and what is predicted with the reference noise of their kind."""
 
     kinds: NDArray[np.int8]
     groups: NDArray[np.int32]
@@ -42,8 +58,8 @@ class Evaluated:
         return Evaluated(*(getattr(self, f.name)[~self.vanishing] for f in fields(self)))
 
     def table(self, groups: Sequence[str] = ()) -> Table:
-        """By kind. groups: names of the group numbers; with more than one, each kind's table has theirs as well. Rows that
-        vanish by symmetry are counted apart."""
+        """By kind. groups: names of the group numbers; with more than one, each kind's table has
+        theirs as well. Rows that vanish by symmetry are counted apart."""
         counted = self.counted()
         table = evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
         for kind, name in enumerate(KIND_NAMES):
@@ -52,7 +68,10 @@ class Evaluated:
             apart = self.vanishing & (self.kinds == kind)
             if apart.any():
                 error = (self.mean - self.targets)[apart] * TO_USER_UNITS[kind]
-                table[name]["vanishing"] = {"n": int(apart.sum()), "rmse": float(np.sqrt(np.mean(error**2)))}
+                table[name]["vanishing"] = {
+                    "n": int(apart.sum()),
+                    "rmse": float(np.sqrt(np.mean(error**2))),
+                }
             if len(groups) > 1:
                 table[name]["groups"] = counted._by_group(kind, groups)
         return table
@@ -68,7 +87,9 @@ class Evaluated:
         return found
 
     def to_bytes(self, groups: Sequence[str]) -> bytes:
-        """npz without pickle of what calibration counts, for figures. groups: names of the group numbers."""
+        """npz without pickle of what calibration counts, for figures. groups: names of the group
+        numbers.
+        """
         counted, buffer = self.counted(), BytesIO()
         stored: dict[str, Any] = {
             "kinds": counted.kinds,

@@ -1,4 +1,6 @@
-"""Errors and calibration: coverage, negative log likelihood, CRPS, rank correlation of std and |error|."""
+"""Errors and calibration: coverage, negative log likelihood, CRPS, rank correlation of std and
+|error|.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,23 @@ TO_USER_UNITS = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
 
 
 def kind_metrics(error: Array, std: Array) -> dict[str, Any]:
-    """error: prediction minus truth, std: of the whole prediction, (m,) in one unit. Coverage of ±1 and ±2 std; nll and
-    crps of a Gaussian; spearman of std and |error|; and what `calibration` gives.
+    """error: prediction minus truth, std: of the whole prediction, (m,) in one unit. Coverage of ±1
+    and ±2 std; nll and crps of a Gaussian; spearman of std and |error|; and what `calibration`
+    gives.
 
-    CRPS: Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 21. A std of zero makes nll infinite.
+    CRPS: Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 21. A std of zero makes nll
+    infinite.
     """
     size = np.abs(error)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(size > 0, size / std, 0.0)
         nll = 0.5 * z**2 + np.log(std) + 0.5 * np.log(2.0 * np.pi)
         density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-        crps = np.where(std > 0, std * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi)), size)
+        crps = np.where(
+            std > 0,
+            std * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi)),
+            size,
+        )
     varied = len(error) > 2 and np.ptp(std) > 0 and np.ptp(size) > 0
     return {
         "n": len(error),
@@ -51,7 +59,9 @@ def _ranks(values: Array) -> Array:
 
 
 def evaluate_predictions(prediction: Prediction, targets: Array, kinds: NDArray[np.int8]) -> Table:
-    """One table of `kind_metrics` per kind that has rows, in eV/atom, eV/Å, eV/Å³. All arguments (m,)."""
+    """One table of `kind_metrics` per kind that has rows, in eV/atom, eV/Å, eV/Å³. All arguments
+    (m,).
+    """
     table: Table = {}
     for kind, (name, unit) in enumerate(zip(KIND_NAMES, TO_USER_UNITS, strict=True)):
         here = kinds == kind

@@ -1,4 +1,6 @@
-"""What a fitted potential is worth before anyone trusts it: properties with error bars, and whether it holds in MD."""
+"""What a fitted potential is worth before anyone trusts it: properties with error bars, and whether
+it holds in MD.
+"""
 
 from snap_al.validation.crystal import Crystal, NotConvergedError, crystal_of, element_crystal
 from snap_al.validation.curves import Curve, approach, compression, dimers
@@ -10,7 +12,26 @@ from snap_al.validation.properties import PROPERTIES, Quantity
 from snap_al.validation.slabs import Slab, slab
 
 __all__ = [
-    "PROPERTIES", "Crystal", "Curve", "LabelCalculator", "Materials", "NotConvergedError",
-    "Property", "Quantity", "Slab", "Trajectory", "approach", "compression", "crystal_of", "dimers",
-    "element_crystal", "failed_check", "failure_of", "measure", "names_of", "npt", "nve", "slab",
-]  # fmt: skip
+    "PROPERTIES",
+    "Crystal",
+    "Curve",
+    "LabelCalculator",
+    "Materials",
+    "NotConvergedError",
+    "Property",
+    "Quantity",
+    "Slab",
+    "Trajectory",
+    "approach",
+    "compression",
+    "crystal_of",
+    "dimers",
+    "element_crystal",
+    "failed_check",
+    "failure_of",
+    "measure",
+    "names_of",
+    "npt",
+    "nve",
+    "slab",
+]

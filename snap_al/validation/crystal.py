@@ -1,4 +1,6 @@
-"""The crystal whose properties are computed: its conventional cell, standard setting, and how it relaxes."""
+"""The crystal whose properties are computed: its conventional cell, standard setting, and how it
+relaxes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ SYMPREC = 1e-3
 """Å."""
 KNOWN = ("fcc", "bcc", "hcp", "diamond", "sc")
 SHELL, ALIKE = 1.1, 1e-3
-"""In nearest distances: how far the nearest shell reaches, and which components of vectors are equal."""
+"""In nearest distances: how far the nearest shell reaches, and which components of vectors are
+equal.
+"""
 IONS, CELL = 2e-3, 1e-3
 """eV/Å and eV at which a relaxation has converged: strains are then right to some 1e-5."""
 MOST_STEPS = 300
@@ -32,10 +36,12 @@ class NotConvergedError(RunError):
 
 @dataclass(frozen=True)
 class Crystal:
-    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I or F.
+    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I
+    or F.
 
-    unrelaxed: what it was relaxed from, the atoms in the same order; None for a crystal as it was given. Whatever is counted
-    (cells of a supercell, planes of a slab) is counted there, so that it is the same for each calculator.
+    unrelaxed: what it was relaxed from, the atoms in the same order; None for a crystal as it was
+    given. Whatever is counted (cells of a supercell, planes of a slab) is counted there, so that it
+    is the same for each calculator.
     """
 
     atoms: Atoms
@@ -67,7 +73,8 @@ class Crystal:
         return self.atoms * self.repeats(length)
 
     def relaxed(self, calculator: Calculator) -> Crystal:
-        """Its cell and atoms where this calculator has no stress and no forces, as symmetric as before.
+        """Its cell and atoms where this calculator has no stress and no forces, as symmetric as
+        before.
 
         Raises NotConvergedError.
         """
@@ -82,27 +89,43 @@ def crystal_of(atoms: Atoms) -> Crystal:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
     if found is None or not atoms.pbc.all():
-        raise InputError(f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to {SYMPREC} Å")
+        raise InputError(
+            f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to "
+            f"{SYMPREC} Å"
+        )
     if found.number < 168:
         raise InputError(
-            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic nor hexagonal; give another --structure"
+            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic "
+            "nor hexagonal; give another --structure"
         )
-    standard = Atoms(numbers=found.std_types, scaled_positions=found.std_positions, cell=found.std_lattice, pbc=True)
+    standard = Atoms(
+        numbers=found.std_types,
+        scaled_positions=found.std_positions,
+        cell=found.std_lattice,
+        pbc=True,
+    )
     return Crystal(
-        standard, "cubic" if found.number >= 195 else "hexagonal", cast(Literal["P", "I", "F"], found.international[0])
+        standard,
+        "cubic" if found.number >= 195 else "hexagonal",
+        cast(Literal["P", "I", "F"], found.international[0]),
     )
 
 
 def element_crystal(element: str) -> Crystal:
-    """The one that ASE knows as the element's reference state. Raises InputError when that is another kind."""
+    """The one that ASE knows as the element's reference state. Raises InputError when that is
+    another kind.
+    """
     state: dict[str, Any] = reference_states[atomic_numbers[element]] or {}
     if state.get("symmetry") not in KNOWN:
-        raise InputError(f"{element}: ASE knows no cubic or hexagonal crystal of it; give one with --structure")
+        raise InputError(
+            f"{element}: ASE knows no cubic or hexagonal crystal of it; give one with --structure"
+        )
     return crystal_of(bulk(element))
 
 
 def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
-    """The mean of `atoms` over the symmetry operations of `model`, which has the same atoms, moved and strained a little.
+    """The mean of `atoms` over the symmetry operations of `model`, which has the same atoms, moved
+    and strained a little.
 
     The cell is turned to a along x and b in the xy plane.
     """
@@ -115,7 +138,9 @@ def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
     for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
         apart = (fractions @ rotation.T + translation)[:, None] - fractions
         apart -= np.rint(apart)
-        same = np.where(numbers[:, None] == numbers, np.linalg.norm(apart @ model.cell.array, axis=2), np.inf)
+        same = np.where(
+            numbers[:, None] == numbers, np.linalg.norm(apart @ model.cell.array, axis=2), np.inf
+        )
         means[same.argmin(axis=1)] += moved @ rotation.T
         metrics += rotation.T @ metric @ rotation
     n = len(found["rotations"])
@@ -124,10 +149,12 @@ def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
 
 
 def neighbour_of_first(atoms: Atoms) -> tuple[int, np.ndarray]:
-    """An atom of the first one's nearest shell, and the vector (3,) Å to it. The same one however coordinates are rounded.
+    """An atom of the first one's nearest shell, and the vector (3,) Å to it. The same one however
+    coordinates are rounded.
 
-    Of atoms in that shell (up to SHELL of the shortest distance) the one with the smallest height difference comes first:
-    in hcp, where neighbours within the basal plane and beside it are nearly as far, one within the plane.
+    Of atoms in that shell (up to SHELL of the shortest distance) the one with the smallest height
+    difference comes first: in hcp, where neighbours within the basal plane and beside it are nearly
+    as far, one within the plane.
     """
     vectors = atoms.get_distances(0, range(1, len(atoms)), mic=True, vector=True)
     lengths = np.linalg.norm(vectors, axis=1)

@@ -1,7 +1,8 @@
-"""Where a potential has holes: pairs in vacuum, an atom pushed at its neighbour in the crystal, and the crystal compressed.
+"""Where a potential has holes: pairs in vacuum, an atom pushed at its neighbour in the crystal, and
+the crystal compressed.
 
-SNAP is a polynomial in the descriptors: beyond the training set it may well go down where atoms meet. These curves tell how far MD
-is safe, before MD finds out.
+SNAP is a polynomial in the descriptors: beyond the training set it may well go down where atoms
+meet. These curves tell how far MD is safe, before MD finds out.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ SUPERCELL = 9.0
 
 @dataclass(frozen=True)
 class Curve:
-    """x against value ± std, each (m,), and whether that passes; reference: the labeler's, NaN where that fails."""
+    """x against value ± std, each (m,), and whether that passes; reference: the labeler's, NaN
+    where that fails.
+    """
 
     name: str
     x_label: str
@@ -60,18 +63,31 @@ def dimers(
     temperature: float,
     labeler: Calculator | None,
 ) -> Iterator[Curve]:
-    """Each pair of elements in vacuum, from the cutoff inwards. temperature: K, the highest of use."""
+    """Each pair of elements in vacuum, from the cutoff inwards. temperature: K, the highest of
+    use.
+    """
     reach = potential.settings.max_cutoff
     x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
     apart = max(reach, potential.reference.longest_cutoff())
     for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
         frames = [_pair(one, other, r, apart) for r in x]
-        yield _wall(f"{one}-{other} in vacuum", x, frames, potential, engine, labeler, temperature, crystal.nearest)
+        yield _wall(
+            f"{one}-{other} in vacuum",
+            x,
+            frames,
+            potential,
+            engine,
+            labeler,
+            temperature,
+            crystal.nearest,
+        )
 
 
 def _pair(one: str, other: str, r: float, reach: float) -> Atoms:
     edge = 2.0 * reach + 5.0
-    return Atoms([one, other], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True)
+    return Atoms(
+        [one, other], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True
+    )
 
 
 def approach(
@@ -81,7 +97,9 @@ def approach(
     temperature: float,
     labeler: Calculator | None,
 ) -> Curve:
-    """One atom of the crystal pushed straight at its nearest neighbour, all others where they are."""
+    """One atom of the crystal pushed straight at its nearest neighbour, all others where they
+    are.
+    """
     perfect = crystal.supercell(SUPERCELL)
     _, vector = neighbour_of_first(perfect)
     nearest = float(np.linalg.norm(vector))
@@ -91,15 +109,30 @@ def approach(
         atoms = perfect.copy()
         atoms.positions[0] += vector * (1.0 - r / nearest)
         frames.append(atoms)
-    return _wall("an atom pushed at its neighbour", x, frames, potential, engine, labeler, temperature, nearest)
+    return _wall(
+        "an atom pushed at its neighbour",
+        x,
+        frames,
+        potential,
+        engine,
+        labeler,
+        temperature,
+        nearest,
+    )
 
 
 def _wall(
-    name: str, x: Array, frames: list[Atoms], potential: FittedPotential, engine: DescriptorEngine, labeler: Calculator | None,
-    temperature: float, nearest: float,
-) -> Curve:  # fmt: skip
-    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T, and does not fall after it has
-    begun to rise."""
+    name: str,
+    x: Array,
+    frames: list[Atoms],
+    potential: FittedPotential,
+    engine: DescriptorEngine,
+    labeler: Calculator | None,
+    temperature: float,
+    nearest: float,
+) -> Curve:
+    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T, and
+    does not fall after it has begun to rise."""
     value, std = _energies(potential, engine, frames)
     inward = np.flatnonzero(x <= 1.001 * nearest)[::-1]
     needed = WALL * kB * temperature
@@ -109,7 +142,10 @@ def _wall(
     finding = (
         f"rises by {reached}: {WALL:g} k_B T at {temperature:.0f} K are {needed:.2f} eV"
         if passed
-        else f"rises by no more than {reached}, and {needed:.2f} eV keep atoms apart at {temperature:.0f} K"
+        else (
+            f"rises by no more than {reached}, and {needed:.2f} eV keep atoms apart at "
+            f"{temperature:.0f} K"
+        )
     )
     reference = None
     if labeler is not None:
@@ -121,8 +157,8 @@ def _wall(
 def wall(value: Array, wanted: float) -> tuple[int, float]:
     """Where a curve (m,) is highest before it falls, and how far above the lowest before that.
 
-    It may fall to begin with, to the bottom of its well; once it has risen by ROUGH of `wanted` it may not fall by as much. Where it has
-    risen by `wanted`, nothing beyond matters.
+    It may fall to begin with, to the bottom of its well; once it has risen by ROUGH of `wanted` it
+    may not fall by as much. Where it has risen by `wanted`, nothing beyond matters.
     """
     lowest = highest = value[0]
     top, rough = 0, ROUGH * wanted
@@ -140,7 +176,10 @@ def wall(value: Array, wanted: float) -> tuple[int, float]:
 
 
 def compression(
-    potential: FittedPotential, engine: DescriptorEngine, crystal: Crystal, labeler: Calculator | None
+    potential: FittedPotential,
+    engine: DescriptorEngine,
+    crystal: Crystal,
+    labeler: Calculator | None,
 ) -> Curve:
     """Pressure of the crystal from expansion to half its volume."""
     x = np.linspace(COMPRESSED, EXPANDED, VOLUMES)
@@ -152,7 +191,10 @@ def compression(
     value, std = _pressures(potential, engine, frames)
     falls = [k for k in range(VOLUMES - 1) if x[k] < 1.0 - 1e-9 and not value[k] > value[k + 1]]
     lowest = float(x[max(falls) + 1]) if falls else COMPRESSED
-    finding = f"the pressure rises down to {lowest:.2f} of the volume, where it is {value[int(np.argmin(abs(x - lowest)))]:.0f} GPa"
+    finding = (
+        f"the pressure rises down to {lowest:.2f} of the volume, where it is "
+        f"{value[int(np.argmin(abs(x - lowest)))]:.0f} GPa"
+    )
     reference = None
     if labeler is not None:
         stresses = [r.get("stress", np.full(6, np.nan)) for r in _labels(labeler, frames)]
@@ -170,17 +212,24 @@ def compression(
     )
 
 
-def _energies(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
+def _energies(
+    potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]
+) -> tuple[Array, Array]:
     """eV next to the last frame, and the std of that difference."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     n = np.array([len(atoms) for atoms in frames])
-    values, reference = np.array([r.values[0] for r in rows]) * n[:, None], np.array([r.reference[0] for r in rows]) * n
+    values, reference = (
+        np.array([r.values[0] for r in rows]) * n[:, None],
+        np.array([r.reference[0] for r in rows]) * n,
+    )
     posterior, differences = potential.posterior, values - values[-1]
     std = posterior.recalibration[Kind.ENERGY] * row_std(differences, posterior.covariance)
     return differences @ posterior.mean + reference - reference[-1], std
 
 
-def _pressures(potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]) -> tuple[Array, Array]:
+def _pressures(
+    potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]
+) -> tuple[Array, Array]:
     """GPa, and its std."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA

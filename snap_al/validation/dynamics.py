@@ -1,4 +1,6 @@
-"""MD that a potential must come through before it is trusted: no drift of the energy in NVE, and a long NPT at the highest temperature."""
+"""MD that a potential must come through before it is trusted: no drift of the energy in NVE, and a
+long NPT at the highest temperature.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ BEYOND = 1e6
 
 @dataclass(frozen=True)
 class Trajectory:
-    """time: ps. temperature: K, volume: Å³ per atom, energy: eV per atom (NVE) and force_std: eV/Å, the largest (NPT), each (m,)."""
+    """time: ps. temperature: K, volume: Å³ per atom, energy: eV per atom (NVE) and force_std: eV/Å,
+    the largest (NPT), each (m,).
+    """
 
     name: str
     time: Array
@@ -52,10 +56,18 @@ class Trajectory:
 
 
 def nve(
-    potential: FittedPotential, files: Path, crystal: Crystal, temperature: float, timestep: float, seed: int,
-    comm: Communicator, lammps: LammpsSettings | None,
-) -> Trajectory:  # fmt: skip
-    """temperature: K of the crystal once the energy is shared out. timestep: ps. files: with the potential as STEM. Collective."""
+    potential: FittedPotential,
+    files: Path,
+    crystal: Crystal,
+    temperature: float,
+    timestep: float,
+    seed: int,
+    comm: Communicator,
+    lammps: LammpsSettings | None,
+) -> Trajectory:
+    """temperature: K of the crystal once the energy is shared out. timestep: ps. files: with the
+    potential as STEM. Collective.
+    """
     atoms = crystal.supercell(SUPERCELL)
     n, every = len(atoms), max(1, round(NVE_PS / timestep / SAMPLES))
     rows: list[list[float]] = []
@@ -63,31 +75,56 @@ def nve(
     if reason := _aborted_before(comm, aborted):
         return failed_check("NVE", f"ended: {reason}")
     try:
-        with LammpsSession(comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)) as session:
+        with LammpsSession(
+            comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)
+        ) as session:
             session.where = "validation, NVE: "
             create(session, potential, Configuration.from_atoms(atoms, "crystal", Label()))
             session.commands(["neighbor 1.0 bin", *potential.pair_commands(files, session.name_of)])
-            session.command(f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian")
+            session.command(
+                f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian"
+            )
             session.commands(
-                [f"timestep {timestep!r}", "fix move all nve", "thermo 0", "thermo_style custom step temp vol etotal"]
+                [
+                    f"timestep {timestep!r}",
+                    "fix move all nve",
+                    "thermo 0",
+                    "thermo_style custom step temp vol etotal",
+                ]
             )
             for k in range(SAMPLES):
                 session.run(every, f"pre {'no' if k else 'yes'} post no")
-                rows.append([(k + 1) * every * timestep, *(session.thermo(name) for name in ("temp", "vol", "etotal"))])
+                rows.append(
+                    [
+                        (k + 1) * every * timestep,
+                        *(session.thermo(name) for name in ("temp", "vol", "etotal")),
+                    ]
+                )
     except LammpsError as error:
         return failed_check("NVE", f"ended: after {len(rows) * every} steps: {error}")
     time, temperatures, volumes, energies = np.array(rows).T
     kept = slice(int(EQUILIBRATED * SAMPLES), None)
     drift = float(np.polyfit(time[kept], energies[kept] / n, 1)[0])
-    finding = f"drift {1e3 * drift:.3g} meV per atom and ps at {temperatures[kept].mean():.0f} K, timestep {1e3 * timestep:g} fs"
-    return Trajectory("NVE", time, temperatures, volumes / n, energies / n, None, abs(drift) <= DRIFT, finding)
+    finding = (
+        f"drift {1e3 * drift:.3g} meV per atom and ps at {temperatures[kept].mean():.0f} K, "
+        f"timestep {1e3 * timestep:g} fs"
+    )
+    return Trajectory(
+        "NVE", time, temperatures, volumes / n, energies / n, None, abs(drift) <= DRIFT, finding
+    )
 
 
 def _aborted_before(comm: Communicator, record: Path) -> str:
-    """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not another end of the job."""
+    """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not
+    another end of the job.
+    """
 
     def taken() -> str:
-        reason = require_regular_file(record).read_text(encoding="utf-8", errors="replace") if record.exists() else ""
+        reason = (
+            require_regular_file(record).read_text(encoding="utf-8", errors="replace")
+            if record.exists()
+            else ""
+        )
         record.unlink(missing_ok=True)
         return reason
 
@@ -101,16 +138,30 @@ def failed_check(name: str, finding: str) -> Trajectory:
 
 
 def npt(
-    potential: FittedPotential, files: Path, crystal: Crystal, temperature: float, timestep: float, ps: float, seed: int,
-    comm: Communicator, lammps: LammpsSettings | None, report: Report = silent,
-) -> Trajectory:  # fmt: skip
-    """At zero pressure, as a walker of a run, watched and guarded as one. files: with the potential as STEM. Collective."""
+    potential: FittedPotential,
+    files: Path,
+    crystal: Crystal,
+    temperature: float,
+    timestep: float,
+    ps: float,
+    seed: int,
+    comm: Communicator,
+    lammps: LammpsSettings | None,
+    report: Report = silent,
+) -> Trajectory:
+    """At zero pressure, as a walker of a run, watched and guarded as one. files: with the potential
+    as STEM. Collective.
+    """
     atoms, steps = crystal.supercell(SUPERCELL), max(1, round(ps / timestep))
     stage = StageSettings(
-        temperature=(temperature, temperature), timestep=timestep, steps=steps, checkpoint_every=steps,
-        check_every=max(1, round(LOOK_PS / timestep)), coupling="iso" if crystal.system == "cubic" else "aniso",
+        temperature=(temperature, temperature),
+        timestep=timestep,
+        steps=steps,
+        checkpoint_every=steps,
+        check_every=max(1, round(LOOK_PS / timestep)),
+        coupling="iso" if crystal.system == "cubic" else "aniso",
         guards=Guards(min_distance=NEAREST * crystal.nearest, max_force_std=BEYOND),
-    )  # fmt: skip
+    )
     scratch, aborted = files / "npt.restart", files / "npt.aborted.txt"
     if reason := _aborted_before(comm, aborted):
         return failed_check("NPT", f"ended: {reason}")
@@ -122,19 +173,44 @@ def npt(
         return Verdict(not SMALLEST <= share <= LARGEST, f"{share:.2f} times the crystal's volume")
 
     result = run_segment(
-        comm, potential, files, Protocol.of([stage]), SegmentStart(Configuration.from_atoms(atoms, "crystal", Label()), None, 0, seed, stage.check_every, name="validation, NPT"),
-        look, restart_out=scratch, log=files / "npt.log", lammps=lammps, on_abort=lambda text: write_atomically(aborted, text),
-    )  # fmt: skip
+        comm,
+        potential,
+        files,
+        Protocol.of([stage]),
+        SegmentStart(
+            Configuration.from_atoms(atoms, "crystal", Label()),
+            None,
+            0,
+            seed,
+            stage.check_every,
+            name="validation, NPT",
+        ),
+        look,
+        restart_out=scratch,
+        log=files / "npt.log",
+        lammps=lammps,
+        on_abort=lambda text: write_atomically(aborted, text),
+    )
     on_root(comm, lambda: scratch.unlink(missing_ok=True))
     time = timestep * np.array([c.step for c in result.checks])
     volumes = np.array([c.volume for c in result.checks]) / len(atoms)
     passed = result.outcome is Outcome.FINISHED
     finding = (
-        f"came through {ps:g} ps at {temperature:.0f} K, {volumes[len(volumes) // 2 :].mean():.2f} Å³ per atom"
+        f"came through {ps:g} ps at {temperature:.0f} K, "
+        f"{volumes[len(volumes) // 2 :].mean():.2f} Å³ per atom"
         if passed
-        else f"ended after {time[-1] if len(time) else 0.0:.2f} ps at {temperature:.0f} K: {result.reason}"
+        else (
+            f"ended after {time[-1] if len(time) else 0.0:.2f} ps at {temperature:.0f} K: "
+            f"{result.reason}"
+        )
     )
     return Trajectory(
-        "NPT", time, np.array([c.temperature for c in result.checks]), volumes, None,
-        np.array([c.force_std for c in result.checks]), passed, finding,
-    )  # fmt: skip
+        "NPT",
+        time,
+        np.array([c.temperature for c in result.checks]),
+        volumes,
+        None,
+        np.array([c.force_std for c in result.checks]),
+        passed,
+        finding,
+    )

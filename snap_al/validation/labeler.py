@@ -1,4 +1,6 @@
-"""A label backend as an ASE calculator: every answer is kept on disk, and a validation that was cut short asks for none of them again."""
+"""A label backend as an ASE calculator: every answer is kept on disk, and a validation that was cut
+short asks for none of them again.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,18 @@ POLL_SECONDS = 0.01
 class LabelCalculator(Calculator):
     """Energy, forces, and stress where the labeler has one. Raises LabelError when it fails."""
 
-    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (as ASE has it)
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
 
     def __init__(self, backend: LabelBackend) -> None:
         super().__init__()
         self._backend = backend
 
     def calculate(
-        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
-    ) -> None:  # fmt: skip
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
         super().calculate(atoms, properties, system_changes)
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         job = self._backend.submit(configuration)

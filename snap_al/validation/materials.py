@@ -1,7 +1,8 @@
 """A potential's properties with error bars, next to a labeler's or a table's.
 
-Each draw from the posterior goes through everything that the mean goes through, relaxations and all; the std of a property is
-that of its values over the draws. Values, draws and the labeler are tasks that are dealt to the ranks.
+Each draw from the posterior goes through everything that the mean goes through, relaxations and
+all; the std of a property is that of its values over the draws. Values, draws and the labeler are
+tasks that are dealt to the ranks.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Property:
-    """value: of the mean coefficients; None, where they give none. std: over `draws` draws that came to a value. reference: the
-    labeler's or the table's, if there is one. note: which of several possible geometries it belongs to."""
+    """value: of the mean coefficients; None, where they give none. std: over `draws` draws that
+    came to a value. reference: the labeler's or the table's, if there is one. note: which of
+    several possible geometries it belongs to."""
 
     name: str
     unit: str
@@ -67,24 +69,37 @@ class Materials:
 
 
 def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
-    """Of groups of properties; all that the crystal can have when none are given. Raises InputError for one that is not there."""
+    """Of groups of properties; all that the crystal can have when none are given. Raises InputError
+    for one that is not there.
+    """
     for name in only:
         if name not in PROPERTIES:
             raise InputError(f"--only {name}: {did_you_mean(name, PROPERTIES)}")
         if name in OF_ELEMENTS and not crystal.is_element:
             raise InputError(
-                f"--only {name}: of a compound it depends on chemical potentials, and is computed for elements alone"
+                f"--only {name}: of a compound it depends on chemical potentials, and is computed "
+                "for elements alone"
             )
     everything = [n for n in PROPERTIES if crystal.is_element or n not in OF_ELEMENTS]
     return list(dict.fromkeys(only)) or everything
 
 
 def measure(
-    potential: FittedPotential, crystal: Crystal, names: Sequence[str], n_draws: int, rng: np.random.Generator, comm: Communicator,
-    *, labeler: Calculator | None = None, table: Values | None = None, lammps: LammpsSettings | None = None,
+    potential: FittedPotential,
+    crystal: Crystal,
+    names: Sequence[str],
+    n_draws: int,
+    rng: np.random.Generator,
+    comm: Communicator,
+    *,
+    labeler: Calculator | None = None,
+    table: Values | None = None,
+    lammps: LammpsSettings | None = None,
     report: Report = silent,
-) -> Materials:  # fmt: skip
-    """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a property's name, in its unit."""
+) -> Materials:
+    """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a
+    property's name, in its unit.
+    """
     calculator = SnapCalculator(potential, stds=False, lammps=lammps)
     draws = calculator.draws(n_draws, rng)
     tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
@@ -101,13 +116,17 @@ def measure(
                 report("properties of each draw", n + 1, len(mine))
     calculator.close()
     found = {task: result for part in comm.allgather(own) for task, result in part.items()}
-    references = dict(table or {}) | ({q.name: q.value for q in found[LABELER][0]} if LABELER in found else {})
+    references = dict(table or {}) | (
+        {q.name: q.value for q in found[LABELER][0]} if LABELER in found else {}
+    )
     problems = [f"the potential: {p}" for p in found[MEAN][1]]
     problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
     return Materials(tuple(_with_stds(found, references)), tuple(problems))
 
 
-def _computed(calculator: Calculator, crystal: Crystal, names: Sequence[str]) -> tuple[list[Quantity], list[str]]:
+def _computed(
+    calculator: Calculator, crystal: Crystal, names: Sequence[str]
+) -> tuple[list[Quantity], list[str]]:
     """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at
     all. Raises what is no failure of a calculation, see failure_of."""
     found: list[Quantity] = []
@@ -126,14 +145,20 @@ def _computed(calculator: Calculator, crystal: Crystal, names: Sequence[str]) ->
     return found, problems
 
 
-def _with_stds(found: dict[int, tuple[list[Quantity], list[str]]], references: Values) -> list[Property]:
+def _with_stds(
+    found: dict[int, tuple[list[Quantity], list[str]]], references: Values
+) -> list[Property]:
     units = {q.name: q.unit for quantities, _ in found.values() for q in quantities}
     notes = {q.name: q.note for quantities, _ in found.values() for q in quantities}
     order = [q.name for q in found[MEAN][0]]
-    values = {task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()}
+    values = {
+        task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()
+    }
     out = []
     for name in dict.fromkeys([*order, *units]):
-        drawn = [values[task][name] for task in sorted(values) if task >= 0 and name in values[task]]
+        drawn = [
+            values[task][name] for task in sorted(values) if task >= 0 and name in values[task]
+        ]
         std = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else None
         value, reference = values[MEAN].get(name), references.get(name)
         out.append(Property(name, units[name], value, std, len(drawn), reference, notes[name]))

@@ -1,7 +1,8 @@
-"""Properties of a crystal by any ASE calculator: lattice, equation of state, elastic constants, defects, surfaces, phonons.
+"""Properties of a crystal by any ASE calculator: lattice, equation of state, elastic constants,
+defects, surfaces, phonons.
 
-Each function takes a calculator and the crystal as relaxed by it, and returns its quantities. The same functions serve a fitted
-potential, each draw from its posterior, and the labeler.
+Each function takes a calculator and the crystal as relaxed by it, and returns its quantities. The
+same functions serve a fitted potential, each draw from its posterior, and the labeler.
 """
 
 from __future__ import annotations
@@ -37,10 +38,7 @@ SLAB = 9.0
 """Å, least thickness of slabs."""
 SURFACE_IONS = 5e-4
 """eV/Å at which a slab has relaxed: its energy is then right to some 1e-6 J/m²."""
-FACES = {
-    "cubic": ((1, 0, 0), (1, 1, 0), (1, 1, 1)),
-    "hexagonal": ((0, 0, 1), (1, 0, 0), (1, 1, 0)),
-}
+FACES = {"cubic": ((1, 0, 0), (1, 1, 0), (1, 1, 1)), "hexagonal": ((0, 0, 1), (1, 0, 0), (1, 1, 0))}
 """Miller indices of the surfaces, by crystal system."""
 ATOM_BOX = 15.0
 """Å, of a lone atom."""
@@ -53,7 +51,9 @@ BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number of a crystal. note: which of several possible geometries it belongs to, in words."""
+    """One number of a crystal. note: which of several possible geometries it belongs to, in
+    words.
+    """
 
     name: str
     unit: str
@@ -62,18 +62,27 @@ class Quantity:
 
 
 def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Lattice constants, and the cohesive energy next to lone atoms as this same calculator has them."""
+    """Lattice constants, and the cohesive energy next to lone atoms as this same calculator has
+    them.
+    """
     atoms = with_calculator(crystal.atoms, calculator)
     alone = sum(_lone_energy(calculator, symbol) for symbol in atoms.symbols)
     a, _, c = atoms.cell.lengths()
     found = [Quantity("a", "Å", a)]
     if crystal.system == "hexagonal":
         found.append(Quantity("c", "Å", c))
-    return [*found, Quantity("cohesive energy", "eV/atom", (alone - atoms.get_potential_energy()) / len(atoms))]
+    return [
+        *found,
+        Quantity("cohesive energy", "eV/atom", (alone - atoms.get_potential_energy()) / len(atoms)),
+    ]
 
 
 def _lone_energy(calculator: Calculator, symbol: str) -> float:
-    return float(with_calculator(Atoms(symbol, cell=[ATOM_BOX] * 3, pbc=True), calculator).get_potential_energy())
+    return float(
+        with_calculator(
+            Atoms(symbol, cell=[ATOM_BOX] * 3, pbc=True), calculator
+        ).get_potential_energy()
+    )
 
 
 def equation_of_state(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
@@ -114,10 +123,14 @@ def _stress_slope(calculator: Calculator, crystal: Crystal, voigt: int) -> np.nd
 
 
 def vacancy(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Formation energy at constant volume, and the barrier of a neighbour's jump into it, by a climbing band. Of elements."""
+    """Formation energy at constant volume, and the barrier of a neighbour's jump into it, by a
+    climbing band. Of elements.
+    """
     perfect = with_calculator(crystal.supercell(SUPERCELL), calculator)
     n, (neighbour, vector) = len(perfect), neighbour_of_first(perfect)
-    start, end = (_without_first(atoms, calculator) for atoms in (perfect, _moved(perfect, neighbour)))
+    start, end = (
+        _without_first(atoms, calculator) for atoms in (perfect, _moved(perfect, neighbour))
+    )
     for name, atoms in (("a vacancy", start), ("a vacancy after its jump", end)):
         converge(atoms, IONS, name)
     energy = start.get_potential_energy()
@@ -148,9 +161,10 @@ def _without_first(atoms: Atoms, calculator: Calculator) -> Atoms:
 def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """Energies of relaxed low-index surfaces, each with its termination as a note. Of elements.
 
-    Of cubic crystals (100), (110) and (111); of hexagonal ones the basal plane (0001), named 001, and the prisms (10-10), named 100,
-    and (11-20), named 110. See `slab` for where the crystal is cut; a slab is as small along its faces as the lattice allows,
-    so that surfaces relax and do not reconstruct.
+    Of cubic crystals (100), (110) and (111); of hexagonal ones the basal plane (0001), named 001,
+    and the prisms (10-10), named 100, and (11-20), named 110. See `slab` for where the crystal is
+    cut; a slab is as small along its faces as the lattice allows, so that surfaces relax and do not
+    reconstruct.
     """
     bulk = with_calculator(crystal.atoms, calculator)
     per_atom = bulk.get_potential_energy() / len(bulk)
@@ -166,18 +180,24 @@ def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
 
 
 def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Frequencies (THz, negative where imaginary) of each branch at the special points of the zone, by finite displacements (phonopy:
-    Togo, J. Phys. Soc. Jpn. 92, 012001 (2023))."""
+    """Frequencies (THz, negative where imaginary) of each branch at the special points of the zone,
+    by finite displacements (phonopy: Togo, J. Phys. Soc. Jpn. 92, 012001 (2023))."""
     from phonopy import Phonopy  # late: it is slow to import
     from phonopy.structure.atoms import PhonopyAtoms
 
     atoms = crystal.atoms
     cell = PhonopyAtoms(
-        symbols=list(atoms.symbols), cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions()
+        symbols=list(atoms.symbols),
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
     )
-    made = Phonopy(cell, np.diag(crystal.repeats(SUPERCELL)), primitive_matrix=crystal.centring, log_level=0)
+    made = Phonopy(
+        cell, np.diag(crystal.repeats(SUPERCELL)), primitive_matrix=crystal.centring, log_level=0
+    )
     made.generate_displacements(distance=DISPLACEMENT)
-    made.forces = [_forces(calculator, displaced) for displaced in made.supercells_with_displacements or []]
+    made.forces = [
+        _forces(calculator, displaced) for displaced in made.supercells_with_displacements or []
+    ]
     made.produce_force_constants()
     names, points = zip(*_special_points(made.primitive.cell), strict=True)
     made.run_qpoints(points)
@@ -190,14 +210,20 @@ def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
 
 
 def _forces(calculator: Calculator, displaced: object) -> np.ndarray:
-    symbols, cell, positions = (getattr(displaced, name) for name in ("symbols", "cell", "positions"))
+    symbols, cell, positions = (
+        getattr(displaced, name) for name in ("symbols", "cell", "positions")
+    )
     return np.asarray(
-        with_calculator(Atoms(symbols, positions=positions, cell=cell, pbc=True), calculator).get_forces()
+        with_calculator(
+            Atoms(symbols, positions=positions, cell=cell, pbc=True), calculator
+        ).get_forces()
     )
 
 
 def _special_points(primitive: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and thirds."""
+    """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and
+    thirds.
+    """
     points = Atoms(cell=primitive, pbc=True).cell.bandpath(npoints=0).special_points
     for name, point in sorted(points.items()):
         if point.any() and np.allclose(12 * point, np.round(12 * point)):

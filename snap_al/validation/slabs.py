@@ -1,7 +1,8 @@
 """Slabs with two equal, flat faces, made of whole lattice planes of a crystal.
 
-Which atoms a slab has is decided in whole numbers, once, on the crystal as it was given: how a coordinate was rounded, or
-how far a cell was relaxed, cannot move an atom from one face to the other.
+Which atoms a slab has is decided in whole numbers, once, on the crystal as it was given: how a
+coordinate was rounded, or how far a cell was relaxed, cannot move an atom from one face to the
+other.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ Integers = NDArray[np.int64]
 VACUUM = 12.0
 """Å, the gap between a slab and its periodic image."""
 PLANE = 0.02
-"""Å: atoms whose heights differ by less are in one plane; gaps between planes that differ by less are equally wide."""
+"""Å: atoms whose heights differ by less are in one plane; gaps between planes that differ by less
+are equally wide.
+"""
 PARTS = 12
-"""Lattice vectors of the primitive cell are whole multiples of one twelfth of the conventional ones."""
+"""Lattice vectors of the primitive cell are whole multiples of one twelfth of the conventional
+ones.
+"""
 PRIMITIVE = {
     "P": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "I": ((-0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.5, 0.5, -0.5)),
@@ -36,7 +41,9 @@ PRIMITIVE = {
 
 @dataclass(frozen=True)
 class Slab:
-    """atoms: periodic along all three cell vectors, the third at right angles to the faces. area: Å², of one face."""
+    """atoms: periodic along all three cell vectors, the third at right angles to the faces. area:
+    Å², of one face.
+    """
 
     atoms: Atoms
     area: float
@@ -48,9 +55,9 @@ class Slab:
 class _Stack:
     """The planes of one period along a surface normal, from the lowest.
 
-    along: (3, 3) whole multiples of the primitive vectors: two within the planes, and one to the next period.
-    planes: for each plane, (number of an atom in the conventional cell, periods that it is moved by).
-    heights: (n_planes,) Å. period: Å.
+    along: (3, 3) whole multiples of the primitive vectors: two within the planes, and one to the
+    next period. planes: for each plane, (number of an atom in the conventional cell, periods that
+    it is moved by). heights: (n_planes,) Å. period: Å.
     """
 
     along: Integers
@@ -65,12 +72,14 @@ class _Stack:
 
 
 def slab(crystal: Crystal, indices: tuple[int, int, int], thickness: float) -> Slab:
-    """The thinnest slab of at least `thickness` Å with two equal faces, in the smallest cell along its faces.
+    """The thinnest slab of at least `thickness` Å with two equal faces, in the smallest cell along
+    its faces.
 
-    indices: Miller indices with respect to the conventional cell. thickness: of the crystal before it was relaxed. The crystal is cut in the widest gap between its planes: of a
-    diamond (111) face the bonds at right angles to it (the shuffle planes), of an hcp prism face the wider of two spacings.
-    The faces are equal because only a slab is taken that a symmetry operation (a mirror, an inversion, or a two-fold
-    axis) turns upside down. Raises RunError where there is none.
+    indices: Miller indices with respect to the conventional cell. thickness: of the crystal before
+    it was relaxed. The crystal is cut in the widest gap between its planes: of a diamond (111) face
+    the bonds at right angles to it (the shuffle planes), of an hcp prism face the wider of two
+    spacings. The faces are equal because only a slab is taken that a symmetry operation (a mirror,
+    an inversion, or a two-fold axis) turns upside down. Raises RunError where there is none.
     """
     stack = _stack(crystal.given, indices)
     n, gaps = len(stack.planes), stack.gaps
@@ -114,12 +123,15 @@ def _stack(crystal: Crystal, indices: tuple[int, int, int]) -> _Stack:
 
 
 def _along(miller: Integers, cell: Array) -> Integers:
-    """Two shortest vectors within planes, which span them, and the shortest one to the next plane of lattice points.
+    """Two shortest vectors within planes, which span them, and the shortest one to the next plane
+    of lattice points.
 
     miller: (3,) without a common factor, with respect to the primitive cell (3, 3).
     """
     reach = range(-int(abs(miller).max()) - 1, int(abs(miller).max()) + 2)
-    vectors = sorted(product(reach, repeat=3), key=lambda v: (round(float(np.linalg.norm(v @ cell)), 6), v))
+    vectors = sorted(
+        product(reach, repeat=3), key=lambda v: (round(float(np.linalg.norm(v @ cell)), 6), v)
+    )
     within = [v for v in vectors if v @ miller == 0 and any(v)]
     first = within[0]
     second = next(v for v in within if np.array_equal(np.cross(first, v), miller))
@@ -160,7 +172,9 @@ def _built(crystal: Crystal, stack: _Stack, planes: range) -> tuple[Atoms, float
     axes = np.array([x, np.cross(z, x), z])
     positions = positions @ axes.T
     positions[:, 2] += VACUUM / 2 - positions[:, 2].min()
-    edges = np.array([*(np.array([first, second]) @ axes.T), [0, 0, positions[:, 2].max() + VACUUM / 2]])
+    edges = np.array(
+        [*(np.array([first, second]) @ axes.T), [0, 0, positions[:, 2].max() + VACUUM / 2]]
+    )
     edges[:2, 2] = 0.0
     atoms = Atoms(crystal.atoms.numbers[numbers], positions=positions, cell=edges, pbc=True)
     atoms.wrap(eps=1e-6)
@@ -182,5 +196,9 @@ def _described(stack: _Stack, count: int, operation: str) -> str:
     gaps = stack.gaps
     others = sorted({round(float(g), 2) for g in gaps if g <= gaps.max() - PLANE}, reverse=True)
     where = f"cut between planes {gaps.max():.2f} Å apart"
-    where += f", the wider of {gaps.max():.2f} and {', '.join(f'{g:.2f}' for g in others)} Å" if others else ""
+    where += (
+        f", the wider of {gaps.max():.2f} and {', '.join(f'{g:.2f}' for g in others)} Å"
+        if others
+        else ""
+    )
     return f"{where}; {count} planes, faces equal by {operation}"

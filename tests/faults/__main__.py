@@ -1,7 +1,9 @@
-"""Faults, injected into short runs, and what became of them: python tests/faults [--quick] [--only WORD]
+"""Faults, injected into short runs, and what became of them: python tests/faults [--quick] [--only
+WORD]
 
-kill -9 at random instants and at system calls that write, errors of a disk, signals, ranks that die, labelers that misbehave, other drivers in the
-same folder, folders that were moved or are of another version, and inputs that were tampered with. Exit code 1 when anything did not survive.
+kill -9 at random instants and at system calls that write, errors of a disk, signals, ranks that
+die, labelers that misbehave, other drivers in the same folder, folders that were moved or are of
+another version, and inputs that were tampered with. Exit code 1 when anything did not survive.
 """
 
 import argparse
@@ -40,18 +42,32 @@ def rows(root, quick, seed):
 
     yield "kill -9", lambda: kills.random_kills(case(1), "labels here", many, rng)
     yield "kill -9", lambda: kills.random_kills(case(2), "labels here", many, rng)
-    yield "kill -9", lambda: kills.random_kills(case(1, label=LOCAL), "labels as jobs", many // 4, rng)
-    yield "kill -9", lambda: kills.random_kills(case(2, label=LOCAL), "labels as jobs", many // 4, rng)
+    yield (
+        "kill -9",
+        lambda: kills.random_kills(case(1, label=LOCAL), "labels as jobs", many // 4, rng),
+    )
+    yield (
+        "kill -9",
+        lambda: kills.random_kills(case(2, label=LOCAL), "labels as jobs", many // 4, rng),
+    )
     yield "signals", lambda: kills.signals(case(1), signal.SIGTERM, few, rng)
     yield "signals", lambda: kills.signals(case(2), signal.SIGUSR1, few, rng)
     yield "rank", lambda: kills.one_rank(case(2), few, rng)
     if calls.available():
         for ranks in (1, 2):
             for kind in calls.KINDS:
-                yield "calls", lambda r=ranks, k=kind: calls.at_calls(case(r), k, some if r == 1 else few, rng)
+                yield (
+                    "calls",
+                    lambda r=ranks, k=kind: calls.at_calls(
+                        case(r), k, some if r == 1 else few, rng
+                    ),
+                )
         for kind, errors in calls.ERRORS.items():
             for error in errors:
-                yield f"calls: {kind} {error}", lambda k=kind, e=error: calls.at_calls(case(1), k, few, rng, e)
+                yield (
+                    f"calls: {kind} {error}",
+                    lambda k=kind, e=error: calls.at_calls(case(1), k, few, rng, e),
+                )
     if disk.available(root):
         yield "disk", lambda: disk.full_disk(case(1), some)
         yield "disk", lambda: disk.full_disk(case(1), some, "nr_inodes")
@@ -63,14 +79,20 @@ def rows(root, quick, seed):
     for each in inputs.KINDS:
         yield (
             f"inputs: {each}",
-            lambda k=each: inputs.mutated(case(1), k, (27 if quick else 1000) // len(inputs.KINDS) + 1, rng),
+            lambda k=each: inputs.mutated(
+                case(1), k, (27 if quick else 1000) // len(inputs.KINDS) + 1, rng
+            ),
         )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few of each, in minutes")
-    parser.add_argument("--only", default="", help="kill -9, signals, rank, calls, disk, labelers, folders, or inputs")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="kill -9, signals, rank, calls, disk, labelers, folders, or inputs",
+    )
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     console, table = Console(width=160), Table()
@@ -92,7 +114,10 @@ def main():
                 console.print(note, markup=False)
     console.print(table)
     if not kinds:
-        console.print(f"nothing of {chosen.only!r} can be injected here: calls need strace, disks need root and tmpfs")
+        console.print(
+            f"nothing of {chosen.only!r} can be injected here: calls need strace, disks need root "
+            "and tmpfs"
+        )
         raise SystemExit(NOTHING)
     raise SystemExit(1 if bad else 0)
 

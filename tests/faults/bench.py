@@ -1,4 +1,6 @@
-"""A short run, what it comes to when nothing happens to it, and what is counted when something does."""
+"""A short run, what it comes to when nothing happens to it, and what is counted when something
+does.
+"""
 
 import os
 import signal
@@ -22,8 +24,9 @@ ORPHANS = 200.0
 
 @dataclass
 class Row:
-    """survived: injections after which the run went on to what an uninterrupted one comes to, bit for bit. lost, repeated: finished labels
-    that were gone, or computed again. notes: what went wrong."""
+    """survived: injections after which the run went on to what an uninterrupted one comes to, bit
+    for bit. lost, repeated: finished labels that were gone, or computed again. notes: what went
+    wrong."""
 
     fault: str
     injected: int = 0
@@ -50,10 +53,13 @@ class Case:
     def __init__(self, root, ranks=1, **changes):
         self.root, self.ranks, self._number = Path(root), ranks, 0
         explore = (
-            "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: [300, 900], timestep: 0.003, steps: 200, "
+            "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: "
+            "[300, 900], timestep: 0.003, steps: 200, "
             "check_every: 10, checkpoint_every: 50, pressure_damping: 1.0}"
         )
-        self.config = small_config(self.root / "in", **{"explore": explore, "stop": "stop: {max_labels: 8}", **changes})
+        self.config = small_config(
+            self.root / "in", **{"explore": explore, "stop": "stop: {max_labels: 8}", **changes}
+        )
         self.expected, whole = None, self.folder()
         code, said = self.ended(self.start(whole))
         assert code == 0, said
@@ -66,13 +72,26 @@ class Case:
 
     def start(self, out, prefix=(), env=None, config=None):
         """prefix: a command that each rank is started by."""
-        command = [*prefix, sys.executable, "-m", "snap_al", "run", str(config or self.config), "--out", str(out)]
+        command = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "snap_al",
+            "run",
+            str(config or self.config),
+            "--out",
+            str(out),
+        ]
         if self.ranks > 1:
             command = [str(BIN / "mpirun"), "-n", str(self.ranks), *command]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
             env={**os.environ, **(env or {})},
-        )  # fmt: skip
+        )
 
     def ended(self, process, within=LONGEST):
         """Exit code and what it said; None for one that hangs, which is ended."""
@@ -99,7 +118,9 @@ def kill(process):
 
 
 def left(folder, patience=ORPHANS):
-    """Processes that name the folder, after as long as it takes them to end; they are then killed."""
+    """Processes that name the folder, after as long as it takes them to end; they are then
+    killed.
+    """
     deadline = time.monotonic() + patience
     while pids := _naming(folder):
         if time.monotonic() > deadline:
@@ -112,13 +133,17 @@ def left(folder, patience=ORPHANS):
 
 
 def _naming(folder):
-    rows = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    rows = subprocess.run(
+        ["ps", "-wweo", "pid,args"], capture_output=True, text=True
+    ).stdout.splitlines()
     return [int(r.split()[0]) for r in rows if f"{folder} " in r + " " or f"{folder}/" in r]
 
 
 def labels(out):
     """Files of finished labels, and which file each is."""
-    return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (out / "labels").glob("*.json")}
+    return {
+        p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (out / "labels").glob("*.json")
+    }
 
 
 def compared(before, out):

@@ -1,4 +1,6 @@
-"""Faults at single system calls, by strace: kill -9 at the call, or the call fails as on a full or broken disk."""
+"""Faults at single system calls, by strace: kill -9 at the call, or the call fails as on a full or
+broken disk.
+"""
 
 import shutil
 import subprocess
@@ -34,7 +36,9 @@ def traced(kind, inject="", log="/dev/null"):
 
 
 def counted(case, kind):
-    """How many such calls the run makes, in its main thread, and the first after its imports: the one after which its folder is there."""
+    """How many such calls the run makes, in its main thread, and the first after its imports: the
+    one after which its folder is there.
+    """
     out, log = case.folder(), case.root / f"{kind}.strace"
     code, said = case.ended(case.start(out, traced(kind, log=str(log))))
     assert code == 0, said
@@ -50,7 +54,9 @@ def at_calls(case, kind, count, rng, error=""):
     what = f"{error} from" if error else "kill -9 at"
     row = Row(f"{what} {kind}, {case.ranks} rank{'s' if case.ranks > 1 else ''}")
     first, last = counted(case, kind)
-    for when in sorted(rng.choice(range(first, last + 1), min(count, last - first + 1), replace=False)):
+    for when in sorted(
+        rng.choice(range(first, last + 1), min(count, last - first + 1), replace=False)
+    ):
         out = case.folder()
         inject = f"error={error}:when={when}" if error else f"signal=SIGKILL:when={when}"
         code, said = case.ended(case.start(out, traced(kind, inject)))

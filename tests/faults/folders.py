@@ -26,7 +26,11 @@ def second_driver(case, count):
         left(out)
         before = labels(out)
         same, note = case.goes_on(out)
-        row.add(same and (refused or not alive), note or f"exit code {code}: {said[-200:]}", *compared(before, out))
+        row.add(
+            same and (refused or not alive),
+            note or f"exit code {code}: {said[-200:]}",
+            *compared(before, out),
+        )
     return row
 
 
@@ -48,7 +52,9 @@ def clock_jumps(case, count):
     row = Row("clock set back a month")
     for n in range(count):
         out = _stopped(
-            case, 0.5 + 0.4 * n, {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+30d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+            case,
+            0.5 + 0.4 * n,
+            {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+30d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
         )
         ahead = (out / "config.yaml").stat().st_mtime > time.time() or json.loads(
             (out / "journal.jsonl").read_text().splitlines()[0][9:]
@@ -60,12 +66,16 @@ def clock_jumps(case, count):
 
 
 def no_locks(case, count):
-    """A file system that has none, as some network ones (strace). Survived: refused with the reason before anything is done, and taken elsewhere."""
+    """A file system that has none, as some network ones (strace). Survived: refused with the reason
+    before anything is done, and taken elsewhere.
+    """
     row = Row("file system without locks")
     for _ in range(count):
         out = case.folder()
         code, said = case.ended(
-            case.start(out, ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK"])
+            case.start(
+                out, ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK"]
+            )
         )
         refused = code == 2 and "has no locks" in said and not labels(out)
         same, note = case.goes_on(out)
@@ -75,13 +85,21 @@ def no_locks(case, count):
 
 def newer_version(case, count):
     return _refused(
-        case, count, "of a newer version", lambda line: line.replace('"format":2', '"format":3'), "journal format 3"
+        case,
+        count,
+        "of a newer version",
+        lambda line: line.replace('"format":2', '"format":3'),
+        "journal format 3",
     )
 
 
 def older_version(case, count):
     return _refused(
-        case, count, "of an older version", lambda line: line.replace('"format":2', '"format":1'), "journal format 1"
+        case,
+        count,
+        "of an older version",
+        lambda line: line.replace('"format":2', '"format":1'),
+        "journal format 1",
     )
 
 
@@ -109,7 +127,9 @@ def _refused(case, count, name, change, message):
         refused = code == 2 and message in said
         journal.write_text(text)
         same, note = case.goes_on(out)
-        row.add(same and refused, note or f"exit code {code}: {said[-200:]}", *compared(before, out))
+        row.add(
+            same and refused, note or f"exit code {code}: {said[-200:]}", *compared(before, out)
+        )
     return row
 
 
@@ -117,7 +137,10 @@ def _stopped(case, seconds, env=None):
     """A run directory whose driver was killed so many seconds after it began."""
     out = case.folder()
     process = case.start(out, env=env)
-    while not (out / "journal.jsonl").exists() or '"started"' not in (out / "journal.jsonl").read_text():
+    while (
+        not (out / "journal.jsonl").exists()
+        or '"started"' not in (out / "journal.jsonl").read_text()
+    ):
         time.sleep(0.01)
     time.sleep(seconds)
     kill(process)

@@ -1,4 +1,6 @@
-"""Inputs that were tampered with: refused with a message, or read; no traceback, no hang, and nothing of them executed."""
+"""Inputs that were tampered with: refused with a message, or read; no traceback, no hang, and
+nothing of them executed.
+"""
 
 import difflib
 import json
@@ -51,7 +53,21 @@ group_sections = name training_size testing_size eweight fweight vweight
 group_types = str float float float float float
 warm = 1.0 0.0 100 1 0
 """
-NUMBERS = ("nan", "inf", "-1", "0", "1e400", "1e-320", "", "x", "99999999999999999999", "٣", "0x10", "1_000", "[1, 2]")
+NUMBERS = (
+    "nan",
+    "inf",
+    "-1",
+    "0",
+    "1e400",
+    "1e-320",
+    "",
+    "x",
+    "99999999999999999999",
+    "٣",
+    "0x10",
+    "1_000",
+    "[1, 2]",
+)
 WORDS = (
     "",
     "null",
@@ -70,12 +86,22 @@ WORDS = (
     "*",
 )
 KINDS = (
-    "config", "deck", "extended XYZ", "FitSNAP JSON", ".snapcoeff", ".snapparam", "posterior", "journal", "run directory",
-)  # fmt: skip
+    "config",
+    "deck",
+    "extended XYZ",
+    "FitSNAP JSON",
+    ".snapcoeff",
+    ".snapparam",
+    "posterior",
+    "journal",
+    "run directory",
+)
 
 
 def mutated(case, kind, count, rng):
-    """Survived: exit code 0, 2 or 3, within the time, without a traceback, and without the canary."""
+    """Survived: exit code 0, 2 or 3, within the time, without a traceback, and without the
+    canary.
+    """
     row, root = Row(f"tampered {kind}"), case.folder()
     canary = root / "canary"
     prepare, command = _scenes(case, root)[kind]
@@ -86,10 +112,16 @@ def mutated(case, kind, count, rng):
         changed = _payload(path, canary) if n % 10 == 0 else _changed(content, rng)
         path.write_bytes(changed)
         code, said = _run(command(scene), scene)
-        wrong = code not in (0, 2, 3) or "Traceback" in said or "fault of snap_al" in said or canary.exists()
+        wrong = (
+            code not in (0, 2, 3)
+            or "Traceback" in said
+            or "fault of snap_al" in said
+            or canary.exists()
+        )
         row.add(
             not wrong,
-            f"{path.relative_to(scene)} of {kind}, exit code {code}: {said[-900:]}\n{_difference(content, changed)}",
+            f"{path.relative_to(scene)} of {kind}, exit code {code}: {said[-900:]}\n"
+            f"{_difference(content, changed)}",
         )
         canary.unlink(missing_ok=True)
         shutil.rmtree(scene)
@@ -99,14 +131,18 @@ def mutated(case, kind, count, rng):
 def _run(arguments, folder):
     command = [sys.executable, "-m", "snap_al", *map(str, arguments)]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST, errors="replace")
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=LONGEST, errors="replace"
+        )
         return done.returncode, done.stdout + done.stderr
     except subprocess.TimeoutExpired:
         return None, "a hang"
 
 
 def _payload(path, canary):
-    """What would run if the file were unpickled, read as YAML or Python that may do anything, or handed to LAMMPS."""
+    """What would run if the file were unpickled, read as YAML or Python that may do anything, or
+    handed to LAMMPS.
+    """
 
     class Touch:
         def __reduce__(self):
@@ -119,8 +155,9 @@ def _payload(path, canary):
     if path.suffix in (".npz", ".npy", ".restart", ".pkl"):
         return pickle.dumps(Touch())
     return (
-        f'a: !!python/object/apply:os.system ["touch {canary}"]\n__import__("os").system("touch {canary}")\n'.encode()
-    )
+        f'a: !!python/object/apply:os.system ["touch {canary}"]\n'
+        f'__import__("os").system("touch {canary}")\n'
+    ).encode()
 
 
 def _difference(before, after):
@@ -142,7 +179,11 @@ def _changed(content, rng):
             content = content[:at] + rng.bytes(length) + content[at:]
         elif how == 3:
             content = (
-                content[:at] + bytes([content[at] ^ (1 << int(rng.integers(8)))]) + content[at + 1 :] if n else content
+                content[:at]
+                + bytes([content[at] ^ (1 << int(rng.integers(8)))])
+                + content[at + 1 :]
+                if n
+                else content
             )
         elif how == 4:
             lines = content.splitlines(keepends=True)
@@ -152,24 +193,37 @@ def _changed(content, rng):
         elif how == 5:
             lines = content.splitlines(keepends=True)
             content = (
-                b"".join(np.delete(np.array(lines, dtype=object), int(rng.integers(len(lines))))) if lines else content
+                b"".join(np.delete(np.array(lines, dtype=object), int(rng.integers(len(lines)))))
+                if lines
+                else content
             )
         else:
-            pattern, words = (rb"-?\d+\.?\d*(e-?\d+)?", NUMBERS) if how == 6 else (rb"[A-Za-z_]{3,}", WORDS)
+            pattern, words = (
+                (rb"-?\d+\.?\d*(e-?\d+)?", NUMBERS) if how == 6 else (rb"[A-Za-z_]{3,}", WORDS)
+            )
             found = list(re.finditer(pattern, content))
             if found:
                 m = found[int(rng.integers(len(found)))]
-                content = content[: m.start()] + words[int(rng.integers(len(words)))].encode() + content[m.end() :]
+                content = (
+                    content[: m.start()]
+                    + words[int(rng.integers(len(words)))].encode()
+                    + content[m.end() :]
+                )
     return content
 
 
 def _scenes(case, root):
-    """Of each kind: what makes a folder and returns the file to tamper with, and the command that reads it."""
+    """Of each kind: what makes a folder and returns the file to tamper with, and the command that
+    reads it.
+    """
     root.mkdir(exist_ok=True)
     fitted = root / "fitted"
     frames = [rattled_copper(k, repeat=1).to_atoms() for k in range(6)]
     ase.io.write(root / "frames.extxyz", frames)
-    fit = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: frames.extxyz}]\n"
+    fit = (
+        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: "
+        "frames.extxyz}]\n"
+    )
     (root / "fit.yaml").write_text(fit)
     code, said = _run(["fit", root / "fit.yaml", "--out", fitted], root)
     assert code == 0, said
@@ -214,19 +268,27 @@ def _scenes(case, root):
         )
         return found[int(rng.integers(len(found)))]
 
-    predict = lambda scene: ["predict", scene / "fitted", scene / "frames.extxyz", "-o", scene / "out.extxyz"]  # noqa: E731
+    def predict(scene: Path) -> list:
+        return ["predict", scene / "fitted", scene / "frames.extxyz", "-o", scene / "out.extxyz"]
+
     run = lambda scene: ["run", case.config, "--out", scene / "run"]  # noqa: E731
     return {
-        "config": (config, lambda scene: ["run", scene / "config.yaml", "--out", scene / "run", "--dry-run"]),
+        "config": (
+            config,
+            lambda scene: ["run", scene / "config.yaml", "--out", scene / "run", "--dry-run"],
+        ),
         "deck": (deck, lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"]),
-        "FitSNAP JSON": (fitsnap_json, lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"]),
+        "FitSNAP JSON": (
+            fitsnap_json,
+            lambda scene: ["fit", scene / "Cu.in", "--out", scene / "out"],
+        ),
         "extended XYZ": (xyz, lambda scene: ["fit", scene / "fit.yaml", "--out", scene / "out"]),
         ".snapcoeff": (potential("potential.snapcoeff"), predict),
         ".snapparam": (potential("potential.snapparam"), predict),
         "posterior": (potential("*.[nj]*"), predict),
         "journal": (journal, run),
         "run directory": (directory, run),
-    }  # fmt: skip
+    }
 
 
 def _cut(journal, rng):

@@ -10,7 +10,9 @@ from odd import ranks_of, until
 
 
 def random_kills(case, name, count, rng):
-    """Of all processes of the driver, again and again until a start runs to its end, and then in another folder, `count` times in all."""
+    """Of all processes of the driver, again and again until a start runs to its end, and then in
+    another folder, `count` times in all.
+    """
     row = Row(f"kill -9, {name}, {case.ranks} rank{'s' if case.ranks > 1 else ''}")
     while row.injected < count:
         out, longest, killed, lost, repeated = case.folder(), 2.0, 0, 0, 0
@@ -24,7 +26,12 @@ def random_kills(case, name, count, rng):
                 kill(process)
             orphans = left(out)
             more = compared(done, out)
-            lost, repeated, killed, longest = lost + more[0], repeated + more[1], killed + 1, longest * 1.08
+            lost, repeated, killed, longest = (
+                lost + more[0],
+                repeated + more[1],
+                killed + 1,
+                longest * 1.08,
+            )
             if orphans:
                 row.add(False, f"{orphans} processes left")
         before = labels(out)
@@ -36,7 +43,9 @@ def random_kills(case, name, count, rng):
 
 
 def signals(case, number, count, rng):
-    """To every rank, as schedulers do. Survived: exit code 75 at once, and then the rest as if nothing had been."""
+    """To every rank, as schedulers do. Survived: exit code 75 at once, and then the rest as if
+    nothing had been.
+    """
     row = Row(f"{signal.Signals(number).name}, {case.ranks} rank{'s' if case.ranks > 1 else ''}")
     for _ in range(count):
         out = case.folder()
@@ -54,7 +63,9 @@ def signals(case, number, count, rng):
 
 
 def one_rank(case, count, rng):
-    """kill -9 of one rank alone. Survived: the job ends within 60 s with an exit code other than 0, and goes on."""
+    """kill -9 of one rank alone. Survived: the job ends within 60 s with an exit code other than 0,
+    and goes on.
+    """
     row = Row(f"kill -9 of one rank of {case.ranks}")
     for n in range(count):
         out = case.folder()

@@ -53,22 +53,38 @@ class Misbehaving(EMT):
 """
 HARMLESS = ("is slow", "forks children", "prints without end", "changes directory")
 FAULTS = (
-    "hangs", "hangs in a child that hears no signals", "dies", "crashes", "raises", "exits", "NaN", "garbage", "another number of atoms",
-    "another zero of energy", *HARMLESS,
-)  # fmt: skip
+    "hangs",
+    "hangs in a child that hears no signals",
+    "dies",
+    "crashes",
+    "raises",
+    "exits",
+    "NaN",
+    "garbage",
+    "another number of atoms",
+    "another zero of energy",
+    *HARMLESS,
+)
 
 
 def with_fault(root, fault):
-    """Survived: the run ends, or stops with a message, killed once in between; what is fitted is true; no process is left."""
+    """Survived: the run ends, or stops with a message, killed once in between; what is fitted is
+    true; no process is left.
+    """
     row = Row(f"labeler {fault}")
     folder = root / f"labeler{FAULTS.index(fault)}"
     folder.mkdir()
     (folder / "misbehaving.py").write_text(LABELER)
     os.environ["PYTHONPATH"] = str(folder)
     chosen = {
-        "calculator": "misbehaving.Misbehaving", "arguments": {"fault": fault}, "backend": "local", "at_once": 2, "timeout": 4, "max_starts": 2,
+        "calculator": "misbehaving.Misbehaving",
+        "arguments": {"fault": fault},
+        "backend": "local",
+        "at_once": 2,
+        "timeout": 4,
+        "max_starts": 2,
         "max_failures": 30,
-    }  # fmt: skip
+    }
     case = Case(folder, label=f"label: {json.dumps(chosen)}")
     out = case.folder()
     process = case.start(out)

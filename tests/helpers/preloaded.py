@@ -1,10 +1,12 @@
 """`snap-al` as a process of its own that need not import everything anew.
 
-A server that has imported snap_al, but neither started MPI nor opened LAMMPS, forks once for each call. The child gets the
-arguments, folder, environment and streams that a new process would have, and runs `python -m snap_al`. What it does not do
-again is to start Python and to import, which takes longer than most refusals.
+A server that has imported snap_al, but neither started MPI nor opened LAMMPS, forks once for each
+call. The child gets the arguments, folder, environment and streams that a new process would have,
+and runs `python -m snap_al`. What it does not do again is to start Python and to import, which
+takes longer than most refusals.
 
-    python tests/helpers/preloaded.py      # the server: a line of JSON for each call on stdin, a line for each answer on stdout
+    python tests/helpers/preloaded.py      # the server: a line of JSON for each call on stdin, a
+    line for each answer on stdout
 """
 
 from __future__ import annotations
@@ -42,7 +44,13 @@ class Preloaded:
         command = [sys.executable, "-m", "snap_al", *arguments]
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
-            call = {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "env": env, "out": str(out), "err": str(err)}
+            call = {
+                "arguments": arguments,
+                "cwd": str(cwd or Path.cwd()),
+                "env": env,
+                "out": str(out),
+                "err": str(err),
+            }
             pid = self._answer(call, timeout)
             code = self._answer(None, timeout)
             if code is None:
@@ -53,7 +61,9 @@ class Preloaded:
             return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
 
     def _answer(self, call: dict | None, timeout: float) -> int | None:
-        """The next number that the server says, after it was sent a call; None when nothing comes in time."""
+        """The next number that the server says, after it was sent a call; None when nothing comes
+        in time.
+        """
         if self.server is None:
             self.server = subprocess.Popen(
                 [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -104,7 +114,9 @@ def _run(call: dict) -> None:
 
 
 def _exit_code() -> int:
-    """Of the program, after what it has registered for its end; freeing all modules one by one is left out."""
+    """Of the program, after what it has registered for its end; freeing all modules one by one is
+    left out.
+    """
     try:
         runpy.run_module("snap_al", run_name="__main__", alter_sys=True)
         code = 0

@@ -1,4 +1,6 @@
-"""Configs and decks that no one means: each is refused with what is wrong, or works; none ends in a traceback or fills the memory."""
+"""Configs and decks that no one means: each is refused with what is wrong, or works; none ends in a
+traceback or fills the memory.
+"""
 
 import ase.io
 import numpy as np
@@ -29,10 +31,16 @@ def refused(tmp_path, text, match):
 @pytest.mark.parametrize(
     "text",
     [
-        "query: " + "[" * 3000 + "]" * 3000, "x: " + "{a: " * 3000 + "1" + "}" * 3000, "x:\n " + "- " * 3000 + "a",
-        "\n".join(" " * n + "a:" for n in range(3000)), "x: " + "[" * 100 + "]" * 100, "x: &x [*x]", "x: &x {a: *x}", "x: " + "[" * 3000,
+        "query: " + "[" * 3000 + "]" * 3000,
+        "x: " + "{a: " * 3000 + "1" + "}" * 3000,
+        "x:\n " + "- " * 3000 + "a",
+        "\n".join(" " * n + "a:" for n in range(3000)),
+        "x: " + "[" * 100 + "]" * 100,
+        "x: &x [*x]",
+        "x: &x {a: *x}",
+        "x: " + "[" * 3000,
     ],
-)  # fmt: skip
+)
 def test_deep_or_endless_yaml(tmp_path, text):
     refused(tmp_path, FIT + text, "nested more than 50 deep")
 
@@ -50,7 +58,11 @@ def test_aliases_that_make_sense_are_taken(tmp_path):
 @pytest.mark.parametrize("key", ["1", "1.5", "null", "true", "2001-01-01", "[a, b]", "? [a, b]\n"])
 def test_keys_that_are_not_texts(tmp_path, key):
     refused(tmp_path, FIT + f"{key}: 1\n", "problem|valid YAML|cannot be read")
-    refused(tmp_path, FIT + f"fit: {{{key.strip('? ').strip()}: 1}}\n", "problem|valid YAML|cannot be read")
+    refused(
+        tmp_path,
+        FIT + f"fit: {{{key.strip('? ').strip()}: 1}}\n",
+        "problem|valid YAML|cannot be read",
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,8 +71,14 @@ def test_keys_that_are_not_texts(tmp_path, key):
         ("seed: " + "9" * 5000, "a value cannot be read: .*digits"),
         ("seed: !!python/object/apply:os.getcwd []", "not valid YAML"),
         ("seed: 1\nseed: 2", "not valid YAML: .*duplicate key"),
-        ("fit: {posterior: committee, members: 1000000000}", r"fit\.members: .* less than or equal to 10000"),
-        ("start: {structures: [{structure: a, count: 1000000000}]}", r"start\.structures\.0\.count: .* 100000"),
+        (
+            "fit: {posterior: committee, members: 1000000000}",
+            r"fit\.members: .* less than or equal to 10000",
+        ),
+        (
+            "start: {structures: [{structure: a, count: 1000000000}]}",
+            r"start\.structures\.0\.count: .* 100000",
+        ),
         ("start: {dimers: {shortest: 1, longest: 2, count: 1000000000}}", r"count: .* 100000"),
         ("explore: {walkers: [{structure: a}], repeat: 1000000000}", r"explore\.repeat: .* 10000"),
         ("eshift: {Cu: .nan}", r"eshift\.Cu"),
@@ -85,8 +103,16 @@ def test_supercells_larger_than_any_memory(tmp_path):
 @pytest.mark.parametrize("kind", ["eweight", "fweight", "vweight"])
 def test_weights_that_arithmetic_would_lose(tmp_path, kind, weight):
     text = f"training: [{{path: a.extxyz, {kind}: {weight}}}]"
-    refused(tmp_path, FIT + text, rf"training\.0\.{kind}: a weight of .* neither 0 nor between 1e-20 and 1e\+20")
-    refused(tmp_path, FIT + f"label: {{{kind}: {weight}}}", rf"label\.{kind}: a weight of .* neither 0 nor between")
+    refused(
+        tmp_path,
+        FIT + text,
+        rf"training\.0\.{kind}: a weight of .* neither 0 nor between 1e-20 and 1e\+20",
+    )
+    refused(
+        tmp_path,
+        FIT + f"label: {{{kind}: {weight}}}",
+        rf"label\.{kind}: a weight of .* neither 0 nor between",
+    )
 
 
 @pytest.mark.parametrize("weight", ["1e300", "1e-200"])
@@ -96,17 +122,23 @@ def test_weights_of_a_deck(tmp_path, weight):
         "group_sections = name training_size testing_size eweight fweight vweight\n"
         f"group_types = str float float float float float\nwarm = 1.0 0.0 {weight} 1 0\n"
     )
-    with pytest.raises(InputError, match=r"Cu\.in: \[GROUPS\] warm, eweight: a weight of .* neither 0 nor between"):
+    with pytest.raises(
+        InputError, match=r"Cu\.in: \[GROUPS\] warm, eweight: a weight of .* neither 0 nor between"
+    ):
         fit(tmp_path / "Cu.in", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
-    "weights", [(HEAVIEST, 1, 1), (LIGHTEST, 1, 1), (LIGHTEST, HEAVIEST, LIGHTEST), (0, LIGHTEST, HEAVIEST)]
+    "weights",
+    [(HEAVIEST, 1, 1), (LIGHTEST, 1, 1), (LIGHTEST, HEAVIEST, LIGHTEST), (0, LIGHTEST, HEAVIEST)],
 )
 def test_the_ends_of_the_range_give_numbers(tmp_path, weights):
-    ase.io.write(tmp_path / "frames.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(6)])
+    ase.io.write(
+        tmp_path / "frames.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(6)]
+    )
     given = ", ".join(
-        f"{k}: {check_weight(float(w))!r}" for k, w in zip(("eweight", "fweight", "vweight"), weights, strict=True)
+        f"{k}: {check_weight(float(w))!r}"
+        for k, w in zip(("eweight", "fweight", "vweight"), weights, strict=True)
     )
     (tmp_path / "c.yaml").write_text(FIT + f"training: [{{path: frames.extxyz, {given}}}]\n")
     tables = fit(tmp_path / "c.yaml", tmp_path / "out")

@@ -1,4 +1,6 @@
-"""Boxes of LAMMPS: coincident atoms against all pairs, and time in proportion to the number of atoms."""
+"""Boxes of LAMMPS: coincident atoms against all pairs, and time in proportion to the number of
+atoms.
+"""
 
 import numpy as np
 import pytest
@@ -25,13 +27,21 @@ def slow(box: Box, distance: float) -> tuple[int, int] | None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40), distance=st.sampled_from([0.01, 0.3, 1.0, 5.0]),
-    stretch=st.tuples(*[st.sampled_from([0.5, 3.0, 40.0])] * 3), tilt=st.sampled_from([0.0, 0.4, 3.0]), whole=st.booleans(),
-)  # fmt: skip
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 40),
+    distance=st.sampled_from([0.01, 0.3, 1.0, 5.0]),
+    stretch=st.tuples(*[st.sampled_from([0.5, 3.0, 40.0])] * 3),
+    tilt=st.sampled_from([0.0, 0.4, 3.0]),
+    whole=st.booleans(),
+)
 def test_coincident_as_by_all_pairs(seed, n, distance, stretch, tilt, whole):
-    """Any shape of the cell, atoms on its faces and several cells away, pairs exactly at the distance."""
+    """Any shape of the cell, atoms on its faces and several cells away, pairs exactly at the
+    distance.
+    """
     rng = np.random.default_rng(seed)
-    lower = np.diag(stretch) + np.tril(rng.uniform(-tilt, tilt, (3, 3)) * np.array(stretch)[None, :], -1)
+    lower = np.diag(stretch) + np.tril(
+        rng.uniform(-tilt, tilt, (3, 3)) * np.array(stretch)[None, :], -1
+    )
     fractions = rng.integers(-6, 12, (n, 3)) / 4 if whole else rng.uniform(-2, 3, (n, 3))
     box = Box(lower, fractions @ lower, np.eye(3))
     assert box.coincident(distance) == slow(box, distance)
@@ -49,7 +59,9 @@ def test_across_faces_and_in_crystals(repeat):
 
 
 def test_pairs_that_are_looked_at_grow_as_atoms_do():
-    """No wall time: 55,296 atoms would be 1.5e9 pairs, more than memory and this test's patience have."""
+    """No wall time: 55,296 atoms would be 1.5e9 pairs, more than memory and this test's patience
+    have.
+    """
     crystal = bulk("Cu", cubic=True) * (24, 24, 24)
     crystal.rattle(0.1, seed=1)
     box = box_of(Configuration.from_atoms(crystal), 0.0)

@@ -1,4 +1,6 @@
-"""A LAMMPS potential as an ASE calculator: derivatives by finite differences, whatever the cell, and laws."""
+"""A LAMMPS potential as an ASE calculator: derivatives by finite differences, whatever the cell,
+and laws.
+"""
 
 import numpy as np
 import pytest
@@ -34,7 +36,10 @@ def sheared(seed: int) -> Atoms:
     atoms.set_cell(atoms.cell @ (np.eye(3) + rng.uniform(-0.05, 0.05, (3, 3))), scale_atoms=True)
     if seed % 2:
         atoms = Atoms(
-            atoms.symbols, positions=atoms.positions * [1, 1, -1], cell=atoms.cell.array * [1, 1, -1], pbc=True
+            atoms.symbols,
+            positions=atoms.positions * [1, 1, -1],
+            cell=atoms.cell.array * [1, 1, -1],
+            pbc=True,
         )
     atoms.rattle(0.08, seed=seed)
     return atoms
@@ -45,7 +50,9 @@ def test_derivatives(calculator, seed):
     atoms = sheared(seed)
     atoms.calc = calculator
     few = [0, 7, len(atoms) - 1]
-    assert np.allclose(atoms.get_forces()[few], calculate_numerical_forces(atoms, eps=1e-4, iatoms=few), atol=1e-6)
+    assert np.allclose(
+        atoms.get_forces()[few], calculate_numerical_forces(atoms, eps=1e-4, iatoms=few), atol=1e-6
+    )
     assert np.allclose(atoms.get_stress(), calculate_numerical_stress(atoms, eps=1e-5), atol=1e-7)
 
 
@@ -54,10 +61,14 @@ def test_an_open_boundary_and_back(calculator):
     slab.rattle(0.05, seed=1)
     slab.calc = calculator
     few = [0, 15]
-    assert np.allclose(slab.get_forces()[few], calculate_numerical_forces(slab, eps=1e-4, iatoms=few), atol=1e-6)
+    assert np.allclose(
+        slab.get_forces()[few], calculate_numerical_forces(slab, eps=1e-4, iatoms=few), atol=1e-6
+    )
     stress = slab.get_stress()
     slab.cell[2] *= 2
-    assert np.allclose(slab.get_stress(), stress / 2, atol=1e-12), "per volume of the cell, whatever the vacuum"
+    assert np.allclose(slab.get_stress(), stress / 2, atol=1e-12), (
+        "per volume of the cell, whatever the vacuum"
+    )
     assert np.allclose(slab.get_stress(), calculate_numerical_stress(slab, eps=1e-5), atol=1e-7)
     periodic = sheared(0)
     periodic.calc = calculator
@@ -71,9 +82,9 @@ def test_errors_are_plain_and_leave_it_usable(calculator):
     with pytest.raises(CalculatorSetupError, match="Cu: the potential is for Ni, H"):
         calculator.get_potential_energy(bulk("Cu", cubic=True))
     with pytest.raises(LammpsError):
-        LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * nowhere.eam Ni"], ["Ni"]).get_potential_energy(
-            bulk("Ni", cubic=True)
-        )
+        LammpsCalculator(
+            ["pair_style eam/alloy", "pair_coeff * * nowhere.eam Ni"], ["Ni"]
+        ).get_potential_energy(bulk("Ni", cubic=True))
     atoms = sheared(0)
     atoms.calc = calculator
     assert np.isfinite(atoms.get_potential_energy())

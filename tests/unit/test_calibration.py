@@ -31,7 +31,10 @@ def test_a_calibrated_gaussian():
 def test_crps_by_its_integral():
     error, std = np.array([0.3, -2.0]), np.array([0.5, 1.0])
     x = np.linspace(-15, 15, 400001)
-    expected = [np.trapezoid((stats.norm.cdf(x, e, s) - (x >= 0)) ** 2, x) for e, s in zip(error, std, strict=True)]
+    expected = [
+        np.trapezoid((stats.norm.cdf(x, e, s) - (x >= 0)) ** 2, x)
+        for e, s in zip(error, std, strict=True)
+    ]
     assert kind_metrics(error, std)["crps"] == pytest.approx(np.mean(expected), rel=1e-4)
 
 
@@ -56,7 +59,9 @@ def test_wilson_interval():
 
 
 def test_recalibration_is_recorded():
-    """By the kind's factor, stored, and cross-validated factors are those of refits without each unit."""
+    """By the kind's factor, stored, and cross-validated factors are those of refits without each
+    unit.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((120, 4))
     b = a @ rng.standard_normal(4) + rng.standard_normal(120) * np.abs(a[:, 0])
@@ -76,7 +81,9 @@ def test_recalibration_is_recorded():
         here = units == unit
         mean = np.linalg.lstsq(a[~here], b[~here], rcond=None)[0]
         root = plain.left_out(a[here])
-        variance = np.einsum("ij,jk,ik->i", a[here], root, a[here]) + plain.noise_by_kind[kinds[here]] ** 2
+        variance = (
+            np.einsum("ij,jk,ik->i", a[here], root, a[here]) + plain.noise_by_kind[kinds[here]] ** 2
+        )
         for z, k in zip((b[here] - a[here] @ mean) ** 2 / variance, kinds[here], strict=True):
             z2[k] += (z, 1.0)
     np.testing.assert_allclose(p.recalibration[:2], np.sqrt(z2[:, 0] / z2[:, 1]), rtol=1e-4)

@@ -3,7 +3,13 @@
 import numpy as np
 from conftest import QUADRATIC
 
-from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings, component_names
+from snap_al.descriptors import (
+    Columns,
+    DescriptorEngine,
+    ReferencePotential,
+    SnapSettings,
+    component_names,
+)
 from snap_al.descriptors.columns import bispectrum_indices
 
 
@@ -13,7 +19,9 @@ def test_number_of_components_is_lammps_own():
 
 
 def test_two_elements_with_chem():
-    columns = Columns.of(SnapSettings(elements=("In", "P"), twojmax=6, rcutfac=4.0, chemflag=True, bzeroflag=True))
+    columns = Columns.of(
+        SnapSettings(elements=("In", "P"), twojmax=6, rcutfac=4.0, chemflag=True, bzeroflag=True)
+    )
     assert (columns.n_components, columns.n_all, columns.n_distinct) == (240, 480, 376)
 
 
@@ -38,17 +46,24 @@ def test_spreading_keeps_predictions(engine, alloy):
     distinct = rng.standard_normal(columns.n_distinct)
     all_rows = rng.standard_normal((5, columns.n_distinct))[:, columns.distinct_of]
     np.testing.assert_allclose(
-        all_rows @ (columns.spread @ distinct), columns.keep_distinct(all_rows) @ distinct, rtol=1e-12
+        all_rows @ (columns.spread @ distinct),
+        columns.keep_distinct(all_rows) @ distinct,
+        rtol=1e-12,
     )
 
 
 def test_each_element_its_own_twojmax(alloy):
-    """Columns above an element's twojmax are not fitted; the others are those of the largest twojmax."""
+    """Columns above an element's twojmax are not fitted; the others are those of the largest
+    twojmax.
+    """
     whole = SnapSettings(elements=("Cu", "Ag"), twojmax=6, rcutfac=4.5)
     mixed = whole.model_copy(update={"twojmax": (6, 2)})
     columns = Columns.of(mixed)
     assert (columns.n_all, columns.n_distinct) == (62, 31 + 1 + 5)
-    with DescriptorEngine(whole, ReferencePotential()) as one, DescriptorEngine(mixed, ReferencePotential()) as other:
+    with (
+        DescriptorEngine(whole, ReferencePotential()) as one,
+        DescriptorEngine(mixed, ReferencePotential()) as other,
+    ):
         expected = one.rows(alloy).values[:, columns.distinct_of >= 0]
         np.testing.assert_array_equal(other.rows(alloy).values, expected)
     assert (columns.spread.sum(axis=1) == (columns.distinct_of >= 0)).all()

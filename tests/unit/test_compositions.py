@@ -1,4 +1,6 @@
-"""Energy stds of single atoms where compositions do not vary, and energies whose zero a model without constants cannot have."""
+"""Energy stds of single atoms where compositions do not vary, and energies whose zero a model
+without constants cannot have.
+"""
 
 from types import SimpleNamespace
 
@@ -31,7 +33,9 @@ def labelled(crystal, seed, shift=0.0):
     """Strained and rattled, by EMT; shift: eV added for each atom."""
     rng = np.random.default_rng(seed)
     atoms = crystal.copy()
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True)
+    atoms.set_cell(
+        atoms.cell.array @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True
+    )
     atoms.positions += 0.05 * rng.standard_normal(atoms.positions.shape)
     atoms.calc = EMT()
     energy = atoms.get_potential_energy() + shift * len(atoms)
@@ -62,17 +66,23 @@ def test_no_atom_is_less_certain_than_its_cell(name, bzeroflag):
 
 
 def test_only_what_the_cells_energy_does_not_have_is_left_out():
-    """Rows of whole cells are what they were: the shares of all atoms' references add up to zero at the composition."""
+    """Rows of whole cells are what they were: the shares of all atoms' references add up to zero at
+    the composition.
+    """
     crystal = CRYSTALS["NaCl"]
     potential = fitted(crystal)
     p, species = potential.posterior, crystal.get_chemical_symbols()
     numbers = np.array([potential.settings.elements.index(s) for s in species])
-    np.testing.assert_allclose(p.atom_reference[numbers].mean(axis=0), 0.0, atol=1e-9 * np.abs(p.atom_reference).max())
+    np.testing.assert_allclose(
+        p.atom_reference[numbers].mean(axis=0), 0.0, atol=1e-9 * np.abs(p.atom_reference).max()
+    )
     with DescriptorEngine(potential.settings, ReferencePotential()) as engine:
         rows = engine.atom_rows(Configuration.from_atoms(crystal))
         columns = engine.columns
     assert row_std(rows, p.covariance).max() > 10.0 * p.atom_energy_std(rows, numbers).max()
-    components = rows[0, columns.block(numbers[0])]  # what LAMMPS evaluates: constant and components of one atom
+    components = rows[
+        0, columns.block(numbers[0])
+    ]  # what LAMMPS evaluates: constant and components of one atom
     expected = np.linalg.norm(components @ element_root(columns, p, int(numbers[0])))
     assert p.atom_energy_std(rows, numbers)[0] == pytest.approx(expected, rel=1e-9)
     assert f"variable snap_std_limit equal {1.5 * p.atom_std:.6g}" in std_mod(potential.settings, p)

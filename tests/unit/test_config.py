@@ -27,7 +27,8 @@ GOOD = "descriptor: {elements: [Cu], twojmax: 6, rcutfac: 5.0}\n"
 def test_all_problems_at_once(tmp_path):
     message = refused(
         tmp_path,
-        "descriptor: {elements: [Cu], twojmax: -1, rcutfc: 5.0}\nexplore: {walkers: [{structure: a.cif, supercel: [1, 1, 1]}], steps: many}\nqurey: {}\n",
+        "descriptor: {elements: [Cu], twojmax: -1, rcutfc: 5.0}\nexplore: {walkers: [{structure: "
+        "a.cif, supercel: [1, 1, 1]}], steps: many}\nqurey: {}\n",
     )
     for part in (
         "6 problems",
@@ -51,7 +52,10 @@ def test_all_problems_at_once(tmp_path):
         (GOOD + "a: !!python/object:os.system {}\n", "not valid YAML"),
         ("descriptor: {elements: [Xy], twojmax: 6, rcutfac: 5}", "'Xy' is no chemical symbol"),
         ("descriptor: {elements: [Cu, Cu], twojmax: 6, rcutfac: 5}", "named twice"),
-        ("descriptor: {elements: [Cu, Ag], radelem: [1, 2, 3], twojmax: 6, rcutfac: 5}", "3 values for 2 elements"),
+        (
+            "descriptor: {elements: [Cu, Ag], radelem: [1, 2, 3], twojmax: 6, rcutfac: 5}",
+            "3 values for 2 elements",
+        ),
         (GOOD + "fit: {posterior: magic}\n", "fit.posterior"),
         (GOOD + "query: {force_std: .nan}\n", "query.force_std"),
     ],
@@ -68,7 +72,9 @@ def test_missing_file(tmp_path):
 def test_nobelium_and_exponents_are_read_as_written(tmp_path):
     """What PyYAML reads as False and as a text."""
     path = tmp_path / "config.yaml"
-    path.write_text("descriptor: {elements: [No], twojmax: 6, rcutfac: 5}\nlabel: {vweight: 1e-3}\n")
+    path.write_text(
+        "descriptor: {elements: [No], twojmax: 6, rcutfac: 5}\nlabel: {vweight: 1e-3}\n"
+    )
     config = load_config(path)
     assert config.descriptor.elements == ("No",)
     assert config.label.vweight == 1e-3
@@ -93,7 +99,9 @@ def test_unknown_template():
 
 
 def test_shells_of_fcc_and_bcc():
-    """Third-neighbour cutoffs: between sqrt(1.5) a and sqrt(2) a for fcc; between sqrt(2) a and sqrt(11)/2 a for bcc."""
+    """Third-neighbour cutoffs: between sqrt(1.5) a and sqrt(2) a for fcc; between sqrt(2) a and
+    sqrt(11)/2 a for bcc.
+    """
     fcc = neighbour_shells(Configuration.from_atoms(bulk("Cu", cubic=True)))
     assert fcc.distances == pytest.approx([3.61 / 2**0.5, 3.61, 3.61 * 1.5**0.5], abs=1e-3)
     assert 3.61 * 1.5**0.5 < fcc.cutoff < 3.61 * 2**0.5

@@ -1,5 +1,5 @@
-"""The elements' constants: no error bar depends on a code's zero of energy; against a dense oracle that leaves them out of
-the prior the slow way."""
+"""The elements' constants: no error bar depends on a code's zero of energy; against a dense oracle
+that leaves them out of the prior the slow way."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,9 @@ from snap_al.parallel import SERIAL, triangular_factor
 
 
 def compound(seed, elements=2, configurations=30, fixed=False, columns=4):
-    """Energies and forces of a linear model with a constant and `columns` components per element; what it misses beside.
-    Columns are element by element, the constant first. fixed: one composition for all."""
+    """Energies and forces of a linear model with a constant and `columns` components per element;
+    what it misses beside. Columns are element by element, the constant first. fixed: one
+    composition for all."""
     rng = np.random.default_rng(seed)
     width = 1 + columns
     rows, kinds, units = [], [], []
@@ -31,9 +32,18 @@ def compound(seed, elements=2, configurations=30, fixed=False, columns=4):
         kinds += [0] + [1] * 9
         units += [n] * 10
     a, kinds = np.vstack(rows), np.array(kinds, dtype=np.int8)
-    b = a @ rng.standard_normal(a.shape[1]) + 0.05 * np.sin(4.0 * a[:, 1]) + 0.05 * np.sin(3.0 * a[:, -1])
+    b = (
+        a @ rng.standard_normal(a.shape[1])
+        + 0.05 * np.sin(4.0 * a[:, 1])
+        + 0.05 * np.sin(3.0 * a[:, -1])
+    )
     w = np.where(kinds == 0, 30.0, 1.0)
-    return a, b, w, {"kinds": kinds, "units": np.array(units), "constants": tuple(range(0, a.shape[1], width))}
+    return (
+        a,
+        b,
+        w,
+        {"kinds": kinds, "units": np.array(units), "constants": tuple(range(0, a.shape[1], width))},
+    )
 
 
 METHODS = {
@@ -54,12 +64,14 @@ METHODS = {
 
 
 SAMPLED = {"mcmc": 5e-2, "pops": 0.3}
-"""What sampling leaves: chains part where roundings do; POPS' covariance is that of 200 points, drawn along axes whose signs
-are rounding's."""
+"""What sampling leaves: chains part where roundings do; POPS' covariance is that of 200 points,
+drawn along axes whose signs are rounding's."""
 
 
 @pytest.mark.parametrize("fixed", [False, True], ids=["compositions vary", "one composition"])
-@pytest.mark.parametrize("name", [pytest.param(m, marks=pytest.mark.slow) if m == "mcmc" else m for m in METHODS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=pytest.mark.slow) if m == "mcmc" else m for m in METHODS]
+)
 def test_no_std_depends_on_the_zero_of_energy(name, fixed):
     if name == "pops":
         pytest.importorskip("popsregression", reason="popsregression is not installed")
@@ -72,11 +84,15 @@ def test_no_std_depends_on_the_zero_of_energy(name, fixed):
         moved = fit_posterior(a, b + shift, w, **options, **METHODS[name])
         one, other = (p.predict(a, kinds=options["kinds"]) for p in (plain, moved))
         np.testing.assert_allclose(other.total_std, one.total_std, rtol=SAMPLED.get(name, 1e-4))
-        np.testing.assert_allclose(other.mean - shift, one.mean, rtol=1e-5, atol=3e-2 if name == "mcmc" else 1e-5)
+        np.testing.assert_allclose(
+            other.mean - shift, one.mean, rtol=1e-5, atol=3e-2 if name == "mcmc" else 1e-5
+        )
 
 
 def dense(a, b, w, options, ridge):
-    """Mean and unit-noise covariance with prior κN² on all columns but the constants, by inverting."""
+    """Mean and unit-noise covariance with prior κN² on all columns but the constants, by
+    inverting.
+    """
     rows, targets = a * w[:, None], b * w
     precision = ridge * np.square(np.linalg.norm(rows, axis=0))
     precision[list(options["constants"])] = 0.0
@@ -84,7 +100,11 @@ def dense(a, b, w, options, ridge):
     return np.linalg.solve(information, rows.T @ targets), np.linalg.inv(information)
 
 
-@given(seed=st.integers(0, 10**6), elements=st.integers(1, 3), ridge=st.sampled_from([1e-6, 1e-2, 10.0]))
+@given(
+    seed=st.integers(0, 10**6),
+    elements=st.integers(1, 3),
+    ridge=st.sampled_from([1e-6, 1e-2, 10.0]),
+)
 @settings(max_examples=20, deadline=None)
 def test_constants_have_no_share_in_the_prior(seed, elements, ridge):
     a, b, w, options = compound(seed, elements)
@@ -93,7 +113,9 @@ def test_constants_have_no_share_in_the_prior(seed, elements, ridge):
     scale = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose((p.mean - mean) / scale, 0.0, atol=1e-5 * np.abs(mean / scale).max())
     found = p.epistemic / p.residual_variance
-    np.testing.assert_allclose(found / np.outer(scale, scale), covariance / np.outer(scale, scale), atol=1e-5)
+    np.testing.assert_allclose(
+        found / np.outer(scale, scale), covariance / np.outer(scale, scale), atol=1e-5
+    )
 
 
 def test_whitened_rows_and_prior_together_have_unit_information():
@@ -105,7 +127,9 @@ def test_whitened_rows_and_prior_together_have_unit_information():
 
 
 def test_the_evidence_has_integrated_the_constants_out():
-    """At its maximum in κ the restricted likelihood of what is left of the targets without their constants is stationary."""
+    """At its maximum in κ the restricted likelihood of what is left of the targets without their
+    constants is stationary.
+    """
     a, b, w, options = compound(5, 2)
     rows, targets = a * w[:, None], b * w
     constants = rows[:, list(options["constants"])]
@@ -153,7 +177,9 @@ def test_a_committee_draws_configurations_one_by_one_where_only_energies_are_fit
     """Rows of forces are there, unlabelled; they do not make configurations of one size alike."""
     a, b, w, options = compound(3, 2, configurations=40)
     fitted = options["kinds"] == 0
-    block = Block(a * w[:, None], np.where(fitted, b * w, 0.0), fitted, options["kinds"], options["units"])
+    block = Block(
+        a * w[:, None], np.where(fitted, b * w, 0.0), fitted, options["kinds"], options["units"]
+    )
     counts = drawn(block, True, FitSettings(posterior="committee"))
     assert len(np.unique(counts[fitted], axis=0)) > 30
 
@@ -161,5 +187,7 @@ def test_a_committee_draws_configurations_one_by_one_where_only_energies_are_fit
 def test_no_more_energies_than_constants_leave_wide_stds():
     a, b, w, options = compound(3, 1, configurations=1)
     here = options["kinds"] == 0
-    p = fit_posterior(a[here], b[here], w[here], kinds=options["kinds"][here], constants=options["constants"])
+    p = fit_posterior(
+        a[here], b[here], w[here], kinds=options["kinds"][here], constants=options["constants"]
+    )
     assert p.predict(a[:1] * 1.5).epistemic_std[0] > 0.1

@@ -1,4 +1,6 @@
-"""Calculators copied, pickled and sent to other processes: the same results to the last bit, and sessions of their own."""
+"""Calculators copied, pickled and sent to other processes: the same results to the last bit, and
+sessions of their own.
+"""
 
 import copy
 import multiprocessing
@@ -20,14 +22,22 @@ from snap_al.potential.calculator import LammpsCalculator
 
 EAM = ["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"]
 COPPER_ZBL = ReferencePotential.parse(["pair_style zbl 1.5 2.0", "pair_coeff 1 1 29 29"])
-KINDS = ("with stds", "without stds", "with a reference potential", "a draw", "any LAMMPS potential")
+KINDS = (
+    "with stds",
+    "without stds",
+    "with a reference potential",
+    "a draw",
+    "any LAMMPS potential",
+)
 
 
 def made(potential: FittedPotential, kind: str):
     if kind == "any LAMMPS potential":
         return LammpsCalculator(EAM, ["Cu"])
     if kind == "with a reference potential":
-        return SnapCalculator(FittedPotential(potential.settings, COPPER_ZBL, potential.posterior), stds=False)
+        return SnapCalculator(
+            FittedPotential(potential.settings, COPPER_ZBL, potential.posterior), stds=False
+        )
     if kind == "a draw":
         return SnapCalculator(potential).draws(2, np.random.default_rng(0))[1]
     return SnapCalculator(potential, stds=kind == "with stds")
@@ -48,7 +58,9 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copied_and_pickled(copper_potential, kind):
-    """Before the first call, after it, and after close; the original goes on as well, and each of them without the others."""
+    """Before the first call, after it, and after close; the original goes on as well, and each of
+    them without the others.
+    """
     atoms, other = rattled_copper(1).to_atoms(), rattled_copper(2).to_atoms()
     atoms.calc = made(copper_potential, kind)
     early = copy.deepcopy(atoms)
@@ -100,7 +112,9 @@ def test_no_files_are_left(copper_potential, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("start", ["spawn", "fork"])
 def test_sent_to_a_process_pool(copper_potential, start):
-    """Several calculators to several processes, more than once, from one that has been used and has LAMMPS open."""
+    """Several calculators to several processes, more than once, from one that has been used and has
+    LAMMPS open.
+    """
     tasks = []
     for n, kind in enumerate(KINDS):
         atoms = rattled_copper(n).to_atoms()
@@ -126,7 +140,9 @@ def test_an_engine_of_descriptors(copper_potential):
 
 
 def test_bands_with_one_calculator_and_with_one_each(copper_potential):
-    """A vacancy's jump: images that share a calculator, and images with copies of it, come to the same band."""
+    """A vacancy's jump: images that share a calculator, and images with copies of it, come to the
+    same band.
+    """
     crystal = bulk("Cu", cubic=True, a=3.6) * (2, 2, 2)
     neighbour = 1 + int(np.argmin(crystal.get_distances(0, range(1, 32), mic=True)))
     start, end = crystal.copy(), crystal.copy()

@@ -1,4 +1,6 @@
-"""Damage to a user's file is called that, with the file; a fault of our own in reading one never is."""
+"""Damage to a user's file is called that, with the file; a fault of our own in reading one never
+is.
+"""
 
 import json
 from dataclasses import asdict
@@ -48,8 +50,12 @@ def test_labels(label):
     changes = [v for v in wrong_values(stored) if all(v.get(k) == stored.get(k) for k in kept)]
     for part in ("structure", "label"):
         inner = stored[part]
-        changes += [{**stored, part: v} for v in wrong_values(inner) if v.get("name") == inner.get("name")]
-    changes = [c for c in changes if not isinstance(c.get("label"), dict) or "stress" in c["label"]]  # may be missing
+        changes += [
+            {**stored, part: v} for v in wrong_values(inner) if v.get("name") == inner.get("name")
+        ]
+    changes = [
+        c for c in changes if not isinstance(c.get("label"), dict) or "stress" in c["label"]
+    ]  # may be missing
     assert len(changes) > 20
     for change in changes:
         (folder / "j.json").write_text(json.dumps(change))
@@ -58,7 +64,8 @@ def test_labels(label):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "null", "3", "[" * 100000, '{"a": 1, "a": 2}', "\xff", '{"a": ' + "9" * 5000 + "}"]
+    "text",
+    ["", "[", "null", "3", "[" * 100000, '{"a": 1, "a": 2}', "\xff", '{"a": ' + "9" * 5000 + "}"],
 )
 def test_labels_that_are_no_json(label, text):
     folder, configuration, _ = label
@@ -68,7 +75,13 @@ def test_labels_that_are_no_json(label, text):
 
 
 def test_json_is_read_strictly():
-    for text in ('{"a": 1, "a": 2}', "[" * 100000, '{"x": {"b": 1, "b": 1}}', b"\xff{}", "9" * 5000):
+    for text in (
+        '{"a": 1, "a": 2}',
+        "[" * 100000,
+        '{"x": {"b": 1, "b": 1}}',
+        b"\xff{}",
+        "9" * 5000,
+    ):
         with pytest.raises(ValueError, match=r"twice|too deep|decode|digits"):
             read_json(text)
     assert read_json('{"a": [1.5, null, true]}') == {"a": [1.5, None, True]}
@@ -134,8 +147,12 @@ def test_a_potential_that_is_damaged(copper_potential, tmp_path):
     changes = list(wrong_values(stored))
     for part in ("descriptor", "reference"):
         keys = ("elements", "twojmax", "rcutfac") if part == "descriptor" else tuple(stored[part])
-        changes += [{**stored, part: {k: v for k, v in stored[part].items() if k != key}} for key in keys]
-    changes.append({**stored, "descriptor": {**stored["descriptor"], "twojmax": [6]}})  # of another posterior
+        changes += [
+            {**stored, part: {k: v for k, v in stored[part].items() if k != key}} for key in keys
+        ]
+    changes.append(
+        {**stored, "descriptor": {**stored["descriptor"], "twojmax": [6]}}
+    )  # of another posterior
     for change in changes:
         (tmp_path / "descriptor.json").write_text(json.dumps(change))
         with pytest.raises(InputError, match=r"descriptor\.json"):
@@ -169,7 +186,12 @@ def test_an_approval_that_is_damaged(tmp_path):
 def test_learning_curves_that_are_damaged_are_computed_anew(tmp_path, monkeypatch):
     file = CurveFile(tmp_path / "c.json")
     monkeypatch.setattr("snap_al.loop.curves._digest", lambda *given: "d")
-    for text in ("", "[]", '{"format": 1, "digest": "d"}', '{"format": 1, "digest": "d", "curves": [{}], "full": {}}',
-                 '{"format": 1, "digest": "d", "curves": [], "full": {"x": {}}}'):  # fmt: skip
+    for text in (
+        "",
+        "[]",
+        '{"format": 1, "digest": "d"}',
+        '{"format": 1, "digest": "d", "curves": [{}], "full": {}}',
+        '{"format": 1, "digest": "d", "curves": [], "full": {"x": {}}}',
+    ):
         (tmp_path / "c.json").write_text(text)
         assert file.opened([], [], None, None, 0.0).found == ()

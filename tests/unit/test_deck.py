@@ -57,10 +57,14 @@ warm = 0.5 0.25 100 1 1.0e-8   # a comment
 def fitsnap_json(configuration):
     s = configuration.label.stress * ASE_STRESS_TO_ROWS
     data = {
-        "Lattice": configuration.cell.tolist(), "Positions": configuration.positions.tolist(),
-        "AtomTypes": list(configuration.species), "NumAtoms": len(configuration), "Energy": configuration.label.energy,
-        "Forces": configuration.label.forces.tolist(), "Stress": [[s[0], s[5], s[4]], [s[5], s[1], s[3]], [s[4], s[3], s[2]]],
-    }  # fmt: skip
+        "Lattice": configuration.cell.tolist(),
+        "Positions": configuration.positions.tolist(),
+        "AtomTypes": list(configuration.species),
+        "NumAtoms": len(configuration),
+        "Energy": configuration.label.energy,
+        "Forces": configuration.label.forces.tolist(),
+        "Stress": [[s[0], s[5], s[4]], [s[5], s[1], s[3]], [s[4], s[3], s[2]]],
+    }
     content = {"Dataset": {"Data": [data], "StressStyle": "bar", "EnergyStyle": "electronvolt"}}
     return "# a comment line\n" + json.dumps(content)
 
@@ -88,9 +92,17 @@ def test_a_deck_is_read(deck):
     ("old", "new", "message"),
     [
         ("rcutfac", "rcutfacc", r"\[BISPECTRUM\] rcutfacc: unknown key; did you mean 'rcutfac'"),
-        ("[ESHIFT]", "[ESHFT]", r"\[ESHFT\]: unknown or unsupported section; did you mean 'ESHIFT'"),
+        (
+            "[ESHIFT]",
+            "[ESHFT]",
+            r"\[ESHFT\]: unknown or unsupported section; did you mean 'ESHIFT'",
+        ),
         ("bzeroflag = 0", "bzeroflag = maybe", "expected 0 or 1"),
-        ("bzeroflag = 0", "bikflag = 1", "bikflag = 1: would change the result and is not supported"),
+        (
+            "bzeroflag = 0",
+            "bikflag = 1",
+            "bikflag = 1: would change the result and is not supported",
+        ),
         ("bzeroflag = 0", "quadraticflag = 1\nchemflag = 1\nbnormflag = 1", "do not go together"),
         ("solver = SVD", "solver = RIDGE", "solver = RIDGE: not supported"),
         ("numTypes = 1", "numTypes = 2", "numTypes: is 2, and type names 1"),
@@ -102,7 +114,11 @@ def test_a_deck_is_read(deck):
         ("twojmax = 4", "twojmax = 4.5", "no whole number"),
         ("numTypes = 1", "numTypes = one", "'one' is no number"),
         ("Cu = 0.25", "cu = 0.25", r"\[ESHIFT\] cu: is no type here; did you mean 'Cu'"),
-        ("* * zbl 29 29", "Cu Cu zbl 29 29", r"\[REFERENCE\] pair_coeff2: Cu is no type; FitSNAP takes numbers"),
+        (
+            "* * zbl 29 29",
+            "Cu Cu zbl 29 29",
+            r"\[REFERENCE\] pair_coeff2: Cu is no type; FitSNAP takes numbers",
+        ),
         ("calculator = LAMMPSSNAP", "calculator = LAMMPSPACE", "LAMMPSPACE: not supported"),
         ("solver = SVD", "solver = MERR\nmerr_method = mcmc", "none of iid, abc, full"),
         ("solver = SVD", "solver = MERR\nmerr_cfs = B_1", "B_1 is no number"),
@@ -183,7 +199,9 @@ def test_stress_in_kilobar(deck):
 
 
 def test_a_run_config_takes_a_deck(deck):
-    """Descriptor, reference, training set and weights from the deck; what the config says itself goes before."""
+    """Descriptor, reference, training set and weights from the deck; what the config says itself
+    goes before.
+    """
     config = deck.parent / "run.yaml"
     config.write_text("fitsnap: Cu.in\nfit: {posterior: bayes}\nstop: {max_labels: 7}\n")
     found = load_config(config)
@@ -199,7 +217,9 @@ def test_a_run_config_takes_a_deck(deck):
 
 
 def test_cells_stand_in_lammps_axes(deck):
-    """As FitSNAP turns them; stress too, whose components weigh differently in other axes. Also left-handed cells."""
+    """As FitSNAP turns them; stress too, whose components weigh differently in other axes. Also
+    left-handed cells.
+    """
     path = deck.parent / "JSON" / "warm" / "0.json"
     truth = rattled_copper(0, repeat=1)
     for mirror in (False, True):
@@ -207,7 +227,11 @@ def test_cells_stand_in_lammps_axes(deck):
         s = truth.label.stress
         turned = q.T @ np.array([[s[0], s[5], s[4]], [s[5], s[1], s[3]], [s[4], s[3], s[2]]]) @ q
         label = Label(truth.label.energy, truth.label.forces @ q, voigt(turned))
-        path.write_text(write_json(replace(truth, cell=truth.cell @ q, positions=truth.positions @ q, label=label)))
+        path.write_text(
+            write_json(
+                replace(truth, cell=truth.cell @ q, positions=truth.positions @ q, label=label)
+            )
+        )
         found = scrape(read_deck(deck))[0][0].configuration
         np.testing.assert_allclose(found.cell, truth.cell, atol=1e-12)
         np.testing.assert_allclose(found.positions, truth.positions, atol=1e-12)
@@ -232,11 +256,23 @@ def test_odd_texts(deck):
 def test_merr_says_what_it_is(deck):
     deck.write_text(DECK.replace("solver = SVD", "solver = MERR"))
     assert "leaves out the likelihood's first term" in read_deck(deck).notes[0]
-    deck.write_text(DECK.replace("solver = SVD", "solver = MERR\nmerr_method = iid\nmerr_mult = 1\nmerr_cfs = 0 3"))
+    deck.write_text(
+        DECK.replace(
+            "solver = SVD", "solver = MERR\nmerr_method = iid\nmerr_mult = 1\nmerr_cfs = 0 3"
+        )
+    )
     found = read_deck(deck)
     assert found.notes == ()
-    assert (found.fit.likelihood, found.fit.multiplicative, found.fit.embed) == ("iid", True, (0, 3))
-    assert (found.fit.embedding, found.fit.mean, found.fit.prior) == ("coefficients", "joint", "flat")
+    assert (found.fit.likelihood, found.fit.multiplicative, found.fit.embed) == (
+        "iid",
+        True,
+        (0, 3),
+    )
+    assert (found.fit.embedding, found.fit.mean, found.fit.prior) == (
+        "coefficients",
+        "joint",
+        "flat",
+    )
 
 
 def test_a_file_of_frames_that_is_cut_off(deck):
@@ -249,7 +285,9 @@ def test_a_file_of_frames_that_is_cut_off(deck):
     ase.io.write(folder / "warm.xyz", frames, format="extxyz")
     text = (folder / "warm.xyz").read_text()
     (folder / "warm.xyz").write_text(text[:-200])
-    changed = DECK.replace("scraper = JSON", "scraper = XYZ").replace("dataPath = JSON", "dataPath = XYZ")
+    changed = DECK.replace("scraper = JSON", "scraper = XYZ").replace(
+        "dataPath = JSON", "dataPath = XYZ"
+    )
     deck.write_text(changed.replace("warm = 0.5 0.25", "warm = 1.0 0.0"))
     with pytest.raises(InputError, match="ASE cannot read it"):
         scrape(read_deck(deck))
@@ -260,7 +298,9 @@ def test_a_file_of_frames_that_is_cut_off(deck):
 
 def test_json_out_and_in(tmp_path):
     c = replace(
-        rattled_copper(0, repeat=1), charges=np.array([1.0, -1.0, 0.5, -0.5]), spins=np.array([1.0, -1.0, 0, 2])
+        rattled_copper(0, repeat=1),
+        charges=np.array([1.0, -1.0, 0.5, -0.5]),
+        spins=np.array([1.0, -1.0, 0, 2]),
     )
     (tmp_path / "a.json").write_text(write_json(c))
     back = read_json(tmp_path / "a.json")
@@ -286,7 +326,8 @@ def test_units_of_files_that_do_not_say(deck):
     truth = rattled_copper(0, repeat=1)
     path.write_text(text.replace('"EnergyStyle": "electronvolt"', '"Comment": ""'))
     changed = DECK.replace(
-        "scraper = JSON", "scraper = JSON\nproperty_array = Energy energy Rydberg Metal; Stress pressure GPa Metal"
+        "scraper = JSON",
+        "scraper = JSON\nproperty_array = Energy energy Rydberg Metal; Stress pressure GPa Metal",
     )
     deck.write_text(changed)
     found = scrape(read_deck(deck))[0][0].configuration
@@ -299,7 +340,8 @@ def test_units_of_files_that_do_not_say(deck):
 
 @pytest.mark.parametrize("scraper", ["JSON", "XYZ"])
 @pytest.mark.parametrize(
-    ("style", "ev"), [("electronvolt", 1.0), ("rydberg", units.Ry), ("hartree", units.Ha), ("kcal/mol", 0.0433641)]
+    ("style", "ev"),
+    [("electronvolt", 1.0), ("rydberg", units.Ry), ("hartree", units.Ha), ("kcal/mol", 0.0433641)],
 )
 def test_eshift_is_in_the_unit_of_the_files(deck, scraper, style, ev):
     """FitSNAP adds [ESHIFT] before it converts: 0.25 per atom is 0.25 Ry in files in Ry."""

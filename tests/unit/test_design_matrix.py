@@ -29,7 +29,9 @@ def matrix_of(engine, *items):
 def test_rows_say_what_they_are(copper_engine):
     one, two = rattled_copper(1, repeat=1), rattled_copper(2, repeat=1)
     rows = matrix_of(
-        copper_engine, LabelledConfiguration(one, WEIGHTS, "a"), LabelledConfiguration(two, Weights(1, 2, 3), "b")
+        copper_engine,
+        LabelledConfiguration(one, WEIGHTS, "a"),
+        LabelledConfiguration(two, Weights(1, 2, 3), "b"),
     ).slabs()[0]
     assert len(rows.targets) == 2 * (1 + 12 + 6)
     second = rows.index["configuration"] == 1
@@ -44,7 +46,9 @@ def test_rows_say_what_they_are(copper_engine):
 
 def test_labels_that_are_missing_are_masked(copper_engine):
     c = rattled_copper(1, repeat=1)
-    rows = matrix_of(copper_engine, LabelledConfiguration(c.labelled(Label(forces=c.label.forces)), WEIGHTS)).slabs()[0]
+    rows = matrix_of(
+        copper_engine, LabelledConfiguration(c.labelled(Label(forces=c.label.forces)), WEIGHTS)
+    ).slabs()[0]
     assert set(rows.used().index["kind"]) == {Kind.FORCE}
 
 
@@ -52,7 +56,8 @@ def test_damping_follows_its_formula(copper_engine):
     base, hot = rattled_copper(1, 0.02), rattled_copper(2, 0.25)
     damping = Damping(force=2.0, energy=0.3)
     rows = matrix_of(
-        copper_engine, *(LabelledConfiguration(c, Weights(100, 1, 1), damping=damping) for c in (base, hot))
+        copper_engine,
+        *(LabelledConfiguration(c, Weights(100, 1, 1), damping=damping) for c in (base, hot)),
     ).slabs()[0]
     here = rows.index["configuration"] == 1
     excess = (hot.label.energy - base.label.energy) / len(hot)
@@ -66,7 +71,9 @@ def test_rows_that_vanish_by_symmetry_are_masked(copper_engine):
     """A perfect crystal's forces and shear stresses are zero whatever the coefficients are."""
     perfect = rattled_copper(1, displacement=0.0)
     rattled = rattled_copper(2)
-    matrix = matrix_of(copper_engine, *(LabelledConfiguration(c, WEIGHTS) for c in (perfect, rattled)))
+    matrix = matrix_of(
+        copper_engine, *(LabelledConfiguration(c, WEIGHTS) for c in (perfect, rattled))
+    )
     rows = Rows.joined(matrix.slabs())
     first = rows.index["configuration"] == 0
     kept = rows.index[first & rows.mask]
@@ -118,7 +125,10 @@ def test_rows_in_files_are_those_in_memory(copper_engine, tmp_path, monkeypatch)
     """Also when they are many small arrays; nothing is left behind."""
     monkeypatch.setattr("snap_al.descriptors.slabs.SLAB_BYTES", 5000)
     items = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in range(7)]
-    memory, files = matrix_of(copper_engine, *items), DesignMatrix(copper_engine, SERIAL, tmp_path / "scratch")
+    memory, files = (
+        matrix_of(copper_engine, *items),
+        DesignMatrix(copper_engine, SERIAL, tmp_path / "scratch"),
+    )
     files.append(items)
     assert len(files.slabs()) > 2
     one, other = Rows.joined(memory.slabs()), Rows.joined(files.slabs())
@@ -144,8 +154,12 @@ def test_rows_on_disk_are_not_computed_again(copper_engine, tmp_path):
 def test_other_settings_have_other_rows_on_disk(copper_engine, tmp_path):
     c = rattled_copper(1, repeat=1)
     CachedEngine(copper_engine, tmp_path).rows(c)
-    with DescriptorEngine(COPPER.model_copy(update={"rcutfac": 4.0}), ReferencePotential()) as other:
-        assert not np.array_equal(CachedEngine(other, tmp_path).rows(c).values, copper_engine.rows(c).values)
+    with DescriptorEngine(
+        COPPER.model_copy(update={"rcutfac": 4.0}), ReferencePotential()
+    ) as other:
+        assert not np.array_equal(
+            CachedEngine(other, tmp_path).rows(c).values, copper_engine.rows(c).values
+        )
 
 
 def test_what_cannot_be_computed_is_left_out(copper_engine):
@@ -154,7 +168,10 @@ def test_what_cannot_be_computed_is_left_out(copper_engine):
     coincident = replace(good[0], positions=np.zeros((4, 3)), name="a.json")
     unknown = replace(good[1], species=("Au",) * 4, name="b.json")
     matrix = DesignMatrix(copper_engine, SERIAL)
-    items = [LabelledConfiguration(c, WEIGHTS, "warm") for c in (good[0], coincident, good[1], unknown, good[2])]
+    items = [
+        LabelledConfiguration(c, WEIGHTS, "warm")
+        for c in (good[0], coincident, good[1], unknown, good[2])
+    ]
     left_out = matrix.append(items, strict=False)
     assert len(left_out) == 2
     assert "left out: a.json: atoms 0 and 1 coincide (group warm)" in left_out[0]
@@ -162,14 +179,18 @@ def test_what_cannot_be_computed_is_left_out(copper_engine):
     assert sorted(matrix.items) == [0, 2, 4]
     rows = Rows.joined(matrix.slabs())
     assert sorted(set(rows.index["configuration"].tolist())) == [0, 2, 4]
-    assert np.array_equal(rows.values[rows.index["configuration"] == 4], copper_engine.rows(good[2]).values)
+    assert np.array_equal(
+        rows.values[rows.index["configuration"] == 4], copper_engine.rows(good[2]).values
+    )
     with pytest.raises(InputError, match=r"a\.json"):
         matrix.append([LabelledConfiguration(rattled_copper(7, repeat=1), WEIGHTS), *items])
     assert np.array_equal(Rows.joined(matrix.slabs()).values, rows.values)
     others = [LabelledConfiguration(rattled_copper(k, repeat=1), WEIGHTS) for k in (8, 7)]
     matrix.append(others)  # numbers that the refused ones had had
     for number, item in zip((5, 6), others, strict=True):
-        assert np.array_equal(matrix.rows_of(number).values, copper_engine.rows(item.configuration).values)
+        assert np.array_equal(
+            matrix.rows_of(number).values, copper_engine.rows(item.configuration).values
+        )
 
 
 def test_a_full_disk_is_no_bad_configuration(copper_engine, tmp_path, monkeypatch):
@@ -196,7 +217,9 @@ def test_rows_on_disk_know_the_files_of_the_reference_potential(tmp_path):
     c, found = rattled_copper(1, repeat=1), []
     for scale in (1.0, 5.0):
         r = np.linspace(1.0, 5.0, 50)
-        lines = "\n".join(f"{k} {x} {scale * (5 - x) ** 2} {2 * scale * (5 - x)}" for k, x in enumerate(r, 1))
+        lines = "\n".join(
+            f"{k} {x} {scale * (5 - x) ** 2} {2 * scale * (5 - x)}" for k, x in enumerate(r, 1)
+        )
         (tmp_path / "ref.table").write_text(f"# table\n\nCU\nN 50\n\n{lines}\n")
         lines_of = ["pair_style table linear 50", f"pair_coeff * * {tmp_path / 'ref.table'} CU 4.9"]
         with DescriptorEngine(COPPER, ReferencePotential.parse(lines_of)) as engine:
@@ -209,7 +232,9 @@ def test_the_same_structure_is_computed_once(copper_engine):
     counting = Counting(copper_engine)
     c = rattled_copper(1, repeat=1)
     other = c.labelled(replace(c.label, energy=c.label.energy + 4.0))
-    matrix = matrix_of(counting, LabelledConfiguration(c, WEIGHTS, "a"), LabelledConfiguration(other, WEIGHTS, "b"))
+    matrix = matrix_of(
+        counting, LabelledConfiguration(c, WEIGHTS, "a"), LabelledConfiguration(other, WEIGHTS, "b")
+    )
     one, two = matrix.rows_of(0), matrix.rows_of(1)
     assert counting.asked == 1
     assert np.array_equal(one.values, two.values)

@@ -1,4 +1,6 @@
-"""What `snap-al doctor` finds, and what it says where something is missing, too old, or of another MPI."""
+"""What `snap-al doctor` finds, and what it says where something is missing, too old, or of another
+MPI.
+"""
 
 import importlib.metadata
 import json
@@ -21,10 +23,10 @@ VERSIONS = {
     "HYDRA build details:\n    Version:                                 5.0.2\n": "MPICH",
     "MPICH Version:\t5.0.2\nMPICH Release date:\tFri Sep 25 20:45:26 UTC 2026\n": "MPICH",
     "CRAY MPICH version 8.1.29.26 (ANL base 3.4a2)": "MPICH",
-    "orterun (OpenRTE) 4.1.4\n\nReport bugs to http://www.open-mpi.org/community/help/\n": "Open MPI",
+    "orterun (OpenRTE) 4.1.4\n\nReport bugs to http://www.open-mpi.org/\n": "Open MPI",
     "mpirun (Open MPI) 5.0.6\n": "Open MPI",
     "prterun (PRRTE) 3.0.7": "Open MPI",
-    "Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4, repo rev: v4.1.4, May 26, 2022": "Open MPI",
+    "Open MPI v4.1.4, package: Debian OpenMPI, ident: 4.1.4, May 26, 2022": "Open MPI",
     "Intel(R) MPI Library for Linux* OS, Version 2021.12 Build 20240213 (id: 4f55822)": "Intel MPI",
     "MVAPICH Version : 3.0\nMPICH-based": "MVAPICH",
     "slurm 22.05.8": "an unknown MPI",
@@ -47,7 +49,9 @@ def test_what_is_wrong_with_a_launcher(tmp_path):
     aborted = what_is_wrong(Launcher(theirs, "Open MPI", []), library, None)
     assert "could not begin" in aborted
     assert "load your site's module of MPICH" in aborted
-    assert "no such host" in what_is_wrong(Launcher(theirs, "MPICH", [], "no such host"), library, None)
+    assert "no such host" in what_is_wrong(
+        Launcher(theirs, "MPICH", [], "no such host"), library, None
+    )
     assert "put its folder" not in what_is_wrong(Launcher(ours, "MPICH", [1, 1]), library, ours)
 
 
@@ -56,11 +60,14 @@ def test_the_launcher_that_is_installed_with_us():
     assert (launcher.name, launcher.sizes, launcher.works) == ("MPICH", [2, 2], True)
 
 
-@pytest.mark.parametrize(("script", "sizes", "words"), [
-    ('shift 2; "$@"; "$@"', [1, 1], ""),
-    ("echo 'fatal error: no network'; exit 1", [], "no network"),
-    ("exec sleep 1000", [], "did not end within 1 s"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("script", "sizes", "words"),
+    [
+        ('shift 2; "$@"; "$@"', [1, 1], ""),
+        ("echo 'fatal error: no network'; exit 1", [], "no network"),
+        ("exec sleep 1000", [], "did not end within 1 s"),
+    ],
+)
 def test_launchers_that_do_not_work(tmp_path, script, sizes, words):
     """One that starts each process alone, one that fails, one that hangs."""
     path = tmp_path / "mpirun"
@@ -74,7 +81,9 @@ def test_launchers_that_do_not_work(tmp_path, script, sizes, words):
 
 def test_a_launcher_whose_ranks_are_alone_fails_the_command(tmp_path):
     path = tmp_path / "mpirun"
-    path.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo "Open MPI"\nshift 2; "$@"; "$@"\n')
+    path.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exec echo "Open MPI"\nshift 2; "$@"; "$@"\n'
+    )
     path.chmod(0o755)
     done = snap_al("doctor", "--json", env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
     assert done.returncode == 2
@@ -105,8 +114,10 @@ def test_every_extra_has_a_row():
 
 def test_brackets_are_shown():
     """They are no markup."""
-    findings = [doctor.Finding("posterior mcmc [mcmc]", "", False, "pip install 'snap_al[mcmc]' [/b]")]
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115  the console's own
+    findings = [
+        doctor.Finding("posterior mcmc [mcmc]", "", False, "pip install 'snap_al[mcmc]' [/b]")
+    ]
+    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(findings_screen([(f.name, f.found, f.needed, f.advice) for f in findings]))
     text = console.export_text()
     assert "posterior mcmc [mcmc]" in text
@@ -116,8 +127,14 @@ def test_brackets_are_shown():
 def test_what_is_missing_or_too_old():
     version = importlib.metadata.version("numpy")
     assert doctor.unmet(Requirement(f"numpy>={version}")) == ""
-    assert doctor.unmet(Requirement("no_such_package_of_anyone")) == "no_such_package_of_anyone is not installed"
-    assert doctor.unmet(Requirement("numpy>=99")) == f"numpy {version} is there, but numpy>=99 is needed"
+    assert (
+        doctor.unmet(Requirement("no_such_package_of_anyone"))
+        == "no_such_package_of_anyone is not installed"
+    )
+    assert (
+        doctor.unmet(Requirement("numpy>=99"))
+        == f"numpy {version} is there, but numpy>=99 is needed"
+    )
 
 
 @pytest.mark.parametrize("extra", ["", "mcmc"])

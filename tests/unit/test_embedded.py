@@ -1,4 +1,6 @@
-"""Embedded model error: gradients by complex step, minima against general optimisers, iterations that never go up."""
+"""Embedded model error: gradients by complex step, minima against general optimisers, iterations
+that never go up.
+"""
 
 from dataclasses import replace
 
@@ -23,7 +25,13 @@ PRIORS = ("inverse-gamma", "flat", "half-normal", "half-cauchy", "jeffreys")
 
 def block_of(q, r, kinds=None):
     return [
-        Block(q.copy(), r, np.ones(len(q), bool), np.zeros(len(q), np.int8) if kinds is None else kinds, residuals=r)
+        Block(
+            q.copy(),
+            r,
+            np.ones(len(q), bool),
+            np.zeros(len(q), np.int8) if kinds is None else kinds,
+            residuals=r,
+        )
     ]
 
 
@@ -33,21 +41,40 @@ def made(seed=0, m=60, n=4):
     return q, rng.standard_normal(m) * (0.2 + 4.0 * np.abs(q[:, 0])), rng
 
 
-def objective(kind=Objective, likelihood=None, name="inverse-gamma", relative=False, infer=True, joint=True, seed=0):
+def objective(
+    kind=Objective,
+    likelihood=None,
+    name="inverse-gamma",
+    relative=False,
+    infer=True,
+    joint=True,
+    seed=0,
+):
     q, r, rng = made(seed)
     n = q.shape[1]
     chosen = np.array([0, 2, 3])
     mixing = np.eye(n) + 0.1 * rng.standard_normal((n, n))
     return kind(
-        block_of(q, r), likelihood or IID(), prior(name, 0.7, 1.0), chosen, rng.uniform(0.5, 2, n) if relative else None,
-        0.1 * np.eye(n), rng.standard_normal(n), mixing, 0.05, infer, joint, SERIAL,
-    )  # fmt: skip
+        block_of(q, r),
+        likelihood or IID(),
+        prior(name, 0.7, 1.0),
+        chosen,
+        rng.uniform(0.5, 2, n) if relative else None,
+        0.1 * np.eye(n),
+        rng.standard_normal(n),
+        mixing,
+        0.05,
+        infer,
+        joint,
+        SERIAL,
+    )
 
 
 @pytest.mark.parametrize("name", PRIORS)
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize(
-    ("kind", "likelihood"), [(Objective, IID()), (Objective, ABC(1.25, 0.3)), (FullObjective, IID())]
+    ("kind", "likelihood"),
+    [(Objective, IID()), (Objective, ABC(1.25, 0.3)), (FullObjective, IID())],
 )
 def test_gradients_by_complex_step(kind, likelihood, relative, name):
     f = objective(kind, likelihood, name, relative)
@@ -60,7 +87,9 @@ def test_gradients_by_complex_step(kind, likelihood, relative, name):
 
 
 def test_the_marginal_is_the_joint_integrated():
-    """-log of ∫ exp(-joint) dc by the Gaussian integral at its dense minimum; its gradient by differences."""
+    """-log of ∫ exp(-joint) dc by the Gaussian integral at its dense minimum; its gradient by
+    differences.
+    """
     f = replace(objective(), mixing=np.eye(4))
     marginal = Marginal(replace(f, joint=False))
     at = np.array([0.1, -0.4, 0.3, np.log(0.07)])
@@ -74,7 +103,9 @@ def test_the_marginal_is_the_joint_integrated():
     curvature = f.curvature(np.concatenate([at, found.x]))[4:, 4:]
     # the joint counts the pull of the prior; the marginal leaves out what does not depend on d
     constant = 0.5 * f.pull @ f.precision @ f.pull
-    assert value == pytest.approx(joint(found.x)[0] - constant + 0.5 * np.linalg.slogdet(curvature)[1], rel=1e-8)
+    assert value == pytest.approx(
+        joint(found.x)[0] - constant + 0.5 * np.linalg.slogdet(curvature)[1], rel=1e-8
+    )
     for k in range(4):
         step = np.zeros(4)
         step[k] = 1e-5
@@ -92,7 +123,9 @@ def dense_cost(sigma, q, r, noise, counts, nu, mode):
 def test_covariance_minimises_the_objective():
     """Against a general optimiser over Cholesky factors, from another start."""
     q, r, _ = made(m=150, n=3)
-    found = iid_covariance(block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=3000)
+    found = iid_covariance(
+        block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=3000
+    )
     mode = np.sum(r**2) / 3
     lower = np.tril_indices(3)
 
@@ -101,9 +134,13 @@ def test_covariance_minimises_the_objective():
         factor[lower] = x
         return dense_cost(factor @ factor.T + 1e-12 * np.eye(3), q, r, 0.01, 1.0, 1.0, mode)
 
-    oracle = scipy.optimize.minimize(cost, np.eye(3)[lower], method="BFGS", options={"maxiter": 5000})
+    oracle = scipy.optimize.minimize(
+        cost, np.eye(3)[lower], method="BFGS", options={"maxiter": 5000}
+    )
     assert found.objective[-1] == pytest.approx(oracle.fun, rel=1e-6)
-    assert found.objective[-1] == pytest.approx(dense_cost(found.sigma, q, r, 0.01, 1.0, 1.0, mode), rel=1e-10)
+    assert found.objective[-1] == pytest.approx(
+        dense_cost(found.sigma, q, r, 0.01, 1.0, 1.0, mode), rel=1e-10
+    )
 
 
 @given(
@@ -143,7 +180,9 @@ def test_the_geometric_mean_is_where_the_bound_is_least(seed):
 
 
 def test_fast_and_general_ways_find_the_same():
-    """Joint IID on all coefficients, additive: in turns, and by L-BFGS on the exact gradient (laplace takes that way)."""
+    """Joint IID on all coefficients, additive: in turns, and by L-BFGS on the exact gradient
+    (laplace takes that way).
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((400, 5)) * [1, 10, 0.1, 1, 1]
     b = a @ rng.standard_normal(5) + np.sin(3 * a[:, 0]) * a[:, 3]
@@ -162,15 +201,25 @@ def test_fast_and_general_ways_find_the_same():
 @pytest.mark.parametrize("likelihood", [IID(), ABC(1.25, 0.3)])
 @pytest.mark.parametrize("joint", [False, True])
 def test_scoring_finds_what_a_bounded_optimiser_finds(likelihood, joint):
-    """Without a prior, v ≥ 0, some of it at zero: L-BFGS-B over v and θ from the same start, on the dense objective."""
+    """Without a prior, v ≥ 0, some of it at zero: L-BFGS-B over v and θ from the same start, on the
+    dense objective.
+    """
     rng = np.random.default_rng(3)
     q = np.linalg.qr(rng.standard_normal((300, 5)))[0]
     r = rng.standard_normal(300) * (0.2 + 4.0 * np.abs(q[:, 0]))
     precision, pulled, chosen = 0.1 * np.eye(5), rng.standard_normal(5), np.arange(5)
     found = scored(
-        block_of(q, r), likelihood, 0.01, SERIAL, chosen=chosen, joint=joint, precision=precision, pulled=pulled,
-        pseudo_rows=0.0, settled=1e-12,
-    )  # fmt: skip
+        block_of(q, r),
+        likelihood,
+        0.01,
+        SERIAL,
+        chosen=chosen,
+        joint=joint,
+        precision=precision,
+        pulled=pulled,
+        pseudo_rows=0.0,
+        settled=1e-12,
+    )
     squared = q**2
 
     def cost(x):
@@ -183,7 +232,9 @@ def test_scoring_finds_what_a_bounded_optimiser_finds(likelihood, joint):
     mode = np.full(5, np.sum(r**2) / 5)
     start = np.concatenate([mode] + [np.zeros(5)] * joint)
     bounds = [(0, None)] * 5 + [(None, None)] * 5 * joint
-    oracle = scipy.optimize.minimize(cost, start, jac=True, bounds=bounds, options={"maxiter": 5000, "ftol": 1e-15})
+    oracle = scipy.optimize.minimize(
+        cost, start, jac=True, bounds=bounds, options={"maxiter": 5000, "ftol": 1e-15}
+    )
     at = np.concatenate([found.v] + [found.theta] * joint)
     assert found.objective[-1] == pytest.approx(cost(at)[0], rel=1e-10)
     assert found.objective[-1] <= oracle.fun + 1e-3 * abs(oracle.fun)
@@ -192,15 +243,27 @@ def test_scoring_finds_what_a_bounded_optimiser_finds(likelihood, joint):
         np.testing.assert_allclose(found.v, oracle.x[:5], atol=0.02 * oracle.x[:5].max())
 
 
-@given(seed=st.integers(0, 10**6), pseudo_rows=st.sampled_from([0.0, 1.0]), abc=st.booleans(), joint=st.booleans())
+@given(
+    seed=st.integers(0, 10**6),
+    pseudo_rows=st.sampled_from([0.0, 1.0]),
+    abc=st.booleans(),
+    joint=st.booleans(),
+)
 @settings(max_examples=30, deadline=None)
 def test_scoring_never_makes_it_worse(seed, pseudo_rows, abc, joint):
     q, r, _ = made(seed, m=40, n=5)
     likelihood = ABC(1.25, 0.5) if abc else IID()
     found = scored(
-        block_of(q, r), likelihood, 1e-3, SERIAL, chosen=np.array([0, 2, 3]), joint=joint, precision=np.eye(5),
-        pulled=np.zeros(5), pseudo_rows=pseudo_rows,
-    )  # fmt: skip
+        block_of(q, r),
+        likelihood,
+        1e-3,
+        SERIAL,
+        chosen=np.array([0, 2, 3]),
+        joint=joint,
+        precision=np.eye(5),
+        pulled=np.zeros(5),
+        pseudo_rows=pseudo_rows,
+    )
     assert (np.diff(found.objective) < 0).all()
     assert np.isfinite(found.v).all()
     assert (found.v >= 0).all()
@@ -208,7 +271,9 @@ def test_scoring_never_makes_it_worse(seed, pseudo_rows, abc, joint):
 
 
 def test_abc_calibrates_by_its_alpha():
-    """s follows α|r|: √(π/2) makes the mean std that of Gaussian residuals, 1 makes it 0.8 of that."""
+    """s follows α|r|: √(π/2) makes the mean std that of Gaussian residuals, 1 makes it 0.8 of
+    that.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((3000, 4))
     b = a.sum(axis=1) + rng.standard_normal(3000) * np.linalg.norm(a, axis=1)
@@ -218,7 +283,9 @@ def test_abc_calibrates_by_its_alpha():
             a, b, embedding="coefficients", likelihood="abc", abc_alpha=alpha, noise_fraction=1e-3
         ).predict(a)
         stds.append(np.mean(p.model_error_std / np.linalg.norm(a, axis=1)))
-        assert np.mean(np.abs(p.mean - b) < p.total_std) == pytest.approx(0.68 if alpha > 1 else 0.57, abs=0.04)
+        assert np.mean(np.abs(p.mean - b) < p.total_std) == pytest.approx(
+            0.68 if alpha > 1 else 0.57, abs=0.04
+        )
     assert stds[0] / stds[1] == pytest.approx(np.sqrt(np.pi / 2), rel=0.05)
 
 
@@ -231,7 +298,9 @@ def test_the_full_likelihood_refuses_large_problems():
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_priors_on_d(name):
-    """Densities by their textbook forms, up to a constant, and their derivatives by complex step."""
+    """Densities by their textbook forms, up to a constant, and their derivatives by complex
+    step.
+    """
     from scipy import stats
 
     terms, x = prior(name, 0.7, 1.0), np.array([-1.0, 0.2, 0.9])
@@ -244,15 +313,21 @@ def test_priors_on_d(name):
         "jeffreys": np.log,
     }[name]
     difference = terms(x)[0] - terms(x + 0.3)[0]
-    assert difference == pytest.approx(np.sum(expected(d) - expected(d * np.exp(0.3))), rel=1e-9, abs=1e-12)
+    assert difference == pytest.approx(
+        np.sum(expected(d) - expected(d * np.exp(0.3))), rel=1e-9, abs=1e-12
+    )
     for k in range(3):
         moved = x.astype(complex)
         moved[k] += 1e-30j
-        assert terms(x)[1][k] == pytest.approx(np.imag(terms(moved)[0]) / 1e-30, rel=1e-12, abs=1e-12)
+        assert terms(x)[1][k] == pytest.approx(
+            np.imag(terms(moved)[0]) / 1e-30, rel=1e-12, abs=1e-12
+        )
 
 
 def test_kinds_count_alike():
-    """Few energies that are fitted far better than the many forces keep small stds when kinds are balanced."""
+    """Few energies that are fitted far better than the many forces keep small stds when kinds are
+    balanced.
+    """
     rng = np.random.default_rng(0)
     energies = np.column_stack([np.ones(40), rng.standard_normal((40, 3))])
     forces = np.column_stack([np.zeros(4000), rng.standard_normal((4000, 3))])
@@ -262,7 +337,10 @@ def test_kinds_count_alike():
     b[40:] += rng.standard_normal(4000) * np.abs(forces[:, 1])
     kinds = np.repeat([0, 1], [40, 4000]).astype(np.int8)
     w = np.where(kinds == 0, 30.0, 1.0)
-    std = [fit_posterior(a, b, w, kinds=kinds, balance=on).predict(a, kinds=kinds).total_std for on in (True, False)]
+    std = [
+        fit_posterior(a, b, w, kinds=kinds, balance=on).predict(a, kinds=kinds).total_std
+        for on in (True, False)
+    ]
     assert np.median(std[0][:40]) < np.median(std[1][:40])
     error = np.abs(fit_posterior(a, b, w, kinds=kinds).predict(a).mean - b)[:40]
     assert 0.5 < np.mean(error < std[0][:40]) <= 1.0
@@ -274,13 +352,26 @@ def test_rows_that_are_trusted_less_count_less():
     q, r, rng = made(m=80)
     trust = rng.uniform(0.2, 1.0, 80)
     found = []
-    for rows, residuals, t in ((q, r, trust), (np.repeat(q, 2, axis=0), np.repeat(r, 2), np.repeat(trust / 2, 2))):
-        block = Block(rows.copy(), residuals, np.ones(len(rows), bool), trust=t, residuals=residuals)
-        found.append(iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma)
+    for rows, residuals, t in (
+        (q, r, trust),
+        (np.repeat(q, 2, axis=0), np.repeat(r, 2), np.repeat(trust / 2, 2)),
+    ):
+        block = Block(
+            rows.copy(), residuals, np.ones(len(rows), bool), trust=t, residuals=residuals
+        )
+        found.append(
+            iid_covariance(
+                [block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
+            ).sigma
+        )
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
     wild = np.append(r, 1e3)
     rows, trust = np.vstack([q, q[:1]]), np.append(np.ones(80), 1e-9)
     block = Block(rows, wild, np.ones(81, bool), trust=trust, residuals=wild)
-    with_it = iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma
-    without = iid_covariance(block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500).sigma
+    with_it = iid_covariance(
+        [block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
+    ).sigma
+    without = iid_covariance(
+        block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
+    ).sigma
     assert np.abs(with_it - without).max() < 0.01 * np.abs(without).max()

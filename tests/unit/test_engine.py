@@ -1,4 +1,6 @@
-"""Rows of one configuration: derivatives of the energy, in the configuration's own axes, whatever those are."""
+"""Rows of one configuration: derivatives of the energy, in the configuration's own axes, whatever
+those are.
+"""
 
 from dataclasses import replace
 
@@ -29,12 +31,19 @@ def energy(engine, configuration, coefficients):
 def all_of(engine, configuration, coefficients):
     rows = engine.rows(configuration)
     values = rows.values @ coefficients + rows.reference
-    return values[0] * len(configuration), values[1:-6].reshape(-1, 3), values[-6:] / ASE_STRESS_TO_ROWS
+    return (
+        values[0] * len(configuration),
+        values[1:-6].reshape(-1, 3),
+        values[-6:] / ASE_STRESS_TO_ROWS,
+    )
 
 
 def moved(c, cell=None, positions=None):
     return Configuration(
-        c.cell if cell is None else cell, c.positions if positions is None else positions, c.species, c.pbc
+        c.cell if cell is None else cell,
+        c.positions if positions is None else positions,
+        c.species,
+        c.pbc,
     )
 
 
@@ -44,8 +53,13 @@ def test_forces_are_the_energys_gradient(engine, alloy, coefficients):
     for atom, axis in ((0, 0), (1, 1), (4, 2), (7, 0)):
         step = np.zeros_like(alloy.positions)
         step[atom, axis] = h
-        e = [energy(engine, moved(alloy, positions=alloy.positions + s * step), coefficients) for s in (1, -1)]
-        assert (e[1] - e[0]) / (2 * h) == pytest.approx(forces[atom, axis], abs=1e-5 * np.abs(forces).max())
+        e = [
+            energy(engine, moved(alloy, positions=alloy.positions + s * step), coefficients)
+            for s in (1, -1)
+        ]
+        assert (e[1] - e[0]) / (2 * h) == pytest.approx(
+            forces[atom, axis], abs=1e-5 * np.abs(forces).max()
+        )
 
 
 def test_stress_is_the_energys_strain_derivative(engine, alloy, coefficients):
@@ -56,10 +70,20 @@ def test_stress_is_the_energys_strain_derivative(engine, alloy, coefficients):
         strain[i, j] += h / 2
         strain[j, i] += h / 2
         e = [
-            energy(engine, moved(alloy, alloy.cell @ (np.eye(3) + s * strain), alloy.positions @ (np.eye(3) + s * strain)), coefficients)
+            energy(
+                engine,
+                moved(
+                    alloy,
+                    alloy.cell @ (np.eye(3) + s * strain),
+                    alloy.positions @ (np.eye(3) + s * strain),
+                ),
+                coefficients,
+            )
             for s in (1, -1)
-        ]  # fmt: skip
-        assert (e[0] - e[1]) / (2 * h) / alloy.volume == pytest.approx(stress[k], abs=1e-5 * np.abs(stress).max())
+        ]
+        assert (e[0] - e[1]) / (2 * h) / alloy.volume == pytest.approx(
+            stress[k], abs=1e-5 * np.abs(stress).max()
+        )
 
 
 def orthogonal(seed, mirror):
@@ -86,10 +110,15 @@ def test_orientation_does_not_matter(engine, alloy, coefficients, seed, mirror):
 
 def test_supercell_of_a_tiny_cell(copper_engine):
     """A cell far smaller than the cutoff sees its own images."""
-    primitive = Configuration(np.array([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0.0]]), np.zeros((1, 3)), ("Cu",))
+    primitive = Configuration(
+        np.array([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0.0]]), np.zeros((1, 3)), ("Cu",)
+    )
     repeated = Configuration.from_atoms(primitive.to_atoms() * (3, 3, 3))
     np.testing.assert_allclose(
-        copper_engine.rows(primitive).energy, copper_engine.rows(repeated).energy, rtol=1e-12, atol=1e-12
+        copper_engine.rows(primitive).energy,
+        copper_engine.rows(repeated).energy,
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
@@ -98,13 +127,17 @@ def test_open_boundary_is_that_of_a_wide_vacuum(copper_engine):
     free = copper_engine.rows(Configuration.from_atoms(atoms)).values[:-6]
     atoms.set_cell([40, 40, 40])
     atoms.pbc = True
-    np.testing.assert_allclose(free, copper_engine.rows(Configuration.from_atoms(atoms)).values[:-6], atol=1e-10)
+    np.testing.assert_allclose(
+        free, copper_engine.rows(Configuration.from_atoms(atoms)).values[:-6], atol=1e-10
+    )
 
 
 def test_a_session_has_no_memory(engine, alloy):
     """Bit for bit: what was computed before must not matter, or a resumed run would differ."""
     first = engine.rows(alloy)
-    engine.rows(Configuration.from_atoms(Atoms("CuAg", [[0, 0, 0], [2.5, 0, 0]], cell=[9, 8, 7], pbc=True)))
+    engine.rows(
+        Configuration.from_atoms(Atoms("CuAg", [[0, 0, 0], [2.5, 0, 0]], cell=[9, 8, 7], pbc=True))
+    )
     again = engine.rows(alloy)
     engine.close()
     fresh = engine.rows(alloy)
@@ -138,11 +171,19 @@ def test_reference_that_lammps_refuses(alloy):
 
 
 def test_atoms_rows_make_the_energy_row(engine, alloy):
-    """Their mean, in the atoms' order, each zero outside its element's columns; after other computes on the session too."""
+    """Their mean, in the atoms' order, each zero outside its element's columns; after other
+    computes on the session too.
+    """
     rows = engine.rows(alloy)
     atoms = engine.atom_rows(alloy)
-    np.testing.assert_allclose(atoms.mean(axis=0), rows.energy[0], rtol=1e-10, atol=1e-12 * np.abs(atoms).max())
+    np.testing.assert_allclose(
+        atoms.mean(axis=0), rows.energy[0], rtol=1e-10, atol=1e-12 * np.abs(atoms).max()
+    )
     np.testing.assert_array_equal(engine.rows(alloy).values, rows.values)
     order = np.random.default_rng(0).permutation(len(alloy))
-    turned = replace(alloy, positions=alloy.positions[order], species=tuple(alloy.species[k] for k in order))
-    np.testing.assert_allclose(engine.atom_rows(turned), atoms[order], rtol=1e-9, atol=1e-10 * np.abs(atoms).max())
+    turned = replace(
+        alloy, positions=alloy.positions[order], species=tuple(alloy.species[k] for k in order)
+    )
+    np.testing.assert_allclose(
+        engine.atom_rows(turned), atoms[order], rtol=1e-9, atol=1e-10 * np.abs(atoms).max()
+    )

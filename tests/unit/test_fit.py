@@ -1,4 +1,6 @@
-"""Posteriors against dense oracles written the slow way, and the laws that any posterior must keep."""
+"""Posteriors against dense oracles written the slow way, and the laws that any posterior must
+keep.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,9 @@ def problem(seed=0, m=200, n=8, misfit=0.3):
     """Rows of very different columns, and targets that no coefficients reproduce."""
     rng = np.random.default_rng(seed)
     a = rng.standard_normal((m, n)) * 10.0 ** rng.uniform(-3, 3, n)
-    b = a @ (rng.standard_normal(n) / np.abs(a).mean(axis=0)) + misfit * np.sin(3 * a[:, 0] / np.abs(a[:, 0]).mean())
+    b = a @ (rng.standard_normal(n) / np.abs(a).mean(axis=0)) + misfit * np.sin(
+        3 * a[:, 0] / np.abs(a[:, 0]).mean()
+    )
     return a, b, rng.uniform(0.5, 2.0, m)
 
 
@@ -46,7 +50,9 @@ def test_bayes_is_the_conjugate_posterior(ridge):
     p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=ridge))
     mean, covariance = dense_posterior(a, b, w, ridge, p.residual_variance)
     np.testing.assert_allclose(p.mean, mean, rtol=1e-7)
-    np.testing.assert_allclose(p.epistemic, covariance, rtol=1e-6, atol=1e-8 * np.abs(covariance).min())
+    np.testing.assert_allclose(
+        p.epistemic, covariance, rtol=1e-6, atol=1e-8 * np.abs(covariance).min()
+    )
 
 
 def dense_evidence(a, b, w, ridge, variance):
@@ -90,7 +96,10 @@ def test_variances_minimise_the_objective():
         return negative_log_posterior(np.exp(x), squared, r, noise, 0.5, mode)
 
     oracle = scipy.optimize.minimize(
-        cost, np.full(4, np.log(mode)), method="Nelder-Mead", options={"maxiter": 20000, "fatol": 1e-11, "xatol": 1e-9}
+        cost,
+        np.full(4, np.log(mode)),
+        method="Nelder-Mead",
+        options={"maxiter": 20000, "fatol": 1e-11, "xatol": 1e-9},
     )
     assert found.objective[-1] == pytest.approx(oracle.fun, abs=1e-6)
     np.testing.assert_allclose(np.log(found.v), oracle.x, atol=1e-3)
@@ -102,14 +111,17 @@ def test_the_update_is_monotone(seed, pseudo):
     rng = np.random.default_rng(seed)
     squared = rng.gamma(0.3, size=(50, 6))
     r = rng.standard_normal(50) * 10.0 ** rng.uniform(-2, 2)
-    found = iid_variances(residual_block(np.sqrt(squared), r), 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0)
+    found = iid_variances(
+        residual_block(np.sqrt(squared), r), 1e-4, SERIAL, pseudo_rows=pseudo, tolerance=0.0
+    )
     steps = np.diff(found.objective)
     assert (steps <= 1e-10 * np.abs(found.objective[:-1])).all()
 
 
 def test_embedded_covers_what_the_model_cannot_represent():
-    """The slides' example: sin⁴(2x - 0.3) by a cubic. With many points bayes' pushed-forward std covers next to
-    nothing of the residual; the embedded one covers about what a std should. Over seeds, on points not fitted."""
+    """The slides' example: sin⁴(2x - 0.3) by a cubic. With many points bayes' pushed-forward std
+    covers next to nothing of the residual; the embedded one covers about what a std should. Over
+    seeds, on points not fitted."""
     plain, embedded = [], []
     for seed in range(5):
         rng = np.random.default_rng(seed)
@@ -138,7 +150,9 @@ def test_leaving_out_is_refitting_without():
 
 
 def test_model_error_does_not_shrink_with_more_of_the_same():
-    """A label like those that are there takes away epistemic std, and leaves model error as it is."""
+    """A label like those that are there takes away epistemic std, and leaves model error as it
+    is.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((400, 5))
     b = a @ rng.standard_normal(5) + np.sin(4 * a[:, 0])
@@ -162,8 +176,8 @@ def test_prior_mean_is_where_there_is_no_data():
 
 @pytest.mark.parametrize("name", ["embedded", "bayes", "variational", "committee"])
 def test_noise_is_that_of_the_kinds_own_residuals_whatever_their_weights(name):
-    """σ² of a kind is a share of its mean square residual in its own unit, averaged with w²; the kinds' shares together are
-    what the fit's σ² of all rows says."""
+    """σ² of a kind is a share of its mean square residual in its own unit, averaged with w²; the
+    kinds' shares together are what the fit's σ² of all rows says."""
     a, b, w = problem()
     kinds = np.repeat([0, 1], 100).astype(np.int8)
     w[100:] *= 1e-3
@@ -179,7 +193,9 @@ def test_noise_is_that_of_the_kinds_own_residuals_whatever_their_weights(name):
 
 @pytest.mark.parametrize("embedding", ["full", "whitened", "coefficients"])
 def test_stds_of_a_kind_are_those_of_its_errors_at_any_weight(embedding):
-    """A kind that hardly counts in the fit has errors, and stds, that do not depend on how little it counts."""
+    """A kind that hardly counts in the fit has errors, and stds, that do not depend on how little
+    it counts.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((600, 6))
     b = a @ rng.standard_normal(6) + 0.2 * np.sin(3 * a[:, 0])
@@ -191,7 +207,9 @@ def test_stds_of_a_kind_are_those_of_its_errors_at_any_weight(embedding):
         p = fit_posterior(a * scale[:, None], b * scale, w, kinds=kinds, embedding=embedding)
         found = p.predict(a * scale[:, None], kinds=kinds)
         stress = kinds == 2
-        ratio = np.sqrt(np.mean((b * scale - found.mean)[stress] ** 2) / np.mean(found.total_std[stress] ** 2))
+        ratio = np.sqrt(
+            np.mean((b * scale - found.mean)[stress] ** 2) / np.mean(found.total_std[stress] ** 2)
+        )
         assert 0.7 < ratio < 1.4
         stds.append(found.total_std[stress])
     np.testing.assert_allclose(stds[1], stds[2], rtol=0.05)
@@ -213,8 +231,12 @@ def test_samples_have_the_posteriors_moments():
     a, b, w = problem(n=3)
     p = fit_posterior(a, b, w)
     draws = p.sample(200_000, np.random.default_rng(0))
-    np.testing.assert_allclose(draws.mean(axis=0), p.mean, atol=0.02 * np.sqrt(np.diag(p.covariance)).max())
-    np.testing.assert_allclose(np.cov(draws.T), p.covariance, rtol=0.05, atol=0.02 * np.abs(p.covariance).max())
+    np.testing.assert_allclose(
+        draws.mean(axis=0), p.mean, atol=0.02 * np.sqrt(np.diag(p.covariance)).max()
+    )
+    np.testing.assert_allclose(
+        np.cov(draws.T), p.covariance, rtol=0.05, atol=0.02 * np.abs(p.covariance).max()
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,7 +292,9 @@ def weighted_blocks(a, b, w):
 @given(seed=st.integers(0, 10**6), split=st.integers(20, 190))
 @settings(max_examples=15, deadline=None)
 def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, split):
-    """The mean is that of the whole fit; the epistemic covariance is the dense sandwich with Σ_δ of the first rows."""
+    """The mean is that of the whole fit; the epistemic covariance is the dense sandwich with Σ_δ of
+    the first rows.
+    """
     a, b, w = problem(seed=seed)
     chosen = FitSettings(posterior=name, prior_precision=1e-3)
     first = fit_posterior(a[:split], b[:split], w[:split], settings=chosen)
@@ -281,17 +305,28 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
     np.testing.assert_allclose(found.residual_variance, whole.residual_variance, rtol=1e-8)
     rows = a * w[:, None]
     norms = np.linalg.norm(rows, axis=0)
-    inverse = np.linalg.inv(rows.T @ rows / np.outer(norms, norms) + 1e-3 * np.eye(8)) / np.outer(norms, norms)
+    inverse = np.linalg.inv(rows.T @ rows / np.outer(norms, norms) + 1e-3 * np.eye(8)) / np.outer(
+        norms, norms
+    )
     if name == "bayes":
         dense = found.residual_variance * inverse
     else:
         np.testing.assert_allclose(found.model_error, first.model_error, rtol=1e-6)
         np.testing.assert_array_equal(found.noise_by_kind, first.noise_by_kind)
-        s2 = np.einsum("mi,ij,mj->m", rows, first.model_error, rows) + (w * first.noise_by_kind[0]) ** 2
+        s2 = (
+            np.einsum("mi,ij,mj->m", rows, first.model_error, rows)
+            + (w * first.noise_by_kind[0]) ** 2
+        )
         variance = found.residual_variance
-        dense = inverse @ ((rows * s2[:, None]).T @ rows + 1e-3 * variance * np.diag(norms**2)) @ inverse
+        dense = (
+            inverse
+            @ ((rows * s2[:, None]).T @ rows + 1e-3 * variance * np.diag(norms**2))
+            @ inverse
+        )
     scale = np.sqrt(np.diag(dense))
-    np.testing.assert_allclose(found.epistemic / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6)
+    np.testing.assert_allclose(
+        found.epistemic / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6
+    )
     q = (rows @ found.whitening).T @ (rows @ found.whitening)
     prior = (found.whitening * norms[:, None]).T @ (found.whitening * norms[:, None]) * 1e-3
     np.testing.assert_allclose(q + prior, np.eye(8), atol=1e-8)
@@ -310,7 +345,9 @@ def test_a_warm_start_finds_the_same(embedding):
 
 
 def test_errors_of_the_rows_are_those_that_are_predicted():
-    """What a fit says of its own rows, weighted, from the whitened rows: as predict() says from the rows themselves."""
+    """What a fit says of its own rows, weighted, from the whitened rows: as predict() says from the
+    rows themselves.
+    """
     a, b, w = problem()
     w[:] = 2.0
     fitted = np.arange(len(b)) % 7 != 0
@@ -327,8 +364,9 @@ def test_errors_of_the_rows_are_those_that_are_predicted():
 
 @pytest.mark.parametrize("precision", [1e-24, "evidence"])
 def test_equal_columns_leave_the_stds_of_data_alone(precision):
-    """Columns of a fixed composition are combinations of others: no data in some directions, for ever. The stds of rows
-    like those fitted, from the stored covariances, are those that the fit found for its own rows; others' are large."""
+    """Columns of a fixed composition are combinations of others: no data in some directions, for
+    ever. The stds of rows like those fitted, from the stored covariances, are those that the fit
+    found for its own rows; others' are large."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((200, 28)) @ rng.standard_normal((28, 30))
     b = a @ rng.standard_normal(30) + np.sin(a[:, 0])
@@ -338,7 +376,9 @@ def test_equal_columns_leave_the_stds_of_data_alone(precision):
     np.testing.assert_allclose(found.model_error_std, errors.model_error_std, rtol=1e-3)
     np.testing.assert_allclose(found.epistemic_std, errors.epistemic_std, rtol=1e-3)
     outside = np.linalg.svd(a)[2][-1:]
-    assert p.predict(outside * np.linalg.norm(a[0])).model_error_std > 10 * found.model_error_std.max()
+    assert (
+        p.predict(outside * np.linalg.norm(a[0])).model_error_std > 10 * found.model_error_std.max()
+    )
 
 
 def test_a_prior_mean_that_is_not_finite_is_refused():
@@ -349,7 +389,9 @@ def test_a_prior_mean_that_is_not_finite_is_refused():
 
 @pytest.mark.parametrize("mean", ["anchored", "joint"])
 def test_inferred_noise_is_the_noise_that_is_there(mean):
-    """Rows that scatter about a linear model with σ = 0.3, without model error: stds are right wherever the search begins."""
+    """Rows that scatter about a linear model with σ = 0.3, without model error: stds are right
+    wherever the search begins.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((4000, 5))
     b = a @ rng.standard_normal(5) + 0.3 * rng.standard_normal(4000)

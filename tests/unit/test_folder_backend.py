@@ -61,12 +61,15 @@ def test_a_run(tmp_path, somebody, ranks):
     assert len(list((tmp_path / "run" / "labels").glob("*.json"))) >= 4
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda a: a.set_positions(a.positions + np.eye(len(a), 3) * 0.01), "another structure"),
-    (lambda a: a.symbols.__setitem__(0, "Ag"), "other atoms"),
-    (lambda a: setattr(a, "calc", None), "no energy"),
-    (lambda a: a.calc.results.update(energy=np.nan, free_energy=np.nan), "not finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a.set_positions(a.positions + np.eye(len(a), 3) * 0.01), "another structure"),
+        (lambda a: a.symbols.__setitem__(0, "Ag"), "other atoms"),
+        (lambda a: setattr(a, "calc", None), "no energy"),
+        (lambda a: a.calc.results.update(energy=np.nan, free_energy=np.nan), "not finite"),
+    ],
+)
 def test_answers_that_are_none(tmp_path, monkeypatch, change, words):
     """Refused with the reason, kept beside; asked again, a right one is taken."""
     monkeypatch.setattr("snap_al.label.folder.SETTLED", 0.0)

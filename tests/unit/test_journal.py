@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import InputError
-from snap_al.loop import Journal, RunState, WalkerState, WalkerStatus, is_running, read_events, replayed
+from snap_al.loop import (
+    Journal,
+    RunState,
+    WalkerState,
+    WalkerStatus,
+    is_running,
+    read_events,
+    replayed,
+)
 from snap_al.loop.events import check_event
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
@@ -82,7 +90,9 @@ def _hold_and_die(path):
 
 
 def test_the_lock_dies_with_the_process(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path / "j",))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_hold_and_die, args=(tmp_path / "j",)
+    )
     process.start()
     process.join()
     assert stripped(read_events(tmp_path / "j")) == EVENTS[:1]
@@ -91,13 +101,37 @@ def test_the_lock_dies_with_the_process(tmp_path):
 
 def state(**changes):
     return RunState(
-        **{"max_retries": 2, "cycles": 1, "last_step": 100, "walkers": (WalkerState(),), "started": True, **changes}
+        **{
+            "max_retries": 2,
+            "cycles": 1,
+            "last_step": 100,
+            "walkers": (WalkerState(),),
+            "started": True,
+            **changes,
+        }
     )
 
 
 def explored(step, outcome, query="", start=0, segment=0):
-    return {"event": "explored", "walkers": [{"walker": 0, "segment": segment, "fit": 1, "from_step": start, "step": step, "outcome": outcome,
-            "reason": "", "restart": f"r{step}", "queries": [{"key": query, "step": step}] if query else [], "checks": 1, "model_limited": 0, "ps": 0.001 * max(step - start, 0)}]}  # fmt: skip
+    return {
+        "event": "explored",
+        "walkers": [
+            {
+                "walker": 0,
+                "segment": segment,
+                "fit": 1,
+                "from_step": start,
+                "step": step,
+                "outcome": outcome,
+                "reason": "",
+                "restart": f"r{step}",
+                "queries": [{"key": query, "step": step}] if query else [],
+                "checks": 1,
+                "model_limited": 0,
+                "ps": 0.001 * max(step - start, 0),
+            }
+        ],
+    }
 
 
 def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():
@@ -144,8 +178,12 @@ def test_what_a_broken_labeler_rejected_is_asked_for_again():
     s = s.apply({"event": "rejected", "query": "a", "reason": ""}).apply(
         {"event": "labelled", "query": "b", "job": "j"}
     )
-    assert [q.key for q in s.apply({"event": "halted", "reason": "x"}).pending] == ["c"], "a failed on its own"
-    s = s.apply({"event": "rejected", "query": "c", "reason": ""}).apply({"event": "halted", "reason": "x"})
+    assert [q.key for q in s.apply({"event": "halted", "reason": "x"}).pending] == ["c"], (
+        "a failed on its own"
+    )
+    s = s.apply({"event": "rejected", "query": "c", "reason": ""}).apply(
+        {"event": "halted", "reason": "x"}
+    )
     assert [q.key for q in s.pending] == ["c"]
     assert s.rejections == 1
 
@@ -167,8 +205,10 @@ def test_a_candidate_on_the_last_step_is_labelled_and_then_the_walker_is_done():
 def test_lines_that_are_gone_or_there_twice(lines):
     """Each line is whole, and their order is not."""
     events = [
-        explored(40, "novel", "key"), {"event": "labelled", "query": "key", "job": "j"}, explored(60, "checkpoint", segment=1),
-    ]  # fmt: skip
+        explored(40, "novel", "key"),
+        {"event": "labelled", "query": "key", "job": "j"},
+        explored(60, "checkpoint", segment=1),
+    ]
     with pytest.raises(InputError, match="cannot follow those before it"):
         replayed(state(), [events[n] for n in (*lines, 0, 1, 2)])
 
@@ -186,16 +226,50 @@ WHOLE = [
     {"event": "chosen", "kept": ["a"], "dropped": []},
     {"event": "submitted", "jobs": {"a": "j"}},
     {"event": "checked", "label": 0.1, "derivative": 0.1, "good": True, "verdict": "agree"},
-    {"event": "labelled", "query": "a", "job": "j", "walker": -1, "step": 0, "seconds": 0.1, "max_force": None},
+    {
+        "event": "labelled",
+        "query": "a",
+        "job": "j",
+        "walker": -1,
+        "step": 0,
+        "seconds": 0.1,
+        "max_force": None,
+    },
     {"event": "rejected", "query": "a", "reason": "", "seconds": 0.1},
-    {"event": "fitted", "fit": 1, "labels": 1, "novelty": 0.1, "measured_on": "test", "seconds": 1.0,
-     "table": {"forces": {"rmse": 0.1, "sharpness": 0.1}}},
-    {"event": "explored", "walkers": [{
-        "walker": 0, "segment": 0, "fit": 1, "from_step": 0, "step": 40, "outcome": "novel", "reason": "", "restart": "walkers/0/s.restart",
-        "queries": [{"key": "b", "step": 40}], "checks": 1, "model_limited": 0, "force_std": 0.1, "ps": 0.1, "seconds": 0.1,
-        "std_seconds": 0.0}]},
-    {"event": "halted", "reason": "x"}, {"event": "stopped", "reason": "x"},
-]  # fmt: skip
+    {
+        "event": "fitted",
+        "fit": 1,
+        "labels": 1,
+        "novelty": 0.1,
+        "measured_on": "test",
+        "seconds": 1.0,
+        "table": {"forces": {"rmse": 0.1, "sharpness": 0.1}},
+    },
+    {
+        "event": "explored",
+        "walkers": [
+            {
+                "walker": 0,
+                "segment": 0,
+                "fit": 1,
+                "from_step": 0,
+                "step": 40,
+                "outcome": "novel",
+                "reason": "",
+                "restart": "walkers/0/s.restart",
+                "queries": [{"key": "b", "step": 40}],
+                "checks": 1,
+                "model_limited": 0,
+                "force_std": 0.1,
+                "ps": 0.1,
+                "seconds": 0.1,
+                "std_seconds": 0.0,
+            }
+        ],
+    },
+    {"event": "halted", "reason": "x"},
+    {"event": "stopped", "reason": "x"},
+]
 
 
 def damaged(event):
@@ -230,7 +304,9 @@ def test_what_is_missing_or_of_another_type_is_the_files(tmp_path):
                 read_events(tmp_path / "j")
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "..", "", "a\nb", "a/.hidden", "~/x"])
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/../../x", "..", "", "a\nb", "a/.hidden", "~/x"]
+)
 def test_names_of_files_in_events_stay_inside(tmp_path, name):
     segment = WHOLE[8]["walkers"][0]
     events = [
@@ -245,7 +321,9 @@ def test_names_of_files_in_events_stay_inside(tmp_path, name):
             read_events(journal_of(tmp_path / "j", [event]))
 
 
-@pytest.mark.parametrize("error", [AttributeError, KeyError, TypeError, ValueError, IndexError, StopIteration])
+@pytest.mark.parametrize(
+    "error", [AttributeError, KeyError, TypeError, ValueError, IndexError, StopIteration]
+)
 def test_a_fault_of_our_own_is_not_called_damage(monkeypatch, error):
     """A misspelt attribute, a wrong key: what it is comes out, with its traceback."""
 
@@ -263,9 +341,16 @@ def test_an_event_of_our_own_that_cannot_follow_is_no_damage_either():
         state().apply(explored(40, "checkpoint", segment=3))
 
 
-@pytest.mark.parametrize(("errors", "stops"), [
-    ((0.3, 0.2, 0.1), False), ((0.3, 0.2), False), ((0.3, 0.1, 0.11, 0.099), True), ((0.3, 0.1, 0.11, 0.09), False), ((), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("errors", "stops"),
+    [
+        ((0.3, 0.2, 0.1), False),
+        ((0.3, 0.2), False),
+        ((0.3, 0.1, 0.11, 0.099), True),
+        ((0.3, 0.1, 0.11, 0.09), False),
+        ((), False),
+    ],
+)
 def test_a_stalled_error(errors, stops):
     """Over two fits, by less than 2 %."""
     config = SimpleNamespace(stop=StopSettings(stalled_fits=2))
@@ -276,7 +361,9 @@ def test_a_halted_run_asks_for_all_again():
     """Frames that a broken labeler refused are not chosen among anew."""
     state = RunState(0, 1, 10, walkers=(WalkerState(),), started=True)
     pending = tuple(Query(f"k{n}", 0, n, chosen=False) for n in range(3))
-    state = replace(state, pending=pending).apply({"event": "submitted", "jobs": {f"k{n}": f"j{n}" for n in range(3)}})
+    state = replace(state, pending=pending).apply(
+        {"event": "submitted", "jobs": {f"k{n}": f"j{n}" for n in range(3)}}
+    )
     for n in range(3):
         state = state.apply({"event": "rejected", "query": f"k{n}", "reason": "", "seconds": 0.0})
     state = state.apply({"event": "halted", "reason": "broken"})

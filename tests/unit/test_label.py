@@ -55,7 +55,10 @@ def test_emt_keeps_the_contract():
 
 def test_lennard_jones_keeps_the_contract():
     validate_labeler(
-        AseLabeler("ase.calculators.lj.LennardJones", {"sigma": 2.2, "epsilon": 0.4, "rc": 5.0, "smooth": True}),
+        AseLabeler(
+            "ase.calculators.lj.LennardJones",
+            {"sigma": 2.2, "epsilon": 0.4, "rc": 5.0, "smooth": True},
+        ),
         rattled_copper(1),
     )
 
@@ -166,5 +169,8 @@ def test_damaged_label_files_are_never_used(tmp_path, damage):
 
 def test_other_settings_are_another_label(tmp_path):
     c = rattled_copper(1)
-    jobs = {ImmediateBackend(AseLabeler(EMT_NAME, a), tmp_path).submit(c) for a in ({}, {"asap_cutoff": True})}
+    jobs = {
+        ImmediateBackend(AseLabeler(EMT_NAME, a), tmp_path).submit(c)
+        for a in ({}, {"asap_cutoff": True})
+    }
     assert len(jobs) == 2

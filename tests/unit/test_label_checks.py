@@ -23,7 +23,10 @@ DECKS = ("Ta_Linear_JCP2014/Ta-example.in", "Ta_XYZ/Ta-example.in", "InP_JPCA202
 
 def scaled(configurations, kind, factor):
     """With all labels of a kind times a factor."""
-    return [c.labelled(replace(c.label, **{kind: factor * getattr(c.label, kind)})) for c in configurations]
+    return [
+        c.labelled(replace(c.label, **{kind: factor * getattr(c.label, kind)}))
+        for c in configurations
+    ]
 
 
 def problems(configurations):
@@ -63,7 +66,9 @@ def test_terms_are_derivatives(alloy):
         positions = alloy.positions.copy()
         positions[3, 1] += sign * step
         moved.append(terms_of(replace(alloy, positions=positions), ["Ag", "Cu"], 4.5).energies)
-    np.testing.assert_allclose(terms.forces[:, 3, 1], -(moved[0] - moved[1]) / (2 * step), atol=1e-6)
+    np.testing.assert_allclose(
+        terms.forces[:, 3, 1], -(moved[0] - moved[1]) / (2 * step), atol=1e-6
+    )
     moved = []
     for sign in (1, -1):
         shear = np.eye(3)
@@ -72,7 +77,7 @@ def test_terms_are_derivatives(alloy):
         moved.append(terms_of(strained, ["Ag", "Cu"], 4.5).energies)
     np.testing.assert_allclose(
         terms.stresses[:, 3], (moved[0] - moved[1]) / (2 * step) / alloy.volume, atol=1e-7
-    )  # fmt: skip
+    )
 
 
 def test_work_is_the_difference_of_energies(strained_silver):
@@ -83,9 +88,13 @@ def test_work_is_the_difference_of_energies(strained_silver):
     stress = a.label.stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
     turned = turn @ stress @ turn.T
     other = replace(
-        a, cell=a.cell @ turn.T, positions=a.positions @ turn.T,
-        label=Label(a.label.energy, a.label.forces @ turn.T, turned[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]),
-    )  # fmt: skip
+        a,
+        cell=a.cell @ turn.T,
+        positions=a.positions @ turn.T,
+        label=Label(
+            a.label.energy, a.label.forces @ turn.T, turned[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        ),
+    )
     for first in (a, other):
         found = strained_and_displaced(first, b)
         assert found is not None
@@ -100,7 +109,9 @@ def test_work_is_the_difference_of_energies(strained_silver):
 def test_stress(which, factor, request):
     configurations = request.getfixturevalue(which)
     assert problems(configurations) == []
-    assert problems(scaled(configurations, "stress", factor)) == [("stress", "sign" if factor == -1 else "unit")]
+    assert problems(scaled(configurations, "stress", factor)) == [
+        ("stress", "sign" if factor == -1 else "unit")
+    ]
 
 
 def test_forces_of_the_other_sign(copper):
@@ -111,7 +122,9 @@ def test_forces_of_the_other_sign(copper):
 @given(st.floats(-1e4, 1e4))
 def test_any_zero_of_energy_will_do(zero):
     configurations = [rattled_copper(k, 0.05) for k in range(8)]
-    moved = [c.labelled(replace(c.label, energy=c.label.energy + zero * len(c))) for c in configurations]
+    moved = [
+        c.labelled(replace(c.label, energy=c.label.energy + zero * len(c))) for c in configurations
+    ]
     assert problems(moved) == []
     assert problems(scaled(moved, "stress", -1)) == [("stress", "sign")]
 
@@ -133,7 +146,9 @@ def test_zero_forces_that_symmetry_asks_for(strained_silver):
 
 def test_what_cannot_be_told_is_said(strained_silver):
     """One configuration has no relatives."""
-    (found,) = check_labels([LabelledConfiguration(strained_silver[0], Weights(1, 1, 1))], "one.xyz")[:1]
+    (found,) = check_labels(
+        [LabelledConfiguration(strained_silver[0], Weights(1, 1, 1))], "one.xyz"
+    )[:1]
     assert found.problem == "unknown"
     assert "one.xyz: sign and unit of stresses not checked: no strained relatives" in str(found)
 
@@ -148,16 +163,20 @@ def test_published_decks_give_no_alarm(data, deck):
     items, _ = scrape(read_deck(data / deck))
     assert [str(f) for f in check_labels(items) if f.problem != "unknown"] == []
     configurations = [replace(i.configuration, group=i.group) for i in items]
-    assert [
-        seed for seed in (0, 1, 2, 23, 95) if problems(drawn(configurations, seed))
-    ] == []  # 23: both ends of a stacking fault; 95: stresses agree with energies, but not with small forces
+    assert (
+        [seed for seed in (0, 1, 2, 23, 95) if problems(drawn(configurations, seed))] == []
+        # 23: both ends of a stacking fault; 95: stresses agree with energies, but not with small
+        # forces
+    )
 
 
 def test_power_on_ten_frames_of_a_deck(data):
     items, _ = scrape(read_deck(data / DECKS[0]))
     configurations = [replace(i.configuration, group=i.group) for i in items]
     for factor in (-1, 160.2):
-        found = [problems(scaled(drawn(configurations, seed), "stress", factor)) for seed in range(10)]
+        found = [
+            problems(scaled(drawn(configurations, seed), "stress", factor)) for seed in range(10)
+        ]
         assert sum(any(kind == "stress" for kind, _ in f) for f in found) >= 8
 
 
@@ -165,12 +184,16 @@ def test_a_skewed_cell_costs_no_more_and_has_the_same_pairs(copper):
     """The same crystal in vectors that are sheared by thirty lattice vectors."""
     c = copper[0].configuration if isinstance(copper[0], LabelledConfiguration) else copper[0]
     shear = np.array([[1.0, 0.0, 0.0], [30.0, 1.0, 0.0], [0.0, -20.0, 1.0]])
-    one, other = (np.sort(Geometry.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell)))
+    one, other = (
+        np.sort(Geometry.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell))
+    )
     np.testing.assert_allclose(one, other, atol=1e-9)
 
 
 def test_stresses_that_are_rounding_raise_no_alarm(copper):
-    """Relaxed cells: forces predict stresses that are a billion times the labels, of either sign."""
+    """Relaxed cells: forces predict stresses that are a billion times the labels, of either
+    sign.
+    """
     for factor in (1e-9, -1e-9):
         assert problems(scaled(copper, "stress", factor)) == []
 
@@ -198,11 +221,20 @@ def test_forces_are_blamed_where_stresses_agree_with_energies():
 
 @pytest.mark.parametrize("per_atom", [1.6, 10.0, 32.0])
 def test_the_usual_size_of_bulk_moduli(per_atom):
-    """eV: potassium, copper, tungsten. GPa, kbar and the other sign are less likely than eV/Å³, without any energy."""
+    """eV: potassium, copper, tungsten. GPa, kbar and the other sign are less likely than eV/Å³,
+    without any energy.
+    """
     dilated = Relation(
-        n_atoms=4, volume=47.0, energy=np.nan, stress_work=(0.0, 4 * per_atom * 0.14**2), force_work=(0, 0),
-        strain=0.08, shift=0.0, dilation=0.14, pressure=0.0,
-    )  # fmt: skip
+        n_atoms=4,
+        volume=47.0,
+        energy=np.nan,
+        stress_work=(0.0, 4 * per_atom * 0.14**2),
+        force_work=(0, 0),
+        strain=0.08,
+        shift=0.0,
+        dilation=0.14,
+        pressure=0.0,
+    )
     found = Compression([dilated]).log_likelihood(np.array([1.0, 160.2, 1602.0, -1.0]))
     assert (found[0] > found[1:] + 1.0).all()
     assert not Compression([]).log_likelihood(np.ones(2)).any()

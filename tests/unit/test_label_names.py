@@ -58,9 +58,15 @@ def written(folder, frames, format):
             for atoms in frames:
                 plain = atoms.copy()
                 known = ("numbers", "positions")
-                numbers = {k: v for k, v in atoms.info.items() if np.ndim(v) == 0 and k not in reserved_keys}
+                numbers = {
+                    k: v
+                    for k, v in atoms.info.items()
+                    if np.ndim(v) == 0 and k not in reserved_keys
+                }
                 everything = {**atoms.info, **atoms.arrays}
-                arrays = {k: v for k, v in everything.items() if k not in numbers and k not in known}
+                arrays = {
+                    k: v for k, v in everything.items() if k not in numbers and k not in known
+                }
                 plain.info, plain.arrays = {}, {k: plain.arrays[k] for k in known}
                 plain.calc = atoms.calc
                 database.write(plain, key_value_pairs=numbers, data=arrays)
@@ -68,8 +74,14 @@ def written(folder, frames, format):
     copies = [a.copy() for a in frames]
     for copy, atoms in zip(copies, frames, strict=True):
         copy.calc = atoms.calc
-        for name in [n for n in copy.arrays if n not in ("numbers", "positions")] if format == "traj" else ():
-            copy.info[name] = copy.arrays.pop(name)  # ASE's trajectories have no columns of other names
+        for name in (
+            [n for n in copy.arrays if n not in ("numbers", "positions")]
+            if format == "traj"
+            else ()
+        ):
+            copy.info[name] = copy.arrays.pop(
+                name
+            )  # ASE's trajectories have no columns of other names
         for name, value in copy.info.items():
             if format == "extxyz" and name in ("stress", "virial") and np.size(value) == 9:
                 copy.info[name] = np.reshape(value, (3, 3))
@@ -118,7 +130,9 @@ def test_every_spelling_in_every_place_of_every_format(tmp_path, format):
             found = labels_of(atoms, "here")
             assert_label(found.label, entry.kind)
             assert not found.unread
-    for number, spelled in enumerate(["energy", "Energy", "energies", "REF_energy", "dft_energy", "DFT_energy"]):
+    for number, spelled in enumerate(
+        ["energy", "Energy", "energies", "REF_energy", "dft_energy", "DFT_energy"]
+    ):
         (tmp_path / str(number)).mkdir()
         path = written(tmp_path / str(number), [put(bare(), spelled, "energy")], format)
         assert_label(read(path).configurations[0].label, "energy")
@@ -162,7 +176,9 @@ def test_a_calculators_results(tmp_path):
         "forces": LABEL.forces,
         "stress": LABEL.stress,
     }
-    atoms.calc = SinglePointCalculator(atoms, **results, energies=np.ones(4), stresses=np.ones((4, 6)))
+    atoms.calc = SinglePointCalculator(
+        atoms, **results, energies=np.ones(4), stresses=np.ones((4, 6))
+    )
     for format in ("traj", "extxyz", "db"):
         found = read(written(tmp_path, [atoms], format))
         assert_label(found.configurations[0].label, "energy", "forces", "stress")
@@ -175,13 +191,27 @@ def test_a_calculators_results(tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("energy_without_entropy", "energy"), ("total_energy", "energy"), ("Etot", "energy"), ("E0", "energy"),
-        ("MACE_energy", "energy"), ("gap_energy", "energy"), ("energy_per_atom", "energy"), ("toten", "energy"),
-        ("E", "energy"), ("energy_dft", "energy"), ("corrected_total_energy", "energy"), ("gap_force", "forces"),
-        ("forces_xtb", "forces"), ("gradient", "forces"), ("MACE_forces", "forces"), ("virial_stress", "stress"),
-        ("my_virial", "stress"), ("pressure_tensor", "stress"), ("MACE_stress", "stress"),
+        ("energy_without_entropy", "energy"),
+        ("total_energy", "energy"),
+        ("Etot", "energy"),
+        ("E0", "energy"),
+        ("MACE_energy", "energy"),
+        ("gap_energy", "energy"),
+        ("energy_per_atom", "energy"),
+        ("toten", "energy"),
+        ("E", "energy"),
+        ("energy_dft", "energy"),
+        ("corrected_total_energy", "energy"),
+        ("gap_force", "forces"),
+        ("forces_xtb", "forces"),
+        ("gradient", "forces"),
+        ("MACE_forces", "forces"),
+        ("virial_stress", "stress"),
+        ("my_virial", "stress"),
+        ("pressure_tensor", "stress"),
+        ("MACE_stress", "stress"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("format", ["extxyz", "traj"])
 def test_names_that_are_not_known_are_refused_by_name(tmp_path, name, kind, format):
     """Alone, and beside labels of the other kinds; `labels:` then reads them."""
@@ -240,14 +270,20 @@ def test_families_that_disagree(tmp_path):
     ):
         read(written(tmp_path, [atoms], "extxyz"))
     keys = LabelKeys(energy="dft_energy", forces="dft_force")
-    assert_label(read(tmp_path / "frames.extxyz", labels=keys).configurations[0].label, "energy", "forces")
+    assert_label(
+        read(tmp_path / "frames.extxyz", labels=keys).configurations[0].label, "energy", "forces"
+    )
     atoms.info["energy"] = LABEL.energy
-    assert_label(read(written(tmp_path, [atoms], "extxyz")).configurations[0].label, "energy", "forces")
+    assert_label(
+        read(written(tmp_path, [atoms], "extxyz")).configurations[0].label, "energy", "forces"
+    )
 
 
 def test_families_that_cannot_be_compared(tmp_path):
     atoms = put(put(bare(), "energy"), "REF_forces", "forces", "arrays")
-    with pytest.raises(InputError, match=r"frame 0: labels of two kinds of names, energy and REF_forces"):
+    with pytest.raises(
+        InputError, match=r"frame 0: labels of two kinds of names, energy and REF_forces"
+    ):
         read(written(tmp_path, [atoms], "extxyz"))
 
 
@@ -265,7 +301,9 @@ def test_names_of_one_family_that_disagree():
 
 def test_all_frames_of_a_file_use_one_family(tmp_path):
     frames = [put(bare(), name, "energy") for name in ("REF_energy", "REF_energy", "dft_energy")]
-    with pytest.raises(InputError, match=r"frame 2: has dft_energy, and the frames before it REF_energy"):
+    with pytest.raises(
+        InputError, match=r"frame 2: has dft_energy, and the frames before it REF_energy"
+    ):
         read(written(tmp_path, frames, "extxyz"))
     for frame in frames[:2]:
         put(frame, "dft_energy", "energy")
@@ -293,7 +331,10 @@ def test_units_of_a_virial(tmp_path):
     np.testing.assert_allclose(found.configurations[0].positions, TRUTH.positions, atol=1e-7)
 
 
-FIT = "descriptor: {{elements: [Cu], twojmax: 2, rcutfac: 4}}\ntraining: [{{path: frames.extxyz{}}}]\ntest: {}\n"
+FIT = (
+    "descriptor: {{elements: [Cu], twojmax: 2, rcutfac: 4}}\ntraining: [{{path: "
+    "frames.extxyz{}}}]\ntest: {}\n"
+)
 
 
 def test_labels_of_configs(tmp_path):
@@ -326,7 +367,9 @@ def test_a_tuned_config_reads_the_same_labels(tmp_path):
     from snap_al.config.tuned import tuned_text
 
     entry = "{path: frames.extxyz, labels: {energy: my_energy}}"
-    (tmp_path / "fit.yaml").write_text(FIT.format(", labels: {energy: my_energy}", f"[frames.extxyz, {entry}]"))
+    (tmp_path / "fit.yaml").write_text(
+        FIT.format(", labels: {energy: my_energy}", f"[frames.extxyz, {entry}]")
+    )
     before = load_config(tmp_path / "fit.yaml")
     (tmp_path / "elsewhere").mkdir()
     path = tmp_path / "elsewhere" / "tuned.yaml"
@@ -368,7 +411,9 @@ def test_the_readme_has_the_whole_table():
     for name in NAMES:
         assert f"`{name}`" in text, f"README.md does not say that {name} is read"
     for prefix in PREFIXES:
-        assert f"`{prefix.upper()}`" in text or f"`{prefix}`" in text, f"README.md does not say that {prefix} is read"
+        assert f"`{prefix.upper()}`" in text or f"`{prefix}`" in text, (
+            f"README.md does not say that {prefix} is read"
+        )
 
 
 @settings(deadline=None, max_examples=60)

@@ -27,7 +27,9 @@ def jobs(folder, habit="", log=None, **settings):
         environment={"PYTHONPATH": PATH},
         **settings,
     )
-    return JobBackend(chosen, AseLabeler(chosen.calculator, arguments).key, folder, LocalProcesses(chosen))
+    return JobBackend(
+        chosen, AseLabeler(chosen.calculator, arguments).key, folder, LocalProcesses(chosen)
+    )
 
 
 def test_contract(tmp_path):
@@ -44,12 +46,16 @@ def test_the_label_is_the_labelers(tmp_path):
 
 
 def test_several_at_once(tmp_path):
-    """Six labels, three at a time: each waits until two others work beside it, and never are there more."""
+    """Six labels, three at a time: each waits until two others work beside it, and never are there
+    more.
+    """
     asked, log = [rattled_copper(k, repeat=1) for k in range(6)], tmp_path / "log"
     backend = jobs(tmp_path, "in threes", log=log, at_once=3)
     names = [backend.submit(c) for c in asked]
     assert all(waited(backend, job, c).label for job, c in zip(names, asked, strict=True))
-    steps = [{"begun": 1, "ended": -1}.get(line.split()[1], 0) for line in log.read_text().splitlines()]
+    steps = [
+        {"begun": 1, "ended": -1}.get(line.split()[1], 0) for line in log.read_text().splitlines()
+    ]
     assert max(accumulate(steps)) == 3
     assert sum(steps) == 0
 
@@ -87,7 +93,10 @@ def test_retries_with_other_arguments(tmp_path):
     backend = jobs(tmp_path / "b", "fails", retries=({"asap_cutoff": True},))
     reason = waited(backend, backend.submit(asked), asked).reason
     assert reason.count("not converged") == 2
-    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}}) == {"a": {"b": 5, "c": 2}, "d": 3}
+    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5}}) == {
+        "a": {"b": 5, "c": 2},
+        "d": 3,
+    }
 
 
 def test_a_failure_is_computed_again_when_asked_again(tmp_path):
@@ -100,7 +109,9 @@ def test_a_failure_is_computed_again_when_asked_again(tmp_path):
 
 @pytest.mark.parametrize("wait", [0.0, 0.3, 1.5, 5.0])
 def test_a_driver_that_is_killed_finds_its_job_again(tmp_path, wait):
-    """kill -9 while the worker starts, works, or is done: the label is computed once, and no process is left."""
+    """kill -9 while the worker starts, works, or is done: the label is computed once, and no
+    process is left.
+    """
     log, asked = tmp_path / "log", rattled_copper(1)
     first = driver("test_local_jobs", tmp_path, log)
     time.sleep(wait)
@@ -122,8 +133,14 @@ def test_the_spare_worker_ends_with_its_driver(tmp_path):
 
 
 def _spares_of(driver):
-    rows = subprocess.run(["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]
-    return [int(r.split()[0]) for r in rows if int(r.split()[1]) == driver and "worker --wait odd.Odd" in r]
+    rows = subprocess.run(
+        ["ps", "-wweo", "pid,ppid,args"], capture_output=True, text=True
+    ).stdout.splitlines()[1:]
+    return [
+        int(r.split()[0])
+        for r in rows
+        if int(r.split()[1]) == driver and "worker --wait odd.Odd" in r
+    ]
 
 
 def test_no_rank_reaches_the_worker(tmp_path, monkeypatch):
@@ -161,7 +178,10 @@ def test_ranks_in_groups_of_their_own_are_ended_too(tmp_path):
 
 
 def test_local_keys_need_the_local_backend():
-    with pytest.raises(ValidationError, match=r"timeout does not apply with backend: here: .*retries does not apply"):
+    with pytest.raises(
+        ValidationError,
+        match=r"timeout does not apply with backend: here: .*retries does not apply",
+    ):
         LabelSettings(timeout=3, retries=[{}])
 
 

@@ -1,4 +1,6 @@
-"""Segments: stds as the rows give them, dynamics that do not feel the watching, and why a segment ends."""
+"""Segments: stds as the rows give them, dynamics that do not feel the watching, and why a segment
+ends.
+"""
 
 import subprocess
 import sys
@@ -43,7 +45,9 @@ def fitted(tmp_path_factory):
         matrix = DesignMatrix(engine, SERIAL)
         matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(4)])
     rows = matrix.slabs()[0].used()
-    potential = FittedPotential(COPPER, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights))
+    potential = FittedPotential(
+        COPPER, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
+    )
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)
     return potential, folder
@@ -55,7 +59,15 @@ def segment(fitted, out, *, start=None, rule=NEVER, stages=({},), trajectory=Non
     protocol = Protocol.of([StageSettings(**{**defaults, **stage}) for stage in stages])
     start = start or SegmentStart(START, None, 0, 11, protocol.at(0).stage.check_every)
     return run_segment(
-        SERIAL, potential, folder, protocol, start, rule, restart_out=out, log=None, trajectory=trajectory
+        SERIAL,
+        potential,
+        folder,
+        protocol,
+        start,
+        rule,
+        restart_out=out,
+        log=None,
+        trajectory=trajectory,
     )
 
 
@@ -70,8 +82,8 @@ def test_stds_are_those_of_the_rows(fitted, tmp_path):
 
 
 def test_stds_of_several_elements(alloy, engine):
-    """Chem, quadratic, inner switching: every atom's energy std by its element's block, and its force std by the rows of
-    compute snap."""
+    """Chem, quadratic, inner switching: every atom's energy std by its element's block, and its
+    force std by the rows of compute snap."""
     n = engine.columns.n_distinct
     rng = np.random.default_rng(0)
     posterior = fit_posterior(rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n))
@@ -88,7 +100,9 @@ def test_stds_of_several_elements(alloy, engine):
         order = np.argsort(session.atoms()["id"])
     for b, t, std in zip(components, types, found, strict=True):
         row = np.concatenate([[1.0], b])
-        assert std**2 == pytest.approx(row @ element_covariance(engine.columns, posterior, t - 1) @ row, rel=1e-9)
+        assert std**2 == pytest.approx(
+            row @ element_covariance(engine.columns, posterior, t - 1) @ row, rel=1e-9
+        )
     expected = atom_force_std(engine.rows(alloy).forces, square_root(posterior.covariance))
     assert forces[order] == pytest.approx(expected, rel=1e-8)
 
@@ -105,7 +119,13 @@ def test_watching_does_not_disturb(fitted, tmp_path, ensemble):
 
 def test_the_ramp_reaches_its_end(fitted, tmp_path):
     result = segment(
-        fitted, tmp_path / "r", steps=1500, temperature=(100, 900), timestep=0.003, ensemble="nvt", check_every=50
+        fitted,
+        tmp_path / "r",
+        steps=1500,
+        temperature=(100, 900),
+        timestep=0.003,
+        ensemble="nvt",
+        check_every=50,
     )
     temperatures = [c.temperature for c in result.checks]
     assert result.outcome is Outcome.FINISHED
@@ -134,12 +154,20 @@ def test_it_stops_at_the_first_novel_frame(fitted, tmp_path):
     first = next(c for c in all_checks if c.force_std > limit)
     result = segment(fitted, tmp_path / "b", rule=WhenNovel(limit, 0.0, 0.0, 1.0))
     assert (result.outcome, result.step) == (Outcome.NOVEL, first.step)
-    assert segment(fitted, tmp_path / "c", rule=WhenNovel(0.0, 1e3, 0.0, 1.0)).outcome is Outcome.FINISHED
-    assert segment(fitted, tmp_path / "d", rule=WhenNovel(0.0, 0.0, 0.999, 1.0)).outcome is Outcome.FINISHED
+    assert (
+        segment(fitted, tmp_path / "c", rule=WhenNovel(0.0, 1e3, 0.0, 1.0)).outcome
+        is Outcome.FINISHED
+    )
+    assert (
+        segment(fitted, tmp_path / "d", rule=WhenNovel(0.0, 0.0, 0.999, 1.0)).outcome
+        is Outcome.FINISHED
+    )
 
 
 def test_expected_gain_is_that_of_the_frames_own_rows(fitted, tmp_path):
-    """What the monitor says a label would leave of the std, by a dense update with the frame's force rows."""
+    """What the monitor says a label would leave of the std, by a dense update with the frame's
+    force rows.
+    """
     potential, _ = fitted
     p = potential.posterior
     result = segment(fitted, tmp_path / "r")
@@ -164,7 +192,12 @@ def test_far_beyond_use(fitted, tmp_path):
 
 def test_an_exploding_temperature(fitted, tmp_path):
     result = segment(
-        fitted, tmp_path / "r", timestep=0.05, steps=2000, temperature=(2000, 2000), guards={"max_force_std": 1e9}
+        fitted,
+        tmp_path / "r",
+        timestep=0.05,
+        steps=2000,
+        temperature=(2000, 2000),
+        guards={"max_force_std": 1e9},
     )
     assert result.outcome in (Outcome.BEYOND_USE, Outcome.FAILED)
     assert result.reason
@@ -174,9 +207,15 @@ def test_lost_atoms_are_lammps_own_message(fitted, tmp_path):
     """A script of the user's own that opens the boundary and shoots the atoms out."""
     script = tmp_path / "shoot.in"
     script.write_text(
-        "timestep ${timestep}\nchange_box all boundary f f f\nvelocity all set 500 0 0\nfix move all nve\n"
+        "timestep ${timestep}\nchange_box all boundary f f f\nvelocity all set 500 0 0\nfix move "
+        "all nve\n"
     )
-    result = segment(fitted, tmp_path / "r", script=script, guards={"max_force_std": 1e9, "max_temperature_ratio": 1e9})
+    result = segment(
+        fitted,
+        tmp_path / "r",
+        script=script,
+        guards={"max_force_std": 1e9, "max_temperature_ratio": 1e9},
+    )
     assert result.outcome is Outcome.FAILED
     assert "Lost atoms" in result.reason
 
@@ -213,14 +252,16 @@ def test_nothing_is_left_to_do(fitted, tmp_path):
 
 
 SLAB = replace(START, cell=START.cell @ np.diag([1, 1, 3.0]), pbc=(True, True, False), name="slab")
-WIRE = replace(START, cell=START.cell @ np.diag([3.0, 1, 3.0]), pbc=(False, True, False), name="wire")
+WIRE = replace(
+    START, cell=START.cell @ np.diag([3.0, 1, 3.0]), pbc=(False, True, False), name="wire"
+)
 CLUSTER = replace(START, cell=np.zeros((3, 3)), pbc=(False, False, False), name="cluster")
 
 
 @pytest.mark.parametrize("structure", [SLAB, WIRE, CLUSTER])
 def test_open_boundaries(fitted, tmp_path, structure):
-    """The frame is open where the start is, its stds are those of its rows, and its energy is conserved without a
-    thermostat as that of a bulk is."""
+    """The frame is open where the start is, its stds are those of its rows, and its energy is
+    conserved without a thermostat as that of a bulk is."""
     nve = tmp_path / "nve.in"
     nve.write_text("timestep ${timestep}\nfix ensemble all nve\n")
     start = SegmentStart(structure, None, 0, 5, 20)
@@ -242,14 +283,22 @@ def test_open_boundaries(fitted, tmp_path, structure):
         rows = engine.rows(result.frame)
     expected = atom_force_std(rows.forces, square_root(potential.posterior.covariance)).max()
     assert result.checks[-1].force_std == pytest.approx(expected, rel=1e-7)
-    bulk_std = segment(fitted, tmp_path / "bulk", script=str(nve), temperature=(50, 50)).checks[0].force_std
+    bulk_std = (
+        segment(fitted, tmp_path / "bulk", script=str(nve), temperature=(50, 50))
+        .checks[0]
+        .force_std
+    )
     assert result.checks[0].force_std > 1.5 * bulk_std  # a surface is not what was fitted
 
 
 def test_charges_stay_with_their_atoms(tmp_path, fitted):
-    """A segment with a charged reference potential, resumed once: forces of the frame are those of its rows' session."""
+    """A segment with a charged reference potential, resumed once: forces of the frame are those of
+    its rows' session.
+    """
     potential, _ = fitted
-    reference = ReferencePotential.parse(["atom_style charge", "pair_style coul/dsf 0.2 6.0", "pair_coeff * *"])
+    reference = ReferencePotential.parse(
+        ["atom_style charge", "pair_style coul/dsf 0.2 6.0", "pair_coeff * *"]
+    )
     charged = replace(potential, reference=reference)
     charged.write(tmp_path / "files")
     charges = np.where(np.arange(32) % 2 == 0, 0.05, -0.05)
@@ -264,10 +313,16 @@ def test_charges_stay_with_their_atoms(tmp_path, fitted):
 
 
 def test_spins_come_back_with_the_frame(tmp_path, fitted):
-    """A spin reference potential in MD: spins of the frame are those that were set, on the atoms that had them."""
+    """A spin reference potential in MD: spins of the frame are those that were set, on the atoms
+    that had them.
+    """
     potential, _ = fitted
     reference = ReferencePotential.parse(
-        ["atom_style spin", "pair_style spin/exchange 4.0", "pair_coeff * * exchange 4.0 0.02 0.28 2.5"]
+        [
+            "atom_style spin",
+            "pair_style spin/exchange 4.0",
+            "pair_coeff * * exchange 4.0 0.02 0.28 2.5",
+        ]
     )
     magnetic = replace(potential, reference=reference)
     magnetic.write(tmp_path / "files")
@@ -286,7 +341,9 @@ def test_moments_that_only_the_labeler_needs_stay_with_the_frame(fitted, tmp_pat
 
 
 def last_frame(fitted, folder):
-    """One frame of a trajectory that every rule here sees bit for bit, its rows by atoms, and its forces."""
+    """One frame of a trajectory that every rule here sees bit for bit, its rows by atoms, and its
+    forces.
+    """
     potential, _ = fitted
     frame = segment(fitted, folder / "last").frame
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
@@ -317,7 +374,10 @@ def test_every_nth_step_whatever_it_is_looked_at(fitted, tmp_path):
     """Also where looks do not fall on multiples of n, and n is less than their distance."""
     assert segment(fitted, tmp_path / "a", rule=EveryNth(25), check_every=10).step == 30
     assert segment(fitted, tmp_path / "b", rule=EveryNth(3), check_every=10).step == 10
-    assert segment(fitted, tmp_path / "c", rule=EveryNth(61), check_every=10).outcome is Outcome.FINISHED
+    assert (
+        segment(fitted, tmp_path / "c", rule=EveryNth(61), check_every=10).outcome
+        is Outcome.FINISHED
+    )
 
 
 def test_stages_follow_each_other(fitted, tmp_path):
@@ -328,7 +388,9 @@ def test_stages_follow_each_other(fitted, tmp_path):
     start = SegmentStart(START, tmp_path / "a", 30, None, 10)
     second = segment(fitted, tmp_path / "b", stages=stages, start=start)
     assert (second.outcome, second.step) == (Outcome.FINISHED, 50)
-    protocol = Protocol.of([StageSettings(steps=30, timestep=0.002), StageSettings(steps=20, timestep=0.001)])
+    protocol = Protocol.of(
+        [StageSettings(steps=30, timestep=0.002), StageSettings(steps=20, timestep=0.001)]
+    )
     assert protocol.picoseconds(20, 50) == pytest.approx(10 * 0.002 + 20 * 0.001)
     assert [protocol.at(s).number for s in (0, 29, 30, 50)] == [0, 0, 1, 1]
     assert protocol.at(40).temperature_at(40) == 300.0
@@ -337,7 +399,9 @@ def test_stages_follow_each_other(fitted, tmp_path):
 @pytest.mark.parametrize("ensemble", ["nve", "langevin", "deform", "shear", "relax"])
 def test_every_shipped_script_runs_and_repeats(fitted, tmp_path, ensemble):
     """To the bit, also the thermostat's random numbers; and does what it says."""
-    ends = [segment(fitted, tmp_path / n, ensemble=ensemble, temperature=300, steps=100) for n in "ab"]
+    ends = [
+        segment(fitted, tmp_path / n, ensemble=ensemble, temperature=300, steps=100) for n in "ab"
+    ]
     assert ends[0].outcome is Outcome.FINISHED
     assert np.array_equal(ends[0].frame.positions, ends[1].frame.positions)
     cell, time = START.cell, 100 * 0.002
@@ -350,8 +414,12 @@ def test_every_shipped_script_runs_and_repeats(fitted, tmp_path, ensemble):
 
 
 def test_scripts_take_variables_they_know(fitted, tmp_path):
-    faster = segment(fitted, tmp_path / "a", ensemble="deform", variables={"strain_rate": -0.1, "axis": "x"})
-    assert faster.frame.cell[0, 0] == pytest.approx(START.cell[0, 0] * np.exp(-0.1 * 0.12), rel=1e-6)
+    faster = segment(
+        fitted, tmp_path / "a", ensemble="deform", variables={"strain_rate": -0.1, "axis": "x"}
+    )
+    assert faster.frame.cell[0, 0] == pytest.approx(
+        START.cell[0, 0] * np.exp(-0.1 * 0.12), rel=1e-6
+    )
     with pytest.raises(InputError, match="no variable 'strainrate'"):
         segment(fitted, tmp_path / "b", ensemble="deform", variables={"strainrate": 1})
 
@@ -371,18 +439,28 @@ def test_swaps_keep_what_there_is_of_each_element(alloy, engine, tmp_path):
     )
     start = SegmentStart(alloy, None, 0, 5, 20)
     result = run_segment(
-        SERIAL, potential, tmp_path, Protocol.of([stage]), start, NEVER, restart_out=tmp_path / "r", log=None
+        SERIAL,
+        potential,
+        tmp_path,
+        Protocol.of([stage]),
+        start,
+        NEVER,
+        restart_out=tmp_path / "r",
+        log=None,
     )
     assert result.outcome is Outcome.FINISHED, result.reason
     assert sorted(result.frame.species) == sorted(alloy.species)
     assert result.frame.species != alloy.species
 
 
-@pytest.mark.parametrize(("guard", "value", "word"), [
-    ("min_distance", 2.5, "nearer than guards.min_distance"),
-    ("max_pressure", 1.0, "over guards.max_pressure"),
-    ("max_drift", 1e-9, "over guards.max_drift"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("guard", "value", "word"),
+    [
+        ("min_distance", 2.5, "nearer than guards.min_distance"),
+        ("max_pressure", 1.0, "over guards.max_pressure"),
+        ("max_drift", 1e-9, "over guards.max_drift"),
+    ],
+)
 def test_guards(fitted, tmp_path, guard, value, word):
     """Off unless given; each ends the segment with its number."""
     assert segment(fitted, tmp_path / "a", ensemble="nve").outcome is Outcome.FINISHED
@@ -391,13 +469,29 @@ def test_guards(fitted, tmp_path, guard, value, word):
     assert word in result.reason
 
 
-@pytest.mark.parametrize(("lines", "words"), [
-    (["fix 1 all nve", "fix 2 all nosuch 3"], ["stage 0, after step 0", "Unrecognized fix style 'nosuch'", "line 2: fix 2 all nosuch 3"]),
-    (["timestep ${nope}", "fix 1 all nve"], ["illegal variable nope", "line 1: timestep ${nope}"]),
-    (["fix 1 all nve", "region r block 0 5 0 5 0 5", "fix 2 all evaporate 10 2 r 4932"], ["number of atoms went from 32 to"]),
-    (["fix 1 all nve", "fix 2 all deform 1 x erate -50 remap x"], ["box dimension"]),
-    (["fix 1 all nve", "velocity all set 1e5 0 0"], ["Lost atoms"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            ["fix 1 all nve", "fix 2 all nosuch 3"],
+            [
+                "stage 0, after step 0",
+                "Unrecognized fix style 'nosuch'",
+                "line 2: fix 2 all nosuch 3",
+            ],
+        ),
+        (
+            ["timestep ${nope}", "fix 1 all nve"],
+            ["illegal variable nope", "line 1: timestep ${nope}"],
+        ),
+        (
+            ["fix 1 all nve", "region r block 0 5 0 5 0 5", "fix 2 all evaporate 10 2 r 4932"],
+            ["number of atoms went from 32 to"],
+        ),
+        (["fix 1 all nve", "fix 2 all deform 1 x erate -50 remap x"], ["box dimension"]),
+        (["fix 1 all nve", "velocity all set 1e5 0 0"], ["Lost atoms"]),
+    ],
+)
 def test_a_bad_script_is_shown_with_its_line(fitted, tmp_path, lines, words):
     script = tmp_path / "own.in"
     script.write_text("\n".join(lines) + "\n")
@@ -409,7 +503,9 @@ def test_a_bad_script_is_shown_with_its_line(fitted, tmp_path, lines, words):
 def test_a_trajectory_has_each_atoms_stds(fitted, tmp_path):
     """Beside the atoms, as the frame's own rows give them; begun anew by the same segment."""
     for _ in range(2):
-        result = segment(fitted, tmp_path / "r", trajectory=tmp_path / "t.extxyz", trajectory_every=20)
+        result = segment(
+            fitted, tmp_path / "r", trajectory=tmp_path / "t.extxyz", trajectory_every=20
+        )
     frames = ase.io.read(tmp_path / "t.extxyz", ":")
     assert [f.info["step"] for f in frames] == [20, 40, 60]
     potential, _ = fitted
@@ -417,14 +513,26 @@ def test_a_trajectory_has_each_atoms_stds(fitted, tmp_path):
         rows, atoms = engine.rows(result.frame), engine.atom_rows(result.frame)
     root = square_root(potential.posterior.covariance)
     assert np.allclose(frames[-1].arrays["force_std"], atom_force_std(rows.forces, root), rtol=1e-4)
-    assert np.allclose(frames[-1].arrays["energy_std"], np.linalg.norm(atoms @ root, axis=1), rtol=1e-4)
+    assert np.allclose(
+        frames[-1].arrays["energy_std"], np.linalg.norm(atoms @ root, axis=1), rtol=1e-4
+    )
 
 
 def test_a_screen_brings_the_look_forward(fitted, tmp_path):
-    """The energy stds at every step, in one run: where one passes the ratio to the last look's, there is a look at that very
-    step, the trajectory being the one that nobody looked at."""
-    quiet = segment(fitted, tmp_path / "a", ensemble="nve", temperature=900, steps=60, check_every=20)
-    every = segment(fitted, tmp_path / "b", ensemble="nve", temperature=900, steps=60, check_every=1, screen_every=1)
+    """The energy stds at every step, in one run: where one passes the ratio to the last look's,
+    there is a look at that very step, the trajectory being the one that nobody looked at."""
+    quiet = segment(
+        fitted, tmp_path / "a", ensemble="nve", temperature=900, steps=60, check_every=20
+    )
+    every = segment(
+        fitted,
+        tmp_path / "b",
+        ensemble="nve",
+        temperature=900,
+        steps=60,
+        check_every=1,
+        screen_every=1,
+    )
     stds = {c.step: c.energy_std for c in every.checks}
     ratio = 1.02
     expected, limit = [], np.inf
@@ -446,7 +554,9 @@ def test_a_screen_brings_the_look_forward(fitted, tmp_path):
     assert [c.step for c in screened.checks] == expected
     assert len(expected) > 3
     assert np.array_equal(screened.frame.positions, quiet.frame.positions)
-    assert [c.energy_std for c in screened.checks] == pytest.approx([stds[s] for s in expected], rel=1e-12)
+    assert [c.energy_std for c in screened.checks] == pytest.approx(
+        [stds[s] for s in expected], rel=1e-12
+    )
 
 
 def test_what_fails_within_a_run_fails_the_segment(fitted, tmp_path, monkeypatch):
@@ -462,7 +572,9 @@ def test_what_fails_within_a_run_fails_the_segment(fitted, tmp_path, monkeypatch
 
 def test_a_script_that_halts_by_itself(fitted, tmp_path):
     script = tmp_path / "halts.in"
-    script.write_text("fix 1 all nve\nvariable s equal step\nfix stop all halt 1 v_s == 25 error soft\n")
+    script.write_text(
+        "fix 1 all nve\nvariable s equal step\nfix stop all halt 1 v_s == 25 error soft\n"
+    )
     result = segment(fitted, tmp_path / "r", script=script)
     assert result.outcome is Outcome.FAILED
     assert "it ended MD at step 25" in result.reason
@@ -481,8 +593,8 @@ folder = Path(sys.argv[1])
 stage = StageSettings(timestep=0.002, steps=10**6, checkpoint_every=10**6, ensemble="nvt")
 threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
-    run_segment(SERIAL, FittedPotential.read(folder), folder, Protocol.of([stage]), SegmentStart(START, None, 0, 1, 10), NEVER,
-                restart_out=folder / "r", log=None)
+    run_segment(SERIAL, FittedPotential.read(folder), folder, Protocol.of([stage]),
+                SegmentStart(START, None, 0, 1, 10), NEVER, restart_out=folder / "r", log=None)
 except KeyboardInterrupt:
     print("interrupted")
 """

@@ -1,4 +1,6 @@
-"""Charges and spins of the reference potential: in rows, turned with the cell, in MD, and in what is asked for."""
+"""Charges and spins of the reference potential: in rows, turned with the cell, in MD, and in what
+is asked for.
+"""
 
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ from snap_al.label.backend import decode_structure, encode_structure
 
 CHARGED = ReferencePotential.parse(
     ["atom_style charge", "pair_style coul/dsf 0.2 6.0", "pair_coeff * *"]
-)  # fmt: skip
+)
 SPIN = ReferencePotential.parse(
     [
         "atom_style spin",
@@ -57,7 +59,9 @@ def test_reference_forces_are_gradients(engine):
 def test_moments_turn_with_the_cell(engine, mirror):
     """Spins are axial: a mirror turns them round."""
     c, q = with_moments(), orthogonal(5, mirror)
-    turned = replace(c, cell=c.cell @ q, positions=c.positions @ q, spins=np.linalg.det(q) * c.spins @ q)
+    turned = replace(
+        c, cell=c.cell @ q, positions=c.positions @ q, spins=np.linalg.det(q) * c.spins @ q
+    )
     one, other = engine.rows(c).reference, engine.rows(turned).reference
     assert other[0] == pytest.approx(one[0], rel=1e-9)
     np.testing.assert_allclose(other[1:-6].reshape(-1, 3), one[1:-6].reshape(-1, 3) @ q, atol=1e-8)
@@ -69,7 +73,9 @@ def test_what_the_style_needs_must_be_there(engine):
 
 
 def test_they_travel(tmp_path):
-    """Through ASE, extended XYZ and the labels' files; a structure with other moments is another request."""
+    """Through ASE, extended XYZ and the labels' files; a structure with other moments is another
+    request.
+    """
     c = with_moments()
     ase.io.write(tmp_path / "a.extxyz", c.to_atoms(), format="extxyz")
     back = Configuration.from_atoms(ase.io.read(tmp_path / "a.extxyz"))

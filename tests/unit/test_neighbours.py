@@ -50,8 +50,9 @@ LONG = SnapSettings(elements=("Cu",), twojmax=2, rcutfac=14.0)
 
 @pytest.mark.parametrize(("edge", "more_than"), [(2.2, 2000), (1.2, 12_000)])
 def test_descriptors_of_dense_cells(edge, more_than):
-    """More neighbours than LAMMPS has room for by itself, and more than FitSNAP makes room for. Energies do not depend on the cell
-    that a crystal is written in, and the virial is their derivative."""
+    """More neighbours than LAMMPS has room for by itself, and more than FitSNAP makes room for.
+    Energies do not depend on the cell that a crystal is written in, and the virial is their
+    derivative."""
     dense = dense_copper(edge)
     assert len(neighbor_list("i", dense.to_atoms(), 14.0)) / 2 > more_than
     with DescriptorEngine(LONG, ReferencePotential()) as engine:
@@ -60,9 +61,13 @@ def test_descriptors_of_dense_cells(edge, more_than):
         strained = [engine.rows(dense_copper(edge * (1 + s))).energy for s in (-1e-5, 1e-5)]
     np.testing.assert_allclose(once.energy, twice.energy, rtol=1e-10)
     volume = dense.volume
-    slope = 2 * (strained[1] - strained[0])[0] / 2e-5  # of the energy of both atoms, over the linear strain
+    slope = (
+        2 * (strained[1] - strained[0])[0] / 2e-5
+    )  # of the energy of both atoms, over the linear strain
     pressure = once.stress[:3].sum(axis=0) / 1.602176634e6  # bar to eV/Å³
-    np.testing.assert_allclose(-slope / volume, pressure, rtol=1e-4, atol=1e-4 * np.abs(slope / volume).max())
+    np.testing.assert_allclose(
+        -slope / volume, pressure, rtol=1e-4, atol=1e-4 * np.abs(slope / volume).max()
+    )
 
 
 def test_dense_cells_in_md_and_in_a_calculator(tmp_path):
@@ -74,15 +79,24 @@ def test_dense_cells_in_md_and_in_a_calculator(tmp_path):
     potential.write(tmp_path)
     start = dense_copper(1.9)
     assert len(neighbor_list("i", start.to_atoms(), 14.0)) / 2 > 2000
-    stage = StageSettings(ensemble="nve", steps=4, check_every=2, checkpoint_every=2, timestep=1e-7, temperature=1.0)
+    stage = StageSettings(
+        ensemble="nve", steps=4, check_every=2, checkpoint_every=2, timestep=1e-7, temperature=1.0
+    )
     first = SegmentStart(start, None, 0, 5, 2)
     for begin, outcome in (
         (first, Outcome.CHECKPOINT),
         (SegmentStart(start, tmp_path / "r", 2, None, 2), Outcome.FINISHED),
     ):
         result = run_segment(
-            SERIAL, potential, tmp_path, Protocol.of([stage]), begin, EveryNth(1000), restart_out=tmp_path / "r", log=None
-        )  # fmt: skip
+            SERIAL,
+            potential,
+            tmp_path,
+            Protocol.of([stage]),
+            begin,
+            EveryNth(1000),
+            restart_out=tmp_path / "r",
+            log=None,
+        )
         assert result.outcome is outcome, result.reason
     atoms = start.to_atoms()
     atoms.calc = LammpsCalculator(potential.pair_commands(tmp_path), ["Cu"])
@@ -93,7 +107,9 @@ def test_dense_cells_in_md_and_in_a_calculator(tmp_path):
 
 
 def test_usual_cells_keep_the_usual_room():
-    """Rows of a session that has computed a dense cell before are those of a new one, bit for bit."""
+    """Rows of a session that has computed a dense cell before are those of a new one, bit for
+    bit.
+    """
     usual = Configuration.from_atoms(bulk("Cu", cubic=True) * (2, 2, 2))
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
         alone = engine.rows(usual).values

@@ -19,23 +19,64 @@ from snap_al.potential import FittedPotential
 from snap_al.sessions.library import load_lammps
 
 LINES = [
-    "shell touch {canary}", "python f source here", "include {canary}", "jump {canary}", "plugin load {canary}",
-    "variable a getenv HOME", "variable a python f", "variable a file {canary}", 'print "x" file {canary}',
-    "dump 1 all atom 1 {canary}", "write_data {canary}", "write_restart {canary}", "info all out overwrite {canary}",
-    "log {canary}", 'if "1 == 1" then "shell touch {canary}"', "fix 1 all print 1 x file {canary}", "fix 1 all python/invoke 1 end f",
-    "fix 1 all nve/spin lattice moving\nshell touch {canary}", "fix 1 all nve/spin lattice moving &",
-    "fix 1 all nve/spin lattice $(python:f)", "fix ${{x}} all nve/spin lattice moving", "fix 1 all `touch {canary}`",
-    "fix 1 all nve/spin lattice moving # comment", "quit", "clear", "label loop", "next a", "read_data {canary}",
-]  # fmt: skip
+    "shell touch {canary}",
+    "python f source here",
+    "include {canary}",
+    "jump {canary}",
+    "plugin load {canary}",
+    "variable a getenv HOME",
+    "variable a python f",
+    "variable a file {canary}",
+    'print "x" file {canary}',
+    "dump 1 all atom 1 {canary}",
+    "write_data {canary}",
+    "write_restart {canary}",
+    "info all out overwrite {canary}",
+    "log {canary}",
+    'if "1 == 1" then "shell touch {canary}"',
+    "fix 1 all print 1 x file {canary}",
+    "fix 1 all python/invoke 1 end f",
+    "fix 1 all nve/spin lattice moving\nshell touch {canary}",
+    "fix 1 all nve/spin lattice moving &",
+    "fix 1 all nve/spin lattice $(python:f)",
+    "fix ${{x}} all nve/spin lattice moving",
+    "fix 1 all `touch {canary}`",
+    "fix 1 all nve/spin lattice moving # comment",
+    "quit",
+    "clear",
+    "label loop",
+    "next a",
+    "read_data {canary}",
+]
 STYLES = [
-    "python 5.0", "mliap model linear a descriptor sna b", "kim LennardJones", "zbl 2.5 3.5\nshell touch {canary}", "zbl 2.5 $(1+1)",
-    'zbl 2.5 "3.5"', "zbl 2.5 3.5 &", "zbl 2.5 ${{cut}}", "zbl 2.5 /etc/passwd", "hybrid/overlay zbl 2.5 3.5", "", "zbl  2.5 3.5",
+    "python 5.0",
+    "mliap model linear a descriptor sna b",
+    "kim LennardJones",
+    "zbl 2.5 3.5\nshell touch {canary}",
+    "zbl 2.5 $(1+1)",
+    'zbl 2.5 "3.5"',
+    "zbl 2.5 3.5 &",
+    "zbl 2.5 ${{cut}}",
+    "zbl 2.5 /etc/passwd",
+    "hybrid/overlay zbl 2.5 3.5",
+    "",
+    "zbl  2.5 3.5",
     "zbl/kk/../python 1 2",
-]  # fmt: skip
+]
 ARGUMENTS = [
-    "29 29\nshell touch {canary}", "29 $(v_x)", "29 29 # more", "29 29 &", '"29" 29', "/etc/passwd 29", "../other 29", "~/file 29",
-    "a/b 29", "29 `id`", "29\t29", "29;29",
-]  # fmt: skip
+    "29 29\nshell touch {canary}",
+    "29 $(v_x)",
+    "29 29 # more",
+    "29 29 &",
+    '"29" 29',
+    "/etc/passwd 29",
+    "../other 29",
+    "~/file 29",
+    "a/b 29",
+    "29 `id`",
+    "29\t29",
+    "29;29",
+]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +119,9 @@ CHANGES = [
 @pytest.mark.parametrize(("name", "value"), CHANGES)
 def test_a_potential_is_refused_with_its_file_named(written, tmp_path, name, value):
     canary = tmp_path / "canary"
-    value = json.loads(json.dumps(value).replace("{canary}", str(canary)).replace("{{", "{").replace("}}", "}"))
+    value = json.loads(
+        json.dumps(value).replace("{canary}", str(canary)).replace("{{", "{").replace("}}", "}")
+    )
     folder = tampered(written, tmp_path / "p", name, value)
     with pytest.raises(InputError, match=r"descriptor\.json: .*reference"):
         SnapCalculator(folder)
@@ -91,8 +134,12 @@ def test_what_is_written_is_read_and_works(written):
     assert np.isfinite(atoms.get_potential_energy())
 
 
-def test_files_of_the_reference_potential_lie_beside_the_potential(copper_potential, tmp_path, monkeypatch):
-    """A copy, by which the potential works wherever the folder is, under a name that LAMMPS could not read."""
+def test_files_of_the_reference_potential_lie_beside_the_potential(
+    copper_potential, tmp_path, monkeypatch
+):
+    """A copy, by which the potential works wherever the folder is, under a name that LAMMPS could
+    not read.
+    """
     load_lammps()
     shipped = Path(os.environ["LAMMPS_POTENTIALS"])
     elsewhere = tmp_path / "in"
@@ -103,13 +150,18 @@ def test_files_of_the_reference_potential_lie_beside_the_potential(copper_potent
     potential.write(tmp_path / "p")
     shutil.rmtree(elsewhere)
     moved = shutil.move(tmp_path / "p", tmp_path / "a 'b' $c")
-    assert str(tmp_path) not in (moved / "potential.mod").read_text() + (moved / "descriptor.json").read_text()
+    assert (
+        str(tmp_path)
+        not in (moved / "potential.mod").read_text() + (moved / "descriptor.json").read_text()
+    )
     atoms = bulk("Cu", cubic=True)
     energies = []
     for stds in (True, False):
         monkeypatch.chdir(moved.parent)
         atoms.calc = SnapCalculator(moved.name, stds=stds)
-        monkeypatch.chdir(Path(__file__).parent)  # the program may stand elsewhere when it first computes
+        monkeypatch.chdir(
+            Path(__file__).parent
+        )  # the program may stand elsewhere when it first computes
         energies.append(atoms.get_potential_energy())
     assert energies[0] == pytest.approx(energies[1], abs=1e-9)
     again = FittedPotential.read(moved)
@@ -132,7 +184,11 @@ def test_a_file_with_a_name_of_our_own_is_refused(copper_potential, tmp_path):
         ["pair_style zbl 2.5 3.5", "pair_coeff * * $(python:f) 29"],
         ["pair_style zbl 2.5 3.5", "pair_coeff * * 29 29 &"],
         ["pair_style zbl 2.5 3.5", 'pair_coeff * * 29 "29"'],
-        ["pair_style zbl 2.5 3.5", "pair_coeff * * zbl 29 29", "fix 1 all nve/spin lattice moving\nshell id"],
+        [
+            "pair_style zbl 2.5 3.5",
+            "pair_coeff * * zbl 29 29",
+            "fix 1 all nve/spin lattice moving\nshell id",
+        ],
         ["pair_style zbl 2.5 3.5", "shell id"],
     ],
 )

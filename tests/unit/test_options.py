@@ -1,4 +1,6 @@
-"""Options that do not apply are errors: every option of every class of settings, with every value of what excludes it."""
+"""Options that do not apply are errors: every option of every class of settings, with every value
+of what excludes it.
+"""
 
 import typing
 from itertools import product
@@ -26,43 +28,130 @@ from snap_al.query import settings as of_queries
 from snap_al.query.strategies import acquisition
 
 TABLES = {
-    FitSettings: of_fits.APPLIES_WITH, QuerySettings: of_queries.APPLIES_WITH, LabelSettings: of_labels.APPLIES_WITH,
-    SnapSettings: of_descriptors.APPLIES_WITH, ExploreSettings: of_runs.EXPLORE_APPLIES_WITH,
-    StopSettings: of_runs.STOP_APPLIES_WITH, RunConfig: of_runs.RUN_APPLIES_WITH,
+    FitSettings: of_fits.APPLIES_WITH,
+    QuerySettings: of_queries.APPLIES_WITH,
+    LabelSettings: of_labels.APPLIES_WITH,
+    SnapSettings: of_descriptors.APPLIES_WITH,
+    ExploreSettings: of_runs.EXPLORE_APPLIES_WITH,
+    StopSettings: of_runs.STOP_APPLIES_WITH,
+    RunConfig: of_runs.RUN_APPLIES_WITH,
     StageSettings: of_md.APPLIES_WITH | dict.fromkeys(of_md.SCRIPT_VARIABLES, ()),
-}  # fmt: skip
+}
 
 ALWAYS = {
     FitSettings: {"posterior"},
     QuerySettings: {"rule", "strategy", "diversity", "batch", "budget"},
     LabelSettings: {
-        "calculator", "arguments", "magmoms", "eweight", "fweight", "vweight", "damping", "max_failures", "checks", "approve",
+        "calculator",
+        "arguments",
+        "magmoms",
+        "eweight",
+        "fweight",
+        "vweight",
+        "damping",
+        "max_failures",
+        "checks",
+        "approve",
         "backend",
     },
     SnapSettings: {
-        "elements", "twojmax", "rcutfac", "radelem", "wj", "rfac0", "rmin0", "chemflag", "bnormflag", "bzeroflag",
-        "switchflag", "quadraticflag", "sinner", "dinner",
+        "elements",
+        "twojmax",
+        "rcutfac",
+        "radelem",
+        "wj",
+        "rfac0",
+        "rmin0",
+        "chemflag",
+        "bnormflag",
+        "bzeroflag",
+        "switchflag",
+        "quadraticflag",
+        "sinner",
+        "dinner",
     },
     StageSettings: {
-        "script", "temperature", "variables", "timestep", "steps", "check_every", "screen_every", "checkpoint_every",
-        "trajectory_every", "guards", "bias",
+        "script",
+        "temperature",
+        "variables",
+        "timestep",
+        "steps",
+        "check_every",
+        "screen_every",
+        "checkpoint_every",
+        "trajectory_every",
+        "guards",
+        "bias",
     },
-    ExploreSettings: {"walkers", "stages", "mode", "wait_for_labels", "repeat", "cycles", *StageSettings.model_fields},
-    StopSettings: {"max_labels", "nothing_novel_ps", "nothing_novel_frames", "stalled_fits", "model_limited"},
+    ExploreSettings: {
+        "walkers",
+        "stages",
+        "mode",
+        "wait_for_labels",
+        "repeat",
+        "cycles",
+        *StageSettings.model_fields,
+    },
+    StopSettings: {
+        "max_labels",
+        "nothing_novel_ps",
+        "nothing_novel_frames",
+        "stalled_fits",
+        "model_limited",
+    },
     RunConfig: {
-        "seed", "fitsnap", "descriptor", "reference", "training", "test", "prior_mean", "eshift", "fit", "start", "explore",
-        "query", "label", "stop", "lammps", "cache", "memory_gb",
+        "seed",
+        "fitsnap",
+        "descriptor",
+        "reference",
+        "training",
+        "test",
+        "prior_mean",
+        "eshift",
+        "fit",
+        "start",
+        "explore",
+        "query",
+        "label",
+        "stop",
+        "lammps",
+        "cache",
+        "memory_gb",
     },
-}  # fmt: skip
-"""Options that change something beside any others: a new option is entered here or in its class's table."""
+}
+"""Options that change something beside any others: a new option is entered here or in its class's
+table.
+"""
 
 OTHER_VALUES = {
-    "embed": ("B_0.0.0",), "targets": "some.extxyz", "retries": ({"a": 1},), "prologue": ("true",), "environment": {"A": "1"},
-    "cluster": {"scheduler": "slurm"}, "executor": "concurrent.futures.ProcessPoolExecutor", "executor_arguments": {"a": 1},
-    "by_cost": True, "cost": 1.0, "polish": 2, "atoms": "mean", "force_std": 0.3, "prior_precision": 0.5, "noise_fraction": 0.5,
-    "fraction": 0.5, "novelty_quantile": 0.3, "novel_share": 0.3, "noise_shape": 3.0, "noise_scale": 3.0, "stalled_share": 0.1,
-    "carve": {"above": 10}, "min_gain": 0.3, "pseudo_rows": 7.0, "embed_again": 3.0, "abc_epsilon": 0.7, "noise_std": 0.3,
-}  # fmt: skip
+    "embed": ("B_0.0.0",),
+    "targets": "some.extxyz",
+    "retries": ({"a": 1},),
+    "prologue": ("true",),
+    "environment": {"A": "1"},
+    "cluster": {"scheduler": "slurm"},
+    "executor": "concurrent.futures.ProcessPoolExecutor",
+    "executor_arguments": {"a": 1},
+    "by_cost": True,
+    "cost": 1.0,
+    "polish": 2,
+    "atoms": "mean",
+    "force_std": 0.3,
+    "prior_precision": 0.5,
+    "noise_fraction": 0.5,
+    "fraction": 0.5,
+    "novelty_quantile": 0.3,
+    "novel_share": 0.3,
+    "noise_shape": 3.0,
+    "noise_scale": 3.0,
+    "stalled_share": 0.1,
+    "carve": {"above": 10},
+    "min_gain": 0.3,
+    "pseudo_rows": 7.0,
+    "embed_again": 3.0,
+    "abc_epsilon": 0.7,
+    "noise_std": 0.3,
+}
 
 
 def other_value(kind, name):
@@ -70,7 +159,9 @@ def other_value(kind, name):
     if name in OTHER_VALUES:
         return OTHER_VALUES[name]
     field = kind.model_fields[name]
-    choices = [v for v in typing.get_args(field.annotation) if isinstance(v, str) and v != field.default]
+    choices = [
+        v for v in typing.get_args(field.annotation) if isinstance(v, str) and v != field.default
+    ]
     if choices:
         return choices[0]
     if isinstance(field.default, bool):
@@ -85,13 +176,19 @@ def choices_of(kind, names):
         annotation = kind.model_fields[name].annotation
         found = [v for v in typing.get_args(annotation) if isinstance(v, str)]
         values[name] = found or [kind.model_fields[name].default, OTHER_VALUES.get(name, True)]
-    return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+    return [
+        dict(zip(values, combination, strict=True)) for combination in product(*values.values())
+    ]
 
 
 def required(kind):
     if kind is SnapSettings:
         return {"elements": ("Cu",), "twojmax": 2, "rcutfac": 4.0}
-    return {"descriptor": {"elements": ("Cu",), "twojmax": 2, "rcutfac": 4.0}} if kind is RunConfig else {}
+    return (
+        {"descriptor": {"elements": ("Cu",), "twojmax": 2, "rcutfac": 4.0}}
+        if kind is RunConfig
+        else {}
+    )
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -104,7 +201,11 @@ def test_every_option_has_its_place(kind):
         for case in cases:
             for name, values in case.items():
                 assert name == "query.strategy" or name in kind.model_fields
-                known = typing.get_args(kind.model_fields[name].annotation) if name in kind.model_fields else ()
+                known = (
+                    typing.get_args(kind.model_fields[name].annotation)
+                    if name in kind.model_fields
+                    else ()
+                )
                 texts = {v for v in known if isinstance(v, str)}
                 assert not texts or GIVEN in values or set(values) <= texts, (name, values)
 
@@ -118,7 +219,9 @@ PAIRS = [
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_what_does_not_apply_is_an_error(kind, name):
-    """With every combination of what its cases name: refused by its name where none of them holds, never for this elsewhere."""
+    """With every combination of what its cases name: refused by its name where none of them holds,
+    never for this elsewhere.
+    """
     value = other_value(kind, name)
     others = {other for case in TABLES[kind][name] for other in case if other in kind.model_fields}
     refused = taken = 0
@@ -141,9 +244,18 @@ def test_what_does_not_apply_is_an_error(kind, name):
         except ValueError:
             continue
         default = getattr(plain, name)
-        kind(**{**required(kind), **combination, name: default})  # given as its default: nothing is lost
+        kind(
+            **{**required(kind), **combination, name: default}
+        )  # given as its default: nothing is lost
     assert refused
-    assert taken or name in ("cluster", "executor", "executor_arguments", "carve", "prior", "laplace")
+    assert taken or name in (
+        "cluster",
+        "executor",
+        "executor_arguments",
+        "carve",
+        "prior",
+        "laplace",
+    )
 
 
 def line(n=30, p=4):
@@ -154,17 +266,28 @@ def line(n=30, p=4):
 
 
 FITS = [
-    {}, {"mean": "joint"}, {"embedding": "whitened"}, {"embedding": "whitened", "prior": "flat"}, {"noise": "zero"},
-    {"embedding": "coefficients", "likelihood": "abc"}, {"embedding": "coefficients", "mean": "joint", "prior": "flat"},
-    {"posterior": "bayes"}, {"posterior": "bayes", "noise_std": 0.2}, {"posterior": "variational"},
+    {},
+    {"mean": "joint"},
+    {"embedding": "whitened"},
+    {"embedding": "whitened", "prior": "flat"},
+    {"noise": "zero"},
+    {"embedding": "coefficients", "likelihood": "abc"},
+    {"embedding": "coefficients", "mean": "joint", "prior": "flat"},
+    {"posterior": "bayes"},
+    {"posterior": "bayes", "noise_std": 0.2},
+    {"posterior": "variational"},
     {"posterior": "committee"},
-]  # fmt: skip
+]
 MEANINGLESS = ("embed", "multiplicative", "laplace", "prior")
-"""Not ignored without the check, but with a meaning, of directions without names, that nobody can have meant."""
+"""Not ignored without the check, but with a meaning, of directions without names, that nobody can
+have meant.
+"""
 
 
 def test_what_is_refused_changes_no_fit():
-    """The table beside the code: options that are said to have none have none, to the last bit, whatever else is chosen."""
+    """The table beside the code: options that are said to have none have none, to the last bit,
+    whatever else is chosen.
+    """
     a, b, w = line()
     kinds = np.arange(len(b)) % 3
     n_tried = 0
@@ -192,7 +315,9 @@ def fitted(a, b, w, kinds, settings):
     return np.concatenate([p.mean, *p.covariance, *p.model_error, p.noise_by_kind])
 
 
-@pytest.mark.parametrize("strategy", typing.get_args(QuerySettings.model_fields["strategy"].annotation))
+@pytest.mark.parametrize(
+    "strategy", typing.get_args(QuerySettings.model_fields["strategy"].annotation)
+)
 def test_what_is_refused_changes_no_strategy(strategy):
     for of in ("energy", "force", "weighted"):
         base = QuerySettings.model_construct(strategy=strategy, of=of)
@@ -202,7 +327,13 @@ def test_what_is_refused_changes_no_strategy(strategy):
             changed = base.model_copy(update={name: other_value(QuerySettings, name)})
             one, other = (vars(acquisition(q, 0)) for q in (base, changed))
             flat = [{k: v for k, v in found.items() if not callable(v)} for found in (one, other)]
-            if name in ("atoms", "energy_std", "stress_std", "of", "part"):  # told to all, and used by some
+            if name in (
+                "atoms",
+                "energy_std",
+                "stress_std",
+                "of",
+                "part",
+            ):  # told to all, and used by some
                 continue
             assert repr(flat[0]) == repr(flat[1]), (strategy, name)
 
@@ -214,32 +345,101 @@ WALKERS = {"walkers": [{"structure": "Cu.extxyz"}]}
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"fit": {"posterior": "committee", "likelihood": "abc"}}, "fit: likelihood does not apply with posterior: committee"),
-        ({"fit": {"posterior": "bayes", "members": 5}}, "fit: members does not apply with posterior: bayes"),
-        ({"query": {"rule": "every", "hal_ratio": 0.5}}, "query: hal_ratio does not apply with rule: every: .* rule: hal"),
+        (
+            {"fit": {"posterior": "committee", "likelihood": "abc"}},
+            "fit: likelihood does not apply with posterior: committee",
+        ),
+        (
+            {"fit": {"posterior": "bayes", "members": 5}},
+            "fit: members does not apply with posterior: bayes",
+        ),
+        (
+            {"query": {"rule": "every", "hal_ratio": 0.5}},
+            "query: hal_ratio does not apply with rule: every: .* rule: hal",
+        ),
         ({"query": {"rule": "grade", "force_std": 0.3}}, "force_std does not apply"),
         ({"query": {"of": "energy"}}, "of does not apply with strategy: novel"),
-        ({"query": {"cost": 1.0}}, "cost does not apply with by_cost: false: .* or use it with by_cost: true; or budget given"),
-        ({"query": {"rule": "every"}, "stop": {"model_limited": True}}, "stop.model_limited does not apply with query.rule: every"),
+        (
+            {"query": {"cost": 1.0}},
+            "cost does not apply with by_cost: false: .* or use it with by_cost: true; or budget "
+            "given",
+        ),
+        (
+            {"query": {"rule": "every"}, "stop": {"model_limited": True}},
+            "stop.model_limited does not apply with query.rule: every",
+        ),
         ({"stop": {"stalled_fits": 3}}, "stop.stalled_fits does not apply without a test set"),
         ({"stop": {"stalled_share": 0.3}}, "stalled_share does not apply with stalled_fits: null"),
         ({"carve": {}}, "carve does not apply with explore: null"),
-        ({"label": {"backend": "local", "cluster": {"scheduler": "slurm"}}}, "cluster does not apply with backend: local"),
-        ({"label": {"at_once": 3, "retries": [{"a": 1}]}}, "at_once does not apply with backend: here.* retries does not apply"),
-        ({"explore": {**WALKERS, "ensemble": "nve", "coupling": "tri"}}, "coupling does not apply with ensemble: nve"),
-        ({"explore": {**WALKERS, "ensemble": "nve", "pressure": 1e4}}, "pressure does not apply with ensemble: nve"),
-        ({"explore": {**WALKERS, "ensemble": "nvt", "pressure_damping": 1}}, "pressure_damping does not apply with ensemble: nvt"),
-        ({"explore": {**WALKERS, "ensemble": "relax", "temperature_damping": 1}}, "temperature_damping does not apply"),
-        ({"explore": {**WALKERS, "screen_ratio": 2}}, "screen_ratio does not apply with screen_every: null"),
-        ({"explore": {**WALKERS, "candidates": 3}}, "candidates does not apply with mode: on-the-fly"),
-        ({"explore": {**WALKERS, "stages": [{"ensemble": "nvt"}, {"ensemble": "nvt", "pressure": 5}]}}, "stages.1.pressure does not apply"),
-        ({"explore": {**WALKERS, "script": "my.in", "stages": [{"ensemble": "nvt"}]}}, "stages.0.ensemble does not apply with script"),
-        ({"explore": {"ensemble": "nvt", "walkers": [{"structure": "a", "vary": {"pressure": [0, 1]}}]}}, "walkers.0.vary.pressure does not apply"),
-        ({"explore": {"walkers": [{"structure": "a", "vary": {"temperature": [300, 900]}}], "stages": [{"temperature": 500}]}},
-         "walkers.0.vary.temperature does not apply: every stage"),
-        ({"descriptor": {**CONFIG["descriptor"], "wselfallflag": True}}, "wselfallflag does not apply with chemflag: false"),
+        (
+            {"label": {"backend": "local", "cluster": {"scheduler": "slurm"}}},
+            "cluster does not apply with backend: local",
+        ),
+        (
+            {"label": {"at_once": 3, "retries": [{"a": 1}]}},
+            "at_once does not apply with backend: here.* retries does not apply",
+        ),
+        (
+            {"explore": {**WALKERS, "ensemble": "nve", "coupling": "tri"}},
+            "coupling does not apply with ensemble: nve",
+        ),
+        (
+            {"explore": {**WALKERS, "ensemble": "nve", "pressure": 1e4}},
+            "pressure does not apply with ensemble: nve",
+        ),
+        (
+            {"explore": {**WALKERS, "ensemble": "nvt", "pressure_damping": 1}},
+            "pressure_damping does not apply with ensemble: nvt",
+        ),
+        (
+            {"explore": {**WALKERS, "ensemble": "relax", "temperature_damping": 1}},
+            "temperature_damping does not apply",
+        ),
+        (
+            {"explore": {**WALKERS, "screen_ratio": 2}},
+            "screen_ratio does not apply with screen_every: null",
+        ),
+        (
+            {"explore": {**WALKERS, "candidates": 3}},
+            "candidates does not apply with mode: on-the-fly",
+        ),
+        (
+            {
+                "explore": {
+                    **WALKERS,
+                    "stages": [{"ensemble": "nvt"}, {"ensemble": "nvt", "pressure": 5}],
+                }
+            },
+            "stages.1.pressure does not apply",
+        ),
+        (
+            {"explore": {**WALKERS, "script": "my.in", "stages": [{"ensemble": "nvt"}]}},
+            "stages.0.ensemble does not apply with script",
+        ),
+        (
+            {
+                "explore": {
+                    "ensemble": "nvt",
+                    "walkers": [{"structure": "a", "vary": {"pressure": [0, 1]}}],
+                }
+            },
+            "walkers.0.vary.pressure does not apply",
+        ),
+        (
+            {
+                "explore": {
+                    "walkers": [{"structure": "a", "vary": {"temperature": [300, 900]}}],
+                    "stages": [{"temperature": 500}],
+                }
+            },
+            "walkers.0.vary.temperature does not apply: every stage",
+        ),
+        (
+            {"descriptor": {**CONFIG["descriptor"], "wselfallflag": True}},
+            "wselfallflag does not apply with chemflag: false",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_config_says_what_does_not_apply(tmp_path, content, said):
     with pytest.raises(InputError, match=said):
         validate_config({**CONFIG, **content}, tmp_path / "run.yaml")
@@ -248,20 +448,41 @@ def test_a_config_says_what_does_not_apply(tmp_path, content, said):
 @pytest.mark.parametrize(
     "content",
     [
-        {"explore": {**WALKERS, "pressure": 7, "stages": [{"ensemble": "nvt"}, {"ensemble": "npt"}]}},
+        {
+            "explore": {
+                **WALKERS,
+                "pressure": 7,
+                "stages": [{"ensemble": "nvt"}, {"ensemble": "npt"}],
+            }
+        },
         {"explore": {**WALKERS, "pressure": 7, "stages": [{"pressure": 1}, {"pressure": [0, 5]}]}},
         {"explore": {**WALKERS, "ensemble": "nve", "coupling": "iso", "pressure": 0}},
-        {"query": {"rule": "every", "hal_ratio": 0.2, "strategy": "committee", "of": "energy"}, "fit": {"members": 9}},
-        {"query": {"rule": "every", "strategy": "variance-reduction", "force_std": 0.3, "energy_std": 0.1}},
+        {
+            "query": {"rule": "every", "hal_ratio": 0.2, "strategy": "committee", "of": "energy"},
+            "fit": {"members": 9},
+        },
+        {
+            "query": {
+                "rule": "every",
+                "strategy": "variance-reduction",
+                "force_std": 0.3,
+                "energy_std": 0.1,
+            }
+        },
         {"label": {"backend": "local", "at_once": 2, "threads": 3}},
         {"stop": {"stalled_fits": 3}, "test": "test.extxyz"},
     ],
 )
 def test_what_applies_is_taken(tmp_path, content):
-    """Written out, it can be read again: in full, but for stages, where what is not given comes from `explore`."""
+    """Written out, it can be read again: in full, but for stages, where what is not given comes
+    from `explore`.
+    """
     config = validate_config({**CONFIG, **content}, tmp_path / "run.yaml")
     context = {"strategies": [config.query.strategy], "folder": tmp_path.resolve()}
-    for written in [config.model_dump(exclude_unset=True), *([] if config.explore else [config.model_dump()])]:
+    for written in [
+        config.model_dump(exclude_unset=True),
+        *([] if config.explore else [config.model_dump()]),
+    ]:
         assert RunConfig.model_validate(written, context=context) == config
 
 

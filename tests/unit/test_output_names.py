@@ -1,4 +1,6 @@
-"""Names of outputs that come from input: inside the output folder, none of our own, and refused before anything is computed."""
+"""Names of outputs that come from input: inside the output folder, none of our own, and refused
+before anything is computed.
+"""
 
 from dataclasses import replace
 
@@ -63,10 +65,26 @@ NOT_PLAIN = [
     "{}",
 ]
 OWN = [
-    "metrics.json", "posterior.npz", "predictions.npz", "descriptor.json", "mean.npy", "covariance.npy", "samples.npy", "row_index.npy",
-    "RandomSamplingSeed.txt", "journal.jsonl", "config.yaml", "run.log", "report.html", "descriptors", "labels", "figures", "fits",
-    "METRICS.json", "JSON",
-]  # fmt: skip
+    "metrics.json",
+    "posterior.npz",
+    "predictions.npz",
+    "descriptor.json",
+    "mean.npy",
+    "covariance.npy",
+    "samples.npy",
+    "row_index.npy",
+    "RandomSamplingSeed.txt",
+    "journal.jsonl",
+    "config.yaml",
+    "run.log",
+    "report.html",
+    "descriptors",
+    "labels",
+    "figures",
+    "fits",
+    "METRICS.json",
+    "JSON",
+]
 
 
 @pytest.mark.parametrize("key", ["metrics", "potential", "truth", "weights"])
@@ -76,7 +94,8 @@ def test_refused_by_deck_key_value_and_what_to_write_instead(tmp_path, key, name
     source.write_text(DECK.format(outfile=f"{key} = {name}", reference="pair_style = zero 10.0"))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(
-        InputError, match=rf"Cu\.in: \[OUTFILE\] {key} = .*(write a name such as '\w|take another name)"
+        InputError,
+        match=rf"Cu\.in: \[OUTFILE\] {key} = .*(write a name such as '\w|take another name)",
     ):
         fit(source, tmp_path / "out")
     assert sorted(tmp_path.rglob("*")) == before
@@ -85,9 +104,15 @@ def test_refused_by_deck_key_value_and_what_to_write_instead(tmp_path, key, name
 @pytest.mark.parametrize(
     ("outfile", "message"),
     [
-        ("metrics = Cu.mod\npotential = Cu", r"potential = Cu: Cu\.mod is also written for .*metrics = Cu\.mod"),
+        (
+            "metrics = Cu.mod\npotential = Cu",
+            r"potential = Cu: Cu\.mod is also written for .*metrics = Cu\.mod",
+        ),
         ("metrics = cu.SNAPCOEFF\npotential = Cu", "is also written for"),
-        ("truth = t.npy\nweights = t.npy", "weights = t.npy: t.npy is also written for .*truth = t.npy"),
+        (
+            "truth = t.npy\nweights = t.npy",
+            "weights = t.npy: t.npy is also written for .*truth = t.npy",
+        ),
         ("potential = Cu_variance", "take another name"),
         ("metrics = Cu_std.mod\npotential = Cu", "is also written for"),
     ],
@@ -100,7 +125,9 @@ def test_two_outputs_of_one_name(tmp_path, outfile, message):
 
 def test_neither_the_deck_nor_a_folder_is_replaced(tmp_path):
     source = deck(tmp_path / "in", "metrics = Cu.in")
-    with pytest.raises(InputError, match=r"Cu\.in: is the deck itself; take another name, or another --out"):
+    with pytest.raises(
+        InputError, match=r"Cu\.in: is the deck itself; take another name, or another --out"
+    ):
         fit(source, tmp_path / "in")
     source.write_text(source.read_text().replace("metrics = Cu.in", "metrics = table"))
     (tmp_path / "out" / "table").mkdir(parents=True)
@@ -109,7 +136,10 @@ def test_neither_the_deck_nor_a_folder_is_replaced(tmp_path):
 
 
 def test_names_of_published_decks_are_taken(tmp_path):
-    fit(deck(tmp_path / "in", "metrics = Cu_metrics.md\npotential = Cu-pot.2024+b"), tmp_path / "out")
+    fit(
+        deck(tmp_path / "in", "metrics = Cu_metrics.md\npotential = Cu-pot.2024+b"),
+        tmp_path / "out",
+    )
     assert {"Cu_metrics.md", "Cu-pot.2024+b.snapcoeff", "metrics.json", "Truth-Ref.npy"} <= {
         p.name for p in (tmp_path / "out").iterdir()
     }
@@ -123,9 +153,13 @@ def test_the_advice_is_a_name_that_is_taken():
 
 
 def test_on_the_command_line(tmp_path):
-    done = snap_al("fit", deck(tmp_path / "in", "potential = ../../x"), "--out", tmp_path / "a" / "b")
+    done = snap_al(
+        "fit", deck(tmp_path / "in", "potential = ../../x"), "--out", tmp_path / "a" / "b"
+    )
     assert done.returncode == 2
-    assert "[OUTFILE] potential = ../../x: is a path, where FitSNAP would write" in " ".join(done.stderr.split())
+    assert "[OUTFILE] potential = ../../x: is a path, where FitSNAP would write" in " ".join(
+        done.stderr.split()
+    )
     assert not (tmp_path / "a").exists()
 
 
@@ -155,7 +189,9 @@ def test_groups_become_folders_of_their_own(tmp_path):
     ]
     settings = SnapSettings(elements=("Cu",), twojmax=2, rcutfac=4.5)
     item = LabelledConfiguration(rattled_copper(1, repeat=1), Weights(1.0, 1.0, 1.0))
-    items = [replace(item, group=g, weights=Weights(float(n), 1.0, 1.0)) for n, g in enumerate(groups, 1)]
+    items = [
+        replace(item, group=g, weights=Weights(float(n), 1.0, 1.0)) for n, g in enumerate(groups, 1)
+    ]
     found = read_deck(export(items, settings, ReferencePotential(), tmp_path / "out"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["JSON", "export.in"]

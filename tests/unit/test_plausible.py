@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from snap_al.data import Configuration, Label
 from snap_al.label import AseLabeler, LabelChecks
-from snap_al.loop.plausible import KnownEnergies, implausible, strained, stress_derivative, stress_verdict
+from snap_al.loop.plausible import (
+    KnownEnergies,
+    implausible,
+    strained,
+    stress_derivative,
+    stress_verdict,
+)
 
 
 def alloy(n_gold, seed=0):
@@ -59,7 +65,8 @@ def test_reasons():
 
 
 @pytest.mark.parametrize(
-    ("factor", "said"), [(1.0, "they agree"), (1.2, "Pulay"), (-1.0, "other sign"), (160.2, "another unit")]
+    ("factor", "said"),
+    [(1.0, "they agree"), (1.2, "Pulay"), (-1.0, "other sign"), (160.2, "another unit")],
 )
 def test_the_stress_is_the_energies_derivative(factor, said):
     labeler = AseLabeler("ase.calculators.emt.EMT")

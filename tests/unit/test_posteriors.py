@@ -1,4 +1,6 @@
-"""The family of posteriors: one contract for all, and each against an oracle written the slow way."""
+"""The family of posteriors: one contract for all, and each against an oracle written the slow
+way.
+"""
 
 import itertools
 
@@ -40,8 +42,12 @@ METHODS = {
 @pytest.mark.parametrize("options", METHODS.values(), ids=METHODS)
 def test_contract(options):
     samples = options.get("posterior") == "pops"  # drawn along axes whose signs follow rounding
-    approximate = {"tolerance": 2e-2} if samples or options.get("likelihood") or "mean" in options else {}
-    validate_posterior(lambda a, b, w, comm: fit_posterior(a, b, w, comm=comm, **options), **approximate)
+    approximate = (
+        {"tolerance": 2e-2} if samples or options.get("likelihood") or "mean" in options else {}
+    )
+    validate_posterior(
+        lambda a, b, w, comm: fit_posterior(a, b, w, comm=comm, **options), **approximate
+    )
 
 
 def line(seed=0, m=300, n=4, misfit=0.5):
@@ -57,22 +63,30 @@ def test_variational_is_the_nearest_mean_field():
     full = fit_posterior(a, b, w, posterior="bayes", prior_precision=1e-3)
     field = fit_posterior(a, b, w, posterior="variational", prior_precision=1e-3)
     inverse = np.linalg.inv(full.epistemic)
-    np.testing.assert_allclose(field.epistemic, np.diag(1.0 / np.diag(inverse)), rtol=1e-6, atol=1e-14)
+    np.testing.assert_allclose(
+        field.epistemic, np.diag(1.0 / np.diag(inverse)), rtol=1e-6, atol=1e-14
+    )
 
     def divergence(v):
         return 0.5 * (np.sum(np.diag(inverse) * v) - np.sum(np.log(v)))
 
     best = divergence(np.diag(field.epistemic))
     rng = np.random.default_rng(0)
-    assert all(divergence(np.diag(field.epistemic) * rng.uniform(0.7, 1.4, 4)) > best for _ in range(50))
+    assert all(
+        divergence(np.diag(field.epistemic) * rng.uniform(0.7, 1.4, 4)) > best for _ in range(50)
+    )
     assert (field.predict(a).epistemic_std <= full.predict(a).epistemic_std.max()).all()
 
 
 def test_inverse_gamma_noise():
-    """σ² and the covariance are the means of the normal-inverse-gamma posterior, by integration over σ² on a grid."""
+    """σ² and the covariance are the means of the normal-inverse-gamma posterior, by integration
+    over σ² on a grid.
+    """
     a, b, w = line(m=30)
     shape, scale, ridge = 3.0, 0.2, 0.1
-    p = fit_posterior(a, b, w, posterior="bayes", prior_precision=ridge, noise_shape=shape, noise_scale=scale)
+    p = fit_posterior(
+        a, b, w, posterior="bayes", prior_precision=ridge, noise_shape=shape, noise_scale=scale
+    )
     rows, targets = a * w[:, None], b * w
     precision = ridge * np.diag(np.square(np.linalg.norm(rows, axis=0)))
     gram = rows.T @ rows + precision
@@ -96,13 +110,21 @@ def test_committee_members_are_weighted_least_squares():
         best = None
         residual = targets - rows @ p.mean
         # what a member solves is linear in its counts; they are integers, equal within a unit
-        gradient = np.array([rows[units == u].T @ (targets - rows @ draw)[units == u] for u in range(20)])
+        gradient = np.array(
+            [rows[units == u].T @ (targets - rows @ draw)[units == u] for u in range(20)]
+        )
         counts, *_ = np.linalg.lstsq(gradient.T, precision @ (draw - p.mean), rcond=None)
         best = np.abs(gradient.T @ counts - precision @ (draw - p.mean)).max()
         assert best < 1e-8
         assert np.isfinite(residual).all()
     again = fit_posterior(
-        a[::-1], b[::-1], w[::-1], posterior="committee", members=6, prior_precision=1e-6, units=units[::-1]
+        a[::-1],
+        b[::-1],
+        w[::-1],
+        posterior="committee",
+        members=6,
+        prior_precision=1e-6,
+        units=units[::-1],
     )
     np.testing.assert_allclose(again.draws, p.draws, rtol=1e-8)
 
@@ -115,7 +137,9 @@ def test_committee_spread_is_the_bootstrap_s():
     slow = []
     for _ in range(400):
         k = rng.poisson(0.8, 200)
-        slow.append(np.linalg.lstsq(rows * np.sqrt(k)[:, None], targets * np.sqrt(k), rcond=None)[0])
+        slow.append(
+            np.linalg.lstsq(rows * np.sqrt(k)[:, None], targets * np.sqrt(k), rcond=None)[0]
+        )
     p = fit_posterior(a, b, w, posterior="committee", members=400, prior_precision=1e-8)
     expected = np.sqrt(np.diag(np.cov(np.array(slow).T)))
     np.testing.assert_allclose(np.sqrt(np.diag(p.epistemic)), expected, rtol=0.15)
@@ -138,22 +162,35 @@ def test_pops_is_the_package():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("likelihood", "embedding"), [("iid", "coefficients"), ("iid", "full"), ("abc", "whitened")])
+@pytest.mark.parametrize(
+    ("likelihood", "embedding"), [("iid", "coefficients"), ("iid", "full"), ("abc", "whitened")]
+)
 def test_mcmc(likelihood, embedding):
-    """Near the point estimate of the same likelihood, with chains that have mixed and say so; and it is stored."""
+    """Near the point estimate of the same likelihood, with chains that have mixed and say so; and
+    it is stored.
+    """
     a, b, w = line(m=150, n=3)
-    p = fit_posterior(a, b, w, settings=FitSettings(**SHORT), likelihood=likelihood, embedding=embedding)
+    p = fit_posterior(
+        a, b, w, settings=FitSettings(**SHORT), likelihood=likelihood, embedding=embedding
+    )
     assert p.diagnostics["largest_r_hat"] < 1.05
     assert p.diagnostics["smallest_ess"] > 50
     point = fit_posterior(
-        a, b, w, likelihood=likelihood, embedding="whitened" if embedding == "full" else embedding, mean="joint"
+        a,
+        b,
+        w,
+        likelihood=likelihood,
+        embedding="whitened" if embedding == "full" else embedding,
+        mean="joint",
     )
     sampled, expected = p.predict(a), point.predict(a)
     scale = expected.total_std.mean()
     np.testing.assert_allclose(sampled.mean, expected.mean, atol=0.7 * scale)
     assert 0.6 < np.median(sampled.total_std / expected.total_std) < 1.8
     draws = p.sample(4000, np.random.default_rng(0)) @ a.T
-    np.testing.assert_allclose(draws.std(axis=0), np.hypot(sampled.epistemic_std, sampled.model_error_std), rtol=0.2)
+    np.testing.assert_allclose(
+        draws.std(axis=0), np.hypot(sampled.epistemic_std, sampled.model_error_std), rtol=0.2
+    )
     again = Posterior.from_bytes(p.to_bytes())
     assert again.diagnostics == p.diagnostics
     assert np.array_equal(again.draws, p.draws)
@@ -170,7 +207,11 @@ def test_auto_takes_the_coefficients_that_matter():
     """Noise that grows along two columns is embedded in those two."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((2000, 8))
-    b = a @ rng.standard_normal(8) + rng.standard_normal(2000) * a[:, 2] + 0.8 * rng.standard_normal(2000) * a[:, 5]
+    b = (
+        a @ rng.standard_normal(8)
+        + rng.standard_normal(2000) * a[:, 2]
+        + 0.8 * rng.standard_normal(2000) * a[:, 5]
+    )
     p = fit_posterior(a, b, embedding="coefficients", embed="auto", noise_fraction=1e-3)
     v = np.diag(p.model_error)
     assert set(np.flatnonzero(v > 0.05 * v.max())) == {2, 5}
@@ -187,9 +228,13 @@ def test_a_coefficient_that_is_not_there(embed):
 
 def test_settings_that_do_not_go_together_are_refused():
     for options in (
-        {"multiplicative": True}, {"embed": "auto"}, {"likelihood": "abc"}, {"posterior": "mcmc", "likelihood": "full"},
-        {"posterior": "mcmc", "prior": "flat"}, {"prior": "jeffreys"},
-    ):  # fmt: skip
+        {"multiplicative": True},
+        {"embed": "auto"},
+        {"likelihood": "abc"},
+        {"posterior": "mcmc", "likelihood": "full"},
+        {"posterior": "mcmc", "prior": "flat"},
+        {"prior": "jeffreys"},
+    ):
         with pytest.raises(ValueError, match=r"embedding|mcmc|does not apply"):
             FitSettings(**options)
 
@@ -200,14 +245,21 @@ def test_a_column_without_data_keeps_a_std(seed, scale):
     rng = np.random.default_rng(seed)
     a = np.column_stack([rng.standard_normal((60, 3)), np.zeros(60)]) * 10.0**scale
     b = a.sum(axis=1) + rng.standard_normal(60)
-    for options in ({}, {"posterior": "committee"}, {"posterior": "variational"}, {"embedding": "whitened"}):
+    for options in (
+        {},
+        {"posterior": "committee"},
+        {"posterior": "variational"},
+        {"embedding": "whitened"},
+    ):
         p = fit_posterior(a, b, **options).predict(np.eye(4))
         assert np.isfinite(p.total_std).all()
         assert p.epistemic_std[3] > 0
 
 
 def test_bad_rows_give_an_answer_or_an_error():
-    """Fewer rows than columns, equal and zero columns, constant targets, weights over 12 decades, one outlier of 1e6."""
+    """Fewer rows than columns, equal and zero columns, constant targets, weights over 12 decades,
+    one outlier of 1e6.
+    """
     rng = np.random.default_rng(0)
     a = rng.standard_normal((80, 6))
     b = a.sum(axis=1) + 0.1 * rng.standard_normal(80)
@@ -234,7 +286,9 @@ def test_bad_rows_give_an_answer_or_an_error():
     assert np.abs(kept.mean - b)[heavy].max() < 1.0
 
 
-@pytest.mark.parametrize("options", [{}, {"posterior": "bayes"}, {"embedding": "coefficients", "mean": "joint"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"posterior": "bayes"}, {"embedding": "coefficients", "mean": "joint"}]
+)
 def test_remarks_name_columns_and_rows(options):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((80, 4))

@@ -28,13 +28,17 @@ def fitted(request, tmp_path_factory):
 
 
 def lmp(folder, alloy, lines, ranks=1):
-    """Runs the LAMMPS program on the alloy in `folder`; returns the dumped columns by atom id, and the log."""
+    """Runs the LAMMPS program on the alloy in `folder`; returns the dumped columns by atom id, and
+    the log.
+    """
     box = box_of(alloy, 0.0)
     atoms = alloy.to_atoms()
     atoms.set_cell(box.lower)
     atoms.positions = box.positions
     atoms.calc = None
-    ase.io.write(folder / "alloy.data", atoms, format="lammps-data", specorder=["Cu", "Ag"], masses=True)
+    ase.io.write(
+        folder / "alloy.data", atoms, format="lammps-data", specorder=["Cu", "Ag"], masses=True
+    )
     script = ["units metal", "atom_style atomic", "box tilt large", "read_data alloy.data", *lines]
     (folder / "in.test").write_text("\n".join(script) + "\n")
     command = [str(BIN / "lmp"), "-in", "in.test", "-log", "log.test"]
@@ -65,7 +69,9 @@ def test_lmp_gives_the_energy_and_forces_of_the_rows(fitted, alloy, ranks):
     values = rows.values @ potential.posterior.mean + rows.reference
     assert thermo(log, "E_pair") == pytest.approx(values[0] * len(alloy), rel=1e-10)
     forces = box_of(alloy, 0.0).vectors_back(dumped[:, 1:4])
-    np.testing.assert_allclose(forces, values[1:-6].reshape(-1, 3), atol=1e-9 * np.abs(values[1:-6]).max())
+    np.testing.assert_allclose(
+        forces, values[1:-6].reshape(-1, 3), atol=1e-9 * np.abs(values[1:-6]).max()
+    )
 
 
 def test_finite_differences_of_what_lmp_computes_agree_with_its_forces(fitted, alloy):
@@ -91,7 +97,9 @@ def test_variance_file_in_stock_lammps(fitted, alloy, ranks):
     potential, folder = fitted
     settings = potential.settings
     if settings.quadraticflag:
-        assert not (folder / "potential_variance.snapcoeff").exists(), "of fourth order in B, and no SNAP"
+        assert not (folder / "potential_variance.snapcoeff").exists(), (
+            "of fourth order in B, and no SNAP"
+        )
         return
     names = " ".join(settings.elements)
     lines = [
@@ -112,17 +120,23 @@ def test_variance_file_in_stock_lammps(fitted, alloy, ranks):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_std_beside_the_potential_in_stock_lammps(fitted, alloy, ranks):
-    """potential_std.mod, in a run with the potential itself, reference and all: each atom's std and the largest."""
+    """potential_std.mod, in a run with the potential itself, reference and all: each atom's std and
+    the largest.
+    """
     potential, folder = fitted
     settings, columns = potential.settings, Columns.of(potential.settings)
     if settings.quadraticflag or columns.n_components > MOST_COMPONENTS:
         assert not (folder / "potential_std.mod").exists()
         return
     lines = [
-        "include potential.mod", "include potential_std.mod", f"compute b all sna/atom {settings.compute_arguments()}",
-        "thermo_style custom step v_snap_std_max", "thermo_modify format float %.15g", "run 0",
+        "include potential.mod",
+        "include potential_std.mod",
+        f"compute b all sna/atom {settings.compute_arguments()}",
+        "thermo_style custom step v_snap_std_max",
+        "thermo_modify format float %.15g",
+        "run 0",
         'write_dump all custom dump.test id type v_snap_std c_b[*] modify format float "%.15g"',
-    ]  # fmt: skip
+    ]
     dumped, log = lmp(folder, alloy, lines, ranks)
     for row in dumped:
         b = np.concatenate([[1.0], row[3:]])
@@ -153,5 +167,9 @@ def test_coefficients_read_back_bit_for_bit(fitted):
     ]
     columns = Columns.of(potential.settings)
     expected = columns.spread @ potential.posterior.mean
-    written = numbers if columns.has_constant else [x for k, x in enumerate(numbers) if k % (columns.n_components + 1)]
+    written = (
+        numbers
+        if columns.has_constant
+        else [x for k, x in enumerate(numbers) if k % (columns.n_components + 1)]
+    )
     assert np.array_equal(written, expected)

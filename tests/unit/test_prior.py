@@ -1,4 +1,6 @@
-"""A `.snapcoeff` that the prior is centered on belongs to the descriptor in use, or is refused by what differs."""
+"""A `.snapcoeff` that the prior is centered on belongs to the descriptor in use, or is refused by
+what differs.
+"""
 
 from pathlib import Path
 
@@ -25,7 +27,9 @@ def written(folder, settings, coefficients=None):
     return path, coefficients
 
 
-@pytest.mark.parametrize("settings", [COPPER, PLAIN, QUADRATIC, INNER], ids=["one", "two", "quadratic", "inner"])
+@pytest.mark.parametrize(
+    "settings", [COPPER, PLAIN, QUADRATIC, INNER], ids=["one", "two", "quadratic", "inner"]
+)
 def test_the_same_descriptor_is_taken(tmp_path, settings):
     path, coefficients = written(tmp_path, settings)
     np.testing.assert_allclose(read_snapcoeff(path, settings), coefficients, rtol=1e-15)
@@ -49,12 +53,20 @@ def test_the_same_descriptor_is_taken(tmp_path, settings):
         (INNER, {"sinner": None, "dinner": None}, r"switchinnerflag is 1 there and 0 here"),
         (INNER, {"sinner": (2.0, 2.2)}, r"sinner of Ag is 2.1 there and 2.2 here"),
         (INNER, {"dinner": (0.31, 0.4)}, r"dinner of Cu is 0.3 there and 0.31 here"),
-        (PLAIN, {"radelem": (0.5, 0.5), "wj": (1.0, 0.7)}, r"radelem of Ag is 0.45 .*; wj of Ag is 0.8 there and 0.7"),
+        (
+            PLAIN,
+            {"radelem": (0.5, 0.5), "wj": (1.0, 0.7)},
+            r"radelem of Ag is 0.45 .*; wj of Ag is 0.8 there and 0.7",
+        ),
         (CHEM, {"chemflag": False, "bnormflag": True}, r"chemflag is 1 there and 0 here"),
         (CHEM, {"wselfallflag": True}, r"wselfallflag is 0 there and 1 here"),
-        (CHEM, {"elements": ("Ag", "Cu"), "radelem": (0.45, 0.5), "wj": (0.8, 1.0)}, r"elements are Cu Ag there and Ag Cu"),
+        (
+            CHEM,
+            {"elements": ("Ag", "Cu"), "radelem": (0.45, 0.5), "wj": (0.8, 1.0)},
+            r"elements are Cu Ag there and Ag Cu",
+        ),
     ],
-)  # fmt: skip
+)
 def test_another_descriptor_is_refused_by_name(tmp_path, base, change, said):
     path, _ = written(tmp_path, base)
     other = SnapSettings(**{**base.model_dump(), **change})
@@ -69,10 +81,14 @@ def test_what_a_file_leaves_to_lammps(tmp_path):
     np.testing.assert_allclose(read_snapcoeff(path, PLAIN), coefficients, rtol=1e-15)
     with pytest.raises(InputError, match="bzeroflag is 1 there and 0 here"):
         read_snapcoeff(path, PLAIN.model_copy(update={"bzeroflag": False}))
-    path.with_suffix(".snapparam").write_text("rcutfac 4.5\ntwojmax 4\nswitchinnerflag False\n")  # FitSNAP's
+    path.with_suffix(".snapparam").write_text(
+        "rcutfac 4.5\ntwojmax 4\nswitchinnerflag False\n"
+    )  # FitSNAP's
     np.testing.assert_allclose(read_snapcoeff(path, PLAIN), coefficients, rtol=1e-15)
     path.with_suffix(".snapparam").write_text("rcutfac 4.5\ntwojmax 4\nrcutfak 2\n")
-    with pytest.raises(InputError, match=r"prior.snapparam: rcutfak is no keyword of pair_style snap"):
+    with pytest.raises(
+        InputError, match=r"prior.snapparam: rcutfak is no keyword of pair_style snap"
+    ):
         read_snapcoeff(path, PLAIN)
     path.with_suffix(".snapparam").write_text("rcutfac 4.5\n")
     with pytest.raises(InputError, match="does not say twojmax"):
@@ -80,22 +96,38 @@ def test_what_a_file_leaves_to_lammps(tmp_path):
 
 
 def test_elements_are_matched_by_name(tmp_path):
-    """In another order, or fewer of them, each gets its own coefficients; one that is not there is refused."""
+    """In another order, or fewer of them, each gets its own coefficients; one that is not there is
+    refused.
+    """
     path, coefficients = written(tmp_path, PLAIN)
     copper, silver = np.split(coefficients, 2)
-    turned = SnapSettings(**{**PLAIN.model_dump(), "elements": ("Ag", "Cu"), "radelem": (0.45, 0.5), "wj": (0.8, 1.0)})
+    turned = SnapSettings(
+        **{**PLAIN.model_dump(), "elements": ("Ag", "Cu"), "radelem": (0.45, 0.5), "wj": (0.8, 1.0)}
+    )
     np.testing.assert_array_equal(read_snapcoeff(path, turned), np.concatenate([silver, copper]))
-    alone = SnapSettings(**{**PLAIN.model_dump(), "elements": ("Ag",), "twojmax": 4, "radelem": (0.45,), "wj": (0.8,)})
+    alone = SnapSettings(
+        **{
+            **PLAIN.model_dump(),
+            "elements": ("Ag",),
+            "twojmax": 4,
+            "radelem": (0.45,),
+            "wj": (0.8,),
+        }
+    )
     np.testing.assert_array_equal(read_snapcoeff(path, alone), silver)
     with pytest.raises(InputError, match="no Au in it, only Cu, Ag"):
         read_snapcoeff(path, alone.model_copy(update={"elements": ("Au",)}))
 
 
 def test_components_that_are_not_fitted_are_not_lost(tmp_path):
-    """A twojmax per element: LAMMPS' twojmax is the same, and the file's higher components have no column."""
+    """A twojmax per element: LAMMPS' twojmax is the same, and the file's higher components have no
+    column.
+    """
     path, _ = written(tmp_path, PLAIN)
     fewer = SnapSettings(**{**PLAIN.model_dump(), "twojmax": (4, 2)})
-    with pytest.raises(InputError, match=r"has 9 coefficients of components that are not fitted here.* 4 2"):
+    with pytest.raises(
+        InputError, match=r"has 9 coefficients of components that are not fitted here.* 4 2"
+    ):
         read_snapcoeff(path, fewer)
     path, coefficients = written(tmp_path, fewer)
     np.testing.assert_allclose(read_snapcoeff(path, fewer), coefficients, rtol=1e-15)
@@ -108,18 +140,29 @@ def test_components_that_are_not_fitted_are_not_lost(tmp_path):
         (
             "WBe_Wood_PRB2019",
             SnapSettings(
-                elements=("Be", "W"), twojmax=8, rcutfac=4.8123, radelem=(0.417932, 0.5), wj=(0.959049, 1.0), bzeroflag=True
+                elements=("Be", "W"),
+                twojmax=8,
+                rcutfac=4.8123,
+                radelem=(0.417932, 0.5),
+                wj=(0.959049, 1.0),
+                bzeroflag=True,
             ),
         ),
         (
             "InP_JCPA2020",
             SnapSettings(
-                elements=("In", "P"), twojmax=6, rcutfac=1.0, radelem=(3.812045629514403, 3.829453817954964),
-                wj=(1.0, 0.9293160905266721), bzeroflag=True, chemflag=True, wselfallflag=True,
+                elements=("In", "P"),
+                twojmax=6,
+                rcutfac=1.0,
+                radelem=(3.812045629514403, 3.829453817954964),
+                wj=(1.0, 0.9293160905266721),
+                bzeroflag=True,
+                chemflag=True,
+                wselfallflag=True,
             ),
         ),
     ],
-)  # fmt: skip
+)
 def test_published_files_are_taken(name, settings):
     """Radii that were rounded for publication are the same radii."""
     if not (POTENTIALS / f"{name}.snapcoeff").is_file():
@@ -127,7 +170,8 @@ def test_published_files_are_taken(name, settings):
     assert np.isfinite(read_snapcoeff(POTENTIALS / f"{name}.snapcoeff", settings)).all()
     with pytest.raises(InputError, match="rcutfac"):
         read_snapcoeff(
-            POTENTIALS / f"{name}.snapcoeff", settings.model_copy(update={"rcutfac": settings.rcutfac * 1.001})
+            POTENTIALS / f"{name}.snapcoeff",
+            settings.model_copy(update={"rcutfac": settings.rcutfac * 1.001}),
         )
 
 
@@ -136,7 +180,9 @@ def test_what_was_not_compared_is_said(tmp_path):
     path.with_suffix(".snapparam").unlink()
     write(tmp_path / "few.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(4)])
     config = tmp_path / "fit.yaml"
-    config.write_text("descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: few.extxyz}]\n")
+    config.write_text(
+        "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: few.extxyz}]\n"
+    )
     done = snap_al("fit", config, "--prior", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "no prior.snapparam beside" in " ".join(done.stderr.split())

@@ -1,4 +1,6 @@
-"""Progress: nothing of what is soon done, a line now and then where there is no terminal, a bar where there is one."""
+"""Progress: nothing of what is soon done, a line now and then where there is no terminal, a bar
+where there is one.
+"""
 
 import io
 import re
@@ -44,7 +46,9 @@ def test_a_bar_on_a_terminal(monkeypatch):
 
 
 def test_what_does_not_return_has_its_clock_running(monkeypatch):
-    text, _ = shown(monkeypatch, True, lambda text, s: re.search(r"0:00:0[1-9]|0:00:[1-5]\d|0:0[1-9]", text))
+    text, _ = shown(
+        monkeypatch, True, lambda text, s: re.search(r"0:00:0[1-9]|0:00:[1-5]\d|0:0[1-9]", text)
+    )
     assert "descriptors" in text
 
 
@@ -66,7 +70,9 @@ def test_nothing_but_json_on_stdout(tmp_path):
 
     import ase.io
 
-    ase.io.write(tmp_path / "train.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(8)])
+    ase.io.write(
+        tmp_path / "train.extxyz", [rattled_copper(k, repeat=1).to_atoms() for k in range(8)]
+    )
     (tmp_path / "fit.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
     )

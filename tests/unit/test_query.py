@@ -12,7 +12,16 @@ from scipy.spatial.distance import cdist
 from snap_al.errors import InputError
 from snap_al.fit import atom_force_std, square_root
 from snap_al.parallel import SERIAL
-from snap_al.query import ActiveSet, Candidates, Committee, Knowledge, Labelled, QuerySettings, acquisition, select
+from snap_al.query import (
+    ActiveSet,
+    Candidates,
+    Committee,
+    Knowledge,
+    Labelled,
+    QuerySettings,
+    acquisition,
+    select,
+)
 from snap_al.query.committee import one_of_each
 from snap_al.query.contract import example, fit, knowledge, validate_acquisition
 from snap_al.query.novel import Herding
@@ -32,9 +41,15 @@ def test_contract(name):
         validate_acquisition(of(name), "committee" if name == "committee" else "embedded", seed)
 
 
-@pytest.mark.parametrize("options", [
-    {"of": "energy"}, {"of": "stress", "part": "model_error"}, {"of": "weighted", "atoms": "mean"}, {"atoms": 0.5, "part": "epistemic"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"of": "energy"},
+        {"of": "stress", "part": "model_error"},
+        {"of": "weighted", "atoms": "mean"},
+        {"atoms": 0.5, "part": "epistemic"},
+    ],
+)
 @pytest.mark.parametrize("name", ["uncertainty", "committee", "boltzmann"])
 def test_contract_of_every_std(name, options):
     if name == "committee":  # its std has no parts
@@ -43,9 +58,13 @@ def test_contract_of_every_std(name, options):
 
 
 def dense(known, chosen=()):
-    """Information (n, n) about the coefficients, prior and labels together, in the rows' own coordinates."""
+    """Information (n, n) about the coefficients, prior and labels together, in the rows' own
+    coordinates.
+    """
     inverse = np.linalg.inv(known.posterior.whitening)
-    return inverse.T @ inverse + sum((c.weighted.T @ c.weighted for c in chosen), np.zeros_like(inverse))
+    return inverse.T @ inverse + sum(
+        (c.weighted.T @ c.weighted for c in chosen), np.zeros_like(inverse)
+    )
 
 
 def criterion(letter, information, candidates, targets):
@@ -92,7 +111,9 @@ def scaled(candidates, training, scale):
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_which_criteria_depend_on_the_columns_units(letter):
-    """D, G, I and V do not; A, E and T do. C, of rows that are scaled with the columns, does not either."""
+    """D, G, I and V do not; A, E and T do. C, of rows that are scaled with the columns, does not
+    either.
+    """
     candidates, _ = example(3)
     training = [replace(c, number=n) for n, c in enumerate(example(4)[0].own[:4])]
     found = []
@@ -105,7 +126,9 @@ def test_which_criteria_depend_on_the_columns_units(letter):
 
 
 def test_greedy_d_is_the_slow_greedy_and_near_the_best():
-    """Lazily and naively the same; within 1 - 1/e of the exhaustive optimum, as for any submodular function."""
+    """Lazily and naively the same; within 1 - 1/e of the exhaustive optimum, as for any submodular
+    function.
+    """
     candidates, known = example(1, size=12)
     found = select(candidates, of("D"), known, 4).numbers
     everyone = [c for c in candidates.own if candidates.available[c.number]]
@@ -119,7 +142,12 @@ def test_greedy_d_is_the_slow_greedy_and_near_the_best():
         slow.append(candidates.by_number[max(values, key=values.get)])
     assert list(found) == [c.number for c in slow]
     start = np.linalg.slogdet(dense(known))[1]
-    best = max(np.linalg.slogdet(dense(known, list(s)))[1] for s in itertools.combinations(everyone, 4)) - start
+    best = (
+        max(
+            np.linalg.slogdet(dense(known, list(s)))[1] for s in itertools.combinations(everyone, 4)
+        )
+        - start
+    )
     gained = np.linalg.slogdet(dense(known, slow))[1] - start
     assert gained >= (1 - 1 / np.e) * best
     polished = select(candidates, of("D"), known, 4, polish=5).numbers
@@ -133,7 +161,9 @@ def test_exchanges_never_make_it_worse(name):
     candidates, known = example(5)
 
     def value(numbers):
-        return criterion(name, dense(known, [candidates.by_number[n] for n in numbers]), candidates, targets)
+        return criterion(
+            name, dense(known, [candidates.by_number[n] for n in numbers]), candidates, targets
+        )
 
     targets = np.array([c.energy for c in candidates.own])
     plain, polished = (select(candidates, of(name), known, 3, polish=p).numbers for p in (0, 3))
@@ -148,19 +178,25 @@ def test_left_out_stds_are_those_of_fits_without():
         inverse = np.linalg.inv(p.whitening)
         covariance = np.linalg.inv(inverse.T @ inverse - c.weighted.T @ c.weighted)
         assert energy == pytest.approx(np.sqrt(c.energy @ covariance @ c.energy), rel=1e-6)
-        assert force == pytest.approx(np.sqrt(np.mean([f @ covariance @ f for f in c.forces])), rel=1e-6)
+        assert force == pytest.approx(
+            np.sqrt(np.mean([f @ covariance @ f for f in c.forces])), rel=1e-6
+        )
 
 
 @pytest.mark.parametrize("part", ["total", "epistemic", "model_error"])
 def test_uncertainty_is_the_posteriors_std(part):
     candidates, known = example(2)
     p = known.posterior
-    covariance = {"total": p.covariance, "epistemic": p.epistemic, "model_error": p.model_error}[part]
+    covariance = {"total": p.covariance, "epistemic": p.epistemic, "model_error": p.model_error}[
+        part
+    ]
     root = square_root(covariance)
     for how, over in (("max", np.max), ("mean", np.mean), (0.25, lambda x: np.quantile(x, 0.25))):
         score = of("uncertainty", part=part, atoms=how).prepare(candidates, known)
         for c in candidates.own:
-            assert score(c, known) == pytest.approx(over(atom_force_std(c.of_kind(1), root)), rel=1e-8)
+            assert score(c, known) == pytest.approx(
+                over(atom_force_std(c.of_kind(1), root)), rel=1e-8
+            )
     score = of("uncertainty", part=part, of="energy").prepare(candidates, known)
     c = candidates.own[3]
     assert score(c, known) == pytest.approx(np.sqrt(c.energy @ covariance @ c.energy), rel=1e-8)
@@ -187,14 +223,20 @@ def test_variance_and_error_reduction_by_brute_force():
 
     def mean_variance(covariance):
         e = np.einsum("ij,jk,ik->i", rows, covariance, rows).mean() / 0.01**2
-        return e + np.mean([np.mean([f @ covariance @ f for f in forces]) for forces in mean_forces]) / 0.2**2
+        return (
+            e
+            + np.mean([np.mean([f @ covariance @ f for f in forces]) for forces in mean_forces])
+            / 0.2**2
+        )
 
     for c in candidates.own:
         before, after = (mean_variance(np.linalg.inv(dense(known, chosen))) for chosen in ([], [c]))
         assert score(c, known) == pytest.approx(before - after, rel=1e-6)
     score = of("error-reduction").prepare(candidates, known)
     assert all(score(c, known) > 0 for c in candidates.own)
-    big, small = (replace(candidates.own[0], weights=candidates.own[0].weights * f) for f in (10.0, 0.1))
+    big, small = (
+        replace(candidates.own[0], weights=candidates.own[0].weights * f) for f in (10.0, 0.1)
+    )
     assert score(big, known) > score(small, known)
 
 
@@ -208,7 +250,11 @@ def test_herding_lowers_the_distance_in_kernel_space_most():
 
     def distance(numbers):
         chosen = np.vstack([labelled, points[numbers]])
-        return kernel(chosen, chosen).mean() - 2 * kernel(chosen, points).mean() + kernel(points, points).mean()
+        return (
+            kernel(chosen, chosen).mean()
+            - 2 * kernel(chosen, points).mean()
+            + kernel(points, points).mean()
+        )
 
     imagined = (0, 3)
     scores = herding.scores(imagined)
@@ -234,7 +280,9 @@ def test_novel_asks_for_what_is_novel_then_for_what_is_like_the_pool():
 @given(seed=st.integers(0, 10**6), m=st.integers(1, 30), n=st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_active_sets(seed, m, n):
-    """All rows it was made of are within γ = 1, each active one has exactly that, and no swap enlarges the volume."""
+    """All rows it was made of are within γ = 1, each active one has exactly that, and no swap
+    enlarges the volume.
+    """
     rows = np.random.default_rng(seed).standard_normal((m, n))
     active = ActiveSet.of(rows)
     np.testing.assert_allclose(active.rows @ active.inverse, np.eye(n), atol=1e-6)
@@ -242,9 +290,15 @@ def test_active_sets(seed, m, n):
     np.testing.assert_allclose(active.grade(active.rows), 1.0, rtol=1e-6)
     probe = np.random.default_rng(seed + 1).standard_normal((3, n)) * 5
     slow = [
-        max(abs(np.linalg.det(np.vstack([active.rows[:j], p, active.rows[j + 1 :]]))) for j in range(n)) for p in probe
+        max(
+            abs(np.linalg.det(np.vstack([active.rows[:j], p, active.rows[j + 1 :]])))
+            for j in range(n)
+        )
+        for p in probe
     ]
-    np.testing.assert_allclose(active.grade(probe), np.array(slow) / abs(np.linalg.det(active.rows)), rtol=1e-5)
+    np.testing.assert_allclose(
+        active.grade(probe), np.array(slow) / abs(np.linalg.det(active.rows)), rtol=1e-5
+    )
     if m <= 12 and n <= 3 and m >= n:
         best = max(abs(np.linalg.det(rows[list(s)])) for s in itertools.combinations(range(m), n))
         assert abs(np.linalg.det(active.rows)) >= best / (n**n) * 0.99
@@ -260,7 +314,9 @@ def test_extrapolation_grade_does_not_depend_on_units():
 
 
 def test_boltzmann_draws_in_proportion():
-    """exp(+std/τ): of many draws of one, the counts; against the talk's e^(-std), the uncertain ones are drawn more."""
+    """exp(+std/τ): of many draws of one, the counts; against the talk's e^(-std), the uncertain
+    ones are drawn more.
+    """
     candidates, known = example(9)
     std = of("uncertainty").prepare(candidates, known)
     stds = candidates.scores(lambda c: std(c, known))
@@ -279,8 +335,12 @@ def test_boltzmann_draws_in_proportion():
 def test_doubles_are_left_out():
     candidates, known = example(0)
     twin = replace(candidates.own[4], number=12)
-    labelled = replace(candidates.own[0], rows=np.vstack([known.labelled.energy[2], candidates.own[0].rows[1:]]))
-    pool = Candidates([labelled, *candidates.own[1:], twin], np.append(candidates.available, True), SERIAL)
+    labelled = replace(
+        candidates.own[0], rows=np.vstack([known.labelled.energy[2], candidates.own[0].rows[1:]])
+    )
+    pool = Candidates(
+        [labelled, *candidates.own[1:], twin], np.append(candidates.available, True), SERIAL
+    )
     found = select(pool, of("random"), known, 100)
     assert found.duplicates == 2
     assert 0 not in found.numbers
@@ -310,7 +370,9 @@ def test_a_committee_is_needed():
 
 
 def test_committee_of_any_regressor():
-    """Disagreement is the members' std; new points go to the learners by share; what is asked for is spread."""
+    """Disagreement is the members' std; new points go to the learners by share; what is asked for
+    is spread.
+    """
     from sklearn.linear_model import Ridge
 
     rng = np.random.default_rng(0)
@@ -332,21 +394,27 @@ def test_committee_of_any_regressor():
 
 
 def test_one_of_each_cluster():
-    x = np.repeat(np.array([[0.0, 0.0], [5.0, 5.0], [9.0, 0.0]]), 5, axis=0) + 0.01 * np.random.default_rng(
-        0
-    ).standard_normal((15, 2))
+    x = np.repeat(
+        np.array([[0.0, 0.0], [5.0, 5.0], [9.0, 0.0]]), 5, axis=0
+    ) + 0.01 * np.random.default_rng(0).standard_normal((15, 2))
     taken = one_of_each(x, np.arange(15.0), list(range(15)), 3, np.random.default_rng(0))
     assert taken == [14, 9, 4]
 
 
 def test_imagined_labels_are_what_a_refit_would_know():
-    """The covariance at unit noise is that of a fit with the label; doubling a label twice is adding its information twice."""
+    """The covariance at unit noise is that of a fit with the label; doubling a label twice is
+    adding its information twice.
+    """
     candidates, known = example(3)
     a, b = candidates.own[0], candidates.own[6]
     both = known.with_label(a).with_label(b)
     t = known.posterior.whitening
-    np.testing.assert_allclose(t @ both.covariance @ t.T, np.linalg.inv(dense(known, [a, b])), rtol=1e-6)
-    np.testing.assert_allclose(both.covariance, known.with_label(b).with_label(a).covariance, rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(
+        t @ both.covariance @ t.T, np.linalg.inv(dense(known, [a, b])), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        both.covariance, known.with_label(b).with_label(a).covariance, rtol=1e-8, atol=1e-14
+    )
     assert isinstance(both, Knowledge)
     assert both.imagined == (0, 6)
 
@@ -358,7 +426,9 @@ def test_a_cost_makes_a_good_score_less_and_a_bad_one_worse():
     costs[plain[-1]] = 1e4
     own = [replace(c, cost=costs[c.number]) for c in candidates.own]
     dear = replace(candidates, own=own, once={})
-    assert select(dear, of("novel", novel_share=0.0), known, 10, by_cost=True).numbers[-1] == plain[-1]
+    assert (
+        select(dear, of("novel", novel_share=0.0), known, 10, by_cost=True).numbers[-1] == plain[-1]
+    )
     all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], once={})
     for share in (0.5, 1.0):
         found = select(all_dear, of("novel", novel_share=share), known, 10, by_cost=True)
@@ -401,7 +471,9 @@ def test_an_element_without_data_extrapolates():
 
 def test_a_pool_whose_labels_would_weigh_nothing():
     candidates, known = example(0)
-    pool = replace(candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], once={})
+    pool = replace(
+        candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], once={}
+    )
     for name in ("novel", "farthest", "D", "uncertainty"):
         assert len(select(pool, of(name), known, 3).numbers) == 3
 

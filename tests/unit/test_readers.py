@@ -73,7 +73,9 @@ def test_empty_lines_between_frames(tmp_path, text, where, blank):
     assert [c.label.energy for c in found] == pytest.approx([c.label.energy for c in FRAMES])
 
 
-@pytest.mark.parametrize("garbage", ["Cu 0 0 0 0 0 0\n", "# comment\n", "4.5\n", "-1\n", "end of file"])
+@pytest.mark.parametrize(
+    "garbage", ["Cu 0 0 0 0 0 0\n", "# comment\n", "4.5\n", "-1\n", "end of file"]
+)
 @pytest.mark.parametrize("where", [0, 6, 18])
 def test_garbage_between_frames(tmp_path, text, where, garbage):
     lines = text.splitlines(keepends=True)
@@ -103,7 +105,11 @@ def test_columns_of_which_nothing_is_said(tmp_path):
 
 def test_keys_in_another_case(tmp_path, text):
     """GPUMD takes them so; without the cell and the columns all would be another structure."""
-    other = text.replace("Lattice=", "lattice=").replace("Properties=", "properties=").replace("pbc=", "PBC=")
+    other = (
+        text.replace("Lattice=", "lattice=")
+        .replace("Properties=", "properties=")
+        .replace("pbc=", "PBC=")
+    )
     found = read(tmp_path / "a.xyz", other).configurations
     for c, truth in zip(found, FRAMES, strict=True):
         np.testing.assert_allclose(c.cell, truth.cell)
@@ -118,8 +124,14 @@ def test_six_components_are_in_voigt_order(tmp_path, key):
     atoms = c.to_atoms()
     atoms.calc = None
     ase.io.write(tmp_path / "a.extxyz", atoms, format="extxyz")
-    text = (tmp_path / "a.extxyz").read_text().replace("pbc=", f'{key}="{" ".join(map(str, six))}" pbc=')
-    np.testing.assert_allclose(read(tmp_path / "a.extxyz", text).configurations[0].label.stress, c.label.stress)
+    text = (
+        (tmp_path / "a.extxyz")
+        .read_text()
+        .replace("pbc=", f'{key}="{" ".join(map(str, six))}" pbc=')
+    )
+    np.testing.assert_allclose(
+        read(tmp_path / "a.extxyz", text).configurations[0].label.stress, c.label.stress
+    )
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
@@ -198,7 +210,9 @@ def test_a_folder_without_fitsnap_json(tmp_path):
 def test_what_fitsnap_json_says_itself(folder):
     path = folder / "JSON" / "0.json"
     with pytest.raises(InputError, match="names its labels and units itself"):
-        read_file(path, ELEMENTS, labelled=True, options=FileOptions(units=LabelUnits(stress="GPa")))
+        read_file(
+            path, ELEMENTS, labelled=True, options=FileOptions(units=LabelUnits(stress="GPa"))
+        )
     content = json.loads(path.read_text())
     content["Dataset"]["Data"][0]["Virial"] = content["Dataset"]["Data"][0].pop("Stress")
     path.write_text(json.dumps(content))
@@ -208,7 +222,11 @@ def test_what_fitsnap_json_says_itself(folder):
 
 def test_counts():
     items = [LabelledConfiguration(c, Weights(100, 1, 0), source="a") for c in FRAMES]
-    items.append(replace(items[0], configuration=replace(FRAMES[0], core=np.array([True, False, False, False]))))
+    items.append(
+        replace(
+            items[0], configuration=replace(FRAMES[0], core=np.array([True, False, False, False]))
+        )
+    )
     found = count("training", "a", 5, items, ["MACE_energy"])
     assert found == ReadCount("training", "a", 5, 4, 13, 0, ("stresses",), ("MACE_energy",))
     first, second, third = found.described()
@@ -273,7 +291,9 @@ def test_databases_keep_what_rows_carry(tmp_path):
     for name in ("a.db", "a.json"):
         with ase.db.connect(tmp_path / name) as database:
             pairs = {"dft_energy": 1.5, "config_type": "warm"}
-            database.write(atoms, key_value_pairs=pairs, data={"dft_forces": np.ones((4, 3)), "note": {"a": 1}})
+            database.write(
+                atoms, key_value_pairs=pairs, data={"dft_forces": np.ones((4, 3)), "note": {"a": 1}}
+            )
         found = read_file(tmp_path / name, ELEMENTS, labelled=True)
         assert found.configurations[0].label.energy == 1.5
         assert found.configurations[0].group == "warm"
@@ -281,7 +301,9 @@ def test_databases_keep_what_rows_carry(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [("energy", 1e300), ("forces", -1e160), ("stress", 1e250)], ids=["energy", "forces", "stress"]
+    ("kind", "value"),
+    [("energy", 1e300), ("forces", -1e160), ("stress", 1e250)],
+    ids=["energy", "forces", "stress"],
 )
 def test_labels_that_cannot_be_squared_are_refused(tmp_path, kind, value):
     atoms = rattled_copper(0, repeat=1).to_atoms()
@@ -293,7 +315,11 @@ def test_labels_that_cannot_be_squared_are_refused(tmp_path, kind, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 200_000, '{"Dataset": 1, "Dataset": 2}', "{" + '"Dataset": {"Data": [{"Energy": 1' + "0" * 400 + "}]}}"],
+    [
+        "[" * 200_000,
+        '{"Dataset": 1, "Dataset": 2}',
+        "{" + '"Dataset": {"Data": [{"Energy": 1' + "0" * 400 + "}]}}",
+    ],
 )
 def test_fitsnap_json_made_to_do_harm_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text("{" + '"a": ' + text + "}" if text.startswith("[") else text)

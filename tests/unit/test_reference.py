@@ -16,7 +16,9 @@ from snap_al.sessions.library import load_lammps
 
 
 def test_single_style_becomes_an_overlay():
-    lines = ReferencePotential.parse(["pair_style zbl 3.5 4.0", "pair_coeff * * 42 42"]).with_zero(4.6)
+    lines = ReferencePotential.parse(["pair_style zbl 3.5 4.0", "pair_coeff * * 42 42"]).with_zero(
+        4.6
+    )
     assert lines == [
         "pair_style hybrid/overlay zbl 3.5 4.0 zero 4.6",
         "pair_coeff * * zbl 42 42",
@@ -25,8 +27,13 @@ def test_single_style_becomes_an_overlay():
 
 
 def test_overlay_as_in_a_fitsnap_deck():
-    lines = ["units metal", "atom_style atomic", "pair_style hybrid/overlay zero 10.0 zbl 4.0 4.8",
-             "pair_coeff * * zero", "pair_coeff * * zbl 73 73"]  # fmt: skip
+    lines = [
+        "units metal",
+        "atom_style atomic",
+        "pair_style hybrid/overlay zero 10.0 zbl 4.0 4.8",
+        "pair_coeff * * zero",
+        "pair_coeff * * zbl 73 73",
+    ]
     reference = ReferencePotential.parse(lines)
     assert reference.styles == ("zero 10.0", "zbl 4.0 4.8")
     assert reference.with_zero(4.6)[0] == "pair_style hybrid/overlay zbl 4.0 4.8 zero 4.6"
@@ -34,7 +41,11 @@ def test_overlay_as_in_a_fitsnap_deck():
 
 
 def test_hybrid_with_one_style_for_each_pair_is_an_overlay():
-    lines = ["pair_style hybrid zbl 3 4 morse 5.0", "pair_coeff 1 1 zbl 29 29", "pair_coeff 1 2 morse 1 1 2"]
+    lines = [
+        "pair_style hybrid zbl 3 4 morse 5.0",
+        "pair_coeff 1 1 zbl 29 29",
+        "pair_coeff 1 2 morse 1 1 2",
+    ]
     assert ReferencePotential.parse(lines).styles == ("zbl 3 4", "morse 5.0")
     with pytest.raises(InputError, match="use hybrid/overlay"):
         ReferencePotential.parse([*lines, "pair_coeff 2 1 zbl 29 29"])
@@ -68,10 +79,20 @@ def zbl(*pairs):
     [
         zbl("Cu Cu 29 29", "Cu Au 29 79", "Au Au 79 79"),
         zbl("Au * 79 79", "Au Cu 79 29", "2 Cu 29 29"),
-        ["pair_style hybrid/overlay zbl 2.0 2.5", "pair_coeff Au Au zbl 79 79", "pair_coeff Cu Au zbl 29 79", "pair_coeff Cu Cu zbl 29 29"],
-        ["pair_style hybrid zbl 2.0 2.5", "pair_coeff Au Au zbl 79 79", "pair_coeff Cu Au zbl 29 79", "pair_coeff Cu Cu zbl 29 29"],
+        [
+            "pair_style hybrid/overlay zbl 2.0 2.5",
+            "pair_coeff Au Au zbl 79 79",
+            "pair_coeff Cu Au zbl 29 79",
+            "pair_coeff Cu Cu zbl 29 29",
+        ],
+        [
+            "pair_style hybrid zbl 2.0 2.5",
+            "pair_coeff Au Au zbl 79 79",
+            "pair_coeff Cu Au zbl 29 79",
+            "pair_coeff Cu Cu zbl 29 29",
+        ],
     ],
-)  # fmt: skip
+)
 def test_lines_may_name_elements(lines):
     reference = ReferencePotential.parse(lines, AU_CU)
     found = {types: arguments for types, _, arguments in reference.coefficients}
@@ -82,7 +103,12 @@ def test_lines_may_name_elements(lines):
 @pytest.mark.parametrize(
     ("lines", "elements", "message"),
     [
-        (zbl("1 1 29 29", "1 2 29 79", "2 2 79 79"), AU_CU, r"charges 29 and 29 for types 1 and 1, which are Au Au.* \[Au, Cu\].* pair_coeff 1 1 .* 79 79"),
+        (
+            zbl("1 1 29 29", "1 2 29 79", "2 2 79 79"),
+            AU_CU,
+            r"charges 29 and 29 for types 1 and 1, which are Au Au.* \[Au, Cu\].* pair_coeff 1 1 "
+            r".* 79 79",
+        ),
         (zbl("* * 29 29"), AU_CU, "which are Au Au"),
         (zbl("* * 79 79"), AU_CU, "which are Au Cu.* Expected: pair_coeff 1 2 .* 79 29"),
         (zbl("1* 1* 79 79", "1 2 79 29"), AU_CU, "which are Cu Cu"),
@@ -91,15 +117,38 @@ def test_lines_may_name_elements(lines):
         (zbl("1 1 42.6 42.6"), ("Mo",), "charges 42.6"),
         (zbl("Fe Au 26 79"), AU_CU, "Fe is neither a type nor one of the elements Au, Cu"),
         (zbl("cu Au 29 79"), AU_CU, "cu is neither.* did you mean 'Cu'"),
-        (["pair_style hybrid/overlay zbl 2 3 zbl 1 2", "pair_coeff * * zbl 1 42 42", "pair_coeff * * zbl 2 41 41"], ("Mo",), "charges 41"),
+        (
+            [
+                "pair_style hybrid/overlay zbl 2 3 zbl 1 2",
+                "pair_coeff * * zbl 1 42 42",
+                "pair_coeff * * zbl 2 41 41",
+            ],
+            ("Mo",),
+            "charges 41",
+        ),
         (["pair_style zbl/omp 2 3", "pair_coeff * * 41 41"], ("Mo",), "charges 41"),
-        (["pair_style eam/alloy", "pair_coeff * * a.eam.alloy Cu Au"], AU_CU, "Cu for type 1, which is Au.* Expected: … Au Cu"),
-        (["pair_style meam", "pair_coeff * * library.meam Cu Au a.meam Cu Au"], AU_CU, "Cu for type 1"),
+        (
+            ["pair_style eam/alloy", "pair_coeff * * a.eam.alloy Cu Au"],
+            AU_CU,
+            "Cu for type 1, which is Au.* Expected: … Au Cu",
+        ),
+        (
+            ["pair_style meam", "pair_coeff * * library.meam Cu Au a.meam Cu Au"],
+            AU_CU,
+            "Cu for type 1",
+        ),
         (["pair_style sw/kk", "pair_coeff * * a.sw Ge"], ("Si",), "Ge for type 1, which is Si"),
-        (["pair_style hybrid/overlay tersoff zbl 1 2", "pair_coeff * * tersoff a.tersoff NULL C", "pair_coeff * * zbl 14 14"],
-         ("Si", "Ge"), "C for type 2, which is Ge.* Expected: … NULL Ge"),
+        (
+            [
+                "pair_style hybrid/overlay tersoff zbl 1 2",
+                "pair_coeff * * tersoff a.tersoff NULL C",
+                "pair_coeff * * zbl 14 14",
+            ],
+            ("Si", "Ge"),
+            "C for type 2, which is Ge.* Expected: … NULL Ge",
+        ),
     ],
-)  # fmt: skip
+)
 def test_lines_for_another_element_are_refused(lines, elements, message):
     with pytest.raises(InputError, match=message):
         ReferencePotential.parse(lines, elements)
@@ -108,17 +157,27 @@ def test_lines_for_another_element_are_refused(lines, elements, message):
 @pytest.mark.parametrize(
     ("lines", "elements"),
     [
-        (zbl("* * 79 79", "1 2 79 29", "2 2 29 29"), AU_CU),  # the last line of a pair is the one that counts
+        (
+            zbl("* * 79 79", "1 2 79 29", "2 2 29 29"),
+            AU_CU,
+        ),  # the last line of a pair is the one that counts
         (zbl("1 1 79 79", "1 2 29 79", "2 2 29 29"), AU_CU),  # zbl is the same in both orders
         (zbl("* * 42.3 41.7"), ("Mo",)),
         (["pair_style sw", "pair_coeff * * water.sw mW"], ("O",)),  # a name that is no element
         (["pair_style eam/alloy", "pair_coeff * * a.eam.alloy Au Cu"], AU_CU),
-        (["pair_style hybrid/overlay eam/alloy zbl 1 2", "pair_coeff * * eam/alloy a.eam.alloy NULL Cu", "pair_coeff 1 1 zbl 79 79"], AU_CU),
+        (
+            [
+                "pair_style hybrid/overlay eam/alloy zbl 1 2",
+                "pair_coeff * * eam/alloy a.eam.alloy NULL Cu",
+                "pair_coeff 1 1 zbl 79 79",
+            ],
+            AU_CU,
+        ),
         (["pair_style table linear 1000", "pair_coeff * * a.table K"], ("Cu",)),
         (["pair_style morse 5.0", "pair_coeff Au Cu 0.3 1.0 2.5"], AU_CU),
         (["pair_style zbl 1 2", "pair_coeff * * 1"], ("Cu",)),  # LAMMPS refuses it
     ],
-)  # fmt: skip
+)
 def test_lines_that_say_nothing_else_are_taken(lines, elements):
     ReferencePotential.parse(lines, elements)
 

@@ -50,7 +50,8 @@ elif kind == "rows":
         pass
 else:
     atoms = bulk("Cu")
-    atoms.calc = LammpsCalculator(["pair_style lj/cut 5", "pair_coeff * * 0.1 2.5"], ["Cu"], library=str(library))
+    commands = ["pair_style lj/cut 5", "pair_coeff * * 0.1 2.5"]
+    atoms.calc = LammpsCalculator(commands, ["Cu"], library=str(library))
     atoms.get_potential_energy()
 mapped = {line.split()[-1] for line in open("/proc/self/maps") if "liblammps" in line}
 assert mapped == {str(library)}, mapped
@@ -60,7 +61,9 @@ assert mapped == {str(library)}, mapped
 @pytest.mark.parametrize("kind", ["session", "rows", "calculator"])
 def test_a_library_of_ones_own(own, kind):
     """It, and no other, is in the process."""
-    done = subprocess.run([sys.executable, "-c", OPENED, kind, str(own)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, kind, str(own)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -75,10 +78,14 @@ def test_a_library_that_is_none(tmp_path, name):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_arguments_and_library_reach_a_run(tmp_path, own, ranks):
-    """Relative to the config; LAMMPS' log shows that the arguments were taken: no commands in it."""
+    """Relative to the config; LAMMPS' log shows that the arguments were taken: no commands in
+    it.
+    """
     config = small_config(tmp_path, stop="stop: {max_labels: 4}")
     site = os.path.relpath(own, tmp_path)
-    config.write_text(config.read_text() + f"\nlammps: {{library: {site}, arguments: [-echo, none]}}\n")
+    config.write_text(
+        config.read_text() + f"\nlammps: {{library: {site}, arguments: [-echo, none]}}\n"
+    )
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks)
     assert done.returncode == 0, done.stderr
     assert "pair_coeff" not in next((tmp_path / "run" / "walkers" / "0").glob("*.log")).read_text()
@@ -92,12 +99,23 @@ def test_arguments_and_library_reach_a_run(tmp_path, own, ranks):
 
 
 def test_looking_adds_nothing_to_the_pressure():
-    """`fix npt` is set up before the fix that looks, whose virial has no value by then: pressure must not see it."""
+    """`fix npt` is set up before the fix that looks, whose virial has no value by then: pressure
+    must not see it.
+    """
     with LammpsSession(SERIAL) as session:
         session.commands(
-            ["units metal", "region box block 0 8 0 8 0 8", "create_box 1 box", "create_atoms 1 single 1 1 1", "create_atoms 1 single 3 1 1",
-             "mass 1 40", "pair_style lj/cut 5", "pair_coeff 1 1 0.01 2", "fix 1 all npt temp 10 10 1 iso 0 0 10"]
-        )  # fmt: skip
+            [
+                "units metal",
+                "region box block 0 8 0 8 0 8",
+                "create_box 1 box",
+                "create_atoms 1 single 1 1 1",
+                "create_atoms 1 single 3 1 1",
+                "mass 1 40",
+                "pair_style lj/cut 5",
+                "pair_coeff 1 1 0.01 2",
+                "fix 1 all npt temp 10 10 1 iso 0 0 10",
+            ]
+        )
         session.each(1, lambda step: False)
         session._lammps.fix_external_set_virial_global("snap_al_each", [1e6] * 6)
         session.run(1, "")
@@ -108,14 +126,27 @@ def test_looking_adds_nothing_to_the_pressure():
 
 
 def test_threads_that_another_library_has_set():
-    """PyTorch sets OpenMP's number for all: LAMMPS keeps its own, and the other library gets its number back."""
-    with LammpsSession(SERIAL) as session, (openmp := ThreadpoolController().select(user_api="openmp")).limit(limits=3):
-        session.commands([
-            "region all block 0 4 0 4 0 4", "create_box 1 all", "mass 1 1.0", "create_atoms 1 single 1 1 1",
-            "pair_style zero 1.0", "pair_coeff * *",
-        ])  # fmt: skip
+    """PyTorch sets OpenMP's number for all: LAMMPS keeps its own, and the other library gets its
+    number back.
+    """
+    with (
+        LammpsSession(SERIAL) as session,
+        (openmp := ThreadpoolController().select(user_api="openmp")).limit(limits=3),
+    ):
+        session.commands(
+            [
+                "region all block 0 4 0 4 0 4",
+                "create_box 1 all",
+                "mass 1 1.0",
+                "create_atoms 1 single 1 1 1",
+                "pair_style zero 1.0",
+                "pair_coeff * *",
+            ]
+        )
         seen = []
-        session.each(1, lambda step: seen.extend(each.num_threads for each in openmp.lib_controllers))
+        session.each(
+            1, lambda step: seen.extend(each.num_threads for each in openmp.lib_controllers)
+        )
         session.run(1, "")
         assert set(seen) == {session._lammps.extract_setting("nthreads")}
         assert {each.num_threads for each in openmp.lib_controllers} == {3}
@@ -135,7 +166,8 @@ def energy(atoms):
 
 torch.set_num_threads(2)
 atoms = bulk("Cu", cubic=True)
-atoms.calc = LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"], ["Cu"])
+commands = ["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"]
+atoms.calc = LammpsCalculator(commands, ["Cu"])
 here = energy(atoms)
 with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
     assert list(pool.map(energy, [atoms] * 2)) == [here] * 2
@@ -146,6 +178,10 @@ def test_forked_where_pytorch_has_threads():
     pytest.importorskip("torch", reason="needs PyTorch: pip install 'snap_al[fitsnap]'")
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     done = subprocess.run(
-        [sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=PATIENCE
+        [sys.executable, "-c", FORKED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
-"""SnapCalculator: the calculator contract for each kind of SNAP, its stds against the rows', draws against the posterior, ASE's own tools."""
+"""SnapCalculator: the calculator contract for each kind of SNAP, its stds against the rows', draws
+against the posterior, ASE's own tools.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,9 @@ def made_up(request):
     """Coefficients that mean nothing: laws hold for any."""
     settings = KINDS_OF_SNAP[request.param]
     rng, n = np.random.default_rng(0), Columns.of(settings).n_distinct
-    return FittedPotential(settings, ZBL, fit_posterior(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n)))
+    return FittedPotential(
+        settings, ZBL, fit_posterior(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,9 @@ def test_same_as_the_rows_and_as_lammps(made_up, alloy, tmp_path):
     results = calculator.results
     with DescriptorEngine(made_up.settings, made_up.reference) as engine:
         rows = engine.rows(alloy)
-    p = made_up.posterior.predict(rows.values, kinds=np.repeat(np.array([0, 1, 2], dtype=np.int8), [1, 3 * n, 6]))
+    p = made_up.posterior.predict(
+        rows.values, kinds=np.repeat(np.array([0, 1, 2], dtype=np.int8), [1, 3 * n, 6])
+    )
     assert energy == pytest.approx(n * (p.mean + rows.reference)[0], rel=1e-12)
     assert results["energy_std"] == pytest.approx(n * p.total_std[0], rel=1e-12)
     np.testing.assert_allclose(results["forces_std"].ravel(), p.total_std[1:-6])
@@ -73,14 +79,20 @@ def test_same_as_the_rows_and_as_lammps(made_up, alloy, tmp_path):
     plain = LammpsCalculator(made_up.pair_commands(tmp_path), made_up.settings.elements)
     atoms.calc = plain
     assert atoms.get_potential_energy() == pytest.approx(energy, rel=1e-9)
-    np.testing.assert_allclose(atoms.get_forces(), results["forces"], atol=1e-8 * np.abs(results["forces"]).max())
-    np.testing.assert_allclose(atoms.get_stress(), results["stress"], atol=1e-8 * np.abs(results["stress"]).max())
+    np.testing.assert_allclose(
+        atoms.get_forces(), results["forces"], atol=1e-8 * np.abs(results["forces"]).max()
+    )
+    np.testing.assert_allclose(
+        atoms.get_stress(), results["stress"], atol=1e-8 * np.abs(results["stress"]).max()
+    )
     for each in (plain, calculator):
         each.close()
 
 
 def test_draws_scatter_as_the_stds_say(copper):
-    """The stds of forces over draws are those that the posterior gives, up to the noise floor and the draws' number."""
+    """The stds of forces over draws are those that the posterior gives, up to the noise floor and
+    the draws' number.
+    """
     calculator, atoms = SnapCalculator(copper), rattled_copper(99).to_atoms()
     atoms.calc = calculator
     atoms.get_forces()
@@ -123,10 +135,16 @@ def test_in_optimisers_eos_phonons_and_neb(copper, tmp_path):
     for name, calculator in (("snap", SnapCalculator(copper, stds=False)), ("emt", EMT())):
         cell = bulk("Cu", cubic=True)
         cell.calc = calculator
-        BFGS(FrechetCellFilter(cell, mask=[1, 1, 1, 0, 0, 0]), logfile=None).run(fmax=1e-4, steps=50)
+        BFGS(FrechetCellFilter(cell, mask=[1, 1, 1, 0, 0, 0]), logfile=None).run(
+            fmax=1e-4, steps=50
+        )
         eos = calculate_eos(cell, eps=0.02, npoints=5)
         phonons = Phonons(
-            bulk("Cu", a=cell.cell[0, 0]), calculator, supercell=(3, 3, 3), delta=0.02, name=tmp_path / name
+            bulk("Cu", a=cell.cell[0, 0]),
+            calculator,
+            supercell=(3, 3, 3),
+            delta=0.02,
+            name=tmp_path / name,
         )
         phonons.run()
         phonons.read(acoustic=True)
@@ -165,7 +183,12 @@ def test_left_handed_cells_and_names(copper):
     left = bulk("Cu", cubic=True) * (2, 1, 1)
     left.rattle(0.1, seed=3)
     energy = calculator.get_potential_energy(left)
-    left = Atoms(left.symbols, positions=left.positions * [1, 1, -1], cell=left.cell.array * [1, 1, -1], pbc=True)
+    left = Atoms(
+        left.symbols,
+        positions=left.positions * [1, 1, -1],
+        cell=left.cell.array * [1, 1, -1],
+        pbc=True,
+    )
     assert calculator.get_potential_energy(left) == pytest.approx(energy, rel=1e-10)
     assert calculator.get_property("energy_std", left) > 0
     assert Configuration.from_atoms(left).label.energy is None

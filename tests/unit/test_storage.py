@@ -91,7 +91,8 @@ def test_home_folders(tmp_path, monkeypatch):
     assert expanded("a~/b") == Path("a~/b")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "c.yaml").write_text(
-        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: ~/cu.extxyz}]\nprior_mean: ~/p\n"
+        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: ~/cu.extxyz}]\n"
+        "prior_mean: ~/p\n"
     )
     config = load_config(tmp_path / "elsewhere" / "c.yaml")
     assert (config.training[0].path, config.prior_mean) == (tmp_path / "cu.extxyz", tmp_path / "p")
@@ -107,9 +108,18 @@ def test_home_folders_of_decks_and_reference_files(tmp_path, monkeypatch):
     from snap_al.fitsnap import write_json
 
     monkeypatch.setenv("HOME", str(tmp_path))
-    text = "[BISPECTRUM]\nnumTypes = 1\ntwojmax = 2\nrcutfac = 4\nrfac0 = 0.99\nrmin0 = 0\nwj = 1\nradelem = 0.5\ntype = Cu\n"
-    text += "[PATH]\ndataPath = ~/JSON\n[GROUPS]\ngroup_sections = name training_size testing_size eweight fweight vweight\n"
-    text += "group_types = str float float float float float\nwarm = 1.0 0.0 1 1 1\n[SOLVER]\nsolver = SVD\n"
+    text = (
+        "[BISPECTRUM]\nnumTypes = 1\ntwojmax = 2\nrcutfac = 4\nrfac0 = 0.99\nrmin0 = 0\nwj = "
+        "1\nradelem = 0.5\ntype = Cu\n"
+    )
+    text += (
+        "[PATH]\ndataPath = ~/JSON\n[GROUPS]\ngroup_sections = name training_size "
+        "testing_size eweight fweight vweight\n"
+    )
+    text += (
+        "group_types = str float float float float float\nwarm = 1.0 0.0 1 1 1\n[SOLVER]\n"
+        "solver = SVD\n"
+    )
     deck = read_deck(written_deck(tmp_path, text, write_json))
     assert deck.data == tmp_path / "JSON"
     (tmp_path / "Cu.eam").write_text("")

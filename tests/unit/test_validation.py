@@ -1,4 +1,6 @@
-"""Properties of crystals by any calculator against what is known, error bars against what they are made of, and checks that can fail."""
+"""Properties of crystals by any calculator against what is known, error bars against what they are
+made of, and checks that can fail.
+"""
 
 import errno
 import json
@@ -35,12 +37,22 @@ from snap_al.validation import (
     names_of,
     npt,
     nve,
-)  # fmt: skip
+)
 from snap_al.validation.curves import wall
-from snap_al.validation.properties import PROPERTIES, elastic, equation_of_state, lattice, phonons, surfaces, vacancy
+from snap_al.validation.properties import (
+    PROPERTIES,
+    elastic,
+    equation_of_state,
+    lattice,
+    phonons,
+    surfaces,
+    vacancy,
+)
 
 EMT_COPPER = {"C11": 172.6, "C12": 115.4, "C44": 89.9}
-"""GPa, of ASE's EMT: second derivatives of its energies, in test_elastic_constants_are_curvatures."""
+"""GPa, of ASE's EMT: second derivatives of its energies, in
+test_elastic_constants_are_curvatures.
+"""
 
 
 def by_name(quantities):
@@ -70,12 +82,21 @@ def test_crystals():
 
 
 def test_elastic_constants_are_curvatures():
-    """From stresses here; from the energies' second differences there. Hexagonal with its inner atoms relaxed."""
+    """From stresses here; from the energies' second differences there. Hexagonal with its inner
+    atoms relaxed.
+    """
     for crystal in (element_crystal("Cu"), crystal_of(bulk("Cu", "hcp", a=2.55))):
         relaxed = crystal.relaxed(EMT())
         found = by_name(elastic(EMT(), relaxed))
-        for name, voigt in (("C11", 0), ("C44", 3), *((("C33", 2),) if crystal.system == "hexagonal" else ())):
-            assert found[name] == pytest.approx(_curvature(relaxed.atoms, voigt), rel=0.02), (crystal.system, name)
+        for name, voigt in (
+            ("C11", 0),
+            ("C44", 3),
+            *((("C33", 2),) if crystal.system == "hexagonal" else ()),
+        ):
+            assert found[name] == pytest.approx(_curvature(relaxed.atoms, voigt), rel=0.02), (
+                crystal.system,
+                name,
+            )
         modulus = by_name(equation_of_state(EMT(), relaxed))["bulk modulus"]
         if crystal.system == "cubic":
             assert modulus == pytest.approx((found["C11"] + 2 * found["C12"]) / 3, rel=0.02)
@@ -100,16 +121,28 @@ def _curvature(atoms, voigt, h=0.004):
 
 
 def test_properties_of_a_published_potential():
-    """Copper, EAM1 of Mishin et al., Phys. Rev. B 63, 224106 (2001): what they computed with it, and what is computed here."""
-    copper = LammpsCalculator(["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"], ["Cu"])
+    """Copper, EAM1 of Mishin et al., Phys. Rev. B 63, 224106 (2001): what they computed with it,
+    and what is computed here.
+    """
+    copper = LammpsCalculator(
+        ["pair_style eam/alloy", "pair_coeff * * Cu_mishin1.eam.alloy Cu"], ["Cu"]
+    )
     relaxed = element_crystal("Cu").relaxed(copper)
     groups = (lattice, elastic, vacancy, surfaces)
     found = by_name(q for group in groups for q in group(copper, relaxed))
     copper.close()
     published = {
-        "a": 3.615, "cohesive energy": 3.54, "C11": 169.9, "C12": 122.6, "C44": 76.2, "vacancy": 1.272, "vacancy jump": 0.689,
-        "surface 111": 1.239, "surface 100": 1.345, "surface 110": 1.475,
-    }  # fmt: skip
+        "a": 3.615,
+        "cohesive energy": 3.54,
+        "C11": 169.9,
+        "C12": 122.6,
+        "C44": 76.2,
+        "vacancy": 1.272,
+        "vacancy jump": 0.689,
+        "surface 111": 1.239,
+        "surface 100": 1.345,
+        "surface 110": 1.475,
+    }
     for name, value in published.items():
         assert found[name] == pytest.approx(value, rel=0.015), name
 
@@ -119,9 +152,17 @@ def test_hexagonal():
     relaxed = crystal_of(bulk("Cu", "hcp", a=2.55)).relaxed(EMT())
     cubic = element_crystal("Cu").relaxed(EMT())
     found = by_name(q for group in PROPERTIES.values() for q in group(EMT(), relaxed))
-    other = by_name(q for name in ("lattice", "eos", "vacancy") for q in PROPERTIES[name](EMT(), cubic))
+    other = by_name(
+        q for name in ("lattice", "eos", "vacancy") for q in PROPERTIES[name](EMT(), cubic)
+    )
     assert set(found) >= {"a", "c", "C11", "C12", "C13", "C33", "C44", "surface 001", "surface 100"}
-    assert {name.split()[1] for name in found if name.startswith("phonon")} == {"A", "H", "K", "L", "M"}
+    assert {name.split()[1] for name in found if name.startswith("phonon")} == {
+        "A",
+        "H",
+        "K",
+        "L",
+        "M",
+    }
     assert found["a"] * np.sqrt(2) == pytest.approx(other["a"], rel=0.01)
     for name in ("cohesive energy", "volume", "bulk modulus", "vacancy"):
         assert found[name] == pytest.approx(other[name], rel=0.02), name
@@ -134,20 +175,36 @@ def test_phonons_against_ase(tmp_path):
     relaxed = element_crystal("Cu").relaxed(EMT())
     found = by_name(phonons(EMT(), relaxed))
     assert {name.split()[1] for name in found} == {"X", "L", "W"}
-    ours = Phonons(bulk("Cu", a=relaxed.atoms.cell[0, 0]), EMT(), supercell=(5, 5, 5), delta=0.01, name=tmp_path / "ph")
+    ours = Phonons(
+        bulk("Cu", a=relaxed.atoms.cell[0, 0]),
+        EMT(),
+        supercell=(5, 5, 5),
+        delta=0.01,
+        name=tmp_path / "ph",
+    )
     ours.run()
     ours.read(acoustic=True)
     for point, fractions in (("X", [0.5, 0.0, 0.5]), ("L", [0.5, 0.5, 0.5])):
         expected = np.sort(ours.band_structure([fractions])[0]) / 4.135667e-3
-        np.testing.assert_allclose([found[f"phonon {point} {b}"] for b in (1, 2, 3)], expected, rtol=0.03)
+        np.testing.assert_allclose(
+            [found[f"phonon {point} {b}"] for b in (1, 2, 3)], expected, rtol=0.03
+        )
 
 
 def test_error_bars_cover_the_truth(copper_potential, tmp_path):
-    """What is within the training set: nothing is further off than three stds, and most within two."""
+    """What is within the training set: nothing is further off than three stds, and most within
+    two.
+    """
     labeler = LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
     names = ("lattice", "eos", "elastic", "phonons")
     found = measure(
-        copper_potential, element_crystal("Cu"), names, 12, np.random.default_rng(0), SERIAL, labeler=labeler
+        copper_potential,
+        element_crystal("Cu"),
+        names,
+        12,
+        np.random.default_rng(0),
+        SERIAL,
+        labeler=labeler,
     )
     known = {p.name: p for p in found.properties if p.name != "cohesive energy"}
     assert not found.problems
@@ -164,7 +221,10 @@ def test_error_bars_cover_the_truth(copper_potential, tmp_path):
         SERIAL,
         table={"volume": known["volume"].value},
     )
-    assert {p.name: p.reference for p in again.properties} == {"volume": known["volume"].value, "bulk modulus": None}
+    assert {p.name: p.reference for p in again.properties} == {
+        "volume": known["volume"].value,
+        "bulk modulus": None,
+    }
     assert again.properties[0].z == 0
 
 
@@ -303,7 +363,9 @@ def test_no_two_checks_have_one_name():
 
 
 def made_of(slope: float) -> FittedPotential:
-    """Attractive without end, or repulsive: only the constant part of the energy's growth with the neighbours' number differs."""
+    """Attractive without end, or repulsive: only the constant part of the energy's growth with the
+    neighbours' number differs.
+    """
     n = Columns.of(COPPER).n_distinct
     posterior = fit_posterior(np.eye(n), np.zeros(n))
     mean = np.zeros(n)
@@ -312,14 +374,17 @@ def made_of(slope: float) -> FittedPotential:
 
 
 def test_holes_are_found(copper_potential):
-    """Atoms that fall into each other, and a crystal that does: no wall, no pressure. The fitted one has both."""
+    """Atoms that fall into each other, and a crystal that does: no wall, no pressure. The fitted
+    one has both.
+    """
     crystal = element_crystal("Cu").relaxed(EMT())
     for potential, expected in ((made_of(-1e-3), False), (made_of(+1e-1), True)):
         with DescriptorEngine(COPPER, ReferencePotential()) as engine:
             curves = [
-                *dimers(potential, engine, crystal, 300.0, None), approach(potential, engine, crystal, 300.0, None),
+                *dimers(potential, engine, crystal, 300.0, None),
+                approach(potential, engine, crystal, 300.0, None),
                 compression(potential, engine, crystal, None),
-            ]  # fmt: skip
+            ]
         assert [c.passed for c in curves] == [expected] * 3, [c.finding for c in curves]
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
         pushed = approach(copper_potential, engine, crystal, 300.0, EMT())
@@ -333,7 +398,10 @@ def test_curves_have_the_std_of_a_difference(copper_potential):
     crystal = element_crystal("Cu").relaxed(EMT())
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
         (pair,) = dimers(copper_potential, engine, crystal, 300.0, None)
-        rows = [engine.rows(Configuration.from_atoms(_dimer(r))).values[0] * 2 for r in (pair.x[5], pair.x[-1])]
+        rows = [
+            engine.rows(Configuration.from_atoms(_dimer(r))).values[0] * 2
+            for r in (pair.x[5], pair.x[-1])
+        ]
     draws = copper_potential.posterior.sample(4000, np.random.default_rng(1)) @ (rows[0] - rows[1])
     assert pair.std[5] == pytest.approx(draws.std(), rel=0.05)
 

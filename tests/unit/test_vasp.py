@@ -22,8 +22,13 @@ RULE = " " + "-" * 83
 
 
 LOOPS = {
-    "reached": "------------------------ aborting loop because EDIFF is reached ----------------------------------------",
-    "not reached": "----------- aborting loop EDIFF was not reached (unconverged)  ------------------",
+    "reached": (
+        "------------------------ aborting loop because EDIFF is reached "
+        "----------------------------------------"
+    ),
+    "not reached": (
+        "----------- aborting loop EDIFF was not reached (unconverged)  ------------------"
+    ),
     "silent": "",
 }
 """How VASP ends the electronic loop; versions before 6 are silent when NELM iterations were not
@@ -46,17 +51,28 @@ def outcar(configurations, entropy=0.1, loops=None, nelm=60, iterations=1):
         xx, yy, zz, yz, xz, xy = -c.label.stress / KBAR
         energy = c.label.energy
         for n in range(1, iterations + 1):
-            lines += [f"--------------------- Iteration{step:7d}({n:4d})  ---------------------", RULE]
+            lines += [
+                f"--------------------- Iteration{step:7d}({n:4d})  ---------------------",
+                RULE,
+            ]
         lines += [LOOPS["silent" if loops is None else loops[step - 1]]]
         lines += ["  in kB   " + "".join(f"{v:14.7f}" for v in (xx, yy, zz, xy, yz, xz))]
         lines += ["      direct lattice vectors                 reciprocal lattice vectors"]
         lines += ["  " + "".join(f"{v:16.10f}" for v in (*row, 0.0, 0.0, 0.0)) for row in c.cell]
-        lines += ["", " POSITION                                       TOTAL-FORCE (eV/Angst)", RULE]
+        lines += [
+            "",
+            " POSITION                                       TOTAL-FORCE (eV/Angst)",
+            RULE,
+        ]
         for x, f in zip(c.positions, c.label.forces, strict=True):
             lines.append("".join(f"{v:15.8f}" for v in (*x, *f)))
         lines += [RULE, "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)", RULE]
         lines += [f"  free  energy   TOTEN  = {energy - entropy:18.8f} eV", ""]
-        lines += [f"  energy  without entropy= {energy + entropy:18.8f}  energy(sigma->0) = {energy:18.8f}", ""]
+        lines += [
+            f"  energy  without entropy= {energy + entropy:18.8f}  energy(sigma->0) = "
+            f"{energy:18.8f}",
+            "",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -68,7 +84,9 @@ def tree(tmp_path):
         folder = tmp_path / "VASP" / place
         folder.mkdir(parents=True)
         (folder / "OUTCAR").write_text(outcar(content))
-    text = DECK.replace("scraper = JSON", "scraper = VASP").replace("dataPath = JSON", "dataPath = VASP")
+    text = DECK.replace("scraper = JSON", "scraper = VASP").replace(
+        "dataPath = JSON", "dataPath = VASP"
+    )
     (tmp_path / "Cu.in").write_text(text.replace("warm = 0.5 0.25", "warm = 1.0 0.0"))
     return tmp_path / "Cu.in", steps
 
@@ -83,7 +101,9 @@ def test_steps_of_all_files(tree, total, shift):
     assert len(items) == 3
     for item, truth in zip(items, steps, strict=True):
         label = item.configuration.label
-        assert label.energy == pytest.approx(truth.label.energy + shift + 4 * 0.25, abs=1e-6)  # [ESHIFT] is 0.25 eV
+        assert label.energy == pytest.approx(
+            truth.label.energy + shift + 4 * 0.25, abs=1e-6
+        )  # [ESHIFT] is 0.25 eV
         np.testing.assert_allclose(label.forces, truth.label.forces, atol=1e-7)
         np.testing.assert_allclose(label.stress, truth.label.stress, atol=1e-9)
     assert "OUTCAR, step 2, group warm" in items[1].configuration.name
@@ -122,12 +142,17 @@ def vasprun(configurations, iterations=None, nelm=4, change=1.0):
     eV."""
     c = configurations[0]
     atoms = "".join("<rc><c>Cu</c><c>1</c></rc>\n" for _ in c.species)
-    structure = f"<crystal>{rows('basis', c.cell)}</crystal>" + rows("positions", c.positions @ np.linalg.inv(c.cell))
+    structure = f"<crystal>{rows('basis', c.cell)}</crystal>" + rows(
+        "positions", c.positions @ np.linalg.inv(c.cell)
+    )
     text = (
-        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<modeling>\n<generator><i name="program" type="string">vasp</i>'
-        "</generator>\n" + f"<kpoints>{rows('kpointlist', [[0, 0, 0]])}{rows('weights', [[1]])}</kpoints>\n"
+        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<modeling>\n<generator><i name="program" '
+        'type="string">vasp</i>'
+        "</generator>\n"
+        + f"<kpoints>{rows('kpointlist', [[0, 0, 0]])}{rows('weights', [[1]])}</kpoints>\n"
         f'<parameters><i type="int" name="NELM">{nelm}</i><i name="EDIFF">0.0001</i></parameters>\n'
-        f'<atominfo><atoms>{len(c)}</atoms><array name="atoms"><set>{atoms}</set></array></atominfo>\n'
+        f"<atominfo><atoms>{len(c)}</atoms><array "
+        f'name="atoms"><set>{atoms}</set></array></atominfo>\n'
         f'<structure name="initialpos">{structure}</structure>\n'
     )
     for step, c in enumerate(configurations):
@@ -136,14 +161,17 @@ def vasprun(configurations, iterations=None, nelm=4, change=1.0):
         for k in range(n):
             value = energy + (change if k < n - 1 else 0.0)
             text += (
-                f'<scstep><energy><i name="e_fr_energy">{value}</i><i name="e_0_energy">{value}</i></energy></scstep>\n'
+                f'<scstep><energy><i name="e_fr_energy">{value}</i><i '
+                f'name="e_0_energy">{value}</i></energy></scstep>\n'
             )
-        text += f"<structure><crystal>{rows('basis', c.cell)}</crystal>{rows('positions', c.positions @ np.linalg.inv(c.cell))}"
+        scaled = c.positions @ np.linalg.inv(c.cell)
+        text += f"<structure><crystal>{rows('basis', c.cell)}</crystal>{rows('positions', scaled)}"
         text += f"</structure>\n{rows('forces', c.label.forces)}"
         xx, yy, zz, yz, xz, xy = -c.label.stress / KBAR
         text += rows("stress", [[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         text += (
-            f'<energy><i name="e_fr_energy">{energy}</i><i name="e_0_energy">{energy}</i></energy>\n</calculation>\n'
+            f'<energy><i name="e_fr_energy">{energy}</i><i '
+            f'name="e_0_energy">{energy}</i></energy>\n</calculation>\n'
         )
     return text + "</modeling>\n"
 
@@ -159,7 +187,8 @@ UNCONVERGED = {
 
 @pytest.mark.parametrize("format", list(WRITERS))
 @pytest.mark.parametrize(
-    "name", ["OUTCAR.1", "bulk.outcar", "my_run.xml", "vasprun.xml.relax", "frames", "x.gz", "a.extxyz"]
+    "name",
+    ["OUTCAR.1", "bulk.outcar", "my_run.xml", "vasprun.xml.relax", "frames", "x.gz", "a.extxyz"],
 )
 def test_any_name_compressed_or_not(tmp_path, format, name):
     """Known by its content."""
@@ -185,7 +214,8 @@ def test_steps_that_did_not_converge(tmp_path, text):
         assert len(found.left_out) == 1
         assert "run1, step 2 of 3: the electronic loop did not reach EDIFF" in found.left_out[0]
     (tmp_path / "c.yaml").write_text(
-        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: run1, vweight: 1}]\n"
+        "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4}\ntraining: [{path: run1, vweight: "
+        "1}]\n"
     )
     structures = read_file(tmp_path / "run1", ("Cu",), labelled=False)
     assert [c.label.energy is None for c in structures.configurations] == [False, True, False]
@@ -224,7 +254,9 @@ def test_cut_anywhere(tmp_path, format, packed):
     """Never fewer steps without an error, wherever something of a step is missing; lenient, the
     whole ones are used."""
     text = WRITERS[format]()
-    ends = [n for n in range(len(text)) if text.startswith(("energy(sigma->0)", "</calculation>"), n)]
+    ends = [
+        n for n in range(len(text)) if text.startswith(("energy(sigma->0)", "</calculation>"), n)
+    ]
     path = tmp_path / "run"
     for size in range(len(text) // 20, len(text) - 20, len(text) // 40):
         content = text[:size].encode()
@@ -235,7 +267,9 @@ def test_cut_anywhere(tmp_path, format, packed):
         with pytest.raises(InputError, match=r"run.*(cut off|without a finished|cannot be read)"):
             read_file(path, ("Cu",), labelled=True, options=FileOptions(format))
         if whole > 1:
-            found = read_file(path, ("Cu",), labelled=True, options=FileOptions(format), lenient=True)
+            found = read_file(
+                path, ("Cu",), labelled=True, options=FileOptions(format), lenient=True
+            )
             assert whole - 1 <= len(found.configurations) <= whole
             assert "run" in found.left_out[0]
 

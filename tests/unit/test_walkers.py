@@ -1,4 +1,6 @@
-"""Walkers from a config's entries: every combination once, each with its own name, and structures that are what they say."""
+"""Walkers from a config's entries: every combination once, each with its own name, and structures
+that are what they say.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from snap_al.data import Configuration
-from snap_al.data.structures import recomposed, strained, with_interstitials, with_surface, with_vacancies
+from snap_al.data.structures import (
+    recomposed,
+    strained,
+    with_interstitials,
+    with_surface,
+    with_vacancies,
+)
 from snap_al.errors import InputError
 from snap_al.loop.settings import ExploreSettings
 from snap_al.loop.walkers import WalkerSettings
@@ -25,9 +33,14 @@ def file(tmp_path):
 
 def test_every_combination_is_a_walker(file):
     entry = WalkerSettings(
-        structure=file, supercell=(2, 2, 2),
-        vary={"temperature": [300, [300, 900]], "strain": {"from": -0.02, "to": 0.02, "count": 3}, "seeds": 2},
-    )  # fmt: skip
+        structure=file,
+        supercell=(2, 2, 2),
+        vary={
+            "temperature": [300, [300, 900]],
+            "strain": {"from": -0.02, "to": 0.02, "count": 3},
+            "seeds": 2,
+        },
+    )
     walkers = entry.walkers(("Cu",), 1, 0)
     assert len(walkers) == 2 * 3 * 2
     assert len({w.configuration.name for w in walkers}) == len(walkers)
@@ -44,9 +57,13 @@ def test_every_combination_is_a_walker(file):
 
 def test_a_stage_comes_before_its_walker_and_that_before_the_rest():
     explore = ExploreSettings(
-        walkers=[{"structure": "Cu.extxyz"}], temperature=500, timestep=0.002, steps=7, repeat=2,
+        walkers=[{"structure": "Cu.extxyz"}],
+        temperature=500,
+        timestep=0.002,
+        steps=7,
+        repeat=2,
         stages=[{"ensemble": "nvt", "steps": 5}, {"ensemble": "npt", "temperature": [900, 300]}],
-    )  # fmt: skip
+    )
     protocol = explore.protocol({"temperature": (700.0, 700.0)})
     assert protocol.steps == explore.protocol().steps == 2 * (5 + 7)
     assert [s.temperature for s in protocol.stages] == [(700.0, 700.0), (900.0, 300.0)] * 2
@@ -71,7 +88,9 @@ def test_composition_is_the_nearest_whole_numbers(seed, share):
 
 
 def test_an_interstitial_sits_where_there_is_room():
-    """In fcc the octahedral hole, half a lattice constant from its neighbours; the second not on the first."""
+    """In fcc the octahedral hole, half a lattice constant from its neighbours; the second not on
+    the first.
+    """
     made = with_interstitials(CRYSTAL, {"H": 2}, np.random.default_rng(0))
     atoms = made.to_atoms()
     distances = atoms.get_all_distances(mic=True)[-2:] + 99.0 * np.eye(len(atoms))[-2:]
@@ -97,14 +116,18 @@ ORIENTED = {
 
 @pytest.mark.parametrize("name", ORIENTED)
 def test_a_surface_is_flat_however_coordinates_are_rounded(name):
-    """Both faces are whole planes, and the gap between the periodic planes that was cut is a wide one."""
+    """Both faces are whole planes, and the gap between the periodic planes that was cut is a wide
+    one.
+    """
     crystal, heights = ORIENTED[name], []
     fractions = np.sort(np.mod(crystal.get_scaled_positions()[:, 2] + 0.01, 1.0))
     planes = fractions[np.diff(fractions, prepend=-1) > 1e-3]
     widest = np.diff(planes, append=planes[0] + 1).max() * crystal.cell[2, 2]
     for seed in range(6):
         moved = crystal.copy()
-        moved.positions += np.random.default_rng(seed).choice([-1e-12, 1e-12], size=moved.positions.shape)
+        moved.positions += np.random.default_rng(seed).choice(
+            [-1e-12, 1e-12], size=moved.positions.shape
+        )
         moved.wrap(eps=0)
         made = with_surface(Configuration.from_atoms(moved), 2, 10.0)
         heights.append(np.sort(made.positions[:, 2]))
@@ -135,4 +158,6 @@ def test_a_screen_and_a_guard_that_needs_energies():
     ):
         with pytest.raises(ValidationError, match="screen_every ends runs early"):
             ExploreSettings(walkers=walkers, **bad)
-    ExploreSettings(walkers=walkers, guards={"max_pressure": 1e5}, stages=[{"screen_every": 1, "guards": {}}])
+    ExploreSettings(
+        walkers=walkers, guards={"max_pressure": 1e5}, stages=[{"screen_every": 1, "guards": {}}]
+    )
