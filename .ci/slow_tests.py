@@ -1,6 +1,6 @@
-"""The tests that only `make test-all` runs: python .ci/slow_tests.py writes their list into CONTRIBUTING.md.
+"""Writes the list of tests that only `make test-all` runs into CONTRIBUTING.md.
 
-The list is what `pytest -m slow --collect-only -q` finds, with the variants of a test counted.
+The list is what `pytest -m slow --collect-only` finds, with the variants of a test counted.
 """
 
 import re
@@ -15,8 +15,8 @@ BEGIN, END = "<!-- slow tests: begin -->", "<!-- slow tests: end -->"
 
 
 def found() -> list[str]:
-    """Lines of Markdown, one for each file; in brackets how many variants of a test are slow, when several are."""
-    command = [sys.executable, "-m", "pytest", "-m", "slow", "--collect-only", "-q"]
+    """Lines of Markdown; in brackets how many variants of a test are slow, when several are."""
+    command = [sys.executable, "-m", "pytest", "-m", "slow", "--collect-only"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     counts = Counter(re.findall(r"^(tests/\S+?\.py)::(\w+)", told, re.MULTILINE))
     files: dict[str, list[str]] = {}

@@ -24,7 +24,9 @@ def command_line() -> str:
     parts = []
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         context = command.make_context(f"snap-al {name}", [], resilient_parsing=True)
-        paragraphs = [" ".join(p.split()) for p in (inspect.getdoc(command.callback) or "").split("\n\n")]
+        paragraphs = [
+            " ".join(p.split()) for p in (inspect.getdoc(command.callback) or "").split("\n\n")
+        ]
         example = [p.removeprefix("Example: ") for p in paragraphs if p.startswith("Example: ")]
         said = [_plain(p) for p in paragraphs if not p.startswith("Example: ")]
         usage = [f"snap-al {name}", *map(_piece, command.collect_usage_pieces(context))]
@@ -39,7 +41,7 @@ def command_line() -> str:
 
 
 def config_keys() -> str:
-    """Every section and key of a config, with its type, default, and what the settings say of it."""
+    """Every section and key of a config: type, default, and what the settings say of it."""
     from snap_al.loop import RunConfig
 
     parts = []
@@ -49,9 +51,14 @@ def config_keys() -> str:
         docs = _attribute_docs(model)
         for name, field in model.model_fields.items():
             meaning = _cell(_plain(docs.get(name, "")))
-            rows.append(f"| `{name}` | {_cell(_code_span(_type(field.annotation)))} | {_cell(_value(field))} | {meaning} |")
+            kind, default = _cell(_code_span(_type(field.annotation))), _cell(_value(field))
+            rows.append(f"| `{name}` | {kind} | {default} | {meaning} |")
         title = f"`{path}`" if path else "The whole config"
-        parts += [f"## {title}", said, "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])]
+        parts += [
+            f"## {title}",
+            said,
+            "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,16 +110,24 @@ def _type(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_type(a) for a in arguments))
     if origin is tuple:
-        return f"list of {_type(arguments[0])}" if arguments[-1] is ... else f"[{', '.join(map(_type, arguments))}]"
+        return (
+            f"list of {_type(arguments[0])}"
+            if arguments[-1] is ...
+            else f"[{', '.join(map(_type, arguments))}]"
+        )
     if origin is dict:
         return f"{{{_type(arguments[0])}: {_type(arguments[1])}}}"
     if hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Path": "path"}.get(
-        getattr(annotation, "__name__", ""), getattr(annotation, "__name__", str(annotation))
-    )
+    return {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "true or false",
+        "Path": "path",
+    }.get(getattr(annotation, "__name__", ""), getattr(annotation, "__name__", str(annotation)))
 
 
 def _value(field: Any) -> str:
@@ -145,7 +160,11 @@ def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
     value = parameter.default
-    return "" if value is None or value is False or value == () or callable(value) else _code_span(str(value))
+    return (
+        ""
+        if value is None or value is False or value == () or callable(value)
+        else _code_span(str(value))
+    )
 
 
 def _code(*lines: str) -> str:
