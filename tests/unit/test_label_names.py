@@ -368,7 +368,9 @@ def test_the_documentation_has_the_whole_table():
     for name in NAMES:
         assert f"`{name}`" in text, f"docs/labels.md does not say that {name} is read"
     for prefix in PREFIXES:
-        assert f"`{prefix.upper()}`" in text or f"`{prefix}`" in text, f"docs/labels.md does not say that {prefix} is read"
+        assert f"`{prefix.upper()}`" in text or f"`{prefix}`" in text, (
+            f"docs/labels.md does not say that {prefix} is read"
+        )
 
 
 @settings(deadline=None, max_examples=60)
