@@ -1,6 +1,7 @@
 # make demo: on-the-fly learning of copper, start to finish.
 # make test: lint and tests, on WORKERS processes (2).
 # make test-all: lint and every test, also the slow ones, before a release.
+# make docs: the pages of docs/, into build/docs; no network is needed to build or to read them.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -29,7 +30,7 @@ lint: .venv/.installed-test
 	$(BIN)/hadolint docker/Dockerfile
 
 docs: .venv/.installed-test
-	$(BIN)/python .ci/docs.py build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 bench: .venv/.installed-test
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,8 +1,8 @@
 """On-the-fly learning by six rules for when MD stops for a label: labels until a given error on
 trajectories that no run sees.
 
-python compare.py --out study [--scenarios copper poisoned alloy hydrogen] [--rules …] [--seeds 5]
-[--jobs 2]
+python compare.py --out study [--scenarios copper poisoned alloy hydrogen] [--rules …]
+    [--seeds 5] [--jobs 2]
 
 Every run is an ordinary `snap-al run` of the scenario's config with another `query.rule` (and the
 posterior that the rule was published with); weights, treatment of bad labels, MD and budget are the

@@ -2,8 +2,9 @@
 hold the truth.
 
 python examples/properties/make.py --out properties [--metals Cu,Al] [--draws 32] [--steps 1500]
-[--only elastic,...] python examples/properties/make.py --out properties --tables     # the lines of
-the two README files again, from what is there
+    [--only elastic,...]
+python examples/properties/make.py --out properties --tables
+    # the lines of README and docs/measured.md again, from what is there
 """
 
 import argparse
@@ -36,7 +37,7 @@ SHOWN = {
     "phonon": "phonons",
     "all but cohesive energies": "all (with the atomic volume)",
 }
-"""Rows of the README's table, by their names in coverage.json."""
+"""Rows of this folder's README, by their names in coverage.json."""
 NAMES = "lattice,eos,elastic,vacancy,surfaces,phonons"
 
 
@@ -104,7 +105,7 @@ def counted(found):
 
 def tables(counts):
     """Lines of Markdown: the table of this folder's README, what it says of cohesive energies, and
-    the line of the main README.
+    the line of docs/measured.md.
     """
     columns = ("within 1 std", "within 2 std", "median |error|, %", "median std, %")
     lines = [

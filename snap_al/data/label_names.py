@@ -1,8 +1,8 @@
 """Names under which files hold energies, forces, stresses and virials, and what each of them means.
 
 `NAMES` and `PREFIXES` are the one table of them. The reader (reading_labels.py) follows it,
-`names_read` prints it, and the README's table is tested against it. Upper and lower case make no
-difference.
+`names_read` prints it, and the table of docs/labels.md is tested against it. Upper and lower case
+make no difference.
 """
 
 from __future__ import annotations

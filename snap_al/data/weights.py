@@ -43,9 +43,9 @@ class Weights:
 class Damping(BaseModel, extra="forbid", frozen=True):
     """Less weight for labels far outside the range of use.
 
-    Force rows of an atom:   fweight / (1 + (|F| / force)²), |F| its reference force. Energy and
-    stress rows:  eweight / (1 + (ΔE / energy)²), ΔE the energy per atom above the lowest of the
-    training set.
+    Force rows of an atom:   fweight / (1 + (|F| / force)²), |F| its reference force.
+    Energy and stress rows:  eweight / (1 + (ΔE / energy)²), ΔE the energy per atom above the
+                             lowest of the training set.
     """
 
     force: float = Field(default=2.0, gt=0)

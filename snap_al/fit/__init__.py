@@ -1,7 +1,7 @@
 """Pure arrays → Posterior. No LAMMPS, no files, no printing; ranks only through a communicator
 handed in.
 
-The equations, as they are implemented, are in mathematics.md."""
+The equations, as they are implemented, are in docs/mathematics.md."""
 
 from snap_al.fit.blocks import Block, triangle_of
 from snap_al.fit.folds import LeftOut, left_out

@@ -1,7 +1,7 @@
 """Embedded model error of any covariance: Σ_δ (n, n) under the independent-rows likelihood.
 
-    s_i² = q_i Σ q_iᵀ + w_i² σ²        f(Σ) = ½ Σ_i ω_i [r_i²/s_i² + log s_i²] + ½ν [log det Σ + v̄
-    tr Σ⁻¹]
+    s_i² = q_i Σ q_iᵀ + w_i² σ²
+    f(Σ) = ½ Σ_i ω_i [r_i²/s_i² + log s_i²] + ½ν [log det Σ + v̄ tr Σ⁻¹]
 
 The majorize-minimize step: log s² is majorized by its tangent and r²/s² by its value at fixed
 shares of s², and with A = Σ ω qᵀq/s² + νΣ⁻¹ and B = Σ (Σ ω qᵀq r²/s⁴) Σ + ν v̄ 1 the bound tr(AΣ')

@@ -1,8 +1,8 @@
 """Embedded model error along given directions: the variances v of perturbations, under the
 independent-rows likelihood.
 
-    y_i ≈ a_i·(c + δ_i) + σ ε_i,   δ ~ N(0, T diag(v) Tᵀ),   s_i² = Σ_k (ÃT)²_ik v_k + w_i² σ²,   σ
-    that of the row's kind
+    y_i ≈ a_i·(c + δ_i) + σ ε_i,   δ ~ N(0, T diag(v) Tᵀ)
+    s_i² = Σ_k (ÃT)²_ik v_k + w_i² σ²,   σ that of the row's kind
 
 Sargsyan, Huan, Najm, Int. J. Uncert. Quantif. 9, 365 (2019).
 """
@@ -39,11 +39,10 @@ class _Objective:
     """-log of the IID likelihood times an inverse-gamma prior on v, and what its minimiser needs.
     Collective.
 
-        f(v) = ½ Σ ω [r²/s² + log s²] + α Σ [log v + v̄/v],  α half the prior's weight in rows, v̄
-        its mode
+        f(v) = ½ Σ ω [r²/s² + log s²] + α Σ [log v + v̄/v]
 
-    v̄ is what explains the residuals evenly, so that a direction without data has a variance too. ω
-    are the rows' counts.
+    α is half the prior's weight in rows, and v̄ its mode: what explains the residuals evenly, so
+    that a direction without data has a variance too. ω are the rows' counts.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Diagonal model error by Fisher scoring, and the coefficients with it, under any likelihood that
 is a sum over rows.
 
-    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v],   r = r̄ - Qθ,   s² = Q∘² v
-    + w²σ²
+    f(v, θ) = Σ ω ℓ(r, s²) + ½ (θ - θ₀)ᵀP(θ - θ₀) + α Σ [log v + v̄/v]
+    r = r̄ - Qθ,   s² = Q∘² v + w²σ²
 
 The information that is used has no block between θ and v, so an iteration is a weighted least
 squares for θ, and beside it a damped Newton step for v: of log v where a prior holds v above zero

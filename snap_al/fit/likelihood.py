@@ -3,8 +3,9 @@ complex-step safe.
 
 s_i² = Σ_k q_ik² (g_k d_k)² + σ²,   g_k = 1 (additive) or the coefficient itself (multiplicative)
 
-IID   -log L = ½ Σ [ r²/s² + log s² ]                    Sargsyan, Huan, Najm, Int. J. Uncert.
-Quantif. 9, 365 (2019) ABC   -log L = ½ Σ [ r² + (s - α|r|)² ] / ε²
+IID   -log L = ½ Σ [ r²/s² + log s² ]
+      Sargsyan, Huan, Najm, Int. J. Uncert. Quantif. 9, 365 (2019)
+ABC   -log L = ½ Σ [ r² + (s - α|r|)² ] / ε²
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ row of weight 1e-12 has the residual, and so the noise, that it would have at an
 σ² is a share of the mean square residual of the kind, averaged with w²: over the rows that the fit
 was asked to reproduce.
 
-    ρ_k = Σ w² (y - a·c)² / Σ w²  over the rows of kind k          σ_k² = τ ρ_k,   τ the share
-    (`noise_fraction`)
+    ρ_k = Σ w² (y - a·c)² / Σ w²  over the rows of kind k
+    σ_k² = τ ρ_k,  τ the share (`noise_fraction`)
 """
 
 from __future__ import annotations

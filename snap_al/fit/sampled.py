@@ -3,8 +3,8 @@ gradients.
 
 Where the likelihood is IID and model error additive, c is Gaussian given d and is integrated out:
 
-    -log p(y|d) = ½ Σ [ r²/s² + log s² ] - ½ hᵀH⁻¹h + ½ log det H + …,   H = QᵀDQ + P, h = QᵀDr -
-    P(θ̄ - θ₀), D = diag(1/s²)
+    -log p(y|d) = ½ Σ [ r²/s² + log s² ] - ½ hᵀH⁻¹h + ½ log det H + …
+    H = QᵀDQ + P,   h = QᵀDr - P(θ̄ - θ₀),   D = diag(1/s²)
 
 Hoffman and Gelman, J. Mach. Learn. Res. 15, 1593 (2014). R-hat and effective sample size: Vehtari
 et al., Bayesian Anal. 16, 667 (2021).

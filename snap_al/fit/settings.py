@@ -55,8 +55,8 @@ APPLIES_WITH: Table = {
 
 
 class FitSettings(BaseModel, extra="forbid", frozen=True):
-    """How coefficients and their uncertainty are found. The defaults are what to use; README.md
-    says what else is for.
+    """How coefficients and their uncertainty are found. The defaults are what to use;
+    docs/fitting.md says what else is for.
     """
 
     posterior: Literal["embedded", "bayes", "variational", "mcmc", "committee", "pops"] = "embedded"

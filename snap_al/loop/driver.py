@@ -1,7 +1,8 @@
 """The loop: explore → query → label → refit, until nothing more is worth labelling.
 
-    while (action := next_action(state)): the action leaves its results on disk, then one event in
-                                          the journal; state = state.apply(event)
+    while (action := next_action(state)):
+        the action leaves its results on disk, then one event in the journal
+        state = state.apply(event)
 
 The state comes from the journal alone, so a run that was killed anywhere goes on as if it had not
 been.

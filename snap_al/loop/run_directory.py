@@ -1,8 +1,11 @@
 """Where a run keeps its files. Paths only; nothing here knows what is in them.
 
-config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz labels/      one file
-per label        queries/    one file per configuration that was asked for fits/0003/   potential
-files of a fit  walkers/0/  restarts, checks and LAMMPS logs of a walker figures/     PNG
+config.yaml  journal.jsonl  run.log  metrics.json  potential.*  posterior.npz
+labels/       one file per label
+queries/      one file per configuration that was asked for
+fits/0003/    potential files of a fit
+walkers/0/    restarts, checks and LAMMPS logs of a walker
+figures/      PNG
 descriptors/  rows of configurations, a cache that may be deleted
 """
 

@@ -1,8 +1,8 @@
 """Biased exploration: MD pulled toward what the potential does not know, with a bias that is a set
 share of the forces.
 
-    bias energy   -λ sqrt(Σ_i var(E_i))   or   -λ Σ_i var(E_i)        τ = <|F_bias|> / <|F|>, kept
-    by λ
+    bias energy   -λ sqrt(Σ_i var(E_i))   or   -λ Σ_i var(E_i)
+    τ = <|F_bias|> / <|F|>, kept by λ
 
 The variance is the quadratic SNAP beside the potential, added by `pair_style hybrid/scaled`
 (https://docs.lammps.org/pair_hybrid.html). Hyperactive learning: van der Oord et al., npj Comput.

@@ -1,8 +1,8 @@
 """Per-atom predictive stds in a running LAMMPS session, computed by each rank for its own atoms.
 
-Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`. Force std of atom
-i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to rotation, on the scale of a
-component's RMSE.
+Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`.
+Force std of atom i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to
+                       rotation, on the scale of a component's RMSE.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 A rule sees one frame of a running session and says whether a label is wanted. All ranks of the
 session get the same answer.
 
-novel   largest force std over the tolerance, novel, and to be lowered by a label (DESIGN: querying
-needs the two kinds apart) every   each n-th MD step std     largest force std over the tolerance;
-with a committee the rule of DP-GEN: Zhang et al., Phys. Rev. Mater. 3, 023804 (2019) grade
-largest MaxVol γ of the atoms: Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017);
-Lysogorskiy et al., Phys. Rev.
-        Mater. 7, 043801 (2023) flare   largest force std over a multiple of the noise std:
-Vandermause et al., npj Comput. Mater. 6, 20 (2020) hal     largest std_i/(|F_i| + F0): van der Oord
-et al., npj Comput. Mater. 9, 168 (2023)
+novel   largest force std over the tolerance, novel, and to be lowered by a label
+        (docs/decisions.md says why)
+every   each n-th MD step
+std     largest force std over the tolerance; with a committee the rule of DP-GEN: Zhang et al.,
+        Phys. Rev. Mater. 3, 023804 (2019)
+grade   largest MaxVol γ of the atoms: Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017);
+        Lysogorskiy et al., Phys. Rev. Mater. 7, 043801 (2023)
+flare   largest force std over a multiple of the noise std: Vandermause et al., npj Comput. Mater.
+        6, 20 (2020)
+hal     largest std_i/(|F_i| + F0): van der Oord et al., npj Comput. Mater. 9, 168 (2023)
 
 The last two were published with Bayesian posteriors without model error (`fit.posterior: bayes`).
 """

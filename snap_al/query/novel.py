@@ -6,9 +6,10 @@ set that is like the pool serves the average, and misses what is rare. So a cand
 by its std only while that is above all but a few of the same stds of labelled configurations, each
 left out of the fit; otherwise kernel herding picks.
 
-Novel:    ratio = max(energy std, RMS force std, each next to the (rank + 1)-th largest of the
-left-out ones) > 1 Herding:  argmin over candidates of ‖μ_pool - μ_labelled‖² in the kernel's space.
-Chen, Welling, Smola, UAI (2010).
+    Novel:    ratio = max(energy std, RMS force std, each next to the (rank + 1)-th largest of
+              the left-out ones) > 1
+    Herding:  argmin over candidates of ‖μ_pool - μ_labelled‖² in the kernel's space.
+              Chen, Welling, Smola, UAI (2010).
 """
 
 from __future__ import annotations

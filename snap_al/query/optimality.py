@@ -3,9 +3,13 @@
 In whitened coordinates G = 1 + Σ QᵀQ over imagined labels; S = G⁻¹ = R². A candidate with weighted
 rows Q makes it R (1 + YᵀY)⁻¹ R, Y = QR: every gain below costs one n × n factorisation.
 
-    D  log det G                          T  tr of the information about coefficients A  tr of their
-    covariance             E  its largest eigenvalue C  variance of one combination of them, the
-    targets' mean energy G  largest variance of an energy row   I  mean over all candidates' rows
+    D  log det G
+    T  tr of the information about coefficients
+    A  tr of their covariance
+    E  its largest eigenvalue
+    C  variance of one combination of them, the targets' mean energy
+    G  largest variance of an energy row
+    I  mean over all candidates' rows
     V  mean over the targets' rows
 
 D and T are submodular. A, C, E and T depend on the columns' units, D, G, I and V do not. Atkinson,

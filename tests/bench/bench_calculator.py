@@ -1,8 +1,9 @@
 """One small energy, forces, stress and stds by SnapCalculator, beside LAMMPS started for each call:
 as a program, and in memory.
 
-python tests/bench/bench_calculator.py [DIR]       DIR: a run or fit of copper; one is made when not
-given
+    python tests/bench/bench_calculator.py [DIR]
+
+DIR is a run or fit of copper; one is made when it is not given.
 """
 
 import subprocess

@@ -1,9 +1,9 @@
 """A deck from command to files: `snap-al fit` and FitSNAP's own command, alternating, in one run;
 wall time and peak memory.
 
-    python tests/bench/bench_fit.py [DECK] [REPEATS] [RANKS]      the Ta example of SNAP_AL_DATA
-    when no deck is given
+    python tests/bench/bench_fit.py [DECK] [REPEATS] [RANKS]
 
+Without a deck it is the Ta example of SNAP_AL_DATA.
 Both start from nothing, imports included; ours without the descriptor cache. FitSNAP runs through
 the compatibility module. Peak memory is the largest resident set of any rank, next to that of an
 interpreter that has only imported numpy and LAMMPS, and to the size of the design matrix that is

@@ -1,11 +1,11 @@
 """Fits with model error: time and what they reach, both sides in one run.
 
-    python tests/bench/bench_uncertainty.py merr [iid abc mult]     FitSNAP's MERR on the Ta example
-    against the same of ours python tests/bench/bench_uncertainty.py pops                    the
-    default against POPS on Mo python tests/bench/bench_uncertainty.py deck DECK CACHE         the
-    default on a deck's matrix; also under mpirun -n 2.
-                                                                    CACHE: folder that keeps the
-                                                                    descriptors
+    python tests/bench/bench_uncertainty.py merr [iid abc mult]
+        FitSNAP's MERR on the Ta example against the same of ours
+    python tests/bench/bench_uncertainty.py pops
+        the default against POPS on Mo
+    python tests/bench/bench_uncertainty.py deck DECK CACHE
+        the default on a deck's matrix; also under mpirun -n 2. CACHE keeps the descriptors
 
 MERR: BFGS with numerical gradients, as FitSNAP runs it, on the same σ². Its ABC is minimised with
 the first term of the likelihood, which fitsnap3 3.1.0.4 loses; the figure beside it is the

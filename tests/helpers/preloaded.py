@@ -5,8 +5,9 @@ call. The child gets the arguments, folder, environment and streams that a new p
 and runs `python -m snap_al`. What it does not do again is to start Python and to import, which
 takes longer than most refusals.
 
-    python tests/helpers/preloaded.py      # the server: a line of JSON for each call on stdin, a
-    line for each answer on stdout
+    python tests/helpers/preloaded.py
+
+is the server: a line of JSON for each call on stdin, a line for each answer on stdout.
 """
 
 from __future__ import annotations

@@ -406,13 +406,13 @@ def test_labels_of_the_command_line():
             LabelKeys.parsed(wrong)
 
 
-def test_the_readme_has_the_whole_table():
-    text = (ROOT / "README.md").read_text()
+def test_the_documentation_has_the_whole_table():
+    text = (ROOT / "docs" / "labels.md").read_text()
     for name in NAMES:
-        assert f"`{name}`" in text, f"README.md does not say that {name} is read"
+        assert f"`{name}`" in text, f"docs/labels.md does not say that {name} is read"
     for prefix in PREFIXES:
         assert f"`{prefix.upper()}`" in text or f"`{prefix}`" in text, (
-            f"README.md does not say that {prefix} is read"
+            f"docs/labels.md does not say that {prefix} is read"
         )
 
 
