@@ -1,4 +1,4 @@
-"""The documentation builds without warnings and without a network, and says what the program says."""
+"""The documentation builds without warnings and offline, and says what the program says."""
 
 import importlib
 import importlib.util
