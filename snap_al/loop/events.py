@@ -231,7 +231,7 @@ def decoded(text: str | bytes) -> Event:
     if (found := content.get("format", FORMAT)) != FORMAT:
         raise ValueError(f"journal format {found}, this version reads {FORMAT}")
     name = content.get("event")
-    if name not in _NAMES:
+    if str(name) not in _NAMES:
         raise ValueError(f"has an event {name!r} that this version of snap_al does not know")
     if "time" not in content:
         raise ValueError("time: Field required")
