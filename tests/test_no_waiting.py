@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from conftest import small_config, snap_al
+from helpers.journals import read_lines
 from test_run import run
 from test_walkers_survive import killed_until_done
 
@@ -67,7 +68,7 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
     log = tmp_path / "log"
     config = config_of(tmp_path / "in", log, wait=False)
     run(config, tmp_path / "run", ranks)
-    _, events, state = read_run(tmp_path / "run")
+    events = read_lines(tmp_path / "run")
     assert passes_beside_labels(events) > 0
     fit = 0
     for event in events:
@@ -80,7 +81,8 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
         config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "run"
     )
     assert kills >= 2
-    _, events, state = read_run(tmp_path / "killed")
+    _, _, state = read_run(tmp_path / "killed")
+    events = read_lines(tmp_path / "killed")
     counts = Counter(log.read_text().split())
     assert set(counts.values()) == {1}
     assert len(counts) >= len(state.labelled)
@@ -93,7 +95,7 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
 def test_they_wait_unless_asked_not_to(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "in"))
     run(config_of(tmp_path / "in", tmp_path / "log", wait=True), tmp_path / "run")
-    assert passes_beside_labels(read_run(tmp_path / "run")[1]) == 0
+    assert passes_beside_labels(read_lines(tmp_path / "run")) == 0
 
 
 def test_where_there_is_nothing_to_wait_for(tmp_path):

@@ -20,9 +20,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from conftest import BIN, rattled_copper, small_config, snap_al
+from helpers.journals import read_lines
 from odd import gone
 
-from snap_al.config import read_run
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine
 from snap_al.fit import row_std
@@ -40,8 +40,7 @@ BROKEN = "label: {calculator: ase.calculators.calculator.Calculator}"
 
 def result_of(folder):
     """What a run comes to, without the times: files to the bit, journal, metrics."""
-    _, events, _ = read_run(folder)
-    timeless = [_timeless(e) for e in events if e["event"] != "opened"]
+    timeless = [_timeless(e) for e in read_lines(folder) if e["event"] != "opened"]
     return {name: _content(folder / name) for name in FILES}, timeless
 
 
@@ -120,13 +119,9 @@ def test_killed_and_gone_on_with(uninterrupted, tmp_path, after):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     _wait_for_orphans(folder)
-    before = json.dumps(result_events(folder))
+    before = json.dumps(read_lines(folder))
     assert '"stopped"' not in before, "it was over before it could be killed"
     assert run(config, folder, ranks) == expected
-
-
-def result_events(folder):
-    return read_run(folder)[1]
 
 
 def _wait_for_orphans(folder):
@@ -703,7 +698,7 @@ def test_what_looks_wrong_in_labels_stays_with_the_run(tmp_path):
     done = snap_al("run", config, "--out", tmp_path / "run", "--json")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("warning: ") == 1
-    (event,) = [e for e in read_run(tmp_path / "run")[1] if e["event"] == "opened"]
+    (event,) = [e for e in read_lines(tmp_path / "run") if e["event"] == "opened"]
     (text,) = event["warnings"]
     assert "train.extxyz: stresses have the other sign" in text
     assert f"warning: {text}" in done.stderr

@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 from scenarios import LIKE_TEST, write_scenario
 
+from snap_al.loop.events import Fitted, Halted, Stopped
 from snap_al.loop.journal import read_events
 
 SCENARIOS = ("copper", "poisoned", "alloy", "hydrogen")
@@ -91,12 +92,12 @@ def curve(config: Path) -> dict[str, Any]:
         if done.returncode not in (0, 2):
             print(done.stderr[-2000:], file=sys.stderr)
     events = read_events(run / "journal.jsonl")
-    fits = [e for e in events if e["event"] == "fitted"]
-    stops = [e["reason"] for e in events if e["event"] in ("stopped", "halted")]
+    fits = [e for e in events if isinstance(e, Fitted)]
+    stops = [e.reason for e in events if isinstance(e, Stopped | Halted)]
     return {
-        "labels": [e["labels"] for e in fits],
-        "forces": [e["table"]["forces"]["rmse"] for e in fits],
-        "energy": [e["table"]["energy"]["rmse"] for e in fits],
+        "labels": [e.labels for e in fits],
+        "forces": [e.table["forces"]["rmse"] for e in fits],
+        "energy": [e.table["energy"]["rmse"] for e in fits],
         "stopped": stops[-1] if stops else "failed",
     }
 
@@ -126,6 +127,7 @@ def limit(scenario: str, out: Path) -> float:
 
 def copper_like(folder: Path) -> Path:
     import ase.io
+
     from snap_al.cli.demo import TEST_TEMPERATURES, emt_trajectory
 
     path = folder / LIKE_TEST

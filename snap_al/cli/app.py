@@ -203,8 +203,8 @@ def approve(
     batches = approval.waiting()
     for batch, queries in batches.items():
         for q in queries:
-            answer = "no" if no else "yes"
-            say(in_terminal(f"{answer}: {q['atoms']} atoms, {place_of(q)} {q['name']}"))
+            answer, place = "no" if no else "yes", place_of(q["walker"], q["step"])
+            say(in_terminal(f"{answer}: {q['atoms']} atoms, {place} {q['name']}"))
         approval.give(batch, "no" if no else "yes")
     if not batches:
         typer.echo("nothing is asked for")

@@ -9,6 +9,7 @@ from typing import Any
 from snap_al.config import load_config, make_labeler, read_run
 from snap_al.data.counts import ReadCount
 from snap_al.loop import Event, RunDirectory, initial_state, labels_left, read_inputs
+from snap_al.loop.events import Labelled
 from snap_al.md import StageSettings
 
 Plan = dict[str, Any]
@@ -26,7 +27,9 @@ def plan(config_path: Path, out: Path, ranks: int) -> Plan:
     events: list[Event] = []
     if RunDirectory(out).journal.exists():
         _, events, state = read_run(out)
-    costs = [e["core_seconds"] for e in events if e["event"] == "labelled" and "core_seconds" in e]
+    costs = [
+        e.core_seconds for e in events if isinstance(e, Labelled) and e.core_seconds is not None
+    ]
     each = statistics.median(costs) if costs else None
     left = labels_left(state, config)
     groups = min(ranks, len(walkers))

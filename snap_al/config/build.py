@@ -31,6 +31,7 @@ from snap_al.loop import (
     initial_state,
     read_inputs,
 )
+from snap_al.loop.events import Fitted, Labelled
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 
@@ -139,7 +140,7 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
     """
     if directory.config.exists():
         differing = differences(_fixed(read_yaml(directory.config)), _fixed(content))
-        if differing and any(event["event"] in ("labelled", "fitted") for event in journal.events):
+        if differing and any(isinstance(event, Labelled | Fitted) for event in journal.events):
             raise InputError(
                 f"{directory.root} is a run of another config; these keys differ: "
                 f"{', '.join(differing)}. "

@@ -2,8 +2,9 @@
 
 from snap_al.loop.approval import Approval
 from snap_al.loop.driver import Driver, Observer
+from snap_al.loop.events import Event
 from snap_al.loop.inputs import RunInputs, read_inputs
-from snap_al.loop.journal import Event, Journal, is_running, read_events
+from snap_al.loop.journal import Journal, is_running, read_events
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState, WalkerState, WalkerStatus, initial_state, replayed

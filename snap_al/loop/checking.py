@@ -12,7 +12,7 @@ from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
 from snap_al.errors import RunError
 from snap_al.label import LabelChecks, LabelResult
-from snap_al.loop.journal import Event
+from snap_al.loop.events import Checked
 from snap_al.loop.labelling import Labelling
 from snap_al.loop.plausible import (
     KnownEnergies,
@@ -64,7 +64,7 @@ class Checking:
         self._known += 1  # the journal has it next
         return result
 
-    def stress(self, query: Query) -> Event:
+    def stress(self, query: Query) -> Checked:
         """Raises RunError for a labeler that fails, or gives none."""
         cells = strained(self._asked(query.key))
         write = self._directory.write_query
@@ -82,21 +82,15 @@ class Checking:
             ).on_all_ranks()
         label, derivative = float(np.mean(here.stress[:3])), stress_derivative(cells[0], up, down)
         good, verdict = stress_verdict(label, derivative)
-        return {
-            "event": "checked",
-            "label": label,
-            "derivative": derivative,
-            "good": good,
-            "verdict": verdict,
-        }
+        return Checked(label=label, derivative=derivative, good=good, verdict=verdict)
 
     def _asked(self, key: str) -> Configuration:
         return on_root(self._comm, lambda: self._directory.read_query(key))
 
 
-def require_right_stress(event: Event) -> None:
+def require_right_stress(event: Checked) -> None:
     """Raises RunError, on all ranks alike."""
-    if not event["good"]:
+    if not event.good:
         raise RunError(
-            f"{event['verdict']}. Mend the labeler, and begin in a new --out"
+            f"{event.verdict}. Mend the labeler, and begin in a new --out"
         ).on_all_ranks()

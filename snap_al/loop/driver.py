@@ -25,9 +25,21 @@ from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.checking import Checking, require_right_stress
 from snap_al.loop.choosing import spread, worth_labelling
 from snap_al.loop.evaluation import TestSet
+from snap_al.loop.events import (
+    Chosen,
+    Event,
+    Fitted,
+    Halted,
+    Labelled,
+    Opened,
+    Rejected,
+    Started,
+    Stopped,
+    Submitted,
+)
 from snap_al.loop.explore import WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
-from snap_al.loop.journal import FORMAT, Event, Journal
+from snap_al.loop.journal import Journal
 from snap_al.loop.labelling import Labelling
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.run_directory import RunDirectory
@@ -104,16 +116,15 @@ class Driver:
         failed_run(self._state)
         return self._state
 
-    def _opened(self, warnings: Sequence[str]) -> Event:
+    def _opened(self, warnings: Sequence[str]) -> Opened:
         """With what is to be said of the labels to begin with. warnings: of their rows."""
         remarks = self._inputs.remarks + Remarks(tuple(warnings))
-        return {
-            "event": "opened",
-            "format": FORMAT,
-            "snap_al": __version__,
-            "ranks": self._comm.size,
-            **remarks.as_json(),
-        }
+        return Opened(
+            snap_al=__version__,
+            ranks=self._comm.size,
+            warnings=tuple(remarks.warnings),
+            notes=tuple(remarks.notes),
+        )
 
     def _loop(
         self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine
@@ -175,7 +186,7 @@ class Driver:
         )
         names = [walker.configuration.name for walker in self._inputs.walkers]
         self._record(
-            {"event": "started", "queries": keys, "walkers": names, "digests": self._inputs.digests}
+            Started(queries=tuple(keys), walkers=tuple(names), digests=self._inputs.digests)
         )
 
     def _same_inputs(self) -> None:
@@ -212,9 +223,8 @@ class Driver:
         else:
             kept = spread(len(frames), self._config.query.batch)
         dropped = [q.key for n, q in enumerate(queries) if n not in kept]
-        self._record(
-            {"event": "chosen", "kept": [queries[n].key for n in kept], "dropped": dropped}
-        )
+        kept_keys = tuple(queries[n].key for n in kept)
+        self._record(Chosen(kept=kept_keys, dropped=tuple(dropped)))
 
     def _label(self, groups: WalkerGroups) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the
@@ -231,7 +241,7 @@ class Driver:
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
         if new:
-            self._record({"event": "submitted", "jobs": new})
+            self._record(Submitted(jobs=new))
         assert self._config.explore is not None
         if self._config.explore.wait_for_labels or not self._state.fits:
             for n, query in enumerate(queries):
@@ -257,7 +267,7 @@ class Driver:
             reason = (
                 f"{len(self._state.failing)} labels in a row failed, the last with: {result.reason}"
             )
-            self._record({"event": "halted", "reason": reason})
+            self._record(Halted(reason=reason))
             raise RunError(
                 f"{reason}. Mend the labeler and start again: {self._directory.root} goes on from "
                 "here"
@@ -286,18 +296,17 @@ class Driver:
         on_root(self._comm, write)
         self._potential = potential
         self._record(
-            {
-                "event": "fitted",
-                "fit": number,
-                "labels": len(self._state.labelled),
-                "novelty": limits.novelty,
-                "tolerance": limits.tolerance,
-                "configurations": len(training.matrix.items),
-                "ridge": posterior.ridge,
-                "measured_on": "test" if test else "training",
-                "table": evaluated.table(),
-                "seconds": time.perf_counter() - started,
-            }
+            Fitted(
+                fit=number,
+                labels=len(self._state.labelled),
+                novelty=limits.novelty,
+                tolerance=limits.tolerance,
+                configurations=len(training.matrix.items),
+                ridge=posterior.ridge,
+                measured_on="test" if test else "training",
+                table=evaluated.table(),
+                seconds=time.perf_counter() - started,
+            )
         )
 
     def _catch_up(self, training: TrainingSet) -> None:
@@ -347,28 +356,26 @@ class Driver:
             lambda: write_atomically(self._directory.predictions, evaluated.to_bytes(names)),
         )
         if self._state.stopped != reason:
-            self._record({"event": "stopped", "reason": reason})
+            self._record(Stopped(reason=reason))
 
 
-def _label_event(query: Query, result: LabelResult) -> Event:
+def _label_event(query: Query, result: LabelResult) -> Labelled | Rejected:
     if result.label is None:
-        return {
-            "event": "rejected",
-            "query": query.key,
-            "job": result.job,
-            "reason": result.reason,
-            "seconds": result.seconds,
-            "core_seconds": result.core_seconds,
-        }
+        return Rejected(
+            query=query.key,
+            job=result.job,
+            reason=result.reason,
+            seconds=result.seconds,
+            core_seconds=result.core_seconds,
+        )
     forces = result.label.forces
-    return {
-        "event": "labelled",
-        "query": query.key,
-        "job": result.job,
-        "walker": query.walker,
-        "step": query.step,
-        "energy": result.label.energy,
-        "seconds": result.seconds,
-        "core_seconds": result.core_seconds,
-        "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
-    }
+    return Labelled(
+        query=query.key,
+        job=result.job,
+        walker=query.walker,
+        step=query.step,
+        energy=result.label.energy,
+        seconds=result.seconds,
+        core_seconds=result.core_seconds,
+        max_force=None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
+    )

@@ -1,172 +1,267 @@
-"""What each event of the journal says. Checked once, where a journal is read, so that no other code
-has to wonder: an error there is the file's, and any other is a fault of snap_al's."""
+"""Events of a run's journal: one frozen dataclass each, decoded once, where a journal is read.
+
+On disk an event is a JSON object with its class's `event` name and the fields below, in their
+order. Fields that a version of snap_al has added have a default, so that older journals are read;
+what is not a field is ignored. An error of `decoded` is the file's; any other error in the handling
+of events is a fault of snap_al's.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from snap_al.data.json_text import read_json
 from snap_al.md import Outcome
+from snap_al.uncertainty import Table
+from snap_al.uncertainty.metrics import KIND_NAMES
 
+FORMAT = 2
+"""Of the journal's lines."""
 Key = Annotated[str, StringConstraints(pattern=r"^\w+$")]
 """Of a query or a label: it is part of a file's name."""
 Inside = Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-][\w.-]*)*$")]
 """A path inside the run directory."""
 Count = Annotated[int, Field(ge=0)]
+_STRICT = ConfigDict(strict=True, extra="ignore")
 
 
-class _Event(BaseModel, extra="allow", strict=True):
-    """Events may say more, for people. time: s since 1970."""
+@dataclass(frozen=True, kw_only=True)
+class _Event:
+    """What all events have."""
 
-    time: float
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    time: float = 0.0
+    """When it was written, in seconds since 1970."""
 
 
-class _Opened(_Event):
-    event: Literal["opened"]
+@dataclass(frozen=True, kw_only=True)
+class Opened(_Event):
+    """A session of the run begins."""
+
+    event: Literal["opened"] = "opened"
+    format: int = FORMAT
+    snap_al: str = ""
+    """The version."""
     ranks: Count
-    warnings: list[str] = []
-    """Of the labels that the run begins with; journals of earlier versions have none."""
-    notes: list[str] = []
+    warnings: tuple[str, ...] = ()
+    """Of the labels that the run begins with."""
+    notes: tuple[str, ...] = ()
+    """What could not be told of them."""
 
 
-class _Started(_Event):
-    event: Literal["started"]
-    queries: list[Key]
-    walkers: list[str]
-    digests: dict[str, str]
+@dataclass(frozen=True, kw_only=True)
+class Started(_Event):
+    """The starting set is to be labelled."""
+
+    event: Literal["started"] = "started"
+    queries: tuple[Key, ...]
+    walkers: tuple[str, ...]
+    """Their names."""
+    digests: Mapping[str, str]
+    """Of the user's files, by what they are for."""
 
 
-class _Chosen(_Event):
-    event: Literal["chosen"]
-    kept: list[Key]
-    dropped: list[Key]
+@dataclass(frozen=True, kw_only=True)
+class Chosen(_Event):
+    """Of the frames that walkers stopped at, those that are labelled, and those that are not."""
+
+    event: Literal["chosen"] = "chosen"
+    kept: tuple[Key, ...]
+    dropped: tuple[Key, ...]
 
 
-class _Submitted(_Event):
-    event: Literal["submitted"]
-    jobs: dict[Key, Key]
+@dataclass(frozen=True, kw_only=True)
+class Submitted(_Event):
+    """Jobs by query."""
+
+    event: Literal["submitted"] = "submitted"
+    jobs: Mapping[Key, Key]
 
 
-class _Checked(_Event):
-    event: Literal["checked"]
+@dataclass(frozen=True, kw_only=True)
+class Checked(_Event):
+    """The labeler's mean normal stress beside its energies' derivative, both in eV/Å³."""
+
+    event: Literal["checked"] = "checked"
     label: float
     derivative: float
     good: bool
     verdict: str
 
 
-class _Labelled(_Event):
-    event: Literal["labelled"]
+@dataclass(frozen=True, kw_only=True)
+class Labelled(_Event):
+    """A label came, and is on disk. walker: -1 for the starting set."""
+
+    event: Literal["labelled"] = "labelled"
     query: Key
     job: Key
     walker: Annotated[int, Field(ge=-1)]
     step: Count
+    energy: float | None = None
+    """eV"""
     seconds: float
+    core_seconds: float | None = None
     max_force: float | None
+    """eV/Å; None where there are no forces."""
 
 
-class _Rejected(_Event):
-    event: Literal["rejected"]
+@dataclass(frozen=True, kw_only=True)
+class Rejected(_Event):
+    """A label failed, or was refused."""
+
+    event: Literal["rejected"] = "rejected"
     query: Key
+    job: str | None = None
     reason: str
     seconds: float
+    core_seconds: float | None = None
 
 
-class _KindErrors(BaseModel, extra="allow", strict=True):
-    rmse: float
-    sharpness: float
+@dataclass(frozen=True, kw_only=True)
+class Fitted(_Event):
+    """A fit is on disk. labels: in all. novelty, tolerance: force stds, in eV/Å."""
 
-
-class _Fitted(_Event):
-    event: Literal["fitted"]
+    event: Literal["fitted"] = "fitted"
     fit: Count
     labels: Count
     novelty: float
-    measured_on: str
-    table: dict[Literal["energy", "forces", "stress"], _KindErrors]
-    seconds: float
     tolerance: float | None = None
+    configurations: Count | None = None
+    """Of the training set."""
+    ridge: float | None = None
+    measured_on: str
+    """`test` or `training`, the set that `table` is of."""
+    table: Table
+    seconds: float
 
 
-class _Wanted(BaseModel, extra="allow", strict=True):
+@dataclass(frozen=True, kw_only=True)
+class WantedFrame:
+    """A frame that a walker wants a label for."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     key: Key
     step: Count
+    atoms: Count | None = None
 
 
-class _Segment(BaseModel, extra="allow", strict=True):
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One segment of one walker's MD. fit: that it ran with. seconds: wall time."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     walker: Count
     segment: Count
     fit: Count
+    swapped: bool = False
+    """Whether its walker ran with another fit before."""
     from_step: Count
     step: Count
-    outcome: Annotated[Outcome, Field(strict=False)]
+    outcome: Outcome
     reason: str
     restart: Inside
-    queries: list[_Wanted]
+    queries: tuple[WantedFrame, ...]
     checks: Count
     model_limited: Count
+    """Checks at which the model error is the larger part of the std."""
     force_std: float
-    ps: float
+    """eV/Å, at the last check."""
     seconds: float
     std_seconds: float
+    ps: float
 
 
-class _Explored(_Event):
-    event: Literal["explored"]
-    walkers: list[_Segment]
+@dataclass(frozen=True, kw_only=True)
+class Explored(_Event):
+    """One pass of exploration."""
+
+    event: Literal["explored"] = "explored"
+    walkers: tuple[Segment, ...]
 
 
-class _Ended(_Event):
-    event: Literal["stopped", "halted"]
+@dataclass(frozen=True, kw_only=True)
+class Stopped(_Event):
+    """The run came to its end."""
+
+    event: Literal["stopped"] = "stopped"
     reason: str
 
 
-_KINDS = (
-    _Opened,
-    _Started,
-    _Chosen,
-    _Submitted,
-    _Checked,
-    _Labelled,
-    _Rejected,
-    _Fitted,
-    _Explored,
-    _Ended,
-)
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(
-    Annotated[
-        _Opened
-        | _Started
-        | _Chosen
-        | _Submitted
-        | _Checked
-        | _Labelled
-        | _Rejected
-        | _Fitted
-        | _Explored
-        | _Ended,
-        Field(discriminator="event"),
-    ]
-)
-_NAMES = frozenset(
-    name
-    for kind in _KINDS
-    for name in kind.model_fields["event"].annotation.__args__  # type: ignore[union-attr]
-)
+@dataclass(frozen=True, kw_only=True)
+class Halted(_Event):
+    """The labeler failed; the next start asks again."""
+
+    event: Literal["halted"] = "halted"
+    reason: str
 
 
-def check_event(event: dict[str, Any]) -> None:
-    """Raises ValueError that says what is wrong with an event that was read."""
-    if str(event.get("event")) not in _NAMES:
-        raise ValueError(
-            f"has an event {event.get('event')!r} that this version of snap_al does not know"
-        )
+Event = (
+    Opened
+    | Started
+    | Chosen
+    | Submitted
+    | Checked
+    | Labelled
+    | Rejected
+    | Fitted
+    | Explored
+    | Stopped
+    | Halted
+)
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+_NAMES = frozenset(kind.event for kind in get_args(Event))
+
+
+def encoded(event: Event) -> str:
+    """The event as one line of JSON. Fields that are None by default and None are left out."""
+    return json.dumps({**_content(event), "time": event.time}, separators=(",", ":"))
+
+
+def decoded(text: str | bytes) -> Event:
+    """The event of a line. Raises ValueError that says what is wrong with it."""
+    content = read_json(text)
+    if not isinstance(content, dict):
+        raise ValueError("no event")
+    if (found := content.get("format", FORMAT)) != FORMAT:
+        raise ValueError(f"journal format {found}, this version reads {FORMAT}")
+    name = content.get("event")
+    if str(name) not in _NAMES:
+        raise ValueError(f"has an event {name!r} that this version of snap_al does not know")
+    if "time" not in content:
+        raise ValueError("time: Field required")
     try:
-        _ADAPTER.validate_python(event)
+        event = _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(
-            f"{where}: {first['msg']} (given: {str(first['input'])[:80]!r})"
-        ) from error
+        given = str(first["input"])[:80]
+        raise ValueError(f"{where}: {first['msg']} (given: {given!r})") from error
+    if isinstance(event, Fitted):
+        _require_errors(event)
+    return event
+
+
+def _require_errors(event: Fitted) -> None:
+    for kind, values in event.table.items():
+        if kind not in KIND_NAMES:
+            raise ValueError(f"fitted.table: {kind!r} is no kind of label")
+        for name in ("rmse", "sharpness"):
+            if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
+                raise ValueError(f"fitted.table.{kind}.{name}: {values.get(name)!r} is no number")
+
+
+def _content(value: Any) -> Any:
+    """Of a dataclass, a JSON object; of anything else, itself."""
+    if isinstance(value, tuple):
+        return [_content(v) for v in value]
+    if not is_dataclass(value):
+        return value
+    found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}
+    unset = {f.name for f in fields(value) if f.default is None and found.get(f.name) is None}
+    return {name: _content(v) for name, v in found.items() if name not in unset}

@@ -12,10 +12,10 @@ import numpy as np
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.storage import require_regular_file, write_atomically
-from snap_al.loop.journal import Event
+from snap_al.loop.events import Explored, Segment, WantedFrame
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import RunState, WalkerState
+from snap_al.loop.state import RunState
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
 from snap_al.md import Outcome, Rule, SegmentResult, SegmentStart, Wanted, run_segment
@@ -63,17 +63,17 @@ def explore(
     walkers: Sequence[Walker],
     chosen: Collection[int],
     report: Report = silent,
-) -> Event:
+) -> Explored:
     """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report:
     on rank 0, at each look.
     """
-    mine: list[Event] = []
+    mine: list[Segment] = []
     on_root(world, lambda: directory.make_walkers(len(state.walkers)))
     with collectively(world):
         for number in range(len(state.walkers)):
             if number in chosen and groups.runs(number):
                 with _whole_group(groups.comm):
-                    event = _segment(
+                    segment = _segment(
                         groups.comm,
                         config,
                         directory,
@@ -84,9 +84,9 @@ def explore(
                         report,
                     )
                 if groups.comm.rank == 0:
-                    mine.append(event)
-    everyone = [event for part in world.allgather(mine) for event in part]
-    return {"event": "explored", "walkers": sorted(everyone, key=lambda e: int(e["walker"]))}
+                    mine.append(segment)
+    everyone = [segment for part in world.allgather(mine) for segment in part]
+    return Explored(walkers=tuple(sorted(everyone, key=lambda s: s.walker)))
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _segment(
     potential: FittedPotential,
     planned: Walker,
     report: Report,
-) -> Event:
+) -> Segment:
     assert config.explore is not None
     protocol = config.explore.protocol(planned.own)
     walker = state.walkers[number]
@@ -155,22 +155,35 @@ def _segment(
             lammps=config.lammps,
             on_abort=lambda message: write_atomically(aborted, message),
         )
-    queries: list[Event] = []
+    queries: tuple[WantedFrame, ...] = ()
     if comm.rank == 0:
         directory.write_checks(number, walker.segments, result.checks)
         cells = [
             (w.step, _affordable(w, config, potential, directory.fit(state.fits)))
             for w in result.wanted
         ]
-        queries = [
-            {"key": directory.write_query(cell), "step": step, "atoms": len(cell)}
+        queries = tuple(
+            WantedFrame(key=directory.write_query(cell), step=step, atoms=len(cell))
             for step, cell in cells
-        ]
-    restart = str(restart_out.relative_to(directory.root))
-    event = _event(
-        result, number, walker, state.fits, queries, restart, time.perf_counter() - started
+        )
+    return Segment(
+        walker=number,
+        segment=walker.segments,
+        fit=state.fits,
+        swapped=walker.fit != state.fits,
+        from_step=begin.step,
+        step=result.step,
+        outcome=result.outcome,
+        reason=result.reason,
+        restart=str(restart_out.relative_to(directory.root)),
+        queries=queries,
+        checks=len(result.checks),
+        model_limited=sum(check.model_limited for check in result.checks),
+        force_std=result.checks[-1].force_std if result.checks else 0.0,
+        seconds=time.perf_counter() - started,
+        std_seconds=result.std_seconds,
+        ps=protocol.picoseconds(begin.step, result.step),
     )
-    return {**event, "ps": protocol.picoseconds(begin.step, result.step)}
 
 
 def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
@@ -194,34 +207,6 @@ def _affordable(
     return relaxed_shell(
         carved(wanted.frame, wanted.atom, config.carve), potential, files, config.lammps
     )
-
-
-def _event(
-    result: SegmentResult,
-    number: int,
-    walker: WalkerState,
-    fit: int,
-    queries: list[Event],
-    restart: str,
-    seconds: float,
-) -> Event:
-    return {
-        "walker": number,
-        "segment": walker.segments,
-        "fit": fit,
-        "swapped": walker.fit != fit,
-        "from_step": walker.trail[-1].step,
-        "step": result.step,
-        "outcome": result.outcome.value,
-        "reason": result.reason,
-        "restart": restart,
-        "queries": queries,
-        "checks": len(result.checks),
-        "model_limited": sum(check.model_limited for check in result.checks),
-        "force_std": result.checks[-1].force_std if result.checks else 0.0,
-        "seconds": seconds,
-        "std_seconds": result.std_seconds,
-    }
 
 
 def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResult | None:

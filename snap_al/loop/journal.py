@@ -8,21 +8,16 @@ wrong anywhere else is an error, since what came after it would be guesswork.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, sync_folder
 from snap_al.errors import InputError
-from snap_al.loop.events import check_event
-
-FORMAT = 2
-Event = dict[str, Any]
+from snap_al.loop.events import Event, decoded, encoded
 
 
 def read_events(path: Path) -> list[Event]:
@@ -84,7 +79,7 @@ class Journal:
 
     def append(self, event: Event) -> Event:
         """Writes and syncs; returns the event with the time it was written."""
-        stamped = {**event, "time": time.time()}
+        stamped = replace(event, time=time.time())
         self._file.write(_encode(stamped))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -113,7 +108,7 @@ class Journal:
 
 
 def _encode(event: Event) -> bytes:
-    body = json.dumps(event, separators=(",", ":"))
+    body = encoded(event)
     return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
 
 
@@ -127,15 +122,9 @@ def _body(line: bytes) -> bytes | None:
 def _decoded(body: bytes, where: str) -> Event:
     """Raises InputError for a line that is whole and is no event of this version."""
     try:
-        event = read_json(body)
-        if not isinstance(event, dict):
-            raise ValueError("no event")
-        if (found := event.get("format", FORMAT)) != FORMAT:
-            raise InputError(f"{where}: journal format {found}, this version reads {FORMAT}")
-        check_event(event)
+        return decoded(body)
     except ValueError as error:
         raise InputError(f"{where}: {error}; restore the file, or begin in a new folder") from error
-    return event
 
 
 def is_running(path: Path) -> bool:

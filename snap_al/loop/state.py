@@ -7,9 +7,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import assert_never
 
 from snap_al.errors import InputError
-from snap_al.loop.journal import Event
+from snap_al.loop.events import (
+    Checked,
+    Chosen,
+    Event,
+    Explored,
+    Fitted,
+    Halted,
+    Labelled,
+    Opened,
+    Rejected,
+    Segment,
+    Started,
+    Stopped,
+    Submitted,
+)
 from snap_al.loop.settings import RunConfig
 from snap_al.md import Outcome
 
@@ -53,10 +68,12 @@ class WalkerState:
     reason: str = ""
     name: str = ""
 
-    def explored(self, event: Event, max_retries: int, cycles: int, last_step: int) -> WalkerState:
+    def explored(
+        self, segment: Segment, max_retries: int, cycles: int, last_step: int
+    ) -> WalkerState:
         """After one segment."""
-        outcome, frame = Outcome(event["outcome"]), Frame(event["restart"], event["step"])
-        after = replace(self, segments=self.segments + 1, fit=event["fit"], reason=event["reason"])
+        outcome, frame = segment.outcome, Frame(segment.restart, segment.step)
+        after = replace(self, segments=self.segments + 1, fit=segment.fit, reason=segment.reason)
         if outcome in (Outcome.BEYOND_USE, Outcome.FAILED):
             if self.retries >= max_retries:
                 return replace(after, status=WalkerStatus.GIVEN_UP)
@@ -64,14 +81,14 @@ class WalkerState:
             # frame back.
             trail = self.trail[:-1] if self.retries and len(self.trail) > 1 else self.trail
             return replace(after, trail=trail, retries=self.retries + 1, new_velocities=True)
-        if event["step"] < last_step:
-            onward = event["step"] > self.furthest or outcome is Outcome.NOVEL
+        if segment.step < last_step:
+            onward = segment.step > self.furthest or outcome is Outcome.NOVEL
             return replace(
                 after,
                 trail=(*self.trail, frame),
                 new_velocities=False,
                 retries=0 if onward else self.retries,
-                furthest=max(self.furthest, event["step"]),
+                furthest=max(self.furthest, segment.step),
             )
         if self.cycle + 1 < cycles:
             begin = WalkerState(
@@ -141,62 +158,70 @@ class RunState:
 
     def apply(self, event: Event) -> RunState:
         """Raises EventOrderError for an event that what was before does not allow."""
-        kind = event["event"]
-        if kind == "opened":
-            return self
-        if kind == "started":
-            queries = tuple(Query(key, -1, 0) for key in event["queries"])
-            walkers = tuple(WalkerState(name=name) for name in event["walkers"])
-            return replace(
-                self, started=True, pending=queries, walkers=walkers, digests=event["digests"]
-            )
-        if kind == "chosen":
-            dropped = [q for q in self.unchosen if q.key in event["dropped"]]
-            kept = (replace(q, chosen=True) for q in self.pending if q not in dropped)
-            return replace(self, pending=tuple(kept))
-        if kind == "submitted":
-            jobs = event["jobs"]
-            return replace(
-                self,
-                pending=tuple(
-                    replace(q, job=jobs.get(q.key, q.job), chosen=True) for q in self.pending
-                ),
-            )
-        if kind == "checked":
-            return replace(self, stress_checked=True)
-        if kind == "labelled":
-            done, pending = self._take(event["query"])
-            return replace(
-                self, pending=pending, labelled=(*self.labelled, (done, event["job"])), failing=()
-            )
-        if kind == "rejected":
-            return self._rejected(event)
-        if kind == "fitted":
-            return self._fitted(event)
-        if kind == "explored":
-            return self._explored(event)
-        if kind == "stopped":
-            return replace(self, stopped=event["reason"])
-        if kind == "halted":
-            return self._halted(event["reason"])
-        raise EventOrderError(f"{kind!r} is no event that this version of snap_al knows")
+        match event:
+            case Opened():
+                return self
+            case Started():
+                return self._started(event)
+            case Chosen():
+                return self._chosen(event)
+            case Submitted():
+                return self._submitted(event)
+            case Checked():
+                return replace(self, stress_checked=True)
+            case Labelled():
+                return self._labelled(event)
+            case Rejected():
+                return self._rejected(event)
+            case Fitted():
+                return self._fitted(event)
+            case Explored():
+                return self._explored(event)
+            case Stopped():
+                return replace(self, stopped=event.reason)
+            case Halted():
+                return self._halted(event.reason)
+            case _:
+                assert_never(event)
 
-    def _fitted(self, event: Event) -> RunState:
-        if (event["fit"], event["labels"]) != (self.fits + 1, len(self.labelled)):
-            raise EventOrderError(
-                f"fit {event['fit']} to {event['labels']} labels after {self.fits} fits and "
-                f"{len(self.labelled)} labels"
-            )
-        tested = event["measured_on"] == "test" and "forces" in event["table"]
-        errors = (
-            (*self.test_errors, event["table"]["forces"]["rmse"]) if tested else self.test_errors
-        )
+    def _started(self, event: Started) -> RunState:
         return replace(
             self,
-            fits=event["fit"],
-            fitted_labels=event["labels"],
-            novelty=event["novelty"],
-            tolerance=event.get("tolerance", self.tolerance),
+            started=True,
+            pending=tuple(Query(key, -1, 0) for key in event.queries),
+            walkers=tuple(WalkerState(name=name) for name in event.walkers),
+            digests=dict(event.digests),
+        )
+
+    def _chosen(self, event: Chosen) -> RunState:
+        dropped = [q for q in self.unchosen if q.key in event.dropped]
+        kept = (replace(q, chosen=True) for q in self.pending if q not in dropped)
+        return replace(self, pending=tuple(kept))
+
+    def _submitted(self, event: Submitted) -> RunState:
+        pending = (replace(q, job=event.jobs.get(q.key, q.job), chosen=True) for q in self.pending)
+        return replace(self, pending=tuple(pending))
+
+    def _labelled(self, event: Labelled) -> RunState:
+        done, pending = self._take(event.query)
+        labelled = (*self.labelled, (done, event.job))
+        return replace(self, pending=pending, labelled=labelled, failing=())
+
+    def _fitted(self, event: Fitted) -> RunState:
+        if (event.fit, event.labels) != (self.fits + 1, len(self.labelled)):
+            raise EventOrderError(
+                f"fit {event.fit} to {event.labels} labels after {self.fits} fits and "
+                f"{len(self.labelled)} labels"
+            )
+        errors = self.test_errors
+        if event.measured_on == "test" and "forces" in event.table:
+            errors = (*errors, event.table["forces"]["rmse"])
+        return replace(
+            self,
+            fits=event.fit,
+            fitted_labels=event.labels,
+            novelty=event.novelty,
+            tolerance=self.tolerance if event.tolerance is None else event.tolerance,
             test_errors=errors,
             stopped="",
         )
@@ -223,8 +248,8 @@ class RunState:
             raise EventOrderError(f"nobody has asked for {key}")
         return self.pending[at], self.pending[:at] + self.pending[at + 1 :]
 
-    def _rejected(self, event: Event) -> RunState:
-        query, pending = self._take(event["query"])
+    def _rejected(self, event: Rejected) -> RunState:
+        query, pending = self._take(event.query)
         walkers = tuple(
             w.rejected(query.step) if n == query.walker else w for n, w in enumerate(self.walkers)
         )
@@ -244,22 +269,22 @@ class RunState:
             self, pending=asked + self.pending, failing=(), rejections=rejections, stopped=reason
         )
 
-    def _explored(self, event: Event) -> RunState:
+    def _explored(self, event: Explored) -> RunState:
         walkers, pending = list(self.walkers), list(self.pending)
         ps, checks, limited = self.ps_since_query, self.checks_since_query, self.limited_since_query
-        for each in event["walkers"]:
-            n = each["walker"]
+        for each in event.walkers:
+            n = each.walker
             if n >= len(walkers):
                 raise EventOrderError(f"walker {n} of {len(walkers)}")
-            if each["segment"] != walkers[n].segments:
+            if each.segment != walkers[n].segments:
                 raise EventOrderError(
-                    f"segment {each['segment']} of walker {n} after {walkers[n].segments} segments"
+                    f"segment {each.segment} of walker {n} after {walkers[n].segments} segments"
                 )
             walkers[n] = walkers[n].explored(each, self.max_retries, self.cycles, self.last_step)
-            ps += each["ps"]
-            checks, limited = checks + each["checks"], limited + each["model_limited"]
-            for query in each["queries"]:
-                pending.append(Query(query["key"], n, query["step"], chosen=False))
+            ps += each.ps
+            checks, limited = checks + each.checks, limited + each.model_limited
+            for query in each.queries:
+                pending.append(Query(query.key, n, query.step, chosen=False))
                 ps, checks, limited = 0.0, 0, 0
         return replace(
             self,
@@ -268,8 +293,8 @@ class RunState:
             ps_since_query=ps,
             checks_since_query=checks,
             limited_since_query=limited,
-            checks=self.checks + sum(e["checks"] for e in event["walkers"]),
-            model_limited=self.model_limited + sum(e["model_limited"] for e in event["walkers"]),
+            checks=self.checks + sum(e.checks for e in event.walkers),
+            model_limited=self.model_limited + sum(e.model_limited for e in event.walkers),
             stopped="",
         )
 
@@ -283,7 +308,7 @@ def replayed(state: RunState, events: Iterable[Event]) -> RunState:
             state = state.apply(event)
         except EventOrderError as error:
             raise InputError(
-                f"the journal's event {event.get('event')!r} of {event.get('time')} cannot follow "
+                f"the journal's event {event.event!r} of {event.time} cannot follow "
                 f"those before it ({error}): "
                 "lines of journal.jsonl are gone or there twice; restore it, or begin in a new "
                 "--out"

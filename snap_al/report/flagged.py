@@ -11,6 +11,7 @@ import numpy as np
 from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import SnapALError
 from snap_al.fit import atom_force_std, square_root
+from snap_al.loop.events import Segment, WantedFrame
 from snap_al.potential import FittedPotential
 from snap_al.report.record import Record
 
@@ -24,24 +25,24 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
     all atoms, positions (Å, about the flagged atom), symbols. Frames that cannot be read any more
     are left out."""
     asked = [
-        (w["force_std"], w, q)
-        for w in record.segments()
-        for q in w["queries"]
-        if q.get("atoms", 0) <= MOST_COMPUTED
+        (segment, query)
+        for segment in record.segments()
+        for query in segment.queries
+        if (query.atoms or 0) <= MOST_COMPUTED
     ]
-    asked.sort(key=lambda item: -item[0])
+    asked.sort(key=lambda item: -item[0].force_std)
     found = []
-    for _, w, q in asked[:MOST_FRAMES]:
+    for segment, query in asked[:MOST_FRAMES]:
         try:
-            found.append(_frame(record, w, q))
+            found.append(_frame(record, segment, query))
         except SnapALError:
             continue
     return found
 
 
-def _frame(record: Record, segment: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
-    configuration = record.directory.read_query(query["key"])
-    potential = FittedPotential.read(record.directory.fit(segment["fit"]))
+def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, Any]:
+    configuration = record.directory.read_query(query.key)
+    potential = FittedPotential.read(record.directory.fit(segment.fit))
     with DescriptorEngine(
         potential.settings, potential.reference
     ) as engine:  # not by what the folder says of LAMMPS
@@ -54,7 +55,7 @@ def _frame(record: Record, segment: dict[str, Any], query: dict[str, Any]) -> di
     )
     near = np.argsort(np.linalg.norm(offsets, axis=1), kind="stable")[:MOST_SHOWN]
     return {
-        "name": f"walker {segment['walker']} at step {query['step']}",
+        "name": f"walker {segment.walker} at step {query.step}",
         "atom": atom,
         "atoms": len(configuration),
         "std": np.round(std[near], 4).tolist(),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from snap_al.data.storage import write_atomically
+from snap_al.loop.events import Labelled, Rejected
 from snap_al.names import csv_text
 from snap_al.report.record import CSV_UNITS, Record
 from snap_al.report.summary import wall_seconds
@@ -57,24 +58,18 @@ def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
 
 def _learning(record: Record) -> Iterator[Row]:
     for e in record.fits:
-        for kind, values in e["table"].items():
+        for kind, values in e.table.items():
             numbers = (
                 values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma")
             )
-            yield (
-                e["labels"],
-                e["measured_on"],
-                kind,
-                CSV_UNITS[KIND_NAMES.index(kind)][0],
-                *numbers,
-            )
+            yield (e.labels, e.measured_on, kind, CSV_UNITS[KIND_NAMES.index(kind)][0], *numbers)
 
 
 def _along(record: Record) -> Iterator[Row]:
     for w in record.segments():
-        asked = {q["step"] for q in w["queries"]}
-        for c in record.directory.read_checks(w["walker"], w["segment"]):
-            yield w["walker"], w["segment"], w["fit"], c.step, c.force_std, int(c.step in asked)
+        asked = {q.step for q in w.queries}
+        for c in record.directory.read_checks(w.walker, w.segment):
+            yield w.walker, w.segment, w.fit, c.step, c.force_std, int(c.step in asked)
 
 
 def _parity(record: Record) -> Iterator[Row]:
@@ -99,5 +94,13 @@ def _calibration(record: Record) -> Iterator[Row]:
 
 def _labels(record: Record) -> Iterator[Row]:
     for e in record.labels:
-        names = ("query", "job", "walker", "step", "seconds", "core_seconds", "max_force", "reason")
-        yield tuple(e.get(name, "") for name in names)
+        where = (e.walker, e.step) if isinstance(e, Labelled) else ("", "")
+        seconds = (e.seconds, "" if e.core_seconds is None else e.core_seconds)
+        yield e.query, e.job or "", *where, *seconds, *_outcome(e)
+
+
+def _outcome(label: Labelled | Rejected) -> Row:
+    """The largest force, and why it was rejected."""
+    if isinstance(label, Rejected):
+        return "", label.reason
+    return label.max_force, ""

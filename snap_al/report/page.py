@@ -14,6 +14,7 @@ from markupsafe import Markup
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns
+from snap_al.loop.events import Opened
 from snap_al.names import in_page
 from snap_al.report.drawing import as_svg
 from snap_al.report.figures import Figures
@@ -110,7 +111,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
         ]
     if record.config is not None and record.config.explore is not None:
         config, explore = record.config, record.config.explore
-        opened = [e for e in record.events if e["event"] == "opened"]
+        opened = [e for e in record.events if isinstance(e, Opened)]
         stages = ", then ".join(
             f"{s.script or s.ensemble}, {s.temperature[0]:g} to {s.temperature[1]:g} K, "
             f"{s.steps * s.timestep:g} ps"
@@ -135,7 +136,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
             ),
             (
                 "sessions",
-                f"{len(opened)}, on {', '.join(sorted({str(e['ranks']) for e in opened}))} ranks, "
+                f"{len(opened)}, on {', '.join(sorted({str(e.ranks) for e in opened}))} ranks, "
                 f"seed {config.seed}",
             ),
         ]

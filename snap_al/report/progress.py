@@ -8,68 +8,91 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import assert_never
 
 from rich.console import Console
 from rich.text import Text
 
-from snap_al.loop import Event, RunState
+from snap_al.loop import RunState
+from snap_al.loop.events import (
+    Checked,
+    Chosen,
+    Event,
+    Explored,
+    Fitted,
+    Halted,
+    Labelled,
+    Opened,
+    Rejected,
+    Segment,
+    Started,
+    Stopped,
+    Submitted,
+)
 from snap_al.names import in_log, in_message, in_terminal
 from snap_al.report.shown import rounded
 
 
-def place_of(query: Event) -> str:
-    """Where a query comes from, by its `walker` and `step`."""
-    return (
-        "starting set"
-        if query["walker"] < 0
-        else f"walker {query['walker']} at step {query['step']}"
-    )
+def place_of(walker: int, step: int) -> str:
+    """Where a query comes from."""
+    return "starting set" if walker < 0 else f"walker {walker} at step {step}"
 
 
 def describe(event: Event) -> str:
     """A sentence, or an empty text for what needs none."""
-    kind = event["event"]
-    if kind == "opened":
-        opened = f"opened on {event['ranks']} rank{'s' if event['ranks'] > 1 else ''}"
-        return "\n".join([opened, *(f"note: {text}" for text in event.get("notes", ()))])
-    if kind == "started":
-        return f"{len(event['queries'])} starting configurations to label"
-    if kind == "checked":
-        label, slope = rounded(event["label"], 4), rounded(event["derivative"], 4)
-        compared = f"the labeler's stress, {label} eV/Å³, and its energies' derivative, {slope}"
-        return f"{compared}: {event['verdict']}"
-    if kind == "labelled":
-        largest = event["max_force"]
-        force = "" if largest is None else f", largest force {rounded(largest, 4)} eV/Å"
-        return f"labelled: {place_of(event)}, {event['seconds']:.2f} s{force}"
-    if kind == "rejected":
-        return f"label rejected: {event['reason']}"
-    if kind == "fitted":
-        return _fitted(event)
-    if kind == "explored":
-        return "; ".join(map(_explored, event["walkers"]))
-    if kind == "chosen" and event["dropped"]:
-        kept, dropped = len(event["kept"]), len(event["dropped"])
-        return f"{kept} of {kept + dropped} frames are worth a label each; they do for the others"
-    if kind == "halted":
-        return f"halted: {event['reason']}"
-    if kind == "stopped":
-        return f"stopped: {event['reason']}"
-    return ""
+    match event:
+        case Opened():
+            opened = f"opened on {event.ranks} rank{'s' if event.ranks > 1 else ''}"
+            return "\n".join([opened, *(f"note: {text}" for text in event.notes)])
+        case Started():
+            return f"{len(event.queries)} starting configurations to label"
+        case Chosen():
+            return _chosen(event)
+        case Submitted():
+            return ""
+        case Checked():
+            label, slope = rounded(event.label, 4), rounded(event.derivative, 4)
+            compared = f"the labeler's stress, {label} eV/Å³, and its energies' derivative, {slope}"
+            return f"{compared}: {event.verdict}"
+        case Labelled():
+            return _labelled(event)
+        case Rejected():
+            return f"label rejected: {event.reason}"
+        case Fitted():
+            return _fitted(event)
+        case Explored():
+            return "; ".join(map(_segment, event.walkers))
+        case Stopped() | Halted():
+            return f"{event.event}: {event.reason}"
+        case _:
+            assert_never(event)
 
 
-def _explored(segment: Event) -> str:
-    steps = f"step {segment['from_step']} to {segment['step']}"
-    return f"walker {segment['walker']}: {steps}, {segment['outcome']}: {segment['reason']}"
+def _chosen(event: Chosen) -> str:
+    kept, dropped = len(event.kept), len(event.dropped)
+    if not dropped:
+        return ""
+    return f"{kept} of {kept + dropped} frames are worth a label each; they do for the others"
 
 
-def _fitted(event: Event) -> str:
-    force, energy = event["table"].get("forces"), event["table"].get("energy")
+def _labelled(event: Labelled) -> str:
+    largest = event.max_force
+    force = "" if largest is None else f", largest force {rounded(largest, 4)} eV/Å"
+    return f"labelled: {place_of(event.walker, event.step)}, {event.seconds:.2f} s{force}"
+
+
+def _segment(segment: Segment) -> str:
+    steps = f"step {segment.from_step} to {segment.step}"
+    return f"walker {segment.walker}: {steps}, {segment.outcome}: {segment.reason}"
+
+
+def _fitted(event: Fitted) -> str:
+    force, energy = event.table.get("forces"), event.table.get("energy")
     errors = f", forces {rounded(force['rmse'], 4)} eV/Å" if force else ""
     errors += f", energy {rounded(energy['rmse'], 4, 1e3)} meV/atom" if energy else ""
-    counts = f"fit {event['fit']}: {event['labels']} labels"
-    novelty = f"novel above {rounded(event['novelty'], 4)} eV/Å"
-    return f"{counts}, {novelty}; RMSE on the {event['measured_on']} set{errors}"
+    counts = f"fit {event.fit}: {event.labels} labels"
+    novelty = f"novel above {rounded(event.novelty, 4)} eV/Å"
+    return f"{counts}, {novelty}; RMSE on the {event.measured_on} set{errors}"
 
 
 def doing(state: RunState) -> str:
@@ -118,7 +141,7 @@ class Progress:
         line = describe(event)
         if line:
             self.say(line)
-        for text in event.get("warnings", ()):
+        for text in event.warnings if isinstance(event, Opened) else ():
             self.warn(text)
             self._write(logging.WARNING, f"warning: {text}")
         if self._status is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snap_al.data.arrays import read_arrays
 from snap_al.data.remarks import Remarks
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
+from snap_al.loop.events import Fitted, Labelled, Rejected, Segment
 from snap_al.potential import FittedPotential
 from snap_al.report.summary import segments
 from snap_al.uncertainty import Table
@@ -101,14 +102,14 @@ class Record:
         return RunDirectory(self.folder)
 
     @property
-    def fits(self) -> list[Event]:
-        return [e for e in self.events if e["event"] == "fitted"]
+    def fits(self) -> list[Fitted]:
+        return [e for e in self.events if isinstance(e, Fitted)]
 
     @property
-    def labels(self) -> list[Event]:
+    def labels(self) -> list[Labelled | Rejected]:
         """Those that came, whether fitted or rejected."""
-        return [e for e in self.events if e["event"] in ("labelled", "rejected")]
+        return [e for e in self.events if isinstance(e, Labelled | Rejected)]
 
-    def segments(self) -> list[Event]:
+    def segments(self) -> list[Segment]:
         """Of all walkers, in the order in which they ran."""
         return segments(self.events)

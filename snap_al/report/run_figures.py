@@ -7,7 +7,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from snap_al.report.record import Record
-from snap_al.report.summary import wall_seconds
+from snap_al.report.summary import core_seconds, wall_seconds
 
 
 def std_along_walkers(record: Record) -> Figure | None:
@@ -17,18 +17,18 @@ def std_along_walkers(record: Record) -> Figure | None:
     segments = record.segments()
     if not segments or record.state is None:
         return None
-    novelty = {e["fit"]: e["novelty"] for e in record.fits}
-    walkers = sorted({w["walker"] for w in segments})
+    novelty = {e.fit: e.novelty for e in record.fits}
+    walkers = sorted({w.walker for w in segments})
     figure = Figure(figsize=(8, 1.2 + 2.0 * len(walkers)), layout="constrained")
     panels = figure.subplots(len(walkers), 1, squeeze=False)[:, 0]
     for panel, number in zip(panels, walkers, strict=True):
-        for w in (s for s in segments if s["walker"] == number):
-            checks = record.directory.read_checks(number, w["segment"])
+        for w in (s for s in segments if s.walker == number):
+            checks = record.directory.read_checks(number, w.segment)
             panel.plot(
                 [c.step for c in checks], [c.force_std for c in checks], color="tab:blue", lw=1
             )
-            panel.hlines(novelty[w["fit"]], w["from_step"], w["step"], color="tab:green", lw=1)
-            asked = {q["step"] for q in w["queries"]}
+            panel.hlines(novelty[w.fit], w.from_step, w.step, color="tab:green", lw=1)
+            asked = {q.step for q in w.queries}
             marked = [c for c in checks if c.step in asked]
             panel.plot(
                 [c.step for c in marked], [c.force_std for c in marked], "o", color="tab:red", ms=5
@@ -58,15 +58,15 @@ def learning_curve(record: Record) -> Figure | None:
     for panel, (kind, unit, factor) in zip(
         figure.subplots(1, 2), (("forces", "eV/Å", 1.0), ("energy", "meV/atom", 1e3)), strict=True
     ):
-        known = [e for e in fits if kind in e["table"]]
-        labels = [e["labels"] for e in known]
+        known = [e for e in fits if kind in e.table]
+        labels = [e.labels for e in known]
         for name, label, style in (("rmse", "RMSE", "o-"), ("sharpness", "RMS std", "s--")):
-            values = [factor * e["table"][kind][name] for e in known]
+            values = [factor * e.table[kind][name] for e in known]
             panel.plot(labels, values, style, ms=4, lw=1.2, label=label)
         panel.set_ylim(bottom=0)
         panel.set_xlabel("labels")
         panel.set_ylabel(f"{kind}, {unit}")
-        panel.set_title(f"on the {fits[-1]['measured_on']} set", loc="left", fontsize=10)
+        panel.set_title(f"on the {fits[-1].measured_on} set", loc="left", fontsize=10)
         panel.legend(fontsize=8)
     return figure
 
@@ -87,7 +87,7 @@ def where_time_went(record: Record) -> Figure | None:
     side_by_side = sum(seconds[name] for name in ("md", "std", "label", "fit")) > seconds["total"]
     summed = ", summed over what ran side by side" if side_by_side else ""
     left.set_xlabel(f"wall seconds, all sessions{summed}")
-    costs = [e.get("core_seconds", e["seconds"]) for e in record.labels]
+    costs = [core_seconds(e) for e in record.labels]
     right.plot(range(1, len(costs) + 1), costs, ".", color="tab:blue")
     right.set_ylim(bottom=0)
     right.set_xlabel("label")

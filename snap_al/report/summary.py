@@ -9,6 +9,7 @@ from typing import Any
 
 from snap_al.data.storage import write_atomically
 from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limited
+from snap_al.loop.events import Explored, Fitted, Labelled, Opened, Rejected, Segment
 
 Summary = dict[str, Any]
 OF_METRICS = (
@@ -26,9 +27,9 @@ OF_METRICS = (
 def summarise(events: list[Event], state: RunState) -> Summary:
     """labels, their cost and failures, fits, stopped, walkers, learning curve, wall seconds by
     part, the last fit's table, and the last session's warnings and notes."""
-    fits = [e for e in events if e["event"] == "fitted"]
-    asked = [e for e in events if e["event"] in ("labelled", "rejected")]
-    opened: Event = next((e for e in reversed(events) if e["event"] == "opened"), {})
+    fits = [e for e in events if isinstance(e, Fitted)]
+    asked = [e for e in events if isinstance(e, Labelled | Rejected)]
+    opened = [e for e in events if isinstance(e, Opened)][-1:]
     return {
         "labels": len(state.labelled),
         "rejected": state.rejections,
@@ -39,13 +40,11 @@ def summarise(events: list[Event], state: RunState) -> Summary:
         "novelty_ev_per_a": state.novelty,
         "tolerance_ev_per_a": state.tolerance,
         "wall_seconds": wall_seconds(events),
-        "label_core_seconds": sum(e.get("core_seconds", e["seconds"]) for e in asked),
-        "warnings": opened.get("warnings", []),
-        "notes": opened.get("notes", []),
+        "label_core_seconds": sum(map(core_seconds, asked)),
+        "warnings": [text for e in opened for text in e.warnings],
+        "notes": [text for e in opened for text in e.notes],
         "failures": [
-            {"job": e.get("job", ""), "reason": e["reason"]}
-            for e in asked
-            if e["event"] == "rejected"
+            {"job": e.job or "", "reason": e.reason} for e in asked if isinstance(e, Rejected)
         ],
         "walkers": [
             {
@@ -63,14 +62,19 @@ def summarise(events: list[Event], state: RunState) -> Summary:
             for n, w in enumerate(state.walkers)
         ],
         "learning_curve": [
-            {"labels": e["labels"], "on": e["measured_on"], "table": e["table"]} for e in fits
+            {"labels": e.labels, "on": e.measured_on, "table": e.table} for e in fits
         ],
     }
 
 
-def segments(events: Iterable[Event]) -> list[Event]:
+def segments(events: Iterable[Event]) -> list[Segment]:
     """Of all walkers, in the order in which they ran."""
-    return [w for e in events if e["event"] == "explored" for w in e["walkers"]]
+    return [w for e in events if isinstance(e, Explored) for w in e.walkers]
+
+
+def core_seconds(event: Labelled | Rejected) -> float:
+    """That a label cost; its wall time in journals that do not say."""
+    return event.seconds if event.core_seconds is None else event.core_seconds
 
 
 def wall_seconds(events: list[Event]) -> dict[str, float]:
@@ -79,14 +83,14 @@ def wall_seconds(events: list[Event]) -> dict[str, float]:
     """
     explored = segments(events)
     parts = {
-        "md": sum(w["seconds"] - w["std_seconds"] for w in explored),
-        "std": sum(w["std_seconds"] for w in explored),
-        "label": sum(e["seconds"] for e in events if e["event"] in ("labelled", "rejected")),
-        "fit": sum(e["seconds"] for e in events if e["event"] == "fitted"),
+        "md": sum(w.seconds - w.std_seconds for w in explored),
+        "std": sum(w.std_seconds for w in explored),
+        "label": sum(e.seconds for e in events if isinstance(e, Labelled | Rejected)),
+        "fit": sum(e.seconds for e in events if isinstance(e, Fitted)),
     }
     total = 0.0
     for before, after in itertools.pairwise(events):
-        total += 0.0 if after["event"] == "opened" else after["time"] - before["time"]
+        total += 0.0 if isinstance(after, Opened) else after.time - before.time
     return {**parts, "total": total}
 
 

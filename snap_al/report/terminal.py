@@ -8,6 +8,7 @@ import plotext
 from rich.text import Text
 
 from snap_al.loop import Event, RunDirectory
+from snap_al.loop.events import Fitted
 from snap_al.report.summary import segments
 
 LATEST, HEIGHT = 200, 12
@@ -22,7 +23,7 @@ def terminal_plots(
     looks = _looks(directory, events)
     if len(looks) > 1:
         found.append(_std(looks, tolerance, width))
-    fits = [e for e in events if e["event"] == "fitted" and "forces" in e["table"]]
+    fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
     if len(fits) > 1:
         found.append(_errors(fits, width))
     return found
@@ -32,9 +33,9 @@ def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float
     """Largest force std of each of the latest looks, and whether it was asked about."""
     found: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
-        asked = {q["step"] for q in w["queries"]}
+        asked = {q.step for q in w.queries}
         found[:0] = [
-            (c.force_std, c.step in asked) for c in directory.read_checks(w["walker"], w["segment"])
+            (c.force_std, c.step in asked) for c in directory.read_checks(w.walker, w.segment)
         ]
         if len(found) >= LATEST:
             break
@@ -53,12 +54,12 @@ def _std(looks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:
     return _drawn(title, width)
 
 
-def _errors(fits: Sequence[Event], width: int) -> Text:
+def _errors(fits: Sequence[Fitted], width: int) -> Text:
     plotext.clear_figure()
-    labels = [e["labels"] for e in fits]
-    plotext.plot(labels, [e["table"]["forces"]["rmse"] for e in fits], marker="braille")
-    plotext.scatter(labels, [e["table"]["forces"]["sharpness"] for e in fits], marker="+")
-    title = f"forces against labels, {fits[-1]['measured_on']} set, eV/Å: RMSE; +: RMS std"
+    labels = [e.labels for e in fits]
+    plotext.plot(labels, [e.table["forces"]["rmse"] for e in fits], marker="braille")
+    plotext.scatter(labels, [e.table["forces"]["sharpness"] for e in fits], marker="+")
+    title = f"forces against labels, {fits[-1].measured_on} set, eV/Å: RMSE; +: RMS std"
     return _drawn(title, width)
 
 

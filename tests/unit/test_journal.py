@@ -1,10 +1,12 @@
 """The journal after a crash anywhere, and the state as a pure function of it."""
 
+import json
 import multiprocessing
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from helpers.journals import event, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,16 +20,16 @@ from snap_al.loop import (
     read_events,
     replayed,
 )
-from snap_al.loop.events import check_event
+from snap_al.loop.events import Opened, Started, Stopped, decoded, encoded
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled
 from snap_al.report.summary import metrics, summarise
 
 EVENTS = [
-    {"event": "opened", "ranks": 1},
-    {"event": "started", "queries": ["a", "b"], "walkers": ["Cu"], "digests": {}},
-    {"event": "stopped", "reason": "ünïcode\n"},
+    Opened(ranks=1, snap_al="0.2"),
+    Started(queries=("a", "b"), walkers=("Cu",), digests={}),
+    Stopped(reason="ünïcode\n"),
 ]
 
 
@@ -39,7 +41,7 @@ def written(path):
 
 
 def stripped(events):
-    return [{k: v for k, v in e.items() if k != "time"} for e in events]
+    return [replace(e, time=0.0) for e in events]
 
 
 def test_what_was_appended_is_read(tmp_path):
@@ -113,9 +115,9 @@ def state(**changes):
 
 
 def explored(step, outcome, query="", start=0, segment=0):
-    return {
-        "event": "explored",
-        "walkers": [
+    return event(
+        event="explored",
+        walkers=[
             {
                 "walker": 0,
                 "segment": segment,
@@ -129,9 +131,12 @@ def explored(step, outcome, query="", start=0, segment=0):
                 "checks": 1,
                 "model_limited": 0,
                 "ps": 0.001 * max(step - start, 0),
+                "force_std": 0.1,
+                "seconds": 0.1,
+                "std_seconds": 0.0,
             }
         ],
-    }
+    )
 
 
 def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():
@@ -139,7 +144,7 @@ def test_a_novel_frame_becomes_a_query_and_the_place_to_go_on():
     assert [q.key for q in after.pending] == ["key"]
     assert after.walkers[0].trail[-1].restart == "r40"
     assert not after.walkers[0].new_velocities
-    done = after.apply({"event": "labelled", "query": "key", "job": "j"})
+    done = after.apply(event(event="labelled", query="key", job="j"))
     assert not done.pending
     assert done.labelled[0][1] == "j"
 
@@ -175,14 +180,14 @@ def test_failing_again_and_again_at_the_same_place_ends():
 
 def test_what_a_broken_labeler_rejected_is_asked_for_again():
     s = state(pending=(Query("a", -1, 0), Query("b", -1, 0), Query("c", -1, 0)))
-    s = s.apply({"event": "rejected", "query": "a", "reason": ""}).apply(
-        {"event": "labelled", "query": "b", "job": "j"}
+    s = s.apply(event(event="rejected", query="a", reason="")).apply(
+        event(event="labelled", query="b", job="j")
     )
-    assert [q.key for q in s.apply({"event": "halted", "reason": "x"}).pending] == ["c"], (
+    assert [q.key for q in s.apply(event(event="halted", reason="x")).pending] == ["c"], (
         "a failed on its own"
     )
-    s = s.apply({"event": "rejected", "query": "c", "reason": ""}).apply(
-        {"event": "halted", "reason": "x"}
+    s = s.apply(event(event="rejected", query="c", reason="")).apply(
+        event(event="halted", reason="x")
     )
     assert [q.key for q in s.pending] == ["c"]
     assert s.rejections == 1
@@ -206,7 +211,7 @@ def test_lines_that_are_gone_or_there_twice(lines):
     """Each line is whole, and their order is not."""
     events = [
         explored(40, "novel", "key"),
-        {"event": "labelled", "query": "key", "job": "j"},
+        event(event="labelled", query="key"),
         explored(60, "checkpoint", segment=1),
     ]
     with pytest.raises(InputError, match="cannot follow those before it"):
@@ -215,9 +220,17 @@ def test_lines_that_are_gone_or_there_twice(lines):
 
 def test_unknown_events_are_refused():
     with pytest.raises(ValueError, match="does not know"):
-        check_event({"event": "from the future", "time": 1.0})
-    with pytest.raises(EventOrderError, match="no event"):
-        state().apply({"event": "from the future"})
+        decoded('{"event": "from the future", "time": 1.0}')
+
+
+def test_an_event_is_read_as_it_was_written(tmp_path):
+    for content in WHOLE:
+        given = event(**content)
+        assert decoded(encoded(given)) == given
+        on_disk = json.loads(encoded(given))
+        assert next(iter(on_disk)) == "event"
+        assert list(on_disk)[-1] == "time"
+        assert content["event"] == "explored" or content.items() <= on_disk.items()
 
 
 WHOLE = [
@@ -286,20 +299,12 @@ def damaged(event):
             yield from ({**event, key: [changed]} for changed in damaged(event[key][0]))
 
 
-def journal_of(path, events):
-    path.unlink(missing_ok=True)
-    with Journal(path) as journal:
-        for event in events:
-            journal.append(event)
-    return path
-
-
 def test_what_is_missing_or_of_another_type_is_the_files(tmp_path):
     """Lines whose checksum is right, and whose content is not."""
-    read_events(journal_of(tmp_path / "j", WHOLE))
-    for number, event in enumerate(WHOLE):
-        for wrong in damaged(event):
-            journal_of(tmp_path / "j", [*WHOLE[:number], wrong])
+    read_events(write_lines(tmp_path / "j", WHOLE))
+    for number, content in enumerate(WHOLE):
+        for wrong in damaged(content):
+            write_lines(tmp_path / "j", [*WHOLE[:number], wrong])
             with pytest.raises(InputError, match=rf"j, line {number + 1}: "):
                 read_events(tmp_path / "j")
 
@@ -309,16 +314,16 @@ def test_what_is_missing_or_of_another_type_is_the_files(tmp_path):
 )
 def test_names_of_files_in_events_stay_inside(tmp_path, name):
     segment = WHOLE[8]["walkers"][0]
-    events = [
+    contents = [
         {**WHOLE[8], "walkers": [{**segment, "restart": name}]},
         {**WHOLE[8], "walkers": [{**segment, "queries": [{"key": name, "step": 1}]}]},
         {**WHOLE[1], "queries": [name]},
         {**WHOLE[3], "jobs": {"a": name}},
         {**WHOLE[5], "job": name},
     ]
-    for event in events:
+    for content in contents:
         with pytest.raises(InputError, match="line 1: "):
-            read_events(journal_of(tmp_path / "j", [event]))
+            read_events(write_lines(tmp_path / "j", [content]))
 
 
 @pytest.mark.parametrize(
@@ -362,11 +367,11 @@ def test_a_halted_run_asks_for_all_again():
     state = RunState(0, 1, 10, walkers=(WalkerState(),), started=True)
     pending = tuple(Query(f"k{n}", 0, n, chosen=False) for n in range(3))
     state = replace(state, pending=pending).apply(
-        {"event": "submitted", "jobs": {f"k{n}": f"j{n}" for n in range(3)}}
+        event(event="submitted", jobs={f"k{n}": f"j{n}" for n in range(3)})
     )
     for n in range(3):
-        state = state.apply({"event": "rejected", "query": f"k{n}", "reason": "", "seconds": 0.0})
-    state = state.apply({"event": "halted", "reason": "broken"})
+        state = state.apply(event(event="rejected", query=f"k{n}", reason="", seconds=0.0))
+    state = state.apply(event(event="halted", reason="broken"))
     assert [q.key for q in state.pending] == ["k0", "k1", "k2"]
     assert state.unchosen == ()
 
@@ -374,17 +379,16 @@ def test_a_halted_run_asks_for_all_again():
 def test_what_was_said_of_labels_is_in_the_summary(tmp_path):
     """Of the last session; a journal of an earlier version says nothing."""
     opened = {"event": "opened", "ranks": 1}
-    with Journal(tmp_path / "journal.jsonl") as journal:
-        journal.append(opened)
+    write_lines(tmp_path / "journal.jsonl", [opened])
     before = summarise(read_events(tmp_path / "journal.jsonl"), state())
     assert (before["warnings"], before["notes"]) == ([], [])
     with Journal(tmp_path / "journal.jsonl") as journal:
-        journal.append({**opened, "warnings": ["a: other sign"], "notes": ["b: not checked"]})
-        journal.append({**opened, "warnings": ["c: other sign"], "notes": []})
+        journal.append(Opened(ranks=1, warnings=("a: other sign",), notes=("b: not checked",)))
+        journal.append(Opened(ranks=1, warnings=("c: other sign",)))
     now = metrics(summarise(read_events(tmp_path / "journal.jsonl"), state()))
     assert (now["warnings"], now["notes"]) == (["c: other sign"], [])
 
 
 def test_warnings_that_are_no_texts_are_damage():
     with pytest.raises(ValueError, match="warnings"):
-        check_event({"event": "opened", "ranks": 1, "time": 0.0, "warnings": [1]})
+        event(event="opened", ranks=1, warnings=[1])

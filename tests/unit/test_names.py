@@ -21,6 +21,7 @@ from rich.console import Console
 import snap_al
 from snap_al.errors import InputError, RunError
 from snap_al.fitsnap.output import write_metrics
+from snap_al.loop.events import Halted, Rejected
 from snap_al.names import csv_text, in_figure, in_log, in_message, in_page, in_terminal
 from snap_al.report.drawing import as_svg
 from snap_al.report.figures import figures_of, write_figures
@@ -194,8 +195,8 @@ def test_in_progress_and_its_log(tmp_path):
     state = SimpleNamespace(stopped="", pending=(), fitted_labels=0, labelled=())
     reason = "[/b] :copper: $5_{ [clean] \x1b[2J\n2026-01-01 00:00:00 stopped"
     with Progress(tmp_path / "run.log", console) as progress:
-        progress({"event": "rejected", "reason": reason}, state)
-        progress({"event": "halted", "reason": "100 % of slab [clean], %s"}, state)
+        progress(Rejected(query="q", reason=reason, seconds=0.0), state)
+        progress(Halted(reason="100 % of slab [clean], %s"), state)
     assert "label rejected: [/b] :copper: $5_{ [clean] \\x1b[2J\n" in text.getvalue()
     log = (tmp_path / "run.log").read_text()
     assert "label rejected: [/b] :copper: $5_{ [clean] \\x1b[2J\n    2026-01-01" in log
