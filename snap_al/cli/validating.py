@@ -147,9 +147,9 @@ def validate(
             )
     if known is not None:
         known.close()
-    found = without_nan(found)
-    on_root(comm, lambda: write_validation(out, found))
-    return found
+    shown: dict[str, Any] = without_nan(found)
+    on_root(comm, lambda: write_validation(out, shown))
+    return shown
 
 
 def _begun(task: Task, out: Path) -> Validation:

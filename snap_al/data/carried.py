@@ -26,7 +26,7 @@ _AS_MATRIX = ("stress", "virial")
 def with_results(atoms: Atoms) -> Atoms:
     """A copy with a calculator's results in `info` and `arrays`, where they do not hide what is
     there."""
-    found = atoms.copy()
+    found: Atoms = atoms.copy()
     if isinstance(atoms.calc, SinglePointCalculator):
         for name, value in atoms.calc.results.items():
             if value is None or name in found.info or name in found.arrays:
@@ -42,7 +42,7 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
     """A copy without the bare names of labels (energy, forces, …), which a prediction then takes:
     the label is under REF_energy, REF_forces, REF_stress. REF_* names that the frame has already
     stay as they are."""
-    found = with_results(atoms)
+    found: Atoms = with_results(atoms)
     has = {name for name in (*found.info, *found.arrays) if name.startswith(REFERENCE)}
     for place in (found.info, found.arrays):
         for name in list(place):
@@ -91,7 +91,7 @@ def as_extended_xyz(frames: list[Atoms]) -> tuple[str, list[str]]:
 def _writable(atoms: Atoms, dropped: dict[str, None]) -> Atoms:
     from ase.io.extxyz import key_val_dict_to_str  # late: it is slow to import
 
-    found = atoms.copy()
+    found: Atoms = atoms.copy()
     for name, value in list(found.info.items()):
         try:
             if name in _AS_MATRIX and np.size(value) == 6:

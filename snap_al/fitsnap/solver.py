@@ -26,7 +26,7 @@ KINDS = {"Energy": 0, "Force": 1, "Stress": 2}
 """FitSNAP's names of the kinds of rows."""
 
 
-class EmbeddedModelError(Solver):
+class EmbeddedModelError(Solver):  # type: ignore[misc]
     """fit (n,), cov (n, n), fit_sam (samples, n) over FitSNAP's columns, as its output and error
     analysis expect them.
 

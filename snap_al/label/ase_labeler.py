@@ -150,7 +150,7 @@ def imported(key: str, name: str) -> Callable[..., Any]:
             "that ASE knows, as espresso"
         )
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise InputError(
             f"{key}: {name} cannot be imported: {type(error).__name__}: {error}; "

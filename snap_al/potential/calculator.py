@@ -79,6 +79,7 @@ class LammpsCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None  # ASE has set it
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         if unknown := sorted(set(configuration.species) - set(self._elements)):
             raise CalculatorSetupError(

@@ -44,6 +44,10 @@ def predicted(posterior: Posterior, rows: ConfigurationRows, n: int) -> dict[str
     }
 
 
+PLAIN = {"energy", "free_energy", "forces", "stress"}
+"""Properties that need no stds."""
+
+
 class CoefficientsCalculator(LammpsCalculator):
     """A potential with other coefficients, (n_distinct,), by LAMMPS' pair style and without stds.
 
@@ -154,19 +158,13 @@ class SnapCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
-        if self._plain is not None and not set(properties) - {
-            "energy",
-            "free_energy",
-            "forces",
-            "stress",
-        }:
+        assert self.atoms is not None  # ASE has set it
+        if self._plain is not None and set(properties) <= PLAIN:
             self._plain.calculate(self.atoms, properties, all_changes)
             self.results = self._plain.results
             return
-        configuration, elements = (
-            Configuration.from_atoms(self.atoms, label=Label()),
-            self.potential.settings.elements,
-        )
+        configuration = Configuration.from_atoms(self.atoms, label=Label())
+        elements = self.potential.settings.elements
         if unknown := sorted(set(configuration.species) - set(elements)):
             raise CalculatorSetupError(
                 f"{', '.join(unknown)}: the potential is for {', '.join(elements)}"

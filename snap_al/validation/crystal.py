@@ -70,7 +70,8 @@ class Crystal:
 
     def supercell(self, length: float) -> Atoms:
         """Repeated until every edge has `length` Å, to within what relaxing changes."""
-        return self.atoms * self.repeats(length)
+        found: Atoms = self.atoms * self.repeats(length)
+        return found
 
     def relaxed(self, calculator: Calculator) -> Crystal:
         """Its cell and atoms where this calculator has no stress and no forces, as symmetric as
@@ -175,7 +176,7 @@ def nearest_distance(atoms: Atoms) -> float:
 
 def with_calculator(atoms: Atoms, calculator: Calculator) -> Atoms:
     """A copy."""
-    copied = atoms.copy()
+    copied: Atoms = atoms.copy()
     copied.calc = calculator
     return copied
 

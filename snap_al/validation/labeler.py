@@ -33,6 +33,7 @@ class LabelCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None  # ASE has set it
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         job = self._backend.submit(configuration)
         while (result := self._backend.poll(job, configuration)) is None:

@@ -149,7 +149,7 @@ def vacancy(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
 
 
 def _moved(perfect: Atoms, neighbour: int) -> Atoms:
-    moved = perfect.copy()
+    moved: Atoms = perfect.copy()
     moved.positions[neighbour] = perfect.positions[0]
     return moved
 
