@@ -22,6 +22,16 @@ class _Given:
 
 
 GIVEN: Final = _Given()
+
+
+class _OfYours:
+    """The dotted name of a class of the user's own."""
+
+    def __repr__(self) -> str:
+        return "a class of yours"
+
+
+OF_YOURS: Final = _OfYours()
 Case = Mapping[str, Collection[Any]]
 """Other option → its values, one of which it must have."""
 Table = Mapping[str, tuple[Case, ...]]
@@ -90,12 +100,22 @@ def _holds(
     settings: BaseModel, name: str, values: Collection[Any], also: Mapping[str, Collection[Any]]
 ) -> bool:
     found = [getattr(settings, name, None), *also.get(name, ())]
-    return any(bool(value) if GIVEN in values else value in values for value in found)
+    return any(_is_among(value, values) for value in found)
+
+
+def _is_among(value: Any, values: Collection[Any]) -> bool:
+    if GIVEN in values:
+        return bool(value)
+    if OF_YOURS in values:
+        return isinstance(value, str) and "." in value
+    return value in values
 
 
 def _described(name: str, values: Collection[Any]) -> str:
     if GIVEN in values:
         return f"{name} given"
+    if OF_YOURS in values:
+        return f"{name} that names a class of yours"
     *others, last = map(_shown, values)
     return f"{name}: {', '.join(others)} or {last}" if others else f"{name}: {last}"
 

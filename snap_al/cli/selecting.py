@@ -252,7 +252,7 @@ def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
     if strategy is None:
         return config
     names = list(get_args(Strategy))
-    if strategy not in names:
+    if strategy not in names and "." not in strategy:
         raise InputError(f"no strategy {strategy!r}; {did_you_mean(strategy, names)}")
     polish = config.query.polish if len(strategy) == 1 else 0
     return config.model_copy(

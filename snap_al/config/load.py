@@ -63,16 +63,29 @@ def validate_config(
         )
     except ValidationError as error:
         details = error.errors()
-        # A list whose items are wrong counts as too short as well; the items say more.
         wrong = [d["loc"] for d in details]
         problems = [
-            _describe(d)
+            _describe(d, _may_be_dotted(d, details))
             for d in details
-            if d["type"] != "too_short"
-            or not any(w[: len(d["loc"])] == d["loc"] != w for w in wrong)
+            if not _said_by_others(d, wrong)
         ]
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(f"{path}: {count}:\n" + "\n".join(f"  {p}" for p in problems)) from error
+
+
+def _said_by_others(detail: ErrorDetails, wrong: Sequence[tuple[int | str, ...]]) -> bool:
+    """A list whose items are wrong counts as too short as well; the items say more. A name that is
+    neither of ours nor dotted is wrong twice; the choice says more."""
+    place = detail["loc"]
+    if detail["type"] == "string_pattern_mismatch":
+        return any(w[:-1] == place[:-1] and w != place for w in wrong)
+    return detail["type"] == "too_short" and any(w[: len(place)] == place != w for w in wrong)
+
+
+def _may_be_dotted(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether the key takes the dotted name of a class as well."""
+    tried = [d["loc"][:-1] for d in details if d["type"] == "string_pattern_mismatch"]
+    return detail["loc"][:-1] in tried
 
 
 def _context(content: dict[str, Any], folder: Path, strategies: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +115,7 @@ UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")
 """Parts of pydantic's locations that name an alternative of a type and not a key."""
 
 
-def _describe(detail: ErrorDetails) -> str:
+def _describe(detail: ErrorDetails, may_be_dotted: bool = False) -> str:
     location = [
         part
         for part in detail["loc"]
@@ -117,6 +130,8 @@ def _describe(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{dotted}: required, and not given"
     message = detail["msg"].removeprefix("Value error, ")
+    if may_be_dotted and detail["type"] == "literal_error":
+        message = f"{message}, or the dotted name of a class of yours"
     given = "" if isinstance(detail["input"], dict) else f" (given: {shown(detail['input'])})"
     return f"{dotted}: {message[:1].lower()}{message[1:]}{given}"
 

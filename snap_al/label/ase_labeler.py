@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 from snap_al.data.configuration import Configuration, Label, voigt
 from snap_al.errors import InputError, LabelError
 from snap_al.label.labeler import check_result
+from snap_al.named import imported
 
 FILE_CALCULATORS = (FileIOCalculator, GenericFileIOCalculator)
 FLAGS = ("converged", "scf_converged")
@@ -139,26 +139,6 @@ def calculator_named(name: str) -> Callable[..., Any]:
             f"label.calculator: {name} cannot be imported: {type(error).__name__}: {error}; is "
             "its package installed in this environment?"
         ) from error
-
-
-def imported(key: str, name: str) -> Callable[..., Any]:
-    """What the dotted `name`, given as the config's `key`, stands for. Raises InputError."""
-    module, _, attribute = name.rpartition(".")
-    if not module:
-        raise InputError(
-            f"{key}: {name!r} is no dotted name; for example ase.calculators.emt.EMT, or a name "
-            "that ASE knows, as espresso"
-        )
-    try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        raise InputError(
-            f"{key}: {name} cannot be imported: {type(error).__name__}: {error}; "
-            "is its package installed in this environment?"
-        ) from error
-    if not callable(found):
-        raise InputError(f"{key}: {name} is a {type(found).__name__}, not a class or function")
-    return found
 
 
 def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

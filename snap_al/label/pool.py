@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from snap_al.errors import InputError, RunError
-from snap_al.label.ase_labeler import imported
 from snap_al.label.job_folder import JobFolder
 from snap_al.label.jobs import Handle
 from snap_al.label.local import end_group
+from snap_al.named import imported
 
 
 class Pool:

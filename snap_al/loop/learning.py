@@ -20,7 +20,7 @@ from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, co
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import block_of, with_column_numbers
 from snap_al.parallel import Communicator, collectively
-from snap_al.query import Candidates, Knowledge, Labelled, Strategy, acquisition, select
+from snap_al.query import Candidates, Knowledge, Labelled, acquisition, select
 
 Array = NDArray[np.float64]
 
@@ -92,11 +92,7 @@ class Learner:
         return self._errors(posterior)
 
     def curve(
-        self,
-        strategy: Strategy,
-        seed: int,
-        study: Study,
-        report: Callable[[int], None] = lambda n: None,
+        self, strategy: str, seed: int, study: Study, report: Callable[[int], None] = lambda n: None
     ) -> Curve:
         """report: called with the number of labels after each fit."""
         query = self._config.query.model_copy(update={"strategy": strategy})

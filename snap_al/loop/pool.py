@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from snap_al.loop.inputs import RunInputs
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import TrainingSet
+from snap_al.named import imported
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 from snap_al.query import (
@@ -188,7 +188,7 @@ def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
     """Raises InputError for a function that is not there, or a cost that is not positive."""
     try:
         if isinstance(settings.cost, str):
-            cost = float(_function(settings.cost)(configuration.to_atoms()))
+            cost = float(imported("query.cost", settings.cost)(configuration.to_atoms()))
         else:
             cost = float(len(configuration)) ** settings.cost
     except InputError:
@@ -201,18 +201,6 @@ def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
             f"{configuration.name or 'a configuration'}; costs are positive"
         )
     return cost
-
-
-def _function(name: str) -> Callable[..., float]:
-    module, _, attribute = name.rpartition(".")
-    try:
-        found: Callable[..., float] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"query.cost: no function {name}: {error}; give module.function, or a power of the "
-            "atom count"
-        ) from error
-    return found
 
 
 def target_rows(

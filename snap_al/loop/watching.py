@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,29 +29,63 @@ from snap_al.md import (
     WhenRelative,
     WhenUncertain,
 )
+from snap_al.named import made
 from snap_al.parallel import Communicator, on_root
-from snap_al.query import ActiveSet, Labelled, unique_whitening
+from snap_al.query import ActiveSet, Labelled, QuerySettings, unique_whitening
 
 Array = NDArray[np.float64]
 FORCE = 1
 
 
+@dataclass(frozen=True)
+class RuleContext:
+    """What rules are made from: the config, where the run stands, its last fit."""
+
+    config: RunConfig
+    state: RunState
+    posterior: Posterior
+    directory: RunDirectory
+
+    @property
+    def query(self) -> QuerySettings:
+        return self.config.query
+
+
+def _novel(c: RuleContext) -> Rule:
+    return WhenNovel(c.state.tolerance, c.state.novelty, c.query.min_gain, c.config.label.fweight)
+
+
+def _grade(c: RuleContext) -> Rule:
+    active = _active_set(c.directory.active_set(c.state.fits))
+    return WhenExtrapolating(active, c.query.max_grade)
+
+
+def _flare(c: RuleContext) -> Rule:
+    return WhenAboveNoise(float(c.posterior.noise_by_kind[FORCE]), c.query.flare_factor)
+
+
+RULES: dict[str, Callable[[RuleContext], Rule]] = {
+    "novel": _novel,
+    "every": lambda c: EveryNth(c.query.every),
+    "std": lambda c: WhenUncertain(c.state.tolerance),
+    "grade": _grade,
+    "flare": _flare,
+    "hal": lambda c: WhenRelative(c.query.hal_ratio, c.query.hal_floor),
+}
+"""By the names of `snap_al.query.settings.Rule`."""
+
+
 def rule_of(
     config: RunConfig, state: RunState, posterior: Posterior, directory: RunDirectory
 ) -> Rule:
-    """query.rule, with the limits that followed the last fit."""
-    query = config.query
-    if query.rule == "every":
-        return EveryNth(query.every)
-    if query.rule == "std":
-        return WhenUncertain(state.tolerance)
-    if query.rule == "grade":
-        return WhenExtrapolating(_active_set(directory.active_set(state.fits)), query.max_grade)
-    if query.rule == "flare":
-        return WhenAboveNoise(float(posterior.noise_by_kind[FORCE]), query.flare_factor)
-    if query.rule == "hal":
-        return WhenRelative(query.hal_ratio, query.hal_floor)
-    return WhenNovel(state.tolerance, state.novelty, query.min_gain, config.label.fweight)
+    """query.rule, with the limits that followed the last fit.
+
+    Raises InputError for a class that cannot be imported or made.
+    """
+    name = config.query.rule
+    if name in RULES:
+        return RULES[name](RuleContext(config, state, posterior, directory))
+    return cast(Rule, made("query.rule", name, config.query.rule_options))
 
 
 def _active_set(path: Path) -> Array:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationInfo, model_validator
 
 from snap_al.data.readers import ConfigPath
-from snap_al.options import GIVEN, Case, Table, refuse_inapplicable
+from snap_al.named import DottedName
+from snap_al.options import GIVEN, OF_YOURS, Case, Table, refuse_inapplicable
 
 Strategy = Literal[
     "novel",
@@ -45,6 +46,8 @@ _BY_TOLERANCES: tuple[Case, ...] = (
 
 APPLIES_WITH: Table = {
     "force_std": ({"rule": ("novel", "std")}, *_BY_TOLERANCES),
+    "rule_options": ({"rule": (OF_YOURS,)},),
+    "strategy_options": ({"strategy": (OF_YOURS,)},),
     "every": ({"rule": ("every",)},),
     "max_grade": ({"rule": ("grade",)},),
     "flare_factor": ({"rule": ("flare",)},),
@@ -83,10 +86,12 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     force_std: PositiveFloat | Literal["auto"] = USUAL_FORCE_STD
     """Tolerance, eV/Å, on the largest force std over a frame's atoms. auto: after each fit, what 95
     % of the training configurations are below, each predicted without itself."""
-    rule: Rule = "novel"
+    rule: Rule | DottedName = "novel"
     """When MD stops for a label. every: each n-th step. std: over the tolerance (with a committee,
     its disagreement). grade: MaxVol γ of an atom. flare: force std over a multiple of the noise.
-    hal: force std next to the force."""
+    hal: force std next to the force. Or the dotted name of a class of yours (snap_al.md.Rule)."""
+    rule_options: dict[str, Any] = {}
+    """Arguments of a class of yours."""
     every: PositiveInt = 100
     """every: MD steps."""
     max_grade: float = Field(default=2.1, ge=1)
@@ -109,10 +114,12 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """(iii) the label would lower it by at least this share (computed before labelling, from the
     frame's own rows).
     """
-    strategy: Strategy = "novel"
+    strategy: Strategy | DottedName = "novel"
     """novel: stds above nearly all left-out ones of what is labelled, then what makes the labelled
-    set like the pool.
+    set like the pool. Or the dotted name of a class of yours (snap_al.query.Acquisition).
     """
+    strategy_options: dict[str, Any] = {}
+    """Arguments of a class of yours."""
     novel_rank: int = Field(default=4, ge=0)
     """novel: a candidate of a pool is, when no more left-out stds of labelled configurations than
     these are above its own.

@@ -22,8 +22,8 @@ from snap_al.loop import settings as of_runs
 from snap_al.loop.settings import ExploreSettings, StopSettings
 from snap_al.md import StageSettings
 from snap_al.md import settings as of_md
-from snap_al.options import GIVEN, applies, given
-from snap_al.query import QuerySettings
+from snap_al.options import GIVEN, OF_YOURS, applies, given
+from snap_al.query import QuerySettings, Strategy
 from snap_al.query import settings as of_queries
 from snap_al.query.strategies import acquisition
 
@@ -133,6 +133,8 @@ OTHER_VALUES = {
     "executor": "concurrent.futures.ProcessPoolExecutor",
     "executor_arguments": {"a": 1},
     "by_cost": True,
+    "rule_options": {"a": 1},
+    "strategy_options": {"a": 1},
     "cost": 1.0,
     "polish": 2,
     "atoms": "mean",
@@ -159,9 +161,7 @@ def other_value(kind, name):
     if name in OTHER_VALUES:
         return OTHER_VALUES[name]
     field = kind.model_fields[name]
-    choices = [
-        v for v in typing.get_args(field.annotation) if isinstance(v, str) and v != field.default
-    ]
+    choices = [v for v in names_in(field.annotation) if v != field.default]
     if choices:
         return choices[0]
     if isinstance(field.default, bool):
@@ -169,12 +169,19 @@ def other_value(kind, name):
     return 3 if field.default is None else field.default + 2
 
 
+def names_in(annotation):
+    """Those that a type lists, and a dotted name where it takes a class of the user's own."""
+    parts = typing.get_args(annotation)
+    found = [v for v in parts if isinstance(v, str)]
+    literal = next((p for p in parts if typing.get_origin(p) is typing.Literal), None)
+    return found if literal is None else [*typing.get_args(literal), "my_package.Mine"]
+
+
 def choices_of(kind, names):
     """Every combination of the values of these options."""
     values = {}
     for name in names:
-        annotation = kind.model_fields[name].annotation
-        found = [v for v in typing.get_args(annotation) if isinstance(v, str)]
+        found = names_in(kind.model_fields[name].annotation)
         values[name] = found or [kind.model_fields[name].default, OTHER_VALUES.get(name, True)]
     return [
         dict(zip(values, combination, strict=True)) for combination in product(*values.values())
@@ -202,12 +209,13 @@ def test_every_option_has_its_place(kind):
             for name, values in case.items():
                 assert name == "query.strategy" or name in kind.model_fields
                 known = (
-                    typing.get_args(kind.model_fields[name].annotation)
+                    names_in(kind.model_fields[name].annotation)
                     if name in kind.model_fields
                     else ()
                 )
                 texts = {v for v in known if isinstance(v, str)}
-                assert not texts or GIVEN in values or set(values) <= texts, (name, values)
+                listed = set(values) - {OF_YOURS}
+                assert not texts or GIVEN in values or listed <= texts, (name, values)
 
 
 PAIRS = [
@@ -315,9 +323,7 @@ def fitted(a, b, w, kinds, settings):
     return np.concatenate([p.mean, *p.covariance, *p.model_error, p.noise_by_kind])
 
 
-@pytest.mark.parametrize(
-    "strategy", typing.get_args(QuerySettings.model_fields["strategy"].annotation)
-)
+@pytest.mark.parametrize("strategy", typing.get_args(Strategy))
 def test_what_is_refused_changes_no_strategy(strategy):
     for of in ("energy", "force", "weighted"):
         base = QuerySettings.model_construct(strategy=strategy, of=of)
