@@ -219,13 +219,17 @@ def snap_al(
     cwd: Path | None = None,
     timeout: float = 500,
     env: dict | None = None,
+    draws: bool = False,
 ):
-    """The command line as a user calls it; on more than one rank through mpirun."""
+    """The command line as a user calls it; on more than one rank through mpirun.
+
+    draws: whether pictures in PNG are drawn, which takes longer than most calls.
+    """
     words = [str(argument) for argument in arguments]
     variables = {**os.environ, "COLUMNS": "200", **(env or {})}
-    if ranks == 1 and read_early(variables) == ITS_VARIABLES:
-        return PRELOADED.run(words, cwd, variables, timeout)
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
+    if read_early(variables) == ITS_VARIABLES:
+        return PRELOADED.run(words, cwd, variables, timeout, launcher, draws)
     command = [*launcher, sys.executable, "-m", "snap_al", *words]
     return subprocess.run(
         command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env=variables
