@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import small_config, snap_al
-from test_run import run
-from test_walkers_survive import killed_until_done
+from helpers.calls import snap_al
+from helpers.runs import killed_until_done, run
+from helpers.samples import small_config
 
 from snap_al.config import read_run
 

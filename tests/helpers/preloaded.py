@@ -178,7 +178,8 @@ def _run(call: dict, descriptors: list[int]) -> None:
         draw_nothing()
     sys.argv = ["snap_al", *call["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "snap_al", *call["arguments"]]
-    sys.path[0] = call["cwd"]  # as `python -m` has it
+    more = call["env"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [call["cwd"], *(p for p in more if p not in sys.path)]  # as `python -m` has it
     os._exit(_exit_code())
 
 
