@@ -9,9 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,13 +17,13 @@ import hypothesis
 import numpy as np
 import pytest
 from ase.build import bulk
-from helpers.preloaded import Preloaded
-from optional import BIN, summary_of_skips
+from helpers.calls import PRELOADED, ROOT
+from helpers.optional import summary_of_skips
+from helpers.samples import COPPER, KINDS_OF_SNAP, WEIGHTS, ZBL, rattled_copper
 
-from snap_al.data import Configuration, Label, Weights
-from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
+from snap_al.data import Configuration
+from snap_al.descriptors import DescriptorEngine, ReferencePotential
 
-ROOT = Path(__file__).resolve().parents[1]
 hypothesis.settings.register_profile(
     "no deadline", deadline=None
 )  # the time of an example is the machine's affair
@@ -105,42 +103,6 @@ def alloy() -> Configuration:
     return Configuration.from_atoms(atoms, "alloy")
 
 
-CHEM = SnapSettings(
-    elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), chemflag=True
-)
-PLAIN = SnapSettings(
-    elements=("Cu", "Ag"),
-    twojmax=4,
-    rcutfac=4.5,
-    radelem=(0.5, 0.45),
-    wj=(1.0, 0.8),
-    bzeroflag=True,
-)
-QUADRATIC = SnapSettings(
-    elements=("Cu", "Ag"),
-    twojmax=2,
-    rcutfac=4.5,
-    radelem=(0.5, 0.45),
-    wj=(1.0, 0.8),
-    quadraticflag=True,
-)
-INNER = SnapSettings(
-    elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, sinner=(2.0, 2.1), dinner=(0.3, 0.4)
-)
-COPPER = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.5)
-ZBL = ReferencePotential.parse(
-    [
-        "pair_style zbl 2.5 3.5",
-        "pair_coeff 1 1 29 29",
-        "pair_coeff 1 2 29 47",
-        "pair_coeff 2 2 47 47",
-    ]
-)
-
-
-KINDS_OF_SNAP = {"chem": CHEM, "plain": PLAIN, "quadratic": QUADRATIC, "inner": INNER}
-
-
 @pytest.fixture(scope="session", params=list(KINDS_OF_SNAP))
 def engine(request: pytest.FixtureRequest):
     with DescriptorEngine(KINDS_OF_SNAP[request.param], ZBL) as opened:
@@ -151,19 +113,6 @@ def engine(request: pytest.FixtureRequest):
 def copper_engine():
     with DescriptorEngine(COPPER, ReferencePotential()) as opened:
         yield opened
-
-
-def rattled_copper(seed: int, displacement: float = 0.08, repeat: int = 2) -> Configuration:
-    """Labelled by EMT."""
-    from ase.calculators.emt import EMT
-
-    rng = np.random.default_rng(seed)
-    atoms = bulk("Cu", cubic=True) * (repeat, repeat, repeat)
-    atoms.set_cell(atoms.cell.array * (1 + rng.uniform(-0.02, 0.02)), scale_atoms=True)
-    atoms.positions += displacement * rng.standard_normal(atoms.positions.shape)
-    atoms.calc = EMT()
-    label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress())
-    return Configuration.from_atoms(atoms, f"copper {seed}").labelled(label)
 
 
 @pytest.fixture(scope="session")
@@ -188,75 +137,6 @@ def copper_potential():
     rows = matrix.slabs()[0].used()
     posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
     return FittedPotential(COPPER, ReferencePotential(), posterior)
-
-
-def written_deck(folder: Path, text: str, json_of: Callable[[Configuration], str]) -> Path:
-    """A deck beside JSON/warm with eight files of four copper atoms."""
-    (folder / "JSON" / "warm").mkdir(parents=True)
-    for k in range(8):
-        (folder / "JSON" / "warm" / f"{k}.json").write_text(json_of(rattled_copper(k, repeat=1)))
-    (folder / "Cu.in").write_text(text)
-    return folder / "Cu.in"
-
-
-WEIGHTS = Weights(100.0, 1.0, 3e-5)
-
-
-READ_EARLY = ("ASE_", "LANG", "LC_", "MPL", "PYTHON")
-"""How variables begin that Python reads when it starts, or a package when it is imported."""
-
-
-def read_early(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name.startswith(READ_EARLY)}
-
-
-PRELOADED, ITS_VARIABLES = Preloaded(), read_early(os.environ)
-
-
-def snap_al(
-    *arguments: object,
-    ranks: int = 1,
-    cwd: Path | None = None,
-    timeout: float = 500,
-    env: dict | None = None,
-):
-    """The command line as a user calls it; on more than one rank through mpirun."""
-    words = [str(argument) for argument in arguments]
-    variables = {**os.environ, "COLUMNS": "200", **(env or {})}
-    if ranks == 1 and read_early(variables) == ITS_VARIABLES:
-        return PRELOADED.run(words, cwd, variables, timeout)
-    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
-    command = [*launcher, sys.executable, "-m", "snap_al", *words]
-    return subprocess.run(
-        command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env=variables
-    )
-
-
-def small_config(folder: Path, **changes: str) -> Path:
-    """A run of half a minute: 32 atoms of copper, ramp 300 to 900 K. `changes` replace whole lines
-    by their key.
-    """
-    from snap_al.cli.demo import write_structure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    write_structure(folder / "Cu.extxyz")
-    lines = {
-        "seed": "seed: 3",
-        "descriptor": "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}",
-        "start": (
-            "start: {structures: [{structure: Cu.extxyz, supercell: [2, 2, 2], count: 3, "
-            "displacement: [0.04, 0.06]}]}"
-        ),
-        "explore": "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], "
-        "temperature: [300, 900], timestep: 0.003, steps: 400, check_every: 10, "
-        "checkpoint_every: 150, pressure_damping: 1.0}",
-        "query": "query: {force_std: 0.05}",
-        "stop": "stop: {max_labels: 12}",
-        **changes,
-    }
-    path = folder / "config.yaml"
-    path.write_text("\n".join(lines.values()) + "\n")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,11 @@ import sys
 import time
 
 import pytest
-from conftest import BIN, small_config, snap_al
-from odd import PATIENCE, until
-from test_run import result_of, run
+from helpers.calls import snap_al
+from helpers.odd import PATIENCE, until
+from helpers.optional import BIN
+from helpers.runs import result_of, run
+from helpers.samples import small_config
 
 
 def test_a_dry_run_says_all_and_does_nothing(tmp_path):

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from conftest import ROOT
+from helpers.calls import ROOT
 
 BARE = ROOT / ".ci" / "bare"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import COPPER, WEIGHTS, rattled_copper
+from helpers.samples import COPPER, WEIGHTS, rattled_copper
 from scipy.spatial import cKDTree
 
 from snap_al.data import Configuration, LabelledConfiguration

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
-from conftest import snap_al
+from helpers.calls import snap_al
 from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, validate_config

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from conftest import COPPER, WEIGHTS, rattled_copper, small_config, snap_al
+from helpers.calls import snap_al
+from helpers.samples import COPPER, WEIGHTS, rattled_copper, small_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,7 +13,8 @@ import ase.io
 import numpy as np
 import pytest
 import typer
-from conftest import rattled_copper, small_config, snap_al
+from helpers.calls import refused, snap_al
+from helpers.samples import FIT, rattled_copper, small_config
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -21,15 +22,6 @@ import snap_al as snap_al_package
 from snap_al.cli.app import app
 from snap_al.cli.help import PlainHelpCommand
 from snap_al.report.tables import UNITS
-
-FIT = "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
-
-
-def refused(*arguments, exit_code=2, **kwargs):
-    done = snap_al(*arguments, **kwargs)
-    assert done.returncode == exit_code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    return done.stderr
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from pathlib import Path
 import ase.io
 import pytest
 from ase.build import bulk
-from conftest import BIN, snap_al
-from odd import gone, until
+from helpers.calls import snap_al
+from helpers.odd import gone, until
+from helpers.optional import BIN
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "cluster"
 

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT
+from helpers.calls import ROOT
+from helpers.optional import BIN
 
 ENTRY = ROOT / "docker" / "entry.sh"
 WHICH = """

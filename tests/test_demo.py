@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import snap_al
+from helpers.calls import snap_al
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import sys
 from html import unescape
 
 import pytest
-from conftest import ROOT
+from helpers.calls import ROOT
 
 import snap_al
 from snap_al.loop import RunConfig

@@ -13,8 +13,8 @@ from pathlib import Path
 import ase.io
 import pytest
 from ase.build import bulk
-from conftest import BIN, ROOT, snap_al
-from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
+from helpers.calls import ROOT, snap_al
+from helpers.optional import BIN, QUANTUM_ESPRESSO, espresso_is_here, needs
 
 EXAMPLES = ROOT / "examples"
 RUN_ELSEWHERE = {

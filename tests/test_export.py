@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, small_config, snap_al
+from helpers.calls import ROOT, snap_al
+from helpers.samples import small_config
 
 from snap_al.cli.exporting import labels_of_run
 from snap_al.config import read_run
@@ -58,7 +59,7 @@ def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
     deck = exported / "out" / "export.in"
     command = [
         sys.executable,
-        str(ROOT / "tests" / "run_fitsnap.py"),
+        str(ROOT / "tests" / "helpers" / "run_fitsnap.py"),
         str(deck),
         "theirs.npz",
         "--ours",
@@ -79,7 +80,7 @@ def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
     read = subprocess.run(
         [
             sys.executable,
-            str(ROOT / "tests" / "read_by_fitsnap.py"),
+            str(ROOT / "tests" / "helpers" / "read_by_fitsnap.py"),
             str(deck),
             str(tmp_path / "ours" / "potential"),
         ],

@@ -8,7 +8,8 @@ import ase.db
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper, snap_al, written_deck
+from helpers.calls import snap_al
+from helpers.samples import rattled_copper, written_deck
 
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
-from conftest import ROOT, rattled_copper
+from helpers.calls import ROOT
+from helpers.samples import rattled_copper
 from unit.test_engine import orthogonal
 
 from snap_al.config import validate_config
@@ -129,7 +130,7 @@ def compared(deck_path, folder, *options):
     """Deck, matrix and rows of ours, and FitSNAP's arrays."""
     command = [
         sys.executable,
-        str(ROOT / "tests" / "run_fitsnap.py"),
+        str(ROOT / "tests" / "helpers" / "run_fitsnap.py"),
         str(deck_path),
         "theirs.npz",
         *options,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, snap_al
-from optional import GPAW_SETUPS, needs, needs_program
+from helpers.calls import ROOT, snap_al
+from helpers.optional import GPAW_SETUPS, needs, needs_program
 
 from snap_al.config import load_config
 from snap_al.label import AseLabeler

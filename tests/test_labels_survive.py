@@ -8,10 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import ROOT, small_config, snap_al
-from optional import QUANTUM_ESPRESSO, espresso_is_here, needs
-from test_run import result_of, run
-from test_walkers_survive import killed_until_done
+from helpers.calls import ROOT, snap_al
+from helpers.optional import QUANTUM_ESPRESSO, espresso_is_here, needs
+from helpers.runs import killed_until_done, result_of, run
+from helpers.samples import small_config
 
 COUNTING = """
 import hashlib, time

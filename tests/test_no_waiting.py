@@ -5,10 +5,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import small_config, snap_al
+from helpers.calls import snap_al
 from helpers.journals import read_lines
-from test_run import run
-from test_walkers_survive import killed_until_done
+from helpers.runs import killed_until_done, run
+from helpers.samples import small_config
 
 from snap_al.config import read_run
 

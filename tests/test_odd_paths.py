@@ -10,7 +10,8 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import rattled_copper, small_config, snap_al
+from helpers.calls import snap_al
+from helpers.samples import rattled_copper, small_config
 
 from snap_al import SnapCalculator
 from snap_al.cli.main import main

@@ -6,9 +6,10 @@ import json
 import sys
 
 import pytest
-from conftest import ROOT, rattled_copper, small_config, snap_al
-from odd import PATH, waited
-from test_run import result_of, run
+from helpers.calls import ROOT, snap_al
+from helpers.odd import PATH, waited
+from helpers.runs import result_of, run
+from helpers.samples import rattled_copper, small_config
 
 from snap_al.errors import InputError
 from snap_al.label import AseLabeler, JobBackend, LabelSettings, Pool, validate_backend

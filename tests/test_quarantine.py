@@ -6,8 +6,9 @@ import json
 
 import ase.io
 import pytest
-from conftest import rattled_copper, small_config, snap_al
-from test_run import result_of, run
+from helpers.calls import snap_al
+from helpers.runs import result_of, run
+from helpers.samples import rattled_copper, small_config
 
 from snap_al.descriptors import SnapSettings
 from snap_al.potential import read_snapcoeff

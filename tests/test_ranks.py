@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from conftest import BIN, ROOT
+from helpers.calls import ROOT
+from helpers.optional import BIN
 
 
 def test_every_method_on_two_ranks():
@@ -14,7 +15,7 @@ def test_every_method_on_two_ranks():
         sys.executable,
         "-m",
         "mpi4py",
-        str(ROOT / "tests" / "fit_on_ranks.py"),
+        str(ROOT / "tests" / "helpers" / "fit_on_ranks.py"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]

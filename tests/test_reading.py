@@ -10,7 +10,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 from typer.testing import CliRunner
 
 from snap_al.cli.app import app

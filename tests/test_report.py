@@ -11,8 +11,9 @@ import subprocess
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper, small_config, snap_al
-from optional import needs_program
+from helpers.calls import snap_al
+from helpers.optional import needs_program
+from helpers.samples import rattled_copper, small_config
 
 
 @pytest.fixture(scope="module")

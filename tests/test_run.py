@@ -12,16 +12,17 @@ import subprocess
 import sys
 import time
 import zipfile
-from contextlib import suppress
 
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from conftest import BIN, rattled_copper, small_config, snap_al
+from helpers.calls import snap_al
 from helpers.journals import read_lines
-from odd import gone
+from helpers.optional import BIN
+from helpers.runs import end_orphans, run
+from helpers.samples import rattled_copper, small_config
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine
@@ -31,40 +32,8 @@ from snap_al.loop import Journal
 from snap_al.md import scripts_folder
 from snap_al.potential import FittedPotential
 
-FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz", "predictions.npz")
-
-
 BROKEN = "label: {calculator: ase.calculators.calculator.Calculator}"
 """ASE's base class: it can be made, and computes nothing."""
-
-
-def result_of(folder):
-    """What a run comes to, without the times: files to the bit, journal, metrics."""
-    timeless = [_timeless(e) for e in read_lines(folder) if e["event"] != "opened"]
-    return {name: _content(folder / name) for name in FILES}, timeless
-
-
-def _content(path):
-    if path.suffix != ".npz":
-        return path.read_bytes()
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name].tobytes() for name in stored.files}
-
-
-def _timeless(event):
-    if isinstance(event, dict):
-        return {
-            k: _timeless(v)
-            for k, v in event.items()
-            if k not in ("time", "seconds", "core_seconds", "std_seconds")
-        }
-    return [_timeless(e) for e in event] if isinstance(event, list) else event
-
-
-def run(config, out, ranks=1, **kwargs):
-    done = snap_al("run", config, "--out", out, ranks=ranks, **kwargs)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return result_of(out)
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -118,21 +87,10 @@ def test_killed_and_gone_on_with(uninterrupted, tmp_path, after):
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    _wait_for_orphans(folder)
+    end_orphans(folder)
     before = json.dumps(read_lines(folder))
     assert '"stopped"' not in before, "it was over before it could be killed"
     assert run(config, folder, ranks) == expected
-
-
-def _wait_for_orphans(folder):
-    """mpirun's ranks are children of a proxy in a group of its own; they end when it is gone."""
-    for line in subprocess.run(
-        ["ps", "-wweo", "pid,args"], capture_output=True, text=True
-    ).stdout.splitlines():
-        if str(folder) in line:
-            with suppress(ProcessLookupError):
-                os.kill(int(line.split()[0]), signal.SIGKILL)
-    assert gone(str(folder))
 
 
 def test_another_config_is_refused_and_named(uninterrupted, tmp_path):

@@ -5,8 +5,8 @@ import json
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper, snap_al
-from test_cli import FIT, refused
+from helpers.calls import refused, snap_al
+from helpers.samples import FIT, rattled_copper
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import time
 from contextlib import suppress
 
 import pytest
-from conftest import BIN, small_config
-from odd import PATIENCE, children, ranks_of, until
-from test_run import result_of, run
+from helpers.odd import PATIENCE, children, ranks_of, until
+from helpers.optional import BIN
+from helpers.runs import result_of, run
+from helpers.samples import small_config
 
 from snap_al.parallel.leaving import unread_bytes
 

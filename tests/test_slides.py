@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers.calls import ROOT
 
 sys.path.insert(0, str(ROOT / "examples" / "slides"))
 import committee

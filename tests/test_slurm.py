@@ -10,9 +10,11 @@ import sys
 import time
 
 import pytest
-from conftest import BIN, ROOT, rattled_copper, small_config
-from odd import PATH, driver, until, waited
-from test_run import result_of, run
+from helpers.calls import ROOT
+from helpers.odd import PATH, driver, until, waited
+from helpers.optional import BIN
+from helpers.runs import result_of, run
+from helpers.samples import rattled_copper, small_config
 
 from snap_al.errors import InputError, RunError
 from snap_al.label import AseLabeler, JobBackend, LabelSettings, Scheduler, validate_backend

@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import small_config, snap_al
-from odd import PATIENCE, until
+from helpers.calls import snap_al
+from helpers.odd import PATIENCE, until
+from helpers.samples import small_config
 
 
 def test_follows_until_the_end(tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from conftest import CHEM, WEIGHTS, ZBL, rattled_copper, snap_al
+from helpers.calls import snap_al
+from helpers.samples import CHEM, WEIGHTS, ZBL, rattled_copper
 
 from snap_al.config import load_config
 from snap_al.data import Configuration, Label, LabelledConfiguration

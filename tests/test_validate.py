@@ -9,8 +9,9 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import rattled_copper, snap_al
-from odd import PATH
+from helpers.calls import snap_al
+from helpers.odd import PATH
+from helpers.samples import rattled_copper
 
 
 def strict(text):

@@ -4,17 +4,15 @@ one rank alone.
 
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import BIN, small_config, snap_al
-from odd import PATIENCE, ranks_of, until
-from test_run import _wait_for_orphans, result_of, run
+from helpers.calls import snap_al
+from helpers.odd import PATIENCE, ranks_of, until
+from helpers.runs import killed_until_done, result_of, run, started
+from helpers.samples import small_config
 
 from snap_al.config import read_run
 
@@ -50,58 +48,6 @@ def alloy_config(folder, mode, walkers=3, steps=60):
         query="query: {force_std: 0.1, batch: 3}",
         stop=f"stop: {{{BUDGET}}}",
     )
-
-
-def started(config, folder, ranks):
-    command = [sys.executable, "-m", "snap_al", "run", str(config), "--out", str(folder)]
-    if ranks > 1:
-        command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
-
-
-def events_in(folder):
-    """Events of a run's journal so far, without those of its starts."""
-    journal = folder / "journal.jsonl"
-    return (
-        sum('"event":"opened"' not in line for line in journal.read_text().splitlines())
-        if journal.exists()
-        else 0
-    )
-
-
-def killed_until_done(config, folder, ranks, rng, whole, times=3):
-    """kill -9 of all processes at random instants, then a start that runs to its end. Returns the
-    kills.
-
-    The first comes while the run begins, the others after so many events, of those of the
-    uninterrupted run in `whole`, and a random part of the time between two events: the same on a
-    fast machine and on a busy one.
-    """
-    chosen = rng.choice(np.arange(1, int(0.8 * events_in(whole))), times - 1, replace=False)
-    for kills, threshold in enumerate([0, *sorted(map(int, chosen)), None]):
-        process, began, before = started(config, folder, ranks), time.monotonic(), events_in(folder)
-        while process.poll() is None and (threshold is None or events_in(folder) < threshold):
-            assert time.monotonic() - began < PATIENCE
-            time.sleep(0.005)
-        if process.poll() is not None:
-            _, said = process.communicate()
-            assert process.returncode == 0, said
-            return kills
-        time.sleep(
-            float(
-                rng.uniform(0.0, (time.monotonic() - began + 1) / (events_in(folder) - before + 1))
-            )
-        )
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        _wait_for_orphans(folder)
-    raise AssertionError("it never ends")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from conftest import BIN, small_config
-from test_run import result_of
+from helpers.optional import BIN
+from helpers.runs import result_of
+from helpers.samples import small_config
 
 LONGEST = 1000.0
 """s that any start may take: longer is a hang."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 from bench import LONGEST, Row
-from conftest import rattled_copper, written_deck
+from helpers.samples import rattled_copper, written_deck
 
 from snap_al.fitsnap.json_files import write_json
 

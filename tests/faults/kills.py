@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from bench import LONGEST, Row, compared, kill, labels, left
-from odd import ranks_of, until
+from helpers.odd import ranks_of, until
 
 
 def random_kills(case, name, count, rng):

@@ -5,7 +5,7 @@ traceback or fills the memory.
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 
 from snap_al.cli.fitting import fit
 from snap_al.config import load_config, parse_yaml

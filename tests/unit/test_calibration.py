@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CHEM, COPPER, PLAIN
+from helpers.samples import CHEM, COPPER, PLAIN
 from scipy import stats
 
 from snap_al.descriptors import columns_named

@@ -1,7 +1,7 @@
 """Distinct columns: derived from the indices, checked against what LAMMPS computes."""
 
 import numpy as np
-from conftest import QUADRATIC
+from helpers.samples import QUADRATIC
 
 from snap_al.descriptors import (
     Columns,

@@ -3,7 +3,7 @@
 import pytest
 from ase.build import bulk
 from ase.io import write
-from conftest import small_config
+from helpers.samples import small_config
 
 from snap_al.config import config_for_structure, load_config, template, template_names
 from snap_al.config.build import differences

@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.mep import NEB
 from ase.optimize import BFGS
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 
 from snap_al import FittedPotential, SnapCalculator
 from snap_al.data import Configuration

@@ -6,7 +6,7 @@ import gzip
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 
 from snap_al.data.readers import read_configurations
 from snap_al.errors import InputError

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from conftest import COPPER, rattled_copper
+from helpers.samples import COPPER, rattled_copper
 
 from snap_al.data.json_text import read_json
 from snap_al.errors import InputError, LabelError, RunError

@@ -7,8 +7,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import units
-from conftest import rattled_copper, written_deck
-from test_engine import orthogonal
+from helpers.samples import DECK, orthogonal, rattled_copper, written_deck
 
 from snap_al.config import load_config, validate_config
 from snap_al.data import Label, voigt
@@ -17,41 +16,6 @@ from snap_al.fitsnap import Group, read_deck, read_json, scrape, write_json
 from snap_al.fitsnap.scrape import group_sizes
 from snap_al.loop import read_inputs
 from snap_al.units import ASE_STRESS_TO_ROWS
-
-DECK = """
-[BISPECTRUM]
-numTypes = 1
-twojmax = 4
-rcutfac = 4.5
-type = Cu
-bzeroflag = 0
-[CALCULATOR]
-calculator = LAMMPSSNAP
-energy = 1
-force = 1
-stress = 1
-[ESHIFT]
-Cu = 0.25
-[SOLVER]
-solver = SVD
-[SCRAPER]
-scraper = JSON
-[PATH]
-dataPath = JSON
-[OUTFILE]
-metrics = metrics.md
-potential = Cu_pot
-[REFERENCE]
-units = metal
-atom_style = atomic
-pair_style = hybrid/overlay zero 10.0 zbl 2.0 2.5
-pair_coeff1 = * * zero
-pair_coeff2 = * * zbl 29 29
-[GROUPS]
-group_sections = name training_size testing_size eweight fweight vweight
-group_types = str float float float float float
-warm = 0.5 0.25 100 1 1.0e-8   # a comment
-"""
 
 
 def fitsnap_json(configuration):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COPPER, WEIGHTS, rattled_copper
+from helpers.samples import COPPER, WEIGHTS, rattled_copper
 
 from snap_al.data import Configuration, Damping, Label, LabelledConfiguration, Weights
 from snap_al.descriptors import (

@@ -9,8 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT, snap_al
-from optional import other_mpiruns
+from helpers.calls import ROOT, snap_al
+from helpers.optional import BIN, other_mpiruns
 from packaging.requirements import Requirement
 from rich.console import Console
 

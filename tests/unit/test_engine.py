@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
+from helpers.samples import orthogonal
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -84,11 +85,6 @@ def test_stress_is_the_energys_strain_derivative(engine, alloy, coefficients):
         assert (e[0] - e[1]) / (2 * h) / alloy.volume == pytest.approx(
             stress[k], abs=1e-5 * np.abs(stress).max()
         )
-
-
-def orthogonal(seed, mirror):
-    q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((3, 3)))
-    return -q if (np.linalg.det(q) < 0) != mirror else q
 
 
 @given(seed=st.integers(0, 10**6), mirror=st.booleans())

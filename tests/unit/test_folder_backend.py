@@ -8,7 +8,8 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
-from conftest import rattled_copper, small_config, snap_al
+from helpers.calls import snap_al
+from helpers.samples import rattled_copper, small_config
 
 from snap_al.label import FolderBackend, validate_backend
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 
 from snap_al.errors import InputError, LabelError
 from snap_al.label import AseLabeler, ImmediateBackend, validate_backend, validate_labeler

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

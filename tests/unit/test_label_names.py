@@ -9,7 +9,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db.core import reserved_keys
 from ase.stress import voigt_6_to_full_3x3_stress
-from conftest import ROOT, rattled_copper
+from helpers.calls import ROOT
+from helpers.samples import rattled_copper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BIN, rattled_copper
-from odd import PATH, driver, gone, until, waited
+from helpers.odd import PATH, driver, gone, until, waited
+from helpers.optional import BIN
+from helpers.samples import rattled_copper
 from pydantic import ValidationError
 
 from snap_al.errors import InputError

@@ -11,7 +11,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import COPPER, WEIGHTS, rattled_copper
+from helpers.samples import COPPER, WEIGHTS, rattled_copper
 
 from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotential

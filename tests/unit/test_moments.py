@@ -7,8 +7,7 @@ from dataclasses import replace
 import ase.io
 import numpy as np
 import pytest
-from conftest import COPPER, rattled_copper
-from test_engine import orthogonal
+from helpers.samples import COPPER, orthogonal, rattled_copper
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine, ReferencePotential

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
-from conftest import COPPER
+from helpers.samples import COPPER
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings

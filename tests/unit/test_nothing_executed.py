@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
-from conftest import COPPER
+from helpers.samples import COPPER
 
 from snap_al import SnapCalculator
 from snap_al.descriptors import DescriptorEngine, ReferencePotential

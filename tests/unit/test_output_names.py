@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import rattled_copper, snap_al, written_deck
+from helpers.calls import snap_al
+from helpers.samples import rattled_copper, written_deck
 
 from snap_al.cli.fitting import fit
 from snap_al.data import LabelledConfiguration, Weights

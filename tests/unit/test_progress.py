@@ -7,8 +7,9 @@ import re
 import time
 
 import pytest
-from conftest import rattled_copper, snap_al
-from odd import until
+from helpers.calls import snap_al
+from helpers.odd import until
+from helpers.samples import rattled_copper
 from rich.console import Console
 
 from snap_al.report import working
@@ -53,7 +54,7 @@ def test_what_does_not_return_has_its_clock_running(monkeypatch):
 
 
 def test_counts_of_a_design_matrix(copper_engine):
-    from conftest import WEIGHTS
+    from helpers.samples import WEIGHTS
 
     from snap_al.data import LabelledConfiguration
     from snap_al.descriptors import DesignMatrix

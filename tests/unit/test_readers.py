@@ -11,7 +11,7 @@ import ase.db
 import ase.io
 import numpy as np
 import pytest
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 
 from snap_al.config.load import load_config
 from snap_al.data import LabelledConfiguration, Weights

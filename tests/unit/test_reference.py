@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COPPER, rattled_copper
+from helpers.samples import COPPER, rattled_copper
 
 from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration, Weights

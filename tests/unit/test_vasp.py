@@ -5,8 +5,7 @@ import gzip
 
 import numpy as np
 import pytest
-from conftest import rattled_copper
-from test_deck import DECK
+from helpers.samples import DECK, rattled_copper
 
 from snap_al.config.load import load_config
 from snap_al.data.readers import FileOptions, read_file

@@ -66,7 +66,7 @@ def begun(log):
     return [line for line in Path(log).read_text().splitlines() if line.endswith(" begun")]
 
 
-PATH = os.pathsep.join([str(HERE), str(HERE / "unit"), str(HERE.parent)])
+PATH = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parent / "unit", HERE.parents[1])))
 
 
 def waited(backend, job, configuration, patience=PATIENCE):
@@ -81,7 +81,7 @@ DRIVER = """
 import sys, time
 sys.path[:0] = {path!r}.split(":")
 from pathlib import Path
-from conftest import rattled_copper
+from helpers.samples import rattled_copper
 from {module} import jobs
 backend = jobs(Path({folder!r}), "slow", log={log!r})
 backend.submit(rattled_copper(1))
