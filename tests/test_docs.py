@@ -1,5 +1,5 @@
-"""The API reference builds without a word, has a page for every package, and what is public says
-what it is.
+""".ci/docs.py: The API reference builds without a word, has a page for every package, and what is
+public says what it is.
 """
 
 import importlib

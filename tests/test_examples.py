@@ -1,5 +1,5 @@
-"""Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are run by
-the tests named beside them.
+"""examples: Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are
+run by the tests named beside them.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's, executorlib's; Parsl on a
-real Slurm.
+"""snap_al.label.pool: Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's,
+executorlib's; Parsl on a real Slurm.
 """
 
 import json

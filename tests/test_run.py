@@ -1,5 +1,5 @@
-"""Whole runs, as a user starts them: killed and gone on with, on two ranks, with labels that
-fail.
+"""snap_al.loop.driver: Whole runs, as a user starts them: killed and gone on with, on two ranks,
+with labels that fail.
 """
 
 import html

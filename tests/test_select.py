@@ -1,4 +1,4 @@
-"""Pool-based selection and learning curves as a user runs them."""
+"""snap_al.loop.pool and learning: Pool-based selection and learning curves as a user runs them."""
 
 import json
 

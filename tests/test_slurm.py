@@ -1,5 +1,5 @@
-"""Labels as jobs of a real Slurm: found again after a kill, cancelled, requeued, in bundles, with
-MPI; drivers within Slurm themselves.
+"""snap_al.label.cluster: Labels as jobs of a real Slurm: found again after a kill, cancelled,
+requeued, in bundles, with MPI; drivers within Slurm themselves.
 """
 
 import json

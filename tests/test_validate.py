@@ -1,5 +1,5 @@
-"""`snap-al validate` as a user calls it: a fit, a run, against a labeler and a table; on two ranks;
-what it refuses; exit codes.
+"""snap_al.cli.validating: `snap-al validate` as a user calls it: a fit, a run, against a labeler
+and a table; on two ranks; what it refuses; exit codes.
 """
 
 import json

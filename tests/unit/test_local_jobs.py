@@ -1,4 +1,6 @@
-"""Labels in processes of their own: the contract, and every way in which one can go wrong."""
+"""snap_al.label.local: Labels in processes of their own: the contract, and every way in which one
+can go wrong.
+"""
 
 import signal
 import subprocess
