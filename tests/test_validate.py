@@ -183,7 +183,7 @@ def test_a_labeler_in_a_process_of_its_own(fitted):
     """It knows nothing of the ranks, as in a run."""
     (fitted / "local.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
-        f"label: {{calculator: odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: "
+        f"label: {{calculator: helpers.odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: "
         f"local}}\n"
     )
     done = snap_al(

@@ -1,4 +1,5 @@
-"""snap_al.descriptors.reference: the lines of a reference potential, in rows and in the files that are written."""
+"""snap_al.descriptors.reference: the lines of a reference potential, in rows and in the files that
+are written."""
 
 import os
 import shutil
