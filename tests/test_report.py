@@ -24,9 +24,9 @@ def run(tmp_path_factory):
         frame.info["group"] = "warm" if k % 2 else "cold <&>"
     ase.io.write(folder / "test.extxyz", frames)
     config = small_config(folder, test="test: test.extxyz")
-    done = snap_al("run", config, "--out", folder / "run")
+    done = snap_al("run", config, "--out", folder / "run", draws=True)
     assert done.returncode == 0, done.stderr
-    done = snap_al("report", folder / "run")
+    done = snap_al("report", folder / "run", draws=True)
     assert done.returncode == 0, done.stderr
     assert f"wrote {folder / 'run' / 'report.html'}" in done.stdout.replace("\n", "")
     return folder / "run"

@@ -40,7 +40,12 @@ BROKEN = "label: {calculator: ase.calculators.calculator.Calculator}"
 def uninterrupted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"ranks{request.param}")
     config = small_config(folder)
-    return request.param, config, run(config, folder / "run", request.param), folder / "run"
+    return (
+        request.param,
+        config,
+        run(config, folder / "run", request.param, draws=True),
+        folder / "run",
+    )
 
 
 def test_a_run_learns_and_leaves_everything(uninterrupted):

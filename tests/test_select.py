@@ -237,6 +237,7 @@ def test_learning_curves(folder):
             "novel,random",
             *arguments,
             cwd=folder,
+            draws=True,
         ).stdout
     )
     after = json.loads((folder / "a" / "learning.json").read_text())
