@@ -1,4 +1,4 @@
-"""A dry run, and a person's yes before labels are paid for."""
+"""snap_al.loop.approval: A dry run, and a person's yes before labels are paid for."""
 
 import json
 import subprocess

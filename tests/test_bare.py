@@ -1,4 +1,4 @@
-"""`.ci/bare`, by which continuous integration hides what is installed."""
+""".ci/bare: `.ci/bare`, by which continuous integration hides what is installed."""
 
 import os
 import subprocess

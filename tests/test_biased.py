@@ -1,5 +1,5 @@
-"""Biased exploration: the bias is the gradient it says, a set share of the forces, and finds what
-unbiased MD finds late.
+"""snap_al.md.bias: Biased exploration: the bias is the gradient it says, a set share of the forces,
+and finds what unbiased MD finds late.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""The default's error bars on configurations that were not fitted, nothing per set, beside POPS and
-flat-prior Bayes.
+"""snap_al.fit.embedded: The default's error bars on configurations that were not fitted, nothing
+per set, beside POPS and flat-prior Bayes.
 """
 
 import json

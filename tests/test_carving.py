@@ -1,5 +1,5 @@
-"""Cells cut out of large boxes: what is kept, what is fitted, and that a hidden defect is learnt
-from them.
+"""snap_al.md.carving: Cells cut out of large boxes: what is kept, what is fitted, and that a hidden
+defect is learnt from them.
 """
 
 import json

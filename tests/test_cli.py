@@ -1,5 +1,5 @@
-"""Bad input as a user meets it: one message that names file, key or configuration, exit code 2, no
-traceback.
+"""snap_al.cli: Bad input as a user meets it: one message that names file, key or configuration,
+exit code 2, no traceback.
 """
 
 import json

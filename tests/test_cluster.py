@@ -1,5 +1,5 @@
-"""The batch scripts of examples/cluster: under a real Slurm where there is one, and PBS' as the
-script that it is.
+"""examples/cluster: The batch scripts of examples/cluster: under a real Slurm where there is one,
+and PBS' as the script that it is.
 """
 
 import json

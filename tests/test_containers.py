@@ -1,5 +1,5 @@
-"""The container's entry: the image's MPI, or the site's; and that the images' recipes install what
-is there.
+"""docker: The container's entry: the image's MPI, or the site's; and that the images' recipes
+install what is there.
 """
 
 import os

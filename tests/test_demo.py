@@ -1,4 +1,6 @@
-"""The demo's promises, over seeds, clean and poisoned, on one and two ranks. Minutes each."""
+"""snap_al.cli.demo: The demo's promises, over seeds, clean and poisoned, on one and two ranks.
+Minutes each.
+"""
 
 import json
 

@@ -1,5 +1,5 @@
-"""Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are run by
-the tests named beside them.
+"""examples: Every example runs, in a short form: fewer steps, fewer labels, fewer seeds. Others are
+run by the tests named beside them.
 """
 
 import json
@@ -75,7 +75,7 @@ def test_cluster(tmp_path):
     ase.io.write(folder / "Cu.extxyz", bulk("Cu", cubic=True))
     text = (folder / "copper.yaml").read_text().replace("[3, 3, 3]", "[2, 2, 2]")
     (folder / "copper.yaml").write_text(text)
-    done = snap_al("run", "copper.yaml", "--out", "run", "--json", cwd=folder, ranks=2)
+    done = snap_al("run", "copper.yaml", "--out", "run", "--json", cwd=folder, ranks=2, draws=True)
     assert done.returncode == 0, done.stderr
     status = json.loads(snap_al("status", "run", "--json", cwd=folder).stdout)
     assert len(status["walkers"]) == 8
@@ -84,7 +84,7 @@ def test_cluster(tmp_path):
 @pytest.mark.parametrize("name", ["alloy", "carving", "biased"])
 def test_runs(tmp_path, name):
     folder = short(name, tmp_path, steps=30, twojmax=4, max_labels=6, force_std=0.03)
-    done = snap_al("run", f"{name}.yaml", "--out", "run", "--json", cwd=folder, ranks=2)
+    done = snap_al("run", f"{name}.yaml", "--out", "run", "--json", cwd=folder, ranks=2, draws=True)
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)
     assert metrics["labels"] >= 4

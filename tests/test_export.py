@@ -1,4 +1,6 @@
-"""What a run bought, out to FitSNAP and back: FitSNAP fits it, and its fit is ours."""
+"""snap_al.fitsnap.export: What a run bought, out to FitSNAP and back: FitSNAP fits it, and its fit
+is ours.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,6 @@
-"""A few faults of each kind, injected into short runs; `make faults` injects them all."""
+"""tests/faults: A few faults of each kind, injected into short runs; `make faults` injects them
+all.
+"""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""`snap-al fit` on decks and configs, as a user calls it: what it writes, what it leaves out, and
-what it does twice.
+"""snap_al.cli.fitting: `snap-al fit` on decks and configs, as a user calls it: what it writes, what
+it leaves out, and what it does twice.
 """
 
 import json

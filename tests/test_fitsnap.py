@@ -1,4 +1,4 @@
-"""Against the released FitSNAP: its own solver on the same arrays."""
+"""snap_al.fitsnap.solver: Against the released FitSNAP: its own solver on the same arrays."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""Design matrix, targets, weights and fit, row by row, against FitSNAP itself on its published
-examples.
+"""snap_al.fitsnap: Design matrix, targets, weights and fit, row by row, against FitSNAP itself on
+its published examples.
 """
 
 import json

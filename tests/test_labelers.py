@@ -1,5 +1,5 @@
-"""Each config of examples/labelers: read as a run reads it; and labels where the code is here, its
-input where it is not.
+"""examples/labelers: Each config of examples/labelers: read as a run reads it; and labels where the
+code is here, its input where it is not.
 """
 
 import os

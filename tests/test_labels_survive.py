@@ -1,5 +1,5 @@
-"""Runs whose labels are computed in processes of their own, killed at any instant: no label is
-lost, and none is paid for twice.
+"""snap_al.label.local: Runs whose labels are computed in processes of their own, killed at any
+instant: no label is lost, and none is paid for twice.
 """
 
 import json

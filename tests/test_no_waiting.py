@@ -1,4 +1,4 @@
-"""Walkers that go on while labels are computed."""
+"""snap_al.loop.driver, `wait_for_labels`: Walkers that go on while labels are computed."""
 
 import json
 from collections import Counter

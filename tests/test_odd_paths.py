@@ -1,4 +1,6 @@
-"""Folders of every name that a file system allows: everything works in them as anywhere else."""
+"""snap_al.names: Folders of every name that a file system allows: everything works in them as
+anywhere else.
+"""
 
 import io
 import json

@@ -1,5 +1,5 @@
-"""The studies of examples/on_the_fly: one in short form, and what their README says of them over
-seeds.
+"""examples/on_the_fly: The studies of examples/on_the_fly: one in short form, and what their README
+says of them over seeds.
 """
 
 import json

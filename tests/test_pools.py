@@ -1,5 +1,5 @@
-"""Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's, executorlib's; Parsl on a
-real Slurm.
+"""snap_al.label.pool: Labels in any concurrent.futures.Executor: Python's, Parsl's, dask's,
+executorlib's; Parsl on a real Slurm.
 """
 
 import json
@@ -30,7 +30,7 @@ def jobs(folder, pool, habit="", log=None, **settings):
     arguments = {k: str(folder) if v == "FOLDER" else v for k, v in arguments.items()}
     given = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="odd.Odd",
+        calculator="helpers.odd.Odd",
         arguments=given,
         backend="executor",
         executor=name,
@@ -59,7 +59,7 @@ def test_contract_and_failures(tmp_path, pool):
             ("hangs", {"timeout": 1}, "not done after label.timeout = 1 s"),
         ):
             chosen = LabelSettings(
-                calculator="odd.Odd",
+                calculator="helpers.odd.Odd",
                 arguments={"habit": habit},
                 backend="executor",
                 executor="pools.dask",

@@ -1,5 +1,5 @@
-"""Labels that are numbers, and cannot be true: kept apart with the reason, counted, never fitted;
-too many stop the run.
+"""snap_al.loop.checking: Labels that are numbers, and cannot be true: kept apart with the reason,
+counted, never fitted; too many stop the run.
 """
 
 import json

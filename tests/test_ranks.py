@@ -1,4 +1,4 @@
-"""Fits on two ranks."""
+"""snap_al.fit on two ranks: Fits on two ranks."""
 
 import subprocess
 import sys

@@ -1,5 +1,6 @@
-"""What commands say about the files they read, and what predict and select keep of them. In one
-process."""
+"""snap_al.data.counts and carried: What commands say about the files they read, and what predict
+and select keep of them. In one process.
+"""
 
 import json
 

@@ -1,5 +1,5 @@
-"""The page: whole in one file, of a run and of a fit, its numbers those of the run; and how it
-looks in a browser.
+"""snap_al.report.page: The page: whole in one file, of a run and of a fit, its numbers those of the
+run; and how it looks in a browser.
 """
 
 import csv
@@ -24,9 +24,9 @@ def run(tmp_path_factory):
         frame.info["group"] = "warm" if k % 2 else "cold <&>"
     ase.io.write(folder / "test.extxyz", frames)
     config = small_config(folder, test="test: test.extxyz")
-    done = snap_al("run", config, "--out", folder / "run")
+    done = snap_al("run", config, "--out", folder / "run", draws=True)
     assert done.returncode == 0, done.stderr
-    done = snap_al("report", folder / "run")
+    done = snap_al("report", folder / "run", draws=True)
     assert done.returncode == 0, done.stderr
     assert f"wrote {folder / 'run' / 'report.html'}" in done.stdout.replace("\n", "")
     return folder / "run"

@@ -1,5 +1,5 @@
-"""Whole runs, as a user starts them: killed and gone on with, on two ranks, with labels that
-fail.
+"""snap_al.loop.driver: Whole runs, as a user starts them: killed and gone on with, on two ranks,
+with labels that fail.
 """
 
 import html
@@ -40,7 +40,12 @@ BROKEN = "label: {calculator: ase.calculators.calculator.Calculator}"
 def uninterrupted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"ranks{request.param}")
     config = small_config(folder)
-    return request.param, config, run(config, folder / "run", request.param), folder / "run"
+    return (
+        request.param,
+        config,
+        run(config, folder / "run", request.param, draws=True),
+        folder / "run",
+    )
 
 
 def test_a_run_learns_and_leaves_everything(uninterrupted):

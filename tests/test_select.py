@@ -1,4 +1,4 @@
-"""Pool-based selection and learning curves as a user runs them."""
+"""snap_al.loop.pool and learning: Pool-based selection and learning curves as a user runs them."""
 
 import json
 
@@ -237,6 +237,7 @@ def test_learning_curves(folder):
             "novel,random",
             *arguments,
             cwd=folder,
+            draws=True,
         ).stdout
     )
     after = json.loads((folder / "a" / "learning.json").read_text())

@@ -1,5 +1,5 @@
-"""What batch systems and terminals send: the run ends with its reason and exit code, and goes on as
-if it had not ended.
+"""snap_al.cli.signals: What batch systems and terminals send: the run ends with its reason and exit
+code, and goes on as if it had not ended.
 """
 
 import os

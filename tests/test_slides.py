@@ -1,4 +1,4 @@
-"""The numbers of examples/slides: what the talk says of each method is so."""
+"""examples/slides: The numbers of examples/slides: what the talk says of each method is so."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""Labels as jobs of a real Slurm: found again after a kill, cancelled, requeued, in bundles, with
-MPI; drivers within Slurm themselves.
+"""snap_al.label.cluster: Labels as jobs of a real Slurm: found again after a kill, cancelled,
+requeued, in bundles, with MPI; drivers within Slurm themselves.
 """
 
 import json
@@ -26,7 +26,7 @@ CLUSTER = {"scheduler": "slurm", "memory_gb": 0.5, "walltime": "0:10:00", "poll_
 def jobs(folder, habit="", log=None, cluster=CLUSTER, **settings):
     arguments = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="odd.Odd",
+        calculator="helpers.odd.Odd",
         arguments=arguments,
         backend="cluster",
         cluster=cluster,

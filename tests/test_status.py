@@ -1,4 +1,6 @@
-"""`snap-al status --follow` beside a run that goes on, and after it; plots of what there is."""
+"""snap_al.report.status: `snap-al status --follow` beside a run that goes on, and after it; plots
+of what there is.
+"""
 
 import subprocess
 import sys

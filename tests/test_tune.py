@@ -1,5 +1,5 @@
-"""Tuning: left-out errors against fits without them, subsets against LAMMPS, the search on labels
-that say what is right, and as a user calls it.
+"""snap_al.loop.tuning: Tuning: left-out errors against fits without them, subsets against LAMMPS,
+the search on labels that say what is right, and as a user calls it.
 """
 
 import json

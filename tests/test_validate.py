@@ -1,5 +1,5 @@
-"""`snap-al validate` as a user calls it: a fit, a run, against a labeler and a table; on two ranks;
-what it refuses; exit codes.
+"""snap_al.cli.validating: `snap-al validate` as a user calls it: a fit, a run, against a labeler
+and a table; on two ranks; what it refuses; exit codes.
 """
 
 import json
@@ -51,7 +51,7 @@ def test_properties_on_one_rank_and_two(fitted):
         "ase.calculators.emt.EMT",
         "--json",
     )
-    one, two = (snap_al(*arguments, ranks=n, cwd=fitted) for n in (1, 2))
+    one, two = (snap_al(*arguments, ranks=n, cwd=fitted, draws=True) for n in (1, 2))
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     found, again = strict(one.stdout), strict(two.stdout)
     assert [p["name"] for p in found["properties"]] == [
@@ -183,8 +183,8 @@ def test_a_labeler_in_a_process_of_its_own(fitted):
     """It knows nothing of the ranks, as in a run."""
     (fitted / "local.yaml").write_text(
         "descriptor: {elements: [Cu], twojmax: 4, rcutfac: 4.5}\ntraining: [{path: train.extxyz}]\n"
-        f"label: {{calculator: odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, backend: "
-        f"local}}\n"
+        f"label: {{calculator: helpers.odd.Odd, arguments: {{log: {fitted / 'asked.log'}}}, "
+        f"backend: local}}\n"
     )
     done = snap_al(
         "validate",

@@ -1,5 +1,5 @@
-"""Walkers of every kind, killed at any instant, on any number of ranks; a rank that dies; errors of
-one rank alone.
+"""snap_al.loop.explore: Walkers of every kind, killed at any instant, on any number of ranks; a
+rank that dies; errors of one rank alone.
 """
 
 import os

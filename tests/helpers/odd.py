@@ -66,7 +66,7 @@ def begun(log):
     return [line for line in Path(log).read_text().splitlines() if line.endswith(" begun")]
 
 
-PATH = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parent / "unit", HERE.parents[1])))
+PATH = os.pathsep.join(map(str, (HERE.parent, HERE.parent / "unit", HERE.parents[1])))
 
 
 def waited(backend, job, configuration, patience=PATIENCE):

@@ -1,5 +1,5 @@
-"""Configs and decks that no one means: each is refused with what is wrong, or works; none ends in a
-traceback or fills the memory.
+"""snap_al.options: Configs and decks that no one means: each is refused with what is wrong, or
+works; none ends in a traceback or fills the memory.
 """
 
 import ase.io

@@ -1,5 +1,5 @@
-"""What is asked of schedulers that are not here, read from the batch scripts that would be
-submitted.
+"""snap_al.label.cluster: What is asked of schedulers that are not here, read from the batch scripts
+that would be submitted.
 """
 
 import re

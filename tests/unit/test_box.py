@@ -1,5 +1,5 @@
-"""Boxes of LAMMPS: coincident atoms against all pairs, and time in proportion to the number of
-atoms.
+"""snap_al.sessions.box: Boxes of LAMMPS: coincident atoms against all pairs, and time in proportion
+to the number of atoms.
 """
 
 import numpy as np

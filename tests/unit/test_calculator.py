@@ -1,5 +1,5 @@
-"""A LAMMPS potential as an ASE calculator: derivatives by finite differences, whatever the cell,
-and laws.
+"""snap_al.potential.calculator: A LAMMPS potential as an ASE calculator: derivatives by finite
+differences, whatever the cell, and laws.
 """
 
 import numpy as np

@@ -1,4 +1,6 @@
-"""Calibration measures against their definitions, on errors whose distribution is known."""
+"""snap_al.uncertainty.calibration: Calibration measures against their definitions, on errors whose
+distribution is known.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Distinct columns: derived from the indices, checked against what LAMMPS computes."""
+"""snap_al.descriptors.columns: Distinct columns: derived from the indices, checked against what
+LAMMPS computes.
+"""
 
 import numpy as np
 from helpers.samples import QUADRATIC

@@ -1,5 +1,5 @@
-"""Energy stds of single atoms where compositions do not vary, and energies whose zero a model
-without constants cannot have.
+"""snap_al.loop.compositions: Energy stds of single atoms where compositions do not vary, and
+energies whose zero a model without constants cannot have.
 """
 
 from types import SimpleNamespace

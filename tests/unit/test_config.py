@@ -1,4 +1,4 @@
-"""Configs: every problem at once, with its path and what may be meant."""
+"""snap_al.config.load: Configs: every problem at once, with its path and what may be meant."""
 
 import pytest
 from ase.build import bulk

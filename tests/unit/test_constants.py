@@ -1,5 +1,6 @@
-"""The elements' constants: no error bar depends on a code's zero of energy; against a dense oracle
-that leaves them out of the prior the slow way."""
+"""snap_al.fit.constants: The elements' constants: no error bar depends on a code's zero of energy;
+against a dense oracle that leaves them out of the prior the slow way.
+"""
 
 import numpy as np
 import pytest

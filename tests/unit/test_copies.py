@@ -1,5 +1,5 @@
-"""Calculators copied, pickled and sent to other processes: the same results to the last bit, and
-sessions of their own.
+"""snap_al.potential.snap_calculator: Calculators copied, pickled and sent to other processes: the
+same results to the last bit, and sessions of their own.
 """
 
 import copy

@@ -1,5 +1,6 @@
-"""Files of other formats than extended XYZ, cut anywhere: the frames that were written, or an error
-that says where it stopped."""
+"""snap_al.data.readers: Files of other formats than extended XYZ, cut anywhere: the frames that
+were written, or an error that says where it stopped.
+"""
 
 import gzip
 

@@ -1,5 +1,5 @@
-"""Damage to a user's file is called that, with the file; a fault of our own in reading one never
-is.
+"""snap_al.data.storage: Damage to a user's file is called that, with the file; a fault of our own
+in reading one never is.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""Decks: every key followed or refused; JSON as FitSNAP writes it, and damaged."""
+"""snap_al.fitsnap.deck: Decks: every key followed or refused; JSON as FitSNAP writes it, and
+damaged.
+"""
 
 import json
 from dataclasses import replace

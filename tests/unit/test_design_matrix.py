@@ -1,4 +1,6 @@
-"""Rows with target, weight, mask and index; damping; what vanishes by symmetry."""
+"""snap_al.descriptors.design_matrix: Rows with target, weight, mask and index; damping; what
+vanishes by symmetry.
+"""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
-"""What `snap-al doctor` finds, and what it says where something is missing, too old, or of another
-MPI.
+"""snap_al.cli.doctor: What `snap-al doctor` finds, and what it says where something is missing, too
+old, or of another MPI.
 """
 
 import importlib.metadata

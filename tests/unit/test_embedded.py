@@ -1,5 +1,5 @@
-"""Embedded model error: gradients by complex step, minima against general optimisers, iterations
-that never go up.
+"""snap_al.fit.embedded: Embedded model error: gradients by complex step, minima against general
+optimisers, iterations that never go up.
 """
 
 from dataclasses import replace

@@ -1,5 +1,5 @@
-"""Rows of one configuration: derivatives of the energy, in the configuration's own axes, whatever
-those are.
+"""snap_al.descriptors.engine: Rows of one configuration: derivatives of the energy, in the
+configuration's own axes, whatever those are.
 """
 
 from dataclasses import replace

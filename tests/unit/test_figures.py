@@ -1,4 +1,4 @@
-"""Figures show what their titles say."""
+"""snap_al.report.figures: Figures show what their titles say."""
 
 import matplotlib
 import numpy as np

@@ -1,5 +1,5 @@
-"""Posteriors against dense oracles written the slow way, and the laws that any posterior must
-keep.
+"""snap_al.fit.posterior: Posteriors against dense oracles written the slow way, and the laws that
+any posterior must keep.
 """
 
 import numpy as np

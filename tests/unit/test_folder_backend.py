@@ -1,4 +1,4 @@
-"""Labels that somebody else puts into a folder."""
+"""snap_al.label.folder: Labels that somebody else puts into a folder."""
 
 import os
 import threading

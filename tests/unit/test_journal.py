@@ -1,4 +1,6 @@
-"""The journal after a crash anywhere, and the state as a pure function of it."""
+"""snap_al.loop.journal: The journal after a crash anywhere, and the state as a pure function of
+it.
+"""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Labelers, what is checked of a label, and the files that keep labels."""
+"""snap_al.label.labeler: Labelers, what is checked of a label, and the files that keep labels."""
 
 import json
 from dataclasses import replace

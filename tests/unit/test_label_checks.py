@@ -1,4 +1,6 @@
-"""Signs, units and placeholders of labels are noticed, and right labels are left in peace."""
+"""snap_al.data.label_checks: Signs, units and placeholders of labels are noticed, and right labels
+are left in peace.
+"""
 
 from dataclasses import replace
 

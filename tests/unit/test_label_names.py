@@ -1,5 +1,6 @@
-"""Every name under which a file may hold a label: read with the right meaning and sign, or refused
-by that name."""
+"""snap_al.data.label_names: Every name under which a file may hold a label: read with the right
+meaning and sign, or refused by that name.
+"""
 
 import ase.db
 import ase.io

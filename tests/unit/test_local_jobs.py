@@ -1,4 +1,6 @@
-"""Labels in processes of their own: the contract, and every way in which one can go wrong."""
+"""snap_al.label.local: Labels in processes of their own: the contract, and every way in which one
+can go wrong.
+"""
 
 import signal
 import subprocess
@@ -22,7 +24,7 @@ from snap_al.label.espresso import espresso
 def jobs(folder, habit="", log=None, **settings):
     arguments = {"habit": habit, **({"log": str(log)} if log else {})}
     chosen = LabelSettings(
-        calculator="odd.Odd",
+        calculator="helpers.odd.Odd",
         arguments=arguments,
         backend="local",
         environment={"PYTHONPATH": PATH},
@@ -140,7 +142,7 @@ def _spares_of(driver):
     return [
         int(r.split()[0])
         for r in rows
-        if int(r.split()[1]) == driver and "worker --wait odd.Odd" in r
+        if int(r.split()[1]) == driver and "worker --wait helpers.odd.Odd" in r
     ]
 
 

@@ -1,5 +1,5 @@
-"""Segments: stds as the rows give them, dynamics that do not feel the watching, and why a segment
-ends.
+"""snap_al.md.segment: Segments: stds as the rows give them, dynamics that do not feel the watching,
+and why a segment ends.
 """
 
 import subprocess

@@ -1,5 +1,5 @@
-"""Charges and spins of the reference potential: in rows, turned with the cell, in MD, and in what
-is asked for.
+"""snap_al.descriptors.reference: Charges and spins of the reference potential: in rows, turned with
+the cell, in MD, and in what is asked for.
 """
 
 from dataclasses import replace

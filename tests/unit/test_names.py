@@ -1,5 +1,6 @@
-"""Names from files are shown as they are: on a terminal, in logs, errors, figures, pages and CSV
-files."""
+"""snap_al.names: Names from files are shown as they are: on a terminal, in logs, errors, figures,
+pages and CSV files.
+"""
 
 import ast
 import csv

@@ -1,4 +1,4 @@
-"""LAMMPS' neighbour lists are as long as a configuration needs."""
+"""snap_al.sessions.neighbours: LAMMPS' neighbour lists are as long as a configuration needs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""What a potential, a deck or a run directory of somebody else's says is never executed."""
+"""snap_al.descriptors.allowed: What a potential, a deck or a run directory of somebody else's says
+is never executed.
+"""
 
 import json
 import os

@@ -1,5 +1,5 @@
-"""Options that do not apply are errors: every option of every class of settings, with every value
-of what excludes it.
+"""snap_al.options: Options that do not apply are errors: every option of every class of settings,
+with every value of what excludes it.
 """
 
 import typing

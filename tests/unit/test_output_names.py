@@ -1,5 +1,5 @@
-"""Names of outputs that come from input: inside the output folder, none of our own, and refused
-before anything is computed.
+"""snap_al.data.output_names: Names of outputs that come from input: inside the output folder, none
+of our own, and refused before anything is computed.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whether a label can be what was asked for."""
+"""snap_al.loop.plausible: Whether a label can be what was asked for."""
 
 from dataclasses import replace
 

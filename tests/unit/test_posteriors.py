@@ -1,5 +1,5 @@
-"""The family of posteriors: one contract for all, and each against an oracle written the slow
-way.
+"""snap_al.fit.methods: The family of posteriors: one contract for all, and each against an oracle
+written the slow way.
 """
 
 import itertools

@@ -1,4 +1,6 @@
-"""Files for stock LAMMPS: what the `lmp` program computes with them is what Python says."""
+"""snap_al.potential.files: Files for stock LAMMPS: what the `lmp` program computes with them is
+what Python says.
+"""
 
 import subprocess
 

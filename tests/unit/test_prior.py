@@ -1,5 +1,5 @@
-"""A `.snapcoeff` that the prior is centered on belongs to the descriptor in use, or is refused by
-what differs.
+"""snap_al.fit.settings, `prior`: A `.snapcoeff` that the prior is centered on belongs to the
+descriptor in use, or is refused by what differs.
 """
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Progress: nothing of what is soon done, a line now and then where there is no terminal, a bar
-where there is one.
+"""snap_al.progress: Progress: nothing of what is soon done, a line now and then where there is no
+terminal, a bar where there is one.
 """
 
 import io

@@ -1,4 +1,6 @@
-"""Query strategies: one contract for all, and each against an oracle written the slow way."""
+"""snap_al.query: Query strategies: one contract for all, and each against an oracle written the
+slow way.
+"""
 
 import itertools
 from dataclasses import replace

@@ -1,5 +1,6 @@
-"""Files are read to their end, or the error says where reading stopped; and how much of them is
-used."""
+"""snap_al.data.readers: Files are read to their end, or the error says where reading stopped; and
+how much of them is used.
+"""
 
 import bz2
 import gzip

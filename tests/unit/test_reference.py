@@ -1,3 +1,6 @@
+"""snap_al.descriptors.reference: the lines of a reference potential, in rows and in the files that
+are written."""
+
 import os
 import shutil
 from pathlib import Path

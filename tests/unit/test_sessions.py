@@ -1,4 +1,4 @@
-"""Which LAMMPS a session opens."""
+"""snap_al.sessions.library: Which LAMMPS a session opens."""
 
 import os
 import shutil

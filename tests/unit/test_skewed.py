@@ -1,5 +1,5 @@
-"""Cells of one lattice, however skewed, are run by LAMMPS in a compact box; MD goes on after a
-stage that has sheared it far.
+"""snap_al.sessions.box: Cells of one lattice, however skewed, are run by LAMMPS in a compact box;
+MD goes on after a stage that has sheared it far.
 """
 
 from pathlib import Path

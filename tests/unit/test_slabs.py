@@ -1,5 +1,5 @@
-"""Surfaces against slabs that are made in other ways, from coordinates however rounded; what does
-not depend on rounding.
+"""snap_al.validation.slabs: Surfaces against slabs that are made in other ways, from coordinates
+however rounded; what does not depend on rounding.
 """
 
 from dataclasses import replace

@@ -1,5 +1,5 @@
-"""SnapCalculator: the calculator contract for each kind of SNAP, its stds against the rows', draws
-against the posterior, ASE's own tools.
+"""snap_al.potential.snap_calculator: SnapCalculator: the calculator contract for each kind of SNAP,
+its stds against the rows', draws against the posterior, ASE's own tools.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
-"""What is refused before it is opened, because reading it could block or never end; and `~` in
-paths."""
+"""snap_al.data.storage: What is refused before it is opened, because reading it could block or
+never end; and `~` in paths.
+"""
 
 import os
 import socket

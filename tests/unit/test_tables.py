@@ -1,5 +1,6 @@
-"""Tables on terminals of 60, 80 and 120 columns and in pipes: every number is whole, whatever the
-names and the sizes."""
+"""snap_al.report.tables: Tables on terminals of 60, 80 and 120 columns and in pipes: every number
+is whole, whatever the names and the sizes.
+"""
 
 import io
 import math

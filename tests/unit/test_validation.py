@@ -1,5 +1,5 @@
-"""Properties of crystals by any calculator against what is known, error bars against what they are
-made of, and checks that can fail.
+"""snap_al.validation: Properties of crystals by any calculator against what is known, error bars
+against what they are made of, and checks that can fail.
 """
 
 import errno

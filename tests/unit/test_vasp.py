@@ -1,5 +1,6 @@
-"""OUTCAR and vasprun.xml, in trees of a deck and as files of a config. The text is written here in
-VASP's layout; ASE reads the numbers."""
+"""snap_al.data.vasp: OUTCAR and vasprun.xml, in trees of a deck and as files of a config. The text
+is written here in VASP's layout; ASE reads the numbers.
+"""
 
 import gzip
 

@@ -1,5 +1,5 @@
-"""Walkers from a config's entries: every combination once, each with its own name, and structures
-that are what they say.
+"""snap_al.loop.walkers: Walkers from a config's entries: every combination once, each with its own
+name, and structures that are what they say.
 """
 
 import numpy as np
