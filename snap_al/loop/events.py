@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from snap_al.data.json_text import read_json
 from snap_al.md import Outcome
@@ -26,16 +26,15 @@ Key = Annotated[str, StringConstraints(pattern=r"^\w+$")]
 """Of a query or a label: it is part of a file's name."""
 Inside = Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-][\w.-]*)*$")]
 """A path inside the run directory."""
-Count = Annotated[int, Field(ge=0)]
-_STRICT = ConfigDict(strict=True, extra="ignore")
+Count = Annotated[int, Field(ge=0, strict=True)]
+Number = Annotated[float, Field(strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Event:
     """What all events have."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    time: float = 0.0
+    time: Number = 0.0
     """When it was written, in seconds since 1970."""
 
 
@@ -44,7 +43,7 @@ class Opened(_Event):
     """A session of the run begins."""
 
     event: Literal["opened"] = "opened"
-    format: int = FORMAT
+    format: Count = FORMAT
     snap_al: str = ""
     """The version."""
     ranks: Count
@@ -88,9 +87,9 @@ class Checked(_Event):
     """The labeler's mean normal stress beside its energies' derivative, both in eV/Å³."""
 
     event: Literal["checked"] = "checked"
-    label: float
-    derivative: float
-    good: bool
+    label: Number
+    derivative: Number
+    good: Annotated[bool, Field(strict=True)]
     verdict: str
 
 
@@ -101,13 +100,13 @@ class Labelled(_Event):
     event: Literal["labelled"] = "labelled"
     query: Key
     job: Key
-    walker: Annotated[int, Field(ge=-1)]
+    walker: Annotated[int, Field(ge=-1, strict=True)]
     step: Count
-    energy: float | None = None
+    energy: Number | None = None
     """eV"""
-    seconds: float
-    core_seconds: float | None = None
-    max_force: float | None
+    seconds: Number
+    core_seconds: Number | None = None
+    max_force: Number | None
     """eV/Å; None where there are no forces."""
 
 
@@ -119,8 +118,8 @@ class Rejected(_Event):
     query: Key
     job: str | None = None
     reason: str
-    seconds: float
-    core_seconds: float | None = None
+    seconds: Number
+    core_seconds: Number | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,22 +129,21 @@ class Fitted(_Event):
     event: Literal["fitted"] = "fitted"
     fit: Count
     labels: Count
-    novelty: float
-    tolerance: float | None = None
+    novelty: Number
+    tolerance: Number | None = None
     configurations: Count | None = None
     """Of the training set."""
-    ridge: float | None = None
+    ridge: Number | None = None
     measured_on: str
     """`test` or `training`, the set that `table` is of."""
     table: Table
-    seconds: float
+    seconds: Number
 
 
 @dataclass(frozen=True, kw_only=True)
 class WantedFrame:
     """A frame that a walker wants a label for."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     key: Key
     step: Count
     atoms: Count | None = None
@@ -155,7 +153,6 @@ class WantedFrame:
 class Segment:
     """One segment of one walker's MD. fit: that it ran with. seconds: wall time."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     walker: Count
     segment: Count
     fit: Count
@@ -170,11 +167,11 @@ class Segment:
     checks: Count
     model_limited: Count
     """Checks at which the model error is the larger part of the std."""
-    force_std: float
+    force_std: Number
     """eV/Å, at the last check."""
-    seconds: float
-    std_seconds: float
-    ps: float
+    seconds: Number
+    std_seconds: Number
+    ps: Number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +233,7 @@ def decoded(text: str | bytes) -> Event:
     if "time" not in content:
         raise ValueError("time: Field required")
     try:
-        event = _ADAPTER.validate_json(text)
+        event = _ADAPTER.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -394,3 +394,12 @@ def test_what_was_said_of_labels_is_in_the_summary(tmp_path):
 def test_warnings_that_are_no_texts_are_damage():
     with pytest.raises(ValueError, match="warnings"):
         event(event="opened", ranks=1, warnings=[1])
+
+
+def test_paths_that_are_not_utf8_are_in_journals(tmp_path):
+    """Names of files may have any bytes; Python holds those that are no text as surrogates."""
+    path = "training.0 caf\udcff.extxyz"
+    started = Started(queries=("a",), walkers=(path,), digests={path: "f"})
+    with Journal(tmp_path / "j") as journal:
+        journal.append(started)
+    assert stripped(read_events(tmp_path / "j")) == [started]
