@@ -309,7 +309,7 @@ def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
     """
     config = small_config(tmp_path)
     (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").mkdir(parents=True)
-    done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, timeout=500)
+    done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, fresh=True)
     assert "segment-0000.log" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == (3 if ranks == 1 else 75)

@@ -35,15 +35,17 @@ def snap_al(
     timeout: float = 500,
     env: dict | None = None,
     draws: bool = False,
+    fresh: bool = False,
 ):
     """The command line as a user calls it; on more than one rank through mpirun.
 
-    draws: whether pictures in PNG are drawn, which takes longer than most calls.
+    draws: whether pictures in PNG are drawn, which takes longer than most calls. fresh: in
+    processes that share nothing with others; mpirun's exit code after an abort is theirs alone.
     """
     words = [str(argument) for argument in arguments]
     variables = {**os.environ, "COLUMNS": "200", **(env or {})}
     launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
-    if read_early(variables) == ITS_VARIABLES:
+    if not fresh and read_early(variables) == ITS_VARIABLES:
         return PRELOADED.run(words, cwd, variables, timeout, launcher, draws)
     command = [*launcher, sys.executable, "-m", "snap_al", *words]
     return subprocess.run(
