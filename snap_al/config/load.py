@@ -78,14 +78,23 @@ def _said_by_others(detail: ErrorDetails, wrong: Sequence[tuple[int | str, ...]]
     neither of ours nor dotted is wrong twice; the choice says more."""
     place = detail["loc"]
     if detail["type"] == "string_pattern_mismatch":
-        return any(w[:-1] == place[:-1] and w != place for w in wrong)
+        return _is_alternative(place) and any(w[:-1] == place[:-1] and w != place for w in wrong)
     return detail["type"] == "too_short" and any(w[: len(place)] == place != w for w in wrong)
 
 
 def _may_be_dotted(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     """Whether the key takes the dotted name of a class as well."""
-    tried = [d["loc"][:-1] for d in details if d["type"] == "string_pattern_mismatch"]
+    tried = [
+        d["loc"][:-1]
+        for d in details
+        if d["type"] == "string_pattern_mismatch" and _is_alternative(d["loc"])
+    ]
     return detail["loc"][:-1] in tried
+
+
+def _is_alternative(place: tuple[int | str, ...]) -> bool:
+    """Whether the place is one of several types that a key may have, and not a key."""
+    return isinstance(place[-1], str) and place[-1].startswith(UNION_PARTS)
 
 
 def _context(content: dict[str, Any], folder: Path, strategies: Sequence[str]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
     """A copy without the bare names of labels (energy, forces, …), which a prediction then takes:
     the label is under REF_energy, REF_forces, REF_stress. REF_* names that the frame has already
     stay as they are."""
-    found: Atoms = with_results(atoms)
+    found = with_results(atoms)
     has = {name for name in (*found.info, *found.arrays) if name.startswith(REFERENCE)}
     for place in (found.info, found.arrays):
         for name in list(place):

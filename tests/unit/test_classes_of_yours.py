@@ -104,3 +104,11 @@ def test_options_are_for_classes_of_yours(tmp_path, key):
 def test_every_name_is_in_the_table():
     assert set(STRATEGIES) == set(get_args(Strategy))
     assert set(RULES) == set(get_args(Rule))
+
+
+def test_problems_of_other_keys_stay(tmp_path):
+    """Only the types that one key may have speak for one another."""
+    cluster = {"scheduler": "slurm", "attributes": {"a": 'x"', "b": 'y"'}}
+    label = {"calculator": "emt", "backend": "cluster", "cluster": cluster}
+    with pytest.raises(InputError, match="2 problems:"):
+        validate_config({**CONFIG, "label": label}, tmp_path / "config.yaml")

@@ -203,11 +203,8 @@ def test_stresses_that_are_rounding_raise_no_alarm(copper):
 def test_forces_are_blamed_where_stresses_agree_with_energies():
     """Strained and displaced silicon: only its forces have the other sign."""
     silicon = bulk("Si", cubic=True) * (2, 2, 2)
-    calculator, rng, found = (
-        LammpsCalculator(["pair_style sw", "pair_coeff * * Si.sw Si"], ["Si"]),
-        np.random.default_rng(3),
-        [],
-    )
+    calculator = LammpsCalculator(["pair_style sw", "pair_coeff * * Si.sw Si"], ["Si"])
+    rng, found = np.random.default_rng(3), []
     for n in range(10):
         atoms = silicon.copy()
         strain = rng.uniform(-0.03, 0.03, (3, 3))
