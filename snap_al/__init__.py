@@ -13,10 +13,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "FitSettings": "snap_al.fit",
-    "Posterior": "snap_al.fit",
-    "Prediction": "snap_al.fit",
-    "fit_posterior": "snap_al.fit",
+    "FitSettings": "snap_al.inference",
+    "Posterior": "snap_al.inference",
+    "Prediction": "snap_al.inference",
+    "fit_posterior": "snap_al.inference",
     "Configuration": "snap_al.data",
     "FittedPotential": "snap_al.potential",
     "SnapCalculator": "snap_al.potential.snap_calculator",

@@ -122,7 +122,7 @@ def copper_potential():
     """
     from snap_al.data import LabelledConfiguration
     from snap_al.descriptors import DesignMatrix
-    from snap_al.fit import fit_posterior
+    from snap_al.inference import fit_posterior
     from snap_al.parallel import SERIAL
     from snap_al.potential import FittedPotential
 

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, DesignMatrix, ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.md import (
     BiasSettings,
     Outcome,

@@ -1,5 +1,5 @@
-"""snap_al.fit.embedded: The default's error bars on configurations that were not fitted, nothing
-per set, beside POPS and flat-prior Bayes.
+"""snap_al.inference.embedded: The default's error bars on configurations that were not fitted,
+nothing per set, beside POPS and flat-prior Bayes.
 """
 
 import json
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import load_config, validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.loop import read_inputs
 from snap_al.parallel import SERIAL
 from snap_al.uncertainty import kind_metrics, wilson

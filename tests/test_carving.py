@@ -19,7 +19,7 @@ from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.data.configuration import Label
 from snap_al.data.labelled import Weighting
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotential, SnapSettings
-from snap_al.fit import atom_force_std, fit_posterior, square_root
+from snap_al.inference import atom_force_std, fit_posterior, square_root
 from snap_al.label import AseLabeler
 from snap_al.label.backend import decode_structure, encode_structure
 from snap_al.md import CarveSettings

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snap_al.fit import FitSettings, fit_posterior
+from snap_al.inference import FitSettings, fit_posterior
 
 fitsnap = pytest.importorskip("fitsnap3lib.fitsnap", reason="pip install 'snap_al[fitsnap]'")
 

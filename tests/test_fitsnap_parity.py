@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 from ase.calculators.emt import EMT
 from helpers.calls import ROOT
-from helpers.samples import rattled_copper
-from unit.test_engine import orthogonal
+from helpers.samples import orthogonal, rattled_copper
 
 from snap_al.config import validate_config
 from snap_al.data import Configuration, Label
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows
-from snap_al.fit import fit_posterior
 from snap_al.fitsnap import read_deck, write_json
 from snap_al.fitsnap.dumps import all_columns
 from snap_al.fitsnap.output import KINDS, metrics_of
+from snap_al.inference import fit_posterior
 from snap_al.loop import read_inputs
 from snap_al.loop.evaluation import predicted
 from snap_al.parallel import SERIAL

@@ -1,4 +1,4 @@
-"""snap_al.fit on two ranks: Fits on two ranks."""
+"""snap_al.inference on two ranks: Fits on two ranks."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""snap_al.report.page: The page: whole in one file, of a run and of a fit, its numbers those of the
-run; and how it looks in a browser.
+"""snap_al.reporting.page: The page: whole in one file, of a run and of a fit, its numbers those of
+the run; and how it looks in a browser.
 """
 
 import csv

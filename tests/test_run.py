@@ -26,8 +26,8 @@ from helpers.samples import rattled_copper, small_config
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine
-from snap_al.fit import row_std
 from snap_al.fitsnap import write_json
+from snap_al.inference import row_std
 from snap_al.loop import Journal
 from snap_al.md import scripts_folder
 from snap_al.potential import FittedPotential

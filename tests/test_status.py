@@ -1,5 +1,5 @@
-"""snap_al.report.status: `snap-al status --follow` beside a run that goes on, and after it; plots
-of what there is.
+"""snap_al.reporting.status: `snap-al status --follow` beside a run that goes on, and after it;
+plots of what there is.
 """
 
 import subprocess

@@ -15,7 +15,7 @@ from helpers.samples import CHEM, WEIGHTS, ZBL, rattled_copper
 from snap_al.config import load_config
 from snap_al.data import Configuration, Label, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
-from snap_al.fit import Block, left_out
+from snap_al.inference import Block, left_out
 from snap_al.loop.tuning import Scored, Subset, Tuner, cheapest_good
 from snap_al.parallel import SERIAL
 from snap_al.sessions import LammpsSettings

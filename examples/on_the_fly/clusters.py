@@ -26,7 +26,7 @@ from scenarios import nickel_hydrogen, write_scenario
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine
-from snap_al.fit import atom_force_std, square_root
+from snap_al.inference import atom_force_std, square_root
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 

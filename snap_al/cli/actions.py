@@ -32,10 +32,10 @@ from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential, stem_in
 from snap_al.potential.snap_calculator import predicted
 from snap_al.progress import Report, silent
-from snap_al.report.figures import figures_of, write_figures
-from snap_al.report.layout import make_console
-from snap_al.report.progress import Progress
-from snap_al.report.summary import write_metrics
+from snap_al.reporting.figures import figures_of, write_figures
+from snap_al.reporting.layout import make_console
+from snap_al.reporting.progress import Progress
+from snap_al.reporting.summary import write_metrics
 from snap_al.uncertainty import Table
 
 

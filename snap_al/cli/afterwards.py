@@ -74,7 +74,7 @@ def tune(
         )
     if comm.rank != 0:
         return
-    from snap_al.report.study_tables import tuning_table
+    from snap_al.reporting.study_tables import tuning_table
 
     show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")
 
@@ -127,7 +127,7 @@ def validate(
     """
     from snap_al.cli.validating import validate as examine
     from snap_al.parallel import world
-    from snap_al.report.validation import validation_screen
+    from snap_al.reporting.validation import validation_screen
 
     comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:

@@ -175,7 +175,7 @@ def status(
     Example: snap-al status run --follow
     """
     from snap_al.cli import following
-    from snap_al.report.layout import make_console
+    from snap_al.reporting.layout import make_console
 
     if as_json:
         typer.echo(json.dumps(following.status_of(folder)))
@@ -197,7 +197,7 @@ def approve(
     Example: snap-al approve run
     """
     from snap_al.loop import Approval, RunDirectory
-    from snap_al.report.progress import place_of
+    from snap_al.reporting.progress import place_of
 
     approval = Approval(RunDirectory(folder).approvals)
     batches = approval.waiting()
@@ -253,7 +253,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from snap_al.cli.doctor import examine
     from snap_al.errors import InputError
-    from snap_al.report.findings import findings_screen
+    from snap_al.reporting.findings import findings_screen
 
     findings = examine()
     if as_json:
@@ -272,7 +272,7 @@ for registered in app.registered_commands:
 
 
 def _console(as_json: bool) -> Any:
-    from snap_al.report.layout import make_console
+    from snap_al.reporting.layout import make_console
 
     return make_console(quiet=as_json)
 

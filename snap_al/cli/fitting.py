@@ -19,7 +19,6 @@ from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError
-from snap_al.fit import Posterior
 from snap_al.fitsnap import (
     Deck,
     Metrics,
@@ -30,6 +29,7 @@ from snap_al.fitsnap import (
     write_metrics,
     write_posterior,
 )
+from snap_al.inference import Posterior
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.memory import matrix_folder

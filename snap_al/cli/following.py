@@ -13,9 +13,9 @@ from rich.text import Text
 from snap_al.config import read_run
 from snap_al.errors import RunError
 from snap_al.loop import Approval, Event, RunDirectory, RunState, is_running
-from snap_al.report.status import status_screen
-from snap_al.report.summary import summarise
-from snap_al.report.terminal import terminal_plots
+from snap_al.reporting.status import status_screen
+from snap_al.reporting.summary import summarise
+from snap_al.reporting.terminal import terminal_plots
 
 
 def status_of(folder: Path) -> dict[str, Any]:

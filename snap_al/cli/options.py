@@ -107,7 +107,7 @@ def note(text: str) -> None:
 
 def show(screen: Any) -> None:
     """Prints tables and texts of rich."""
-    from snap_al.report.layout import make_console
+    from snap_al.reporting.layout import make_console
 
     make_console().print(screen, crop=False)
 
@@ -155,8 +155,8 @@ def numbers(option: str, text: str) -> list[float]:
 @contextmanager
 def working(rank: int) -> Iterator[Report]:
     """Progress on rank 0's stderr."""
-    from snap_al.report.layout import make_console
-    from snap_al.report.working import Working
+    from snap_al.reporting.layout import make_console
+    from snap_al.reporting.working import Working
 
     with Working(make_console(stderr=True, quiet=rank != 0)) as report:
         yield report
@@ -164,7 +164,7 @@ def working(rank: int) -> Iterator[Report]:
 
 def show_tables(tables: dict[str, Any], as_json: bool, everything: bool = False) -> None:
     """Errors and calibration, by name of the set. everything: all columns."""
-    from snap_al.report.tables import errors_table
+    from snap_al.reporting.tables import errors_table
 
     if as_json:
         typer.echo(json.dumps(tables))

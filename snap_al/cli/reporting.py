@@ -12,12 +12,12 @@ from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
 from snap_al.potential import FittedPotential, stem_in
-from snap_al.report.figures import figures_of, write_figures
-from snap_al.report.numbers import write_numbers
-from snap_al.report.page import write_page
-from snap_al.report.record import Predictions, Record
-from snap_al.report.summary import summarise
-from snap_al.report.validation import read_validation
+from snap_al.reporting.figures import figures_of, write_figures
+from snap_al.reporting.numbers import write_numbers
+from snap_al.reporting.page import write_page
+from snap_al.reporting.record import Predictions, Record
+from snap_al.reporting.summary import summarise
+from snap_al.reporting.validation import read_validation
 
 
 def record_of(folder: Path) -> Record:

@@ -31,7 +31,7 @@ from snap_al.loop.settings import TrainingSource
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
 from snap_al.query import Strategy
-from snap_al.report.learning import write_learning
+from snap_al.reporting.learning import write_learning
 
 
 def config_of(source: Path, strategies: Sequence[str] = ()) -> RunConfig:

@@ -27,7 +27,7 @@ from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
-from snap_al.report.validation import read_validation, without_nan, write_validation
+from snap_al.reporting.validation import read_validation, without_nan, write_validation
 from snap_al.sessions import LammpsSettings
 from snap_al.validation import (
     PROPERTIES,

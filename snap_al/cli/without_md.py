@@ -201,7 +201,7 @@ def select(
         )
     if comm.rank != 0:
         return
-    from snap_al.report.study_tables import selection_table
+    from snap_al.reporting.study_tables import selection_table
 
     show_found(
         found,
@@ -265,7 +265,7 @@ def learn(
         )
     if comm.rank != 0:
         return
-    from snap_al.report.study_tables import learning_table
+    from snap_al.reporting.study_tables import learning_table
 
     show_found(
         found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snap_al.descriptors import SnapSettings
-from snap_al.fit import FitSettings
+from snap_al.inference import FitSettings
 
 DUMPS = {
     "descriptors": "Descriptors.npy",

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Columns
-from snap_al.fit import Posterior
 from snap_al.fitsnap.deck import Deck
+from snap_al.inference import Posterior
 from snap_al.names import csv_text
 from snap_al.uncertainty import Evaluated
 

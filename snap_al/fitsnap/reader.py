@@ -18,9 +18,9 @@ from snap_al.data.storage import LARGEST_TEXT, expanded, require_regular_file
 from snap_al.data.weights import check_weight
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
-from snap_al.fit import FitSettings
 from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck, Group
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
+from snap_al.inference import FitSettings
 
 MOST_SAMPLES = 1_000_000
 BOOLEAN = {

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, Posterior, fit_posterior
 from snap_al.fitsnap.deck import SOLVERS
+from snap_al.inference import FitSettings, Posterior, fit_posterior
 
 Array = NDArray[np.float64]
 KINDS = {"Energy": 0, "Force": 1, "Stress": 2}

@@ -13,7 +13,7 @@ import numpy as np
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors import DesignMatrix, RowSource
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.loop.pool import as_candidates
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, DesignMatrix, Kind, Rows
 from snap_al.errors import InputError
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]

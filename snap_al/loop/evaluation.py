@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from snap_al.data import LabelledConfiguration
 from snap_al.descriptors import DesignMatrix, Rows, RowSource
-from snap_al.fit import Posterior, RowErrors
+from snap_al.inference import Posterior, RowErrors
 from snap_al.parallel import Communicator
 from snap_al.progress import Report, silent
 from snap_al.uncertainty import Evaluated

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
-from snap_al.fit import Posterior, fit_blocks
+from snap_al.inference import Posterior, fit_blocks
 from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, cost_of

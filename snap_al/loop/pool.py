@@ -15,7 +15,7 @@ from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, RowSource, row_source
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, Posterior, atom_force_std, square_root
+from snap_al.inference import FitSettings, Posterior, atom_force_std, square_root
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig

@@ -21,7 +21,7 @@ from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, LabelUnits
 from snap_al.data.starting_set import StartSettings
 from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.descriptors import SnapSettings
-from snap_al.fit import FitSettings
+from snap_al.inference import FitSettings
 from snap_al.label import LabelSettings
 from snap_al.loop.stage_options import inapplicable_stage_options
 from snap_al.loop.walkers import WalkerSettings

@@ -14,7 +14,7 @@ from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
 from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
 from snap_al.descriptors.design_matrix import require_rows
-from snap_al.fit import (
+from snap_al.inference import (
     Block,
     FitSettings,
     Posterior,

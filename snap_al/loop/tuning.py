@@ -33,7 +33,7 @@ from snap_al.descriptors import (
     row_source,
 )
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, LeftOut, fit_blocks, left_out
+from snap_al.inference import FitSettings, LeftOut, fit_blocks, left_out
 from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, on_root, sum_rows

@@ -15,7 +15,7 @@ from snap_al.data.arrays import read_arrays
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, DesignMatrix
 from snap_al.errors import RunError
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.loop.pool import as_labelled, with_atoms
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig

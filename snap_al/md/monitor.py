@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
-from snap_al.fit import Posterior, atom_force_std, square_root
+from snap_al.inference import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, sum_rows
 from snap_al.potential import element_root
 from snap_al.sessions import LammpsSession

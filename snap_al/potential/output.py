@@ -15,7 +15,7 @@ from snap_al.data.output_names import OWN_FILES, OWN_FOLDERS, files_of_a_potenti
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file, write_atomically
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.potential.files import mod, pair_commands, snapcoeff, snapparam
 from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapcoeff
 from snap_al.sessions import NameOf

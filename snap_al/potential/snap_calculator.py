@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
 from snap_al.potential.output import STEM, FittedPotential

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
-from snap_al.fit import Posterior, square_root
+from snap_al.inference import Posterior, square_root
 from snap_al.potential.files import element_line
 
 Array = NDArray[np.float64]

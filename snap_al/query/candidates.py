@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.parallel import Communicator, collectively, combined_triangle, updated_triangle
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snap_al.fit import Posterior, fit_posterior
+from snap_al.inference import Posterior, fit_posterior
 from snap_al.parallel import SERIAL
 from snap_al.query.acquisition import Acquisition
 from snap_al.query.batch import Diversity, select

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import row_std
+from snap_al.inference import row_std
 from snap_al.query.acquisition import Score
 from snap_al.query.candidates import FORCE, Candidate, Candidates
 from snap_al.query.knowledge import Knowledge

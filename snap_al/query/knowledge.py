@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import Posterior, square_root
-from snap_al.fit.posterior import LEAST_INFORMATION
+from snap_al.inference import Posterior, square_root
+from snap_al.inference.posterior import LEAST_INFORMATION
 from snap_al.parallel import Communicator, collectively
 from snap_al.query.candidates import Candidate
 

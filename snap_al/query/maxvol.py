@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import InputError
-from snap_al.fit import Posterior
+from snap_al.inference import Posterior
 from snap_al.query.acquisition import Score
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.knowledge import Knowledge

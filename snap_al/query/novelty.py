@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.descriptors import DesignMatrix, Kind
-from snap_al.fit import Posterior, atom_force_std, square_root
+from snap_al.inference import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]

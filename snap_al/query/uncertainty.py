@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import Posterior, atom_force_std
+from snap_al.inference import Posterior, atom_force_std
 from snap_al.query.acquisition import Score
 from snap_al.query.candidates import FORCE, STRESS, Candidate, Candidates
 from snap_al.query.knowledge import Knowledge, Part

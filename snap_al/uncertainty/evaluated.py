@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import Prediction
+from snap_al.inference import Prediction
 from snap_al.uncertainty.calibration import scale_factor
 from snap_al.uncertainty.metrics import (
     KIND_NAMES,

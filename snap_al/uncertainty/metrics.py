@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.fit import Prediction
+from snap_al.inference import Prediction
 from snap_al.uncertainty.calibration import calibration, normal_cdf
 from snap_al.units import ASE_STRESS_TO_ROWS
 

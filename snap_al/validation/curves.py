@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.descriptors import DescriptorEngine, Kind
-from snap_al.fit import row_std
+from snap_al.inference import row_std
 from snap_al.potential import FittedPotential
 from snap_al.validation.crystal import Crystal, neighbour_of_first, with_calculator
 from snap_al.validation.failures import failure_of

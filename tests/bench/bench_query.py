@@ -15,7 +15,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.parallel import world
 from snap_al.query import (
     Candidate,

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from snap_al.fit import Block, FitSettings, fit_blocks, refit, triangle_of
+from snap_al.inference import Block, FitSettings, fit_blocks, refit, triangle_of
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, row_source
-from snap_al.fit import Block, FitSettings, fit_blocks, fit_posterior, refit, triangle_of
+from snap_al.inference import Block, FitSettings, fit_blocks, fit_posterior, refit, triangle_of
 from snap_al.loop import RunConfig, read_inputs
 from snap_al.parallel import SERIAL, combined_triangle, world
 

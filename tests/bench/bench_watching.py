@@ -27,7 +27,7 @@ from ase.build import bulk
 
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.md import Protocol, SegmentStart, StageSettings, WhenUncertain, run_segment
 from snap_al.md.boxes import create
 from snap_al.parallel import Communicator, world

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snap_al.errors import FitError
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.parallel import served, world
 
 warnings.simplefilter("ignore")

@@ -9,7 +9,7 @@ from scipy import stats
 
 from snap_al.descriptors import columns_named
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, Posterior, fit_posterior
+from snap_al.inference import FitSettings, Posterior, fit_posterior
 from snap_al.uncertainty import kind_metrics, scale_factor, wilson
 
 

@@ -13,7 +13,7 @@ from ase.calculators.emt import EMT
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, row_std
+from snap_al.inference import FitSettings, row_std
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential

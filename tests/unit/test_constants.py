@@ -1,5 +1,5 @@
-"""snap_al.fit.constants: The elements' constants: no error bar depends on a code's zero of energy;
-against a dense oracle that leaves them out of the prior the slow way.
+"""snap_al.inference.constants: The elements' constants: no error bar depends on a code's zero of
+energy; against a dense oracle that leaves them out of the prior the slow way.
 """
 
 import numpy as np
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snap_al.fit import Block, FitSettings, fit_posterior
-from snap_al.fit.committee import drawn
-from snap_al.fit.constants import ANCHOR
-from snap_al.fit.factor import Factor
+from snap_al.inference import Block, FitSettings, fit_posterior
+from snap_al.inference.committee import drawn
+from snap_al.inference.constants import ANCHOR
+from snap_al.inference.factor import Factor
 from snap_al.parallel import SERIAL, triangular_factor
 
 

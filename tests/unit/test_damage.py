@@ -136,7 +136,7 @@ def test_a_fault_in_reading_a_potential(copper_potential, tmp_path, monkeypatch,
     with pytest.raises(error, match="a fault of snap_al"):
         FittedPotential.read(tmp_path)
     monkeypatch.undo()
-    monkeypatch.setattr("snap_al.fit.posterior.Posterior.__init__", faulty(error))
+    monkeypatch.setattr("snap_al.inference.posterior.Posterior.__init__", faulty(error))
     with pytest.raises(error, match="a fault of snap_al"):
         FittedPotential.read(tmp_path)
 

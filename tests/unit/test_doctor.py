@@ -16,7 +16,7 @@ from rich.console import Console
 
 from snap_al.cli import doctor, mpirun
 from snap_al.cli.mpirun import Launcher, implementation, what_is_wrong
-from snap_al.report.findings import findings_screen
+from snap_al.reporting.findings import findings_screen
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 VERSIONS = {

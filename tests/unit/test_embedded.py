@@ -1,5 +1,5 @@
-"""snap_al.fit.embedded: Embedded model error: gradients by complex step, minima against general
-optimisers, iterations that never go up.
+"""snap_al.inference.embedded: Embedded model error: gradients by complex step, minima against
+general optimisers, iterations that never go up.
 """
 
 from dataclasses import replace
@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError
-from snap_al.fit import Block, FitSettings, fit_posterior
-from snap_al.fit.covariance import _geometric_mean, iid_covariance
-from snap_al.fit.dense import FullObjective
-from snap_al.fit.joint import scored
-from snap_al.fit.likelihood import ABC, IID, prior
-from snap_al.fit.objective import Objective
-from snap_al.fit.sampled import Marginal
+from snap_al.inference import Block, FitSettings, fit_posterior
+from snap_al.inference.covariance import _geometric_mean, iid_covariance
+from snap_al.inference.dense import FullObjective
+from snap_al.inference.joint import scored
+from snap_al.inference.likelihood import ABC, IID, prior
+from snap_al.inference.objective import Objective
+from snap_al.inference.sampled import Marginal
 from snap_al.parallel import SERIAL
 
 PRIORS = ("inverse-gamma", "flat", "half-normal", "half-cauchy", "jeffreys")

@@ -1,11 +1,11 @@
-"""snap_al.report.figures: Figures show what their titles say."""
+"""snap_al.reporting.figures: Figures show what their titles say."""
 
 import matplotlib
 import numpy as np
 import pytest
 
-from snap_al.report.prediction_figures import MOST_BARS, parity
-from snap_al.report.record import Predictions
+from snap_al.reporting.prediction_figures import MOST_BARS, parity
+from snap_al.reporting.record import Predictions
 
 
 @pytest.mark.parametrize("n", [3 * MOST_BARS, 3 * MOST_BARS - 2, 6 * MOST_BARS])

@@ -1,5 +1,5 @@
-"""snap_al.fit.posterior: Posteriors against dense oracles written the slow way, and the laws that
-any posterior must keep.
+"""snap_al.inference.posterior: Posteriors against dense oracles written the slow way, and the laws
+that any posterior must keep.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError, InputError
-from snap_al.fit import (
+from snap_al.inference import (
     Block,
     FitSettings,
     Posterior,
@@ -19,8 +19,8 @@ from snap_al.fit import (
     square_root,
     triangle_of,
 )
-from snap_al.fit.embedded import iid_variances
-from snap_al.fit.factor import Factor
+from snap_al.inference.embedded import iid_variances
+from snap_al.inference.factor import Factor
 from snap_al.parallel import SERIAL, triangular_factor
 
 BAYES = FitSettings(posterior="bayes")

@@ -26,7 +26,7 @@ from snap_al.loop.events import Opened, Started, Stopped, decoded, encoded
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled
-from snap_al.report.summary import metrics, summarise
+from snap_al.reporting.summary import metrics, summarise
 
 EVENTS = [
     Opened(ranks=1, snap_al="0.2"),

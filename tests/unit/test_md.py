@@ -16,7 +16,7 @@ from helpers.samples import COPPER, WEIGHTS, rattled_copper
 from snap_al.data import Configuration, LabelledConfiguration
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fit import atom_force_std, fit_posterior, square_root
+from snap_al.inference import atom_force_std, fit_posterior, square_root
 from snap_al.md import (
     EveryNth,
     Outcome,

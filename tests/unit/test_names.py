@@ -24,15 +24,15 @@ from snap_al.errors import InputError, RunError
 from snap_al.fitsnap.output import write_metrics
 from snap_al.loop.events import Halted, Rejected
 from snap_al.names import csv_text, in_figure, in_log, in_message, in_page, in_terminal
-from snap_al.report.drawing import as_svg
-from snap_al.report.figures import figures_of, write_figures
-from snap_al.report.layout import make_console
-from snap_al.report.numbers import write_numbers
-from snap_al.report.page import write_page
-from snap_al.report.prediction_figures import parity
-from snap_al.report.progress import Progress
-from snap_al.report.record import Predictions, Record
-from snap_al.report.validation import figures, read_validation, write_validation
+from snap_al.reporting.drawing import as_svg
+from snap_al.reporting.figures import figures_of, write_figures
+from snap_al.reporting.layout import make_console
+from snap_al.reporting.numbers import write_numbers
+from snap_al.reporting.page import write_page
+from snap_al.reporting.prediction_figures import parity
+from snap_al.reporting.progress import Progress
+from snap_al.reporting.record import Predictions, Record
+from snap_al.reporting.validation import figures, read_validation, write_validation
 
 HOSTILE = (
     "[/b]",
@@ -252,7 +252,7 @@ def test_there_is_no_other_way_to_a_terminal_or_a_csv_file():
         imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
         found += [f"{where}: {name}" for name in ("csv", "rich.table") if name in imported]
         for name, call in calls(tree):
-            if name == "Console" and where != "report/layout.py":
+            if name == "Console" and where != "reporting/layout.py":
                 found.append(f"{where}:{call.lineno}: make_console")
             if name == "typer.echo" and not plain_text(call):
                 found.append(f"{where}:{call.lineno}: say")

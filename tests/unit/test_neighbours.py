@@ -9,7 +9,7 @@ from helpers.samples import COPPER
 
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.md import Outcome, Protocol, SegmentStart, StageSettings, run_segment
 from snap_al.md.rules import EveryNth
 from snap_al.parallel import SERIAL

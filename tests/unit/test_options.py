@@ -13,8 +13,8 @@ from snap_al.config import validate_config
 from snap_al.descriptors import SnapSettings
 from snap_al.descriptors import settings as of_descriptors
 from snap_al.errors import InputError
-from snap_al.fit import FitSettings, fit_posterior
-from snap_al.fit import settings as of_fits
+from snap_al.inference import FitSettings, fit_posterior
+from snap_al.inference import settings as of_fits
 from snap_al.label import LabelSettings
 from snap_al.label import settings as of_labels
 from snap_al.loop import RunConfig
@@ -315,7 +315,7 @@ def test_what_is_refused_changes_no_fit():
 
 def fitted(a, b, w, kinds, settings):
     """Mean, both covariances and noise. The settings are not checked again."""
-    from snap_al.fit import Block, fit_blocks
+    from snap_al.inference import Block, fit_blocks
 
     fitted = np.ones(len(b), dtype=bool)
     rows = Block(a * w[:, None], b * w, fitted, kinds.astype(np.int8), np.arange(len(b)), weights=w)

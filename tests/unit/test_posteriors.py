@@ -1,5 +1,5 @@
-"""snap_al.fit.methods: The family of posteriors: one contract for all, and each against an oracle
-written the slow way.
+"""snap_al.inference.methods: The family of posteriors: one contract for all, and each against an
+oracle written the slow way.
 """
 
 import itertools
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError
-from snap_al.fit import FitSettings, Posterior, fit_posterior
-from snap_al.fit.contract import validate_posterior
+from snap_al.inference import FitSettings, Posterior, fit_posterior
+from snap_al.inference.contract import validate_posterior
 
 SHORT = {"posterior": "mcmc", "draws": 300, "tune": 400}
 METHODS = {

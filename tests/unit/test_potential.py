@@ -12,7 +12,7 @@ from helpers.samples import KINDS_OF_SNAP, ZBL
 
 from snap_al.descriptors import Columns, DescriptorEngine
 from snap_al.errors import InputError
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.potential import FittedPotential, element_covariance
 from snap_al.potential.variance import MOST_COMPONENTS
 from snap_al.sessions import box_of

@@ -1,4 +1,4 @@
-"""snap_al.fit.settings, `prior`: A `.snapcoeff` that the prior is centered on belongs to the
+"""snap_al.inference.settings, `prior`: A `.snapcoeff` that the prior is centered on belongs to the
 descriptor in use, or is refused by what differs.
 """
 

@@ -12,8 +12,8 @@ from helpers.odd import until
 from helpers.samples import rattled_copper
 from rich.console import Console
 
-from snap_al.report import working
-from snap_al.report.working import Working
+from snap_al.reporting import working
+from snap_al.reporting.working import Working
 
 
 def shown(monkeypatch, terminal, enough, *, after=0.0, every=0.0):

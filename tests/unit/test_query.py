@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from snap_al.errors import InputError
-from snap_al.fit import atom_force_std, square_root
+from snap_al.inference import atom_force_std, square_root
 from snap_al.parallel import SERIAL
 from snap_al.query import (
     ActiveSet,

@@ -19,7 +19,7 @@ from snap_al import SnapCalculator
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, DescriptorEngine
 from snap_al.errors import InputError
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.contract import validate_calculator

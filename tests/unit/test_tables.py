@@ -1,5 +1,5 @@
-"""snap_al.report.tables: Tables on terminals of 60, 80 and 120 columns and in pipes: every number
-is whole, whatever the names and the sizes.
+"""snap_al.reporting.tables: Tables on terminals of 60, 80 and 120 columns and in pipes: every
+number is whole, whatever the names and the sizes.
 """
 
 import io
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from snap_al.report.findings import findings_screen
-from snap_al.report.layout import (
+from snap_al.reporting.findings import findings_screen
+from snap_al.reporting.layout import (
     UNLIMITED,
     Column,
     Content,
@@ -22,10 +22,10 @@ from snap_al.report.layout import (
     shortened,
     wrapped,
 )
-from snap_al.report.status import status_screen
-from snap_al.report.study_tables import learning_table, selection_table, tuning_table
-from snap_al.report.tables import errors_table
-from snap_al.report.validation import validation_screen
+from snap_al.reporting.status import status_screen
+from snap_al.reporting.study_tables import learning_table, selection_table, tuning_table
+from snap_al.reporting.tables import errors_table
+from snap_al.reporting.validation import validation_screen
 
 WIDTHS = [60, 80, 120, UNLIMITED]
 NAMES = [

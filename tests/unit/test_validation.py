@@ -20,7 +20,7 @@ from snap_al.cli import validating
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError, LabelError, LammpsError, UnexpectedError
-from snap_al.fit import fit_posterior
+from snap_al.inference import fit_posterior
 from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential

@@ -1,0 +1,29 @@
+"""Pure arrays → Posterior. No LAMMPS, no files, no printing; ranks only through a communicator
+handed in.
+
+The equations, as they are implemented, are in docs/mathematics.md."""
+
+from snap_al.inference.blocks import Block, triangle_of
+from snap_al.inference.folds import LeftOut, left_out
+from snap_al.inference.methods import RowErrors, fit_blocks, fit_posterior
+from snap_al.inference.posterior import Posterior, Prediction, atom_force_std, row_std, square_root
+from snap_al.inference.refit import can_refit, refit
+from snap_al.inference.settings import FitSettings
+
+__all__ = [
+    "Block",
+    "FitSettings",
+    "LeftOut",
+    "Posterior",
+    "Prediction",
+    "RowErrors",
+    "atom_force_std",
+    "can_refit",
+    "fit_blocks",
+    "fit_posterior",
+    "left_out",
+    "refit",
+    "row_std",
+    "square_root",
+    "triangle_of",
+]

@@ -1,0 +1,81 @@
+"""A posterior brought up to date by a few new rows, at the cost of those rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from snap_al.inference.blocks import Block, row_variance, sandwich, transform
+from snap_al.inference.conjugate import as_posterior, conjugate, plain_bayes
+from snap_al.inference.noise import Noise
+from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.settings import FitSettings
+from snap_al.parallel import SERIAL, Communicator
+
+Array = NDArray[np.float64]
+
+
+def refit(
+    previous: Posterior,
+    triangle: Array,
+    n_rows: int,
+    added: list[Block],
+    settings: FitSettings,
+    *,
+    prior_mean: ArrayLike | None = None,
+    constants: Sequence[int] = (),
+    comm: Communicator = SERIAL,
+) -> Posterior:
+    """What `fit_blocks` gives for the rows of `previous` and `added` together with model error Σ_δ
+    and noise left as they are; of bayes, whose σ² is the scale of the posterior, the kinds' noise
+    follows it.
+
+    Costs what `added` (this rank's, at least one block) costs, not what was fitted before.
+    triangle: all ranks' rows, the added ones among them; n_rows: how many. constants: see
+    `fit_posterior`. Collective.
+
+    With X = T⁻¹T' from the old whitening to the new, the sandwich's middle Σ s² (ãT)ᵀ(ãT) of the
+    old rows follows as Xᵀ(·)X.
+    """
+    c = conjugate(triangle, n_rows, prior_mean, settings, comm, constants)
+    norms = c.factor.norms
+    if settings.posterior == "bayes":
+        noise = Noise(previous.noise_by_kind**2 * c.residual_variance / previous.residual_variance)
+        return replace(plain_bayes(c, settings, noise), embedded_rows=previous.embedded_rows)
+    carried = np.asarray(
+        np.linalg.solve(
+            c.whitening * norms[:, None], square_root(previous.model_error) * norms[:, None]
+        )
+    )
+    x = np.linalg.solve(previous.whitening * norms[:, None], c.whitening * norms[:, None])
+    old = previous.middle - previous.prior_information * previous.residual_variance
+    for block in added:
+        transform(block.rows, c.whitening)
+    variances = [
+        row_variance(block.rows, carried) + previous.noise_variance(block.weights, block.kinds)
+        for block in added
+    ]
+    middle = x.T @ old @ x + c.prior_information * c.residual_variance
+    middle = middle + sandwich(added, variances, comm)
+    updated = as_posterior(c, settings, previous.noise_by_kind, carried @ carried.T, middle)
+    return replace(
+        updated,
+        embedded_rows=previous.embedded_rows,
+        recalibration=previous.recalibration,
+        remarks=previous.remarks,
+    )
+
+
+def can_refit(settings: FitSettings) -> bool:
+    """Whether a few new rows can be added to a fit without the others: where the mean is least
+    squares, and noise is a share of its residuals."""
+    if settings.posterior == "bayes":
+        return True
+    return (
+        settings.posterior == "embedded"
+        and settings.mean == "anchored"
+        and settings.noise != "inferred"
+    )

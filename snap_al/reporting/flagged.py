@@ -1,0 +1,64 @@
+"""Frames that a run asked about, with each atom's force std by the potential that it had then:
+which atoms were flagged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from snap_al.descriptors import DescriptorEngine
+from snap_al.errors import SnapALError
+from snap_al.inference import atom_force_std, square_root
+from snap_al.loop.events import Segment, WantedFrame
+from snap_al.potential import FittedPotential
+from snap_al.reporting.record import Record
+
+MOST_FRAMES = 6
+MOST_COMPUTED, MOST_SHOWN = 3000, 600
+"""Atoms: of frames that are looked at, and of those drawn, nearest to the flagged one."""
+
+
+def flagged_frames(record: Record) -> list[dict[str, Any]]:
+    """Those with the largest std first: name, step, atom (the flagged one, from 0), std (eV/Å) of
+    all atoms, positions (Å, about the flagged atom), symbols. Frames that cannot be read any more
+    are left out."""
+    asked = [
+        (segment, query)
+        for segment in record.segments()
+        for query in segment.queries
+        if (query.atoms or 0) <= MOST_COMPUTED
+    ]
+    asked.sort(key=lambda item: -item[0].force_std)
+    found = []
+    for segment, query in asked[:MOST_FRAMES]:
+        try:
+            found.append(_frame(record, segment, query))
+        except SnapALError:
+            continue
+    return found
+
+
+def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, Any]:
+    configuration = record.directory.read_query(query.key)
+    potential = FittedPotential.read(record.directory.fit(segment.fit))
+    with DescriptorEngine(
+        potential.settings, potential.reference
+    ) as engine:  # not by what the folder says of LAMMPS
+        rows = engine.rows(configuration)
+    root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
+    std = atom_force_std(rows.forces, root)
+    atom = int(np.argmax(std))
+    offsets = configuration.to_atoms().get_distances(
+        atom, range(len(configuration)), mic=True, vector=True
+    )
+    near = np.argsort(np.linalg.norm(offsets, axis=1), kind="stable")[:MOST_SHOWN]
+    return {
+        "name": f"walker {segment.walker} at step {query.step}",
+        "atom": atom,
+        "atoms": len(configuration),
+        "std": np.round(std[near], 4).tolist(),
+        "positions": np.round(offsets[near], 2).tolist(),
+        "symbols": [configuration.species[k] for k in near],
+    }

@@ -1,0 +1,194 @@
+"""One self-contained HTML page of a run or fit, for people who were not there."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from snap_al import __version__
+from snap_al.data.storage import write_atomically
+from snap_al.descriptors import Columns
+from snap_al.loop.events import Opened
+from snap_al.names import in_page
+from snap_al.reporting.drawing import as_svg
+from snap_al.reporting.figures import Figures
+from snap_al.reporting.flagged import flagged_frames
+from snap_al.reporting.record import Record
+from snap_al.reporting.summary import summarise
+from snap_al.reporting.tables import UNITS
+from snap_al.reporting.validation import figures as validation_figures
+
+HERE = Path(__file__).parent
+
+
+def write_page(record: Record, figures: Figures) -> Path:
+    """report.html in the folder. Returns its path."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=in_page,
+        undefined=jinja2.StrictUndefined,
+    )
+    summary = None if record.state is None else summarise(list(record.events), record.state)
+    frames = flagged_frames(record)
+    name = record.folder.resolve().name
+    page = environment.get_template("page.html").render(
+        name=name,
+        name_in_shell=shlex.quote(name),
+        name_in_python=repr(name),
+        version=__version__,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        headline=_headline(record, summary),
+        what=_what(record),
+        summary=summary,
+        errors=_errors(record),
+        figures=_svgs(figures),
+        remarks=record.remarks,
+        frames=frames,
+        frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")),
+        script=Markup((HERE / "structures.js").read_text(encoding="utf-8")),
+        validation=record.validation,
+        validation_figures=_svgs(validation_figures(record.validation or {})),
+        files=_files(record),
+        stem=record.stem,
+        elements=[] if record.potential is None else record.potential.settings.elements,
+    )
+    path = record.folder / "report.html"
+    write_atomically(path, page)
+    return path
+
+
+def _svgs(figures: Figures) -> dict[str, Markup]:
+    return {name: Markup(as_svg(figure)) for name, figure in figures.items()}
+
+
+def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The few numbers that a group leader looks for."""
+    found = []
+    if summary is not None:
+        found.append((str(summary["labels"]), "labels"))
+    on, table = next(iter(record.tables.items()), ("", {}))
+    for kind, (unit, factor) in UNITS.items():
+        if kind in table:
+            found.append(
+                (f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set")
+            )
+    if "forces" in table:
+        found.append(
+            (
+                f"{table['forces']['coverage_1sigma']:.0%}",
+                "of force components within 1 std (68 % is calibrated)",
+            )
+        )
+    return found
+
+
+def _what(record: Record) -> list[tuple[str, str]]:
+    """What was run, as lines of name and value."""
+    found: list[tuple[str, str]] = []
+    if record.potential is not None:
+        s, columns = record.potential.settings, Columns.of(record.potential.settings)
+        flags = [name for name in ("chemflag", "quadraticflag", "bzeroflag") if getattr(s, name)]
+        found += [
+            ("elements", ", ".join(s.elements)),
+            (
+                "descriptor",
+                f"SNAP, twojmax {s.largest_twojmax}, cutoff {s.max_cutoff:g} Å, "
+                f"{columns.n_distinct} coefficients" + "".join(f", {f}" for f in flags),
+            ),
+            ("reference potential", ", ".join(record.potential.reference.styles) or "none"),
+            (
+                "posterior",
+                f"{record.potential.posterior.name}, {record.potential.posterior.n_rows} rows "
+                "fitted",
+            ),
+        ]
+    if record.config is not None and record.config.explore is not None:
+        config, explore = record.config, record.config.explore
+        opened = [e for e in record.events if isinstance(e, Opened)]
+        stages = ", then ".join(
+            f"{s.script or s.ensemble}, {s.temperature[0]:g} to {s.temperature[1]:g} K, "
+            f"{s.steps * s.timestep:g} ps"
+            for s in explore.protocol().stages
+        )
+        found += [
+            (
+                "exploration",
+                f"{len(record.state.walkers) if record.state else 0} walkers: {stages}",
+            ),
+            (
+                "labeler",
+                "labels from outside (backend: folder)"
+                if config.label.backend == "folder"
+                else f"{config.label.calculator}, {config.label.backend}",
+            ),
+            (
+                "rule",
+                f"{config.query.rule}, tolerance "
+                f"{record.state.tolerance if record.state else 0:.3g} eV/Å on the largest force "
+                "std",
+            ),
+            (
+                "sessions",
+                f"{len(opened)}, on {', '.join(sorted({str(e.ranks) for e in opened}))} ranks, "
+                f"seed {config.seed}",
+            ),
+        ]
+    return found
+
+
+def _errors(record: Record) -> list[dict[str, Any]]:
+    """Rows of the table of errors: each kind, and its groups."""
+    rows = []
+    for on, table in record.tables.items():
+        for kind, values in table.items():
+            unit, factor = UNITS[kind]
+            groups = values.get("groups", {})
+            named = [(name or "(no group)", part) for name, part in groups.items()]
+            for name, part in [("", values), *named]:
+                rows.append(
+                    {
+                        "set": on,
+                        "kind": kind,
+                        "group": name,
+                        "unit": unit,
+                        "n": part["n"],
+                        "mae": factor * part["mae"],
+                        "rmse": factor * part["rmse"],
+                        "std": factor * part["sharpness"],
+                        "one": part["coverage_1sigma"],
+                        "two": part["coverage_2sigma"],
+                    }
+                )
+    return rows
+
+
+WHAT_FILES_ARE = (
+    (
+        "{stem}.mod",
+        "include it in a LAMMPS input, after the box is made: pair style and coefficients, "
+        "reference potential and all",
+    ),
+    ("{stem}.snapcoeff", "coefficients, as LAMMPS and FitSNAP read them"),
+    ("{stem}.snapparam", "hyper-parameters, the same"),
+    ("{stem}_std.mod", "include it as well: v_snap_std is each atom's energy std, in any LAMMPS"),
+    ("{stem}_variance.snapcoeff", "each atom's energy variance as a quadratic SNAP"),
+    (
+        "posterior.npz",
+        "mean and covariances of the coefficients: what snap_al.SnapCalculator reads",
+    ),
+    ("journal.jsonl", "what was queried, labelled, fitted and explored, in order"),
+    ("metrics.json", "the numbers of this page, for programs"),
+    ("figures", "the figures as PNG, the numbers as CSV"),
+)
+
+
+def _files(record: Record) -> list[tuple[str, str]]:
+    named = [(name.format(stem=record.stem), text) for name, text in WHAT_FILES_ARE]
+    return [(name, text) for name, text in named if (record.folder / name).exists()]

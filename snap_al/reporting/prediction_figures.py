@@ -1,0 +1,115 @@
+"""Figures of predictions next to labels: parity with error bars by group, calibration, histogram of
+stds. Each takes predictions of at least one kind."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snap_al.names import in_figure
+from snap_al.reporting.record import SHOWN_UNITS, Predictions
+from snap_al.uncertainty.calibration import coverage_at, pit_histogram
+from snap_al.uncertainty.metrics import KIND_NAMES
+
+MOST_BARS = 2000
+"""Error bars drawn in one panel; beyond that some of them by chance."""
+MOST_GROUPS = 10
+"""With a colour each; those of fewer rows share one."""
+
+
+def parity(found: Predictions) -> Figure:
+    """Predicted against reference, the total std as error bar, a colour a group."""
+    figure = Figure(figsize=(4.2 * len(found.present), 4.2), layout="constrained")
+    for panel, kind in zip(
+        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+    ):
+        unit, factor = SHOWN_UNITS[kind]
+        rows = found.of(kind)
+        shown = _some(len(rows.targets), MOST_BARS)
+        groups = rows.groups[shown]
+        x, y, bar = (factor * v[shown] for v in (rows.targets, rows.mean, rows.std))
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        panel.plot(ends, ends, color="0.5", lw=0.8)
+        by_size = _by_size(groups, found.names)
+        for place, (_, here) in enumerate(by_size):
+            style = {"color": f"C{place}", "rasterized": True, "label": str(place), "lw": 0.5}
+            _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, **style)
+            bars.set_alpha(0.35)
+            bars.set_rasterized(True)
+        panel.set_title(
+            f"{KIND_NAMES[kind]}, {len(x)} of {len(rows.targets)}", loc="left", fontsize=10
+        )
+        panel.set_xlabel(f"reference, {unit}")
+        panel.set_ylabel(f"predicted ± std, {unit}")
+        if len(found.names) > 1:
+            legend = panel.legend(fontsize=7, markerscale=2)
+            for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
+                text.set_text(in_figure(name))  # as a label, one with _ in front would be left out
+    return figure
+
+
+def _some(n: int, most: int) -> np.ndarray:
+    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in
+    every k would be the same component of all forces where k is a multiple of 3."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+
+
+def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
+    """Rows of the largest groups, and of all others together."""
+    sizes = np.bincount(groups, minlength=len(names))
+    order = [int(g) for g in np.argsort(-sizes, kind="stable") if sizes[g]]
+    found = [(names[g] or "(no group)", groups == g) for g in order[:MOST_GROUPS]]
+    if order[MOST_GROUPS:]:
+        found[-1:] = [("others", np.isin(groups, order[MOST_GROUPS - 1 :]))]
+    return found
+
+
+def calibration(found: Predictions) -> Figure:
+    """Left: how often the truth is inside an interval, against how often it should be. Right: where
+    in the predicted distribution the truth is; flat is calibrated, a hill too wide, a valley too
+    narrow."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
+    for kind in found.present:
+        rows = found.of(kind)
+        error = rows.mean - rows.targets
+        inside = coverage_at(error, rows.std)
+        left.plot(
+            [float(level) for level in inside],
+            list(inside.values()),
+            "o-",
+            ms=3,
+            lw=1.2,
+            label=KIND_NAMES[kind],
+        )
+        bins = pit_histogram(error, rows.std)
+        right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KIND_NAMES[kind])
+    right.axhline(1 / len(bins), color="0.5", lw=0.8)
+    right.set_ylim(bottom=0)
+    left.set_xlabel("probability of the interval")
+    left.set_ylabel("share of labels inside")
+    right.set_xlabel("quantile of the label in its prediction")
+    right.set_ylabel("share of labels")
+    for panel in (left, right):
+        panel.legend(fontsize=8)
+    return figure
+
+
+def std_histogram(found: Predictions) -> Figure:
+    """Of the total stds, with the RMSE beside them."""
+    figure = Figure(figsize=(2.9 * len(found.present), 2.8), layout="constrained")
+    for panel, kind in zip(
+        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+    ):
+        unit, factor = SHOWN_UNITS[kind]
+        rows = found.of(kind)
+        panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)
+        rmse = factor * float(np.sqrt(np.mean((rows.mean - rows.targets) ** 2)))
+        panel.axvline(rmse, color="tab:red", lw=1.2, label=f"RMSE {rmse:.3g}")
+        panel.set_xlabel(f"std of {KIND_NAMES[kind]}, {unit}")
+        panel.set_yticks([])
+        panel.legend(fontsize=8)
+    return figure

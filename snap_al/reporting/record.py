@@ -1,0 +1,115 @@
+"""What a folder holds of a run or a fit, read once for figures, numbers and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snap_al.data.arrays import read_arrays
+from snap_al.data.remarks import Remarks
+from snap_al.loop import Event, RunConfig, RunDirectory, RunState
+from snap_al.loop.events import Fitted, Labelled, Rejected, Segment
+from snap_al.potential import FittedPotential
+from snap_al.reporting.summary import segments
+from snap_al.uncertainty import Table
+from snap_al.uncertainty.metrics import TO_USER_UNITS
+
+Array = NDArray[np.float64]
+SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))
+"""Name, and factor on what rows are in: eV/atom, eV/Å, bar."""
+CSV_UNITS = tuple(zip(("eV/atom", "eV/Å", "eV/Å³"), TO_USER_UNITS, strict=True))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labelled rows (m,) in the units of rows: kind, group (a number into `names`), label, what is
+    predicted and its total std.
+    """
+
+    kinds: NDArray[np.int8]
+    groups: NDArray[np.int32]
+    names: tuple[str, ...]
+    targets: Array
+    mean: Array
+    std: Array
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions | None:
+        """None for a file that is not there, is cut off, or is of an earlier version."""
+        try:
+            found = read_arrays(path)
+        except (OSError, ValueError):
+            return None
+        stds = ("epistemic_std", "model_error_std", "noise_std")
+        numbers = ("kinds", "groups", "targets", "mean", *stds)
+        if "names" not in found or any(
+            name not in found or found[name].dtype.kind not in "fi" for name in numbers
+        ):
+            return None
+        values = {name: np.asarray(found[name], dtype=float) for name in ("targets", "mean", *stds)}
+        if len({values[name].shape for name in values}) > 1:
+            return None
+        names = tuple(str(name) for name in np.atleast_1d(found["names"]))
+        std = np.sqrt(sum((values[name] ** 2 for name in stds), np.zeros(())))
+        columns = (
+            found["kinds"].astype(np.int8),
+            found["groups"].astype(np.int32),
+            values["targets"],
+            values["mean"],
+            std,
+        )
+        if {c.shape for c in columns} != {(len(columns[0]),)} or not (
+            columns[1] < len(names)
+        ).all():
+            return None
+        kinds, groups, targets, mean, std = columns
+        return cls(kinds, groups, names, targets, mean, std)
+
+    def of(self, kind: int) -> Predictions:
+        here = self.kinds == kind
+        parts = (self.targets[here], self.mean[here], self.std[here])
+        return Predictions(self.kinds[here], self.groups[here], self.names, *parts)
+
+    @property
+    def present(self) -> list[int]:
+        """Kinds that have rows."""
+        return [kind for kind in range(3) if (self.kinds == kind).any()]
+
+
+@dataclass(frozen=True)
+class Record:
+    """tables: errors and calibration by name of the set. config, state: None of a fit, and no
+    events. validation: what `snap-al validate` left, if it did. remarks: of the labels that it
+    began with."""
+
+    folder: Path
+    stem: str
+    potential: FittedPotential | None
+    tables: dict[str, Table]
+    predictions: Predictions | None
+    config: RunConfig | None = None
+    state: RunState | None = None
+    events: tuple[Event, ...] = ()
+    validation: dict[str, Any] | None = None
+    remarks: Remarks = field(default_factory=Remarks)
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.folder)
+
+    @property
+    def fits(self) -> list[Fitted]:
+        return [e for e in self.events if isinstance(e, Fitted)]
+
+    @property
+    def labels(self) -> list[Labelled | Rejected]:
+        """Those that came, whether fitted or rejected."""
+        return [e for e in self.events if isinstance(e, Labelled | Rejected)]
+
+    def segments(self) -> list[Segment]:
+        """Of all walkers, in the order in which they ran."""
+        return segments(self.events)

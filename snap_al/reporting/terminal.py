@@ -1,0 +1,69 @@
+"""Plots for a terminal: largest force std of the latest looks, and errors against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotext
+from rich.text import Text
+
+from snap_al.loop import Event, RunDirectory
+from snap_al.loop.events import Fitted
+from snap_al.reporting.summary import segments
+
+LATEST, HEIGHT = 200, 12
+"""Looks shown, all walkers one after another; and lines of a plot."""
+
+
+def terminal_plots(
+    directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int
+) -> list[Text]:
+    """Those that there is data for."""
+    found = []
+    looks = _looks(directory, events)
+    if len(looks) > 1:
+        found.append(_std(looks, tolerance, width))
+    fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
+    if len(fits) > 1:
+        found.append(_errors(fits, width))
+    return found
+
+
+def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
+    """Largest force std of each of the latest looks, and whether it was asked about."""
+    found: list[tuple[float, bool]] = []
+    for w in reversed(segments(events)):
+        asked = {q.step for q in w.queries}
+        found[:0] = [
+            (c.force_std, c.step in asked) for c in directory.read_checks(w.walker, w.segment)
+        ]
+        if len(found) >= LATEST:
+            break
+    return found[-LATEST:]
+
+
+def _std(looks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:
+    plotext.clear_figure()
+    x = list(range(1, len(looks) + 1))
+    plotext.plot(x, [std for std, _ in looks], marker="braille")
+    asked = [(k, std) for k, (std, queried) in zip(x, looks, strict=True) if queried]
+    if asked:
+        plotext.scatter(*map(list, zip(*asked, strict=True)), marker="o")
+    plotext.hline(tolerance, "red")
+    title = f"largest force std, eV/Å: the last {len(looks)} looks; o: labelled; line: tolerance"
+    return _drawn(title, width)
+
+
+def _errors(fits: Sequence[Fitted], width: int) -> Text:
+    plotext.clear_figure()
+    labels = [e.labels for e in fits]
+    plotext.plot(labels, [e.table["forces"]["rmse"] for e in fits], marker="braille")
+    plotext.scatter(labels, [e.table["forces"]["sharpness"] for e in fits], marker="+")
+    title = f"forces against labels, {fits[-1].measured_on} set, eV/Å: RMSE; +: RMS std"
+    return _drawn(title, width)
+
+
+def _drawn(title: str, width: int) -> Text:
+    plotext.theme("clear")
+    plotext.plotsize(min(width, 100), HEIGHT)
+    return Text.assemble(f"\n{title}\n", Text.from_ansi(plotext.build()))

@@ -1,0 +1,169 @@
+"""What `snap-al validate` found: validation.json, properties.csv, figures, and the table on a
+terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from snap_al.data.json_text import read_json
+from snap_al.data.storage import require_regular_file, write_atomically
+from snap_al.names import csv_text, in_figure, in_terminal
+from snap_al.reporting.drawing import write_png
+from snap_al.reporting.layout import Column, Content, TextTable
+from snap_al.reporting.shown import in_stds, rounded
+
+Validation = dict[str, Any]
+COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
+
+
+def write_validation(folder: Path, found: Validation) -> None:
+    """Figures of an earlier validation that is not part of this one go."""
+    for name in ("properties", "curves", "trajectories"):
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    (folder / "properties.csv").unlink(missing_ok=True)
+    write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
+    if "properties" in found:
+        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in found["properties"])]
+        write_atomically(folder / "properties.csv", csv_text(rows))
+    matplotlib.use("Agg")
+    for name, figure in figures(found).items():
+        write_png(folder / f"{name}.png", figure)
+
+
+def read_validation(folder: Path) -> Validation | None:
+    """None where there is none, or it is not whole."""
+    try:
+        found = read_json(require_regular_file(folder / "validation.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "structure" in found else None
+
+
+def figures(found: Validation) -> dict[str, Figure]:
+    """Those that there is something for."""
+    out = {}
+    if any(p["z"] is not None for p in found.get("properties", [])):
+        out["properties"] = _deviations(found["properties"])
+    if found.get("curves"):
+        out["curves"] = _curves(found["curves"])
+    shown = [t for t in found.get("trajectories", []) if t["time"]]
+    if shown:
+        out["trajectories"] = _trajectories(shown)
+    return out
+
+
+def _deviations(properties: list[dict[str, Any]]) -> Figure:
+    """Each property's deviation from its reference, in stds."""
+    known = [p for p in properties if p["z"] is not None][::-1]
+    figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(known)), layout="constrained")
+    panel = figure.subplots()
+    panel.axvspan(-2, 2, color="tab:blue", alpha=0.08, lw=0)
+    panel.axvspan(-1, 1, color="tab:blue", alpha=0.14, lw=0)
+    panel.errorbar(
+        [p["z"] for p in known], range(len(known)), xerr=1.0, fmt="o", ms=4, lw=1, color="tab:blue"
+    )
+    panel.axvline(0, color="0.5", lw=0.8)
+    panel.set_yticks(range(len(known)), [in_figure(p["name"]) for p in known], fontsize=8)
+    panel.set_xlabel("(potential - reference) / std")
+    return figure
+
+
+def _verdict(check: dict[str, Any]) -> str:
+    return f"{in_figure(check['name'])}: {'passed' if check['passed'] else 'FAILED'}"
+
+
+def _curves(curves: list[dict[str, Any]]) -> Figure:
+    figure = Figure(figsize=(4.2 * len(curves), 3.4), layout="constrained")
+    for panel, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        x, y = np.array(curve["x"]), np.array(curve["value"])
+        panel.plot(x, y, color="tab:blue", label="potential ± std")
+        std = np.array(curve["std"])
+        panel.fill_between(x, y - std, y + std, color="tab:blue", alpha=0.2, lw=0)
+        if curve["reference"] is not None:
+            panel.plot(
+                x,
+                np.array(curve["reference"], dtype=float),
+                color="tab:red",
+                ls="--",
+                label="labeler",
+            )
+        panel.axhline(0, color="0.5", lw=0.8)
+        if curve["y_label"].startswith("energy"):
+            panel.set_ylim(min(-1.0, np.min(y[x > 0.6 * x.max()]) - 0.5), 12.0)
+        panel.set_title(_verdict(curve), loc="left", fontsize=9)
+        panel.set_xlabel(in_figure(curve["x_label"]))
+        panel.set_ylabel(in_figure(curve["y_label"]))
+        panel.legend(fontsize=8)
+    return figure
+
+
+def _trajectories(trajectories: list[dict[str, Any]]) -> Figure:
+    figure = Figure(figsize=(8.0, 2.4 * len(trajectories)), layout="constrained")
+    for (left, right), t in zip(
+        figure.subplots(len(trajectories), 2, squeeze=False), trajectories, strict=True
+    ):
+        left.plot(t["time"], t["temperature"], color="tab:blue", lw=1)
+        left.set_ylabel("temperature, K")
+        left.set_title(_verdict(t), loc="left", fontsize=9)
+        if t["energy"] is not None:
+            right.plot(
+                t["time"], 1e3 * (np.array(t["energy"]) - t["energy"][0]), color="tab:blue", lw=1
+            )
+            right.set_ylabel("energy, meV/atom")
+        else:
+            right.plot(t["time"], t["force_std"], color="tab:blue", lw=1)
+            right.set_ylabel("largest force std, eV/Å")
+        for panel in (left, right):
+            panel.set_xlabel("ps")
+    return figure
+
+
+def validation_screen(found: Validation) -> RenderableType:
+    """Properties, with their deviation where there is a reference, and what each check found."""
+    shown: list[RenderableType] = []
+    if "properties" in found:
+        shown.append(_properties_table(found))
+        notes = [f"{p['name']}: {p['note']}" for p in found["properties"] if p.get("note")]
+        shown += [Text(in_terminal(note)) for note in notes]
+        coverage = found["coverage"]
+        if coverage["n"]:
+            one, two = (rounded(coverage[k], 3) for k in ("within_1std", "within_2std"))
+            shares = f"share within 1 std {one}, within 2 std {two}"
+            shown.append(Text(f"{coverage['n']} references: {shares}"))
+    lines = [f"not computed: {text}" for text in found.get("problems", [])]
+    for check in [*found.get("curves", []), *found.get("trajectories", [])]:
+        verdict = "passed" if check["passed"] else "FAILED"
+        lines.append(f"{verdict}  {check['name']}: {check['finding']}")
+    return Group(*shown, *(Text(in_terminal(line)) for line in lines))
+
+
+def _properties_table(found: Validation) -> TextTable:
+    numbers = map(Column, ("value", "std", "reference", "deviation / std"))
+    columns = (Column("property", Content.NAME), *numbers)
+    rows = tuple(
+        (
+            f"{p['name']}, {p['unit']}" if p["unit"] else p["name"],
+            *(rounded(p[k], 4) for k in ("value", "std", "reference")),
+            in_stds(p["z"]),
+        )
+        for p in found["properties"]
+    )
+    return TextTable(f"{found['structure']}, {found['system']}", columns, rows)
+
+
+def without_nan(value: Any) -> Any:
+    """A copy; NaN and infinity, which JSON does not have, become None."""
+    if isinstance(value, dict):
+        return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
