@@ -106,15 +106,15 @@ def _holds(
 def _is_among(value: Any, values: Collection[Any]) -> bool:
     if GIVEN in values:
         return bool(value)
-    if OF_YOURS in values:
-        return isinstance(value, str) and "." in value
+    if OF_YOURS in values and isinstance(value, str) and "." in value:
+        return True
     return value in values
 
 
 def _described(name: str, values: Collection[Any]) -> str:
     if GIVEN in values:
         return f"{name} given"
-    if OF_YOURS in values:
+    if list(values) == [OF_YOURS]:
         return f"{name} that names a class of yours"
     *others, last = map(_shown, values)
     return f"{name}: {', '.join(others)} or {last}" if others else f"{name}: {last}"

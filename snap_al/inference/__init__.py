@@ -5,17 +5,21 @@ The equations, as they are implemented, are in docs/mathematics.md."""
 
 from snap_al.inference.blocks import Block, triangle_of
 from snap_al.inference.folds import LeftOut, left_out
-from snap_al.inference.methods import RowErrors, fit_blocks, fit_posterior
+from snap_al.inference.methods import fit_blocks, fit_posterior
 from snap_al.inference.posterior import Posterior, Prediction, atom_force_std, row_std, square_root
+from snap_al.inference.problem import Fitted, Method, Problem, RowErrors
 from snap_al.inference.refit import can_refit, refit
 from snap_al.inference.settings import FitSettings
 
 __all__ = [
     "Block",
     "FitSettings",
+    "Fitted",
     "LeftOut",
+    "Method",
     "Posterior",
     "Prediction",
+    "Problem",
     "RowErrors",
     "atom_force_std",
     "can_refit",

@@ -157,6 +157,14 @@ def noise_level(blocks: Sequence[Block], share: float, comm: Communicator) -> fl
     return share * float(noise) / max(float(counts), np.finfo(float).tiny)
 
 
+def inverse(information: Array) -> Array:
+    """(n, n) of a positive definite matrix; symmetric to the bit, as a covariance must be: by
+    `numpy.linalg.inv` the two triangles differ by the condition number's share of a rounding.
+    """
+    root = np.linalg.inv(np.linalg.cholesky(information))
+    return np.asarray(root.T @ root)
+
+
 def row_variance(rows: Array, root: Array) -> Array:
     """(m,) q L Lᵀ qᵀ of each row q. root: L (n, k). Products of many columns are of single
     precision, of rows of unit length: their weights may span more decades than it has."""

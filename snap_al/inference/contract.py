@@ -14,6 +14,9 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-6
 """Relative; what two orders of the same sums may differ by on the contract's problem."""
 
+ROUNDING = 1e-12
+"""What the two triangles of a matrix of correlations may differ by."""
+
 
 class Fit(Protocol):
     """Rows A (m, n), targets b (m,), weights w (m,) → Posterior."""
@@ -24,7 +27,8 @@ class Fit(Protocol):
 def validate_posterior(fit: Fit, seed: int = 0, tolerance: float = TOLERANCE) -> None:
     """Raises AssertionError saying which law broke.
 
-    Stds are finite, and positive also in a direction without data; the order of rows does not
+    Covariances are symmetric; stds are finite, and positive also in a direction without data; the
+    order of rows does not
     matter; rescaling a column rescales its coefficient and changes no prediction; scaling all
     weights changes no mean; what is stored reads back; samples have the posterior's moments.
     tolerance: relative, for methods that search or sample.
@@ -35,6 +39,12 @@ def validate_posterior(fit: Fit, seed: int = 0, tolerance: float = TOLERANCE) ->
     b = a @ rng.standard_normal(n) + 0.1 * np.sin(5.0 * a[:, 0])
     w = rng.uniform(0.5, 2.0, m)
     p = fit(a, b, w, SERIAL)
+    for name in ("epistemic", "model_error"):
+        covariance = getattr(p, name)
+        stds = np.sqrt(np.diag(covariance))
+        scale = np.where(stds > 0, stds, np.inf)
+        uneven = np.abs(covariance - covariance.T) / np.outer(scale, scale)
+        assert uneven.max() < ROUNDING, f"{name} is not symmetric"
     probe = np.vstack([a[:5], np.eye(n)])
     reference = p.predict(probe)
     std = np.hypot(reference.epistemic_std, reference.model_error_std)

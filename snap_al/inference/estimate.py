@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError
-from snap_al.inference.blocks import Block
+from snap_al.inference.blocks import Block, inverse
 from snap_al.inference.conjugate import Conjugate
 from snap_al.inference.covariance import iid_covariance
 from snap_al.inference.dense import FullObjective
@@ -185,7 +185,7 @@ def _mean_step(
             information += scaled.T @ scaled
             pull += (weight * block.residuals[part]) @ q
     information, pull = sum_rows(comm, information, pull)
-    covariance: Array = comm.bcast(np.asarray(np.linalg.inv(information + precision), dtype=float))
+    covariance = comm.bcast(inverse(information + precision))
     return covariance @ (pull - precision @ pulled), covariance
 
 

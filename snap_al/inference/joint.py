@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.inference.blocks import Block, noise_level
+from snap_al.inference.blocks import Block, inverse, noise_level
 from snap_al.inference.embedded import LONGEST_STEP, SAMPLED_ROWS_PER_DIRECTION
 from snap_al.inference.likelihood import Rowwise
 from snap_al.parallel import Communicator, collectively, sum_rows
@@ -161,9 +161,7 @@ def scored(
         history.append(cost)
         if len(history) > 3 and history[-4] - history[-1] < settled * abs(history[-1]):
             break
-    covariance: Array = comm.bcast(
-        np.asarray(np.linalg.inv(here.information + precision), dtype=float)
-    )
+    covariance = comm.bcast(inverse(here.information + precision))
     return Scored(v, theta, covariance, tuple(history))
 
 

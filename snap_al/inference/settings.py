@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, PositiveFloat, ValidationInfo, model_validator
 
-from snap_al.options import Case, Table, refuse_inapplicable
+from snap_al.named import DottedName
+from snap_al.options import OF_YOURS, Case, Table, refuse_inapplicable
 
 CALIBRATING_ALPHA = math.sqrt(math.pi / 2.0)
 """std over mean absolute value of a Gaussian."""
 
+
+PosteriorName = Literal["embedded", "bayes", "variational", "mcmc", "committee", "pops"]
 
 _MODEL_ERROR: Case = {"posterior": ("embedded", "mcmc")}
 _ANCHORED: Case = {"posterior": ("embedded",), "mean": ("anchored",)}
@@ -22,6 +25,7 @@ _COMMITTEE: tuple[Case, ...] = ({"posterior": ("committee",)}, {"query.strategy"
 _BAYES: Case = {"posterior": ("bayes", "variational")}
 
 APPLIES_WITH: Table = {
+    "posterior_options": ({"posterior": (OF_YOURS,)},),
     "likelihood": (_MODEL_ERROR,),
     "embedding": (_MODEL_ERROR,),
     "embed": (_OF_COEFFICIENTS,),
@@ -36,7 +40,7 @@ APPLIES_WITH: Table = {
     "abc_alpha": (_ABC,),
     "abc_epsilon": (_ABC,),
     "prior_precision": (
-        {"posterior": ("embedded", "bayes", "variational", "mcmc", "committee")},
+        {"posterior": ("embedded", "bayes", "variational", "mcmc", "committee", OF_YOURS)},
         *_COMMITTEE[1:],
     ),
     "noise_std": (_BAYES,),
@@ -59,7 +63,10 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     docs/fitting.md says what else is for.
     """
 
-    posterior: Literal["embedded", "bayes", "variational", "mcmc", "committee", "pops"] = "embedded"
+    posterior: PosteriorName | DottedName = "embedded"
+    """Or the dotted name of a class of yours (snap_al.inference.Method)."""
+    posterior_options: dict[str, Any] = {}
+    """Arguments of a class of yours."""
     likelihood: Literal["iid", "abc", "full"] = "iid"
     """Of embedded and mcmc. iid: rows are independent. abc: the std imitates |residual|. full: all
     rows' covariance, which is degenerate for small noise and costs the cube of the rows; for small

@@ -1,12 +1,19 @@
-"""`snap_al.named`: strategies and rules of somebody else, named in a config by module and class."""
+"""snap_al.named: Strategies, rules and posteriors of somebody else, named in a config by module
+and class.
+"""
 
 from types import SimpleNamespace
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from snap_al.config import validate_config
-from snap_al.errors import InputError
+from snap_al.errors import FitError, InputError
+from snap_al.inference import Block, FitSettings, fit_blocks, fit_posterior
+from snap_al.inference.contract import validate_posterior
+from snap_al.inference.methods import POSTERIORS
+from snap_al.inference.settings import PosteriorName
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.watching import RULES, rule_of
 from snap_al.query.contract import validate_acquisition
@@ -16,6 +23,8 @@ from snap_al.query.strategies import STRATEGIES, acquisition
 MODULE = """
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from snap_al.md.rules import Verdict
 
@@ -36,6 +45,29 @@ class OddSteps:
 
     def __call__(self, frame):
         return Verdict(frame.step > self.after and frame.step % 2 == 1, "odd")
+
+
+@dataclass(frozen=True)
+class Ridge:
+    strength: float = 1.0
+
+    def __call__(self, problem):
+        rows, targets = problem.all_rows()
+        norms = problem.gaussian.factor.norms
+        gram = rows.T @ rows + self.strength * np.diag(norms**2)
+        mean = np.linalg.solve(gram, rows.T @ targets)
+        variance = np.mean((targets - rows @ mean) ** 2)
+        root = np.linalg.inv(np.linalg.cholesky(gram / np.outer(norms, norms))) / norms
+        return problem.solved(
+            mean, variance * root.T @ root, model_error=np.diag((0.01 * mean) ** 2)
+        )
+
+
+@dataclass(frozen=True)
+class OfAnotherShape:
+    def __call__(self, problem):
+        n = len(problem.gaussian.mean)
+        return problem.solved(np.zeros(n + 1), np.eye(n))
 
 
 number = 3
@@ -70,6 +102,42 @@ def test_a_rule(elsewhere, tmp_path):
     assert not rule(SimpleNamespace(step=8)).wanted
 
 
+def test_a_posterior(elsewhere, tmp_path):
+    """Its mean is that of an independent ridge regression; it passes the contract, and its rows'
+    errors are what its moments say.
+    """
+    rng = np.random.default_rng(0)
+    a, w = rng.standard_normal((40, 3)), rng.uniform(0.5, 2.0, 40)
+    b = a @ [1.0, -2.0, 0.5] + 0.1 * a[:, 0] ** 2
+    options = {"posterior": "their_package.Ridge", "posterior_options": {"strength": 0.1}}
+    validate_posterior(lambda a, b, w, comm: fit_posterior(a, b, w, comm=comm, **options))
+    found = fit_posterior(a, b, w, **options)
+    rows, targets = a * w[:, None], b * w
+    gram = rows.T @ rows
+    mean = np.linalg.solve(gram + 0.1 * np.diag(np.diag(gram)), rows.T @ targets)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(found.model_error), (0.01 * mean) ** 2, rtol=1e-10)
+    blocks = [Block(rows.copy(), targets, np.ones(40, bool), weights=w)]
+    again, (errors,) = fit_blocks(blocks, FitSettings(**options))
+    np.testing.assert_allclose(errors.residuals, targets - rows @ mean, atol=1e-12)
+    predicted = again.predict(rows)
+    np.testing.assert_allclose(errors.epistemic_std, predicted.epistemic_std, rtol=1e-6)
+    np.testing.assert_allclose(errors.model_error_std, predicted.model_error_std, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "said"),
+    [
+        ("their_package.Nothing", {}, InputError, "fit.posterior: .* cannot be imported"),
+        ("their_package.Ridge", {"weak": 1}, InputError, r"refuses its options \(weak\)"),
+        ("their_package.OfAnotherShape", {}, FitError, r"mean has shape \(4,\); expected \(3,\)"),
+    ],
+)
+def test_a_posterior_that_is_refused(elsewhere, name, options, error, said):
+    with pytest.raises(error, match=said):
+        fit_posterior(np.eye(3), np.ones(3), posterior=name, posterior_options=options)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
@@ -88,22 +156,28 @@ def test_what_cannot_be_made_is_refused(elsewhere, tmp_path, name, options, said
         acquisition(query, 0)
 
 
-@pytest.mark.parametrize("key", ["rule", "strategy"])
+PLACES = {"rule": "query", "strategy": "query", "posterior": "fit"}
+
+
+@pytest.mark.parametrize("key", PLACES)
 def test_a_misspelt_name_is_one_problem(tmp_path, key):
     with pytest.raises(InputError, match="1 problem:") as caught:
-        config_with(tmp_path, **{key: "novl"})
+        validate_config({**CONFIG, PLACES[key]: {key: "novl"}}, tmp_path / "config.yaml")
     assert "or the dotted name of a class of yours (given: 'novl')" in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["rule", "strategy"])
+@pytest.mark.parametrize("key", PLACES)
 def test_options_are_for_classes_of_yours(tmp_path, key):
-    with pytest.raises(InputError, match=f"{key}_options does not apply with {key}: novel"):
-        config_with(tmp_path, **{f"{key}_options": {"a": 1}})
+    with pytest.raises(InputError, match=f"{key}_options does not apply with {key}: "):
+        validate_config(
+            {**CONFIG, PLACES[key]: {f"{key}_options": {"a": 1}}}, tmp_path / "config.yaml"
+        )
 
 
 def test_every_name_is_in_the_table():
     assert set(STRATEGIES) == set(get_args(Strategy))
     assert set(RULES) == set(get_args(Rule))
+    assert set(POSTERIORS) == set(get_args(PosteriorName))
 
 
 def test_problems_of_other_keys_stay(tmp_path):
