@@ -34,11 +34,11 @@ def imported(key: str, name: str) -> Callable[..., Any]:
     return found
 
 
-def made(key: str, name: str, options: Mapping[str, Any]) -> Any:
-    """An instance of the class `name` with these options. Raises InputError."""
+def made(key: str, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
+    """An instance of the class `name`, of these arguments and options. Raises InputError."""
     cls = imported(key, name)
     try:
-        return cls(**options)
+        return cls(*arguments, **options)
     except Exception as error:
         given = ", ".join(options) or "none"
         raise InputError(

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from html import unescape
+from types import ModuleType
 
 import pytest
 from helpers.calls import ROOT

@@ -10,17 +10,8 @@ from typing import Any
 from snap_al.config.load import read_yaml, validate_config
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
-from snap_al.label import (
-    AseLabeler,
-    FolderBackend,
-    ImmediateBackend,
-    JobBackend,
-    LabelBackend,
-    Launcher,
-    LocalProcesses,
-    Pool,
-    Scheduler,
-)
+from snap_al.label import AseLabeler, LabelBackend
+from snap_al.label.backends import Context, backend_of, on_all_ranks
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
 from snap_al.loop import (
     Driver,
@@ -39,6 +30,7 @@ MAY_CHANGE = ("stop", "lammps", "cache", "memory_gb")
 """Sections that may differ when a run goes on: they do not change what was computed so far."""
 MAY_CHANGE_OF_LABEL = (
     "backend",
+    "backend_options",
     "max_failures",
     "checks",
     "approve",
@@ -84,8 +76,8 @@ def open_run(
     with journal or nullcontext():
         backend: LabelBackend | None = None
         with collectively(comm):
-            if config.label.backend == "here" or comm.rank == 0:
-                backend = _backend(config.label, labeler, directory)
+            if comm.rank == 0 or on_all_ranks(config.label):
+                backend = backend_of(Context(config.label, labeler, directory.labels))
         with closing(backend) if backend else nullcontext():
             yield Driver(config, inputs, directory, backend, journal, comm, observe, report)
 
@@ -100,24 +92,6 @@ def make_labeler(settings: LabelSettings, ranks: int) -> AseLabeler:
             "take backend: local, in which each label has its own"
         )
     return labeler
-
-
-def _backend(settings: LabelSettings, labeler: AseLabeler, directory: RunDirectory) -> LabelBackend:
-    if settings.backend == "here":
-        return ImmediateBackend(labeler, directory.labels)
-    if settings.backend == "folder":
-        return FolderBackend(labeler.key, directory.labels)
-    return JobBackend(settings, labeler.key, directory.labels, _launcher(settings, directory))
-
-
-def _launcher(settings: LabelSettings, directory: RunDirectory) -> Launcher:
-    if settings.backend == "cluster":
-        assert settings.cluster is not None
-        return Scheduler(settings.cluster, settings.threads, directory.labels.resolve() / "jobs")
-    if settings.backend == "executor":
-        assert settings.executor is not None
-        return Pool.named(settings.executor, settings.executor_arguments)
-    return LocalProcesses(settings)
 
 
 @contextmanager

@@ -7,8 +7,11 @@ from snap_al.label.backend import (
     ImmediateBackend,
     LabelBackend,
     LabelResult,
+    encode_result,
+    job_name,
     read_result,
     refuse_result,
+    result_paths,
 )
 from snap_al.label.cluster import Scheduler
 from snap_al.label.contract import validate_backend, validate_labeler
@@ -35,8 +38,11 @@ __all__ = [
     "LocalProcesses",
     "Pool",
     "Scheduler",
+    "encode_result",
+    "job_name",
     "read_result",
     "refuse_result",
+    "result_paths",
     "validate_backend",
     "validate_labeler",
 ]

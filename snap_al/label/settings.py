@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from snap_al.data.weights import Damping, Weight, Weights
-from snap_al.options import Table, refuse_inapplicable
+from snap_al.named import DottedName
+from snap_al.options import OF_YOURS, Table, refuse_inapplicable
 
 JOB_KEYS = (
     "at_once",
@@ -20,9 +21,11 @@ JOB_KEYS = (
     "environment",
 )
 """Of labels that are jobs."""
+BackendName = Literal["here", "local", "cluster", "executor", "folder"]
 OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
 """Of one backend, the first of them needed there."""
 APPLIES_WITH: Table = {
+    "backend_options": ({"backend": (OF_YOURS,)},),
     **{key: ({"backend": ("local", "cluster", "executor")},) for key in JOB_KEYS},
     **{key: ({"backend": (backend,)},) for backend, keys in OWN_KEYS.items() for key in keys},
 }
@@ -113,11 +116,13 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     checks: LabelChecks = LabelChecks()
     approve: bool = False
     """Wait for a person's yes (`snap-al approve DIR`) before labels are computed."""
-    backend: Literal["here", "local", "cluster", "executor", "folder"] = "here"
+    backend: BackendName | DottedName = "here"
     """here: in this process, on this rank. Jobs, below: local, in a process of its own on this
     machine; cluster, through a scheduler; executor, in any concurrent.futures.Executor. folder:
     from outside: structures are written to labels/asked/, and results taken from
-    labels/answers/."""
+    labels/answers/. Or the dotted name of a class of yours (snap_al.label.LabelBackend)."""
+    backend_options: dict[str, Any] = {}
+    """Arguments of a class of yours."""
     at_once: PositiveInt | None = None
     """Jobs at the same time; 1 when local, else 100, unless given."""
     threads: PositiveInt = 1

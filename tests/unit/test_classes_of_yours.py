@@ -1,5 +1,5 @@
-"""snap_al.named: Strategies, rules and posteriors of somebody else, named in a config by module
-and class.
+"""snap_al.named: Strategies, rules, posteriors and label backends of somebody else, named in a
+config by module and class.
 """
 
 from types import SimpleNamespace
@@ -14,6 +14,8 @@ from snap_al.inference import Block, FitSettings, fit_blocks, fit_posterior
 from snap_al.inference.contract import validate_posterior
 from snap_al.inference.methods import POSTERIORS
 from snap_al.inference.settings import PosteriorName
+from snap_al.label.backends import BACKENDS
+from snap_al.label.settings import BackendName
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.watching import RULES, rule_of
 from snap_al.query.contract import validate_acquisition
@@ -156,7 +158,7 @@ def test_what_cannot_be_made_is_refused(elsewhere, tmp_path, name, options, said
         acquisition(query, 0)
 
 
-PLACES = {"rule": "query", "strategy": "query", "posterior": "fit"}
+PLACES = {"rule": "query", "strategy": "query", "posterior": "fit", "backend": "label"}
 
 
 @pytest.mark.parametrize("key", PLACES)
@@ -177,6 +179,7 @@ def test_options_are_for_classes_of_yours(tmp_path, key):
 def test_every_name_is_in_the_table():
     assert set(STRATEGIES) == set(get_args(Strategy))
     assert set(RULES) == set(get_args(Rule))
+    assert set(BACKENDS) == set(get_args(BackendName))
     assert set(POSTERIORS) == set(get_args(PosteriorName))
 
 

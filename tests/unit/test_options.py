@@ -135,6 +135,7 @@ OTHER_VALUES = {
     "by_cost": True,
     "rule_options": {"a": 1},
     "strategy_options": {"a": 1},
+    "backend_options": {"a": 1},
     "posterior_options": {"a": 1},
     "cost": 1.0,
     "polish": 2,
