@@ -20,9 +20,9 @@ _WHERE = {
     "Configuration": "snap_al.data",
     "FittedPotential": "snap_al.potential",
     "SnapCalculator": "snap_al.potential.snap_calculator",
-    "evaluate": "snap_al.cli.actions",
-    "predict": "snap_al.cli.actions",
-    "run": "snap_al.cli.actions",
+    "evaluate": "snap_al.tasks.evaluate",
+    "predict": "snap_al.tasks.predict",
+    "run": "snap_al.tasks.run",
 }
 
 __all__ = ["__version__", *_WHERE]

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import snap_al as snap_al_package
 from snap_al.cli.app import app
 from snap_al.cli.help import PlainHelpCommand
-from snap_al.reporting.tables import UNITS
+from snap_al.reporting.shown import UNITS
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from helpers.calls import ROOT, snap_al
 from helpers.samples import small_config
 
-from snap_al.cli.exporting import labels_of_run
 from snap_al.config import read_run
 from snap_al.data.counts import by_source
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop import RunDirectory
 from snap_al.potential import read_snapcoeff
+from snap_al.tasks.bought import labels_of_run
 
 pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
 

@@ -1,4 +1,4 @@
-"""snap_al.cli.fitting: `snap-al fit` on decks and configs, as a user calls it: what it writes, what
+"""snap_al.tasks.fit: `snap-al fit` on decks and configs, as a user calls it: what it writes, what
 it leaves out, and what it does twice.
 """
 

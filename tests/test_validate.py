@@ -1,4 +1,4 @@
-"""snap_al.cli.validating: `snap-al validate` as a user calls it: a fit, a run, against a labeler
+"""snap_al.tasks.validate: `snap-al validate` as a user calls it: a fit, a run, against a labeler
 and a table; on two ranks; what it refuses; exit codes.
 """
 

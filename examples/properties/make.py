@@ -16,11 +16,10 @@ import matplotlib
 import numpy as np
 from ase.build import bulk
 from matplotlib.figure import Figure
-from rich.console import Console
 
 import snap_al as sa
-from snap_al.cli.validating import validate
 from snap_al.parallel import on_root, world
+from snap_al.tasks.validate import validate
 
 HERE = Path(__file__).parent
 METALS = {"Cu": 1358, "Al": 933, "Ni": 1728, "Pd": 1828, "Ag": 1235, "Pt": 2041, "Au": 1337}
@@ -60,7 +59,7 @@ def potential_of(metal, folder, steps, comm):
         (folder / "metal.yaml").write_text(text.replace("steps: 1500", f"steps: {steps}"))
 
     on_root(comm, write)
-    sa.run(folder / "metal.yaml", folder / "run", comm, Console(quiet=True))
+    sa.run(folder / "metal.yaml", folder / "run", comm)
     return folder / "run"
 
 

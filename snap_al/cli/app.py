@@ -1,4 +1,4 @@
-"""The commands. Each parses, calls an action, prints; heavy imports wait until a command runs."""
+"""The commands. Each parses, calls a task, prints; heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from snap_al import __version__
-from snap_al.cli import afterwards, without_md
+from snap_al.cli import fit_commands, folder_commands, pool_commands
 from snap_al.cli.help import PlainHelpCommand
 from snap_al.cli.options import (
     AllColumns,
@@ -68,15 +68,18 @@ def demo(
 
     Example: snap-al demo --out demo
     """
-    from snap_al.cli import actions
     from snap_al.cli.demo import prepare
     from snap_al.parallel import world
+    from snap_al.reporting.progress import Progress
+    from snap_al.tasks.run import run as learn_on_the_fly
 
     comm = world()
     folder = out.resolve()
     with working(comm.rank) as report:
         config = prepare(folder, seed, poison, comm, report)
-    metrics = actions.run(config, folder / "run", comm, _console(as_json))
+    metrics = learn_on_the_fly(
+        config, folder / "run", comm, lambda path: Progress(path, _console(as_json))
+    )
     _show_run(metrics, folder / "run", as_json, everything, comm.rank)
 
 
@@ -141,10 +144,11 @@ def run(
 
     Example: mpirun -n 2 snap-al run config.yaml --out run
     """
-    from snap_al.cli import actions
     from snap_al.cli.planning import described, plan
     from snap_al.cli.signals import leave_on_signals
     from snap_al.parallel import on_root, world
+    from snap_al.reporting.progress import Progress
+    from snap_al.tasks.run import run as learn_on_the_fly
 
     leave_on_signals()
     comm = world()
@@ -153,7 +157,9 @@ def run(
         if comm.rank == 0:
             say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
         return
-    metrics = actions.run(config, out, comm, _console(as_json), warn)
+    metrics = learn_on_the_fly(
+        config, out, comm, lambda path: Progress(path, _console(as_json), warn)
+    )
     _show_run(metrics, out, as_json, everything, comm.rank)
 
 
@@ -197,7 +203,7 @@ def approve(
     Example: snap-al approve run
     """
     from snap_al.loop import Approval, RunDirectory
-    from snap_al.reporting.progress import place_of
+    from snap_al.reporting.run_log import place_of
 
     approval = Approval(RunDirectory(folder).approvals)
     batches = approval.waiting()
@@ -211,34 +217,17 @@ def approve(
 
 
 for command in (
-    without_md.fit,
-    without_md.evaluate,
-    without_md.predict,
-    without_md.select,
-    without_md.learn,
-    afterwards.tune,
-    afterwards.validate,
-    afterwards.report,
+    fit_commands.fit,
+    fit_commands.evaluate,
+    fit_commands.predict,
+    pool_commands.select,
+    pool_commands.learn,
+    fit_commands.tune,
+    folder_commands.validate,
+    folder_commands.report,
+    folder_commands.export,
 ):
     app.command()(command)
-
-
-@app.command()
-def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
-    out: OutFolder = Path("fitsnap"),
-) -> None:
-    """The labels that a run bought, as FitSNAP JSON groups with a deck.
-
-    Example: snap-al export run --out fitsnap; cd fitsnap; python -m fitsnap3 export.in
-    """
-    from snap_al.cli.exporting import export as write
-    from snap_al.parallel import on_root, world
-
-    comm = world()
-    n, deck = on_root(comm, lambda: write(folder, out))
-    if comm.rank == 0:
-        say(f"wrote {n} configurations and {deck}")
 
 
 @app.command()

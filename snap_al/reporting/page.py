@@ -20,8 +20,8 @@ from snap_al.reporting.drawing import as_svg
 from snap_al.reporting.figures import Figures
 from snap_al.reporting.flagged import flagged_frames
 from snap_al.reporting.record import Record
+from snap_al.reporting.shown import UNITS
 from snap_al.reporting.summary import summarise
-from snap_al.reporting.tables import UNITS
 from snap_al.reporting.validation import figures as validation_figures
 
 HERE = Path(__file__).parent

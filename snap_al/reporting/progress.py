@@ -1,125 +1,33 @@
-"""One line per event, on a terminal and in the run's log; under it, on a terminal, what the run is
-doing now.
-"""
+"""A run on a terminal: one line per event and, under them, what the run is doing now."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import assert_never
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
 
 from snap_al.loop import RunState
-from snap_al.loop.events import (
-    Checked,
-    Chosen,
-    Event,
-    Explored,
-    Fitted,
-    Halted,
-    Labelled,
-    Opened,
-    Rejected,
-    Segment,
-    Started,
-    Stopped,
-    Submitted,
-)
-from snap_al.names import in_log, in_message, in_terminal
-from snap_al.reporting.shown import rounded
+from snap_al.names import in_message, in_terminal
+from snap_al.reporting.run_log import RunLog, doing
 
 
-def place_of(walker: int, step: int) -> str:
-    """Where a query comes from."""
-    return "starting set" if walker < 0 else f"walker {walker} at step {step}"
-
-
-def describe(event: Event) -> str:
-    """A sentence, or an empty text for what needs none."""
-    match event:
-        case Opened():
-            opened = f"opened on {event.ranks} rank{'s' if event.ranks > 1 else ''}"
-            return "\n".join([opened, *(f"note: {text}" for text in event.notes)])
-        case Started():
-            return f"{len(event.queries)} starting configurations to label"
-        case Chosen():
-            return _chosen(event)
-        case Submitted():
-            return ""
-        case Checked():
-            label, slope = rounded(event.label, 4), rounded(event.derivative, 4)
-            compared = f"the labeler's stress, {label} eV/Å³, and its energies' derivative, {slope}"
-            return f"{compared}: {event.verdict}"
-        case Labelled():
-            return _labelled(event)
-        case Rejected():
-            return f"label rejected: {event.reason}"
-        case Fitted():
-            return _fitted(event)
-        case Explored():
-            return "; ".join(map(_segment, event.walkers))
-        case Stopped() | Halted():
-            return f"{event.event}: {event.reason}"
-        case _:
-            assert_never(event)
-
-
-def _chosen(event: Chosen) -> str:
-    kept, dropped = len(event.kept), len(event.dropped)
-    if not dropped:
-        return ""
-    return f"{kept} of {kept + dropped} frames are worth a label each; they do for the others"
-
-
-def _labelled(event: Labelled) -> str:
-    largest = event.max_force
-    force = "" if largest is None else f", largest force {rounded(largest, 4)} eV/Å"
-    return f"labelled: {place_of(event.walker, event.step)}, {event.seconds:.2f} s{force}"
-
-
-def _segment(segment: Segment) -> str:
-    steps = f"step {segment.from_step} to {segment.step}"
-    return f"walker {segment.walker}: {steps}, {segment.outcome}: {segment.reason}"
-
-
-def _fitted(event: Fitted) -> str:
-    force, energy = event.table.get("forces"), event.table.get("energy")
-    errors = f", forces {rounded(force['rmse'], 4)} eV/Å" if force else ""
-    errors += f", energy {rounded(energy['rmse'], 4, 1e3)} meV/atom" if energy else ""
-    counts = f"fit {event.fit}: {event.labels} labels"
-    novelty = f"novel above {rounded(event.novelty, 4)} eV/Å"
-    return f"{counts}, {novelty}; RMSE on the {event.measured_on} set{errors}"
-
-
-def doing(state: RunState) -> str:
-    if state.stopped:
-        return "finishing"
-    if state.pending:
-        return f"labelling {len(state.pending)}"
-    if state.fitted_labels != len(state.labelled):
-        return f"fitting {len(state.labelled)} labels"
-    return f"exploring, {len(state.labelled)} labels so far"
-
-
-class Progress:
-    """A run's observer on rank 0. Use as a context manager."""
+class Progress(RunLog):
+    """A run's observer on rank 0 that writes the log and shows it. Use as a context manager."""
 
     def __init__(
         self, log: Path, console: Console, warn: Callable[[str], None] = lambda text: None
     ) -> None:
         """warn: shows a warning; not on the console, which may be quiet."""
+        super().__init__(log)
         self._console, self._warn = console, warn
-        self._warned: set[str] = set()
-        self._log = log
         self._doing = "starting"
         self._status = console.status("starting") if console.is_terminal else None
-        self._logger = logging.Logger("snap_al.run")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._status is not None:
             self._status.start()
         return self
@@ -132,49 +40,21 @@ class Progress:
     ) -> None:
         if self._status is not None:
             self._status.stop()
-        if error is not None and self._logger.handlers:
-            self._write(logging.ERROR, f"{type(error).__name__}: {error}")
-        for handler in self._logger.handlers:
-            handler.close()
+        super().__exit__(kind, error, trace)
 
-    def __call__(self, event: Event, state: RunState) -> None:
-        line = describe(event)
-        if line:
-            self.say(line)
-        for text in event.warnings if isinstance(event, Opened) else ():
-            self.warn(text)
-            self._write(logging.WARNING, f"warning: {text}")
+    def show(self, line: str) -> None:
+        self._console.print(Text(in_message(line)), soft_wrap=True)
+
+    def show_warning(self, text: str) -> None:
+        self._warn(text)
+
+    def show_doing(self, state: RunState) -> None:
         if self._status is not None:
             self._doing = doing(state)
             self._status.update(self._doing)
-
-    def warn(self, text: str) -> None:
-        """Shows a warning, once."""
-        if text not in self._warned:
-            self._warned.add(text)
-            self._warn(text)
-
-    def say(self, line: str) -> None:
-        """A line on the console and in the log."""
-        self._console.print(Text(in_message(line)), soft_wrap=True)
-        self._write(logging.INFO, line)
-
-    def say_all(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.say(line)
 
     def report(self, what: str, done: int, of: int) -> None:
         """How far the work under way is; on a terminal alone."""
         if self._status is not None:
             now = f"{self._doing}: {in_terminal(what)}"
             self._status.update(Text(f"{now} {done} of {of}" if of else now))
-
-    def _write(self, level: int, line: str) -> None:
-        """The log begins with a run's first event: a start that is refused leaves none, and adds
-        nothing to another's.
-        """
-        if not self._logger.handlers:
-            handler = logging.FileHandler(self._log, encoding="utf-8")
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            self._logger.addHandler(handler)
-        self._logger.log(level, "%s", in_log(line))

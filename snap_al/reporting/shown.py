@@ -1,6 +1,9 @@
-"""Numbers as texts, for terminals and pages."""
+"""Numbers as texts, for terminals and pages, and the units that they are shown in."""
 
 from __future__ import annotations
+
+UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0), "stress": ("GPa", 160.21766)}
+"""Name, and factor on eV/atom, eV/Å and eV/Å³."""
 
 
 def rounded(value: float | None, digits: int, factor: float = 1.0) -> str:

@@ -8,8 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from snap_al.reporting.layout import Column, Content, TextTable
-from snap_al.reporting.shown import rounded
-from snap_al.reporting.tables import UNITS
+from snap_al.reporting.shown import UNITS, rounded
 
 Found = dict[str, Any]
 

@@ -8,10 +8,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from snap_al.reporting.layout import Column, Content, TextTable
-from snap_al.reporting.shown import coverage, rounded
+from snap_al.reporting.shown import UNITS, coverage, rounded
 from snap_al.uncertainty import Table
 
-UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0), "stress": ("GPa", 160.21766)}
 DEFAULT = ("n", "RMSE", "RMS std", "within 1 std", "within 2 std")
 OTHERS = ("MAE", "NLL", "CRPS", "Spearman")
 LEGEND = (

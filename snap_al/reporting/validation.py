@@ -1,6 +1,4 @@
-"""What `snap-al validate` found: validation.json, properties.csv, figures, and the table on a
-terminal.
-"""
+"""What `snap-al validate` found: validation.json, properties.csv and figures."""
 
 from __future__ import annotations
 
@@ -11,15 +9,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from snap_al.data.json_text import read_json
 from snap_al.data.storage import require_regular_file, write_atomically
-from snap_al.names import csv_text, in_figure, in_terminal
+from snap_al.names import csv_text, in_figure
 from snap_al.reporting.drawing import write_png
-from snap_al.reporting.layout import Column, Content, TextTable
-from snap_al.reporting.shown import in_stds, rounded
 
 Validation = dict[str, Any]
 COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
@@ -125,39 +119,6 @@ def _trajectories(trajectories: list[dict[str, Any]]) -> Figure:
         for panel in (left, right):
             panel.set_xlabel("ps")
     return figure
-
-
-def validation_screen(found: Validation) -> RenderableType:
-    """Properties, with their deviation where there is a reference, and what each check found."""
-    shown: list[RenderableType] = []
-    if "properties" in found:
-        shown.append(_properties_table(found))
-        notes = [f"{p['name']}: {p['note']}" for p in found["properties"] if p.get("note")]
-        shown += [Text(in_terminal(note)) for note in notes]
-        coverage = found["coverage"]
-        if coverage["n"]:
-            one, two = (rounded(coverage[k], 3) for k in ("within_1std", "within_2std"))
-            shares = f"share within 1 std {one}, within 2 std {two}"
-            shown.append(Text(f"{coverage['n']} references: {shares}"))
-    lines = [f"not computed: {text}" for text in found.get("problems", [])]
-    for check in [*found.get("curves", []), *found.get("trajectories", [])]:
-        verdict = "passed" if check["passed"] else "FAILED"
-        lines.append(f"{verdict}  {check['name']}: {check['finding']}")
-    return Group(*shown, *(Text(in_terminal(line)) for line in lines))
-
-
-def _properties_table(found: Validation) -> TextTable:
-    numbers = map(Column, ("value", "std", "reference", "deviation / std"))
-    columns = (Column("property", Content.NAME), *numbers)
-    rows = tuple(
-        (
-            f"{p['name']}, {p['unit']}" if p["unit"] else p["name"],
-            *(rounded(p[k], 4) for k in ("value", "std", "reference")),
-            in_stds(p["z"]),
-        )
-        for p in found["properties"]
-    )
-    return TextTable(f"{found['structure']}, {found['system']}", columns, rows)
 
 
 def without_nan(value: Any) -> Any:

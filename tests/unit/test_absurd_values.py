@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from helpers.samples import rattled_copper
 
-from snap_al.cli.fitting import fit
 from snap_al.config import load_config, parse_yaml
 from snap_al.config.load import MOST_SHOWN
 from snap_al.data.weights import HEAVIEST, LIGHTEST, check_weight
 from snap_al.errors import InputError, RunError, of_the_disk
+from snap_al.tasks.fit import fit
 
 FIT = "descriptor: {elements: [Cu], twojmax: 2, rcutfac: 4.5}\n"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

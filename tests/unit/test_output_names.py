@@ -9,13 +9,13 @@ import pytest
 from helpers.calls import snap_al
 from helpers.samples import rattled_copper, written_deck
 
-from snap_al.cli.fitting import fit
 from snap_al.data import LabelledConfiguration, Weights
 from snap_al.data.output_names import check_output_name
 from snap_al.descriptors import ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fitsnap import export, read_deck
 from snap_al.fitsnap.json_files import write_json
+from snap_al.tasks.fit import fit
 
 DECK = """[BISPECTRUM]
 numTypes = 1

@@ -25,7 +25,7 @@ from snap_al.reporting.layout import (
 from snap_al.reporting.status import status_screen
 from snap_al.reporting.study_tables import learning_table, selection_table, tuning_table
 from snap_al.reporting.tables import errors_table
-from snap_al.reporting.validation import validation_screen
+from snap_al.reporting.validation_table import validation_screen
 
 WIDTHS = [60, 80, 120, UNLIMITED]
 NAMES = [

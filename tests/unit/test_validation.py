@@ -16,7 +16,6 @@ from ase.calculators.calculator import CalculationFailed, Calculator
 from ase.calculators.emt import EMT
 from helpers.samples import COPPER
 
-from snap_al.cli import validating
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError, LabelError, LammpsError, UnexpectedError
@@ -25,6 +24,7 @@ from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
+from snap_al.tasks import validate as validating
 from snap_al.validation import (
     Crystal,
     LabelCalculator,

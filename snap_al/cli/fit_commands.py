@@ -1,10 +1,10 @@
-"""The commands without MD: fit, evaluate, predict, select, learn."""
+"""The commands that fit a potential and compare it with labels: fit, evaluate, predict, tune."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -15,8 +15,8 @@ from snap_al.cli.options import (
     Labels,
     OutFolder,
     file_options,
-    listed,
     note,
+    numbers,
     say,
     show_found,
     show_read,
@@ -66,8 +66,8 @@ def fit(
 
     Example: snap-al fit mo.yaml --out mo; mpirun -n 2 snap-al fit Ta-example.in --out ta
     """
-    from snap_al.cli.fitting import fit as fit_once
     from snap_al.parallel import world
+    from snap_al.tasks.fit import fit as fit_once
 
     comm = world()
     with working(comm.rank) as report:
@@ -97,13 +97,13 @@ def evaluate(
 
     Example: snap-al evaluate mo Mo_test.extxyz --json
     """
-    from snap_al.cli import actions
     from snap_al.parallel import world
+    from snap_al.tasks.evaluate import evaluate as compare
 
     comm, options = world(), file_options(labels, format)
     said: list[str] = []
     with working(comm.rank) as report:
-        table = actions.evaluate(
+        table = compare(
             folder,
             data,
             comm,
@@ -137,17 +137,15 @@ def predict(
 
     Example: snap-al predict mo frames.extxyz -o predicted.extxyz
     """
-    from snap_al.cli import actions
     from snap_al.parallel import on_root, world
+    from snap_al.tasks.predict import predict as compute
 
     comm, options = world(), file_options(labels, format)
     warnings: list[str] = []
     counts: list[str] = []
 
     def predicted() -> int:
-        return actions.predict(
-            folder, data, output, report, options, warnings.append, counts.append
-        )
+        return compute(folder, data, output, report, options, warnings.append, counts.append)
 
     with working(comm.rank) as report:
         n = on_root(comm, predicted)
@@ -159,114 +157,60 @@ def predict(
         say(f"wrote {n} configurations to {output}")
 
 
-def select(
-    config: Annotated[
-        Path, typer.Argument(help="A config with a training section, or a FitSNAP deck (.in).")
-    ],
-    pool: Annotated[
-        Path, typer.Argument(metavar="POOL", help="Configurations, any file that ASE reads.")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Extended XYZ to write, best first.")
-    ],
-    number: Annotated[
-        int | None, typer.Option("-n", help="How many; query.batch when not given.")
-    ] = None,
-    strategy: Annotated[str | None, typer.Option(help="In place of query.strategy.")] = None,
-    format: Format = None,
-    cache: Annotated[
-        bool, typer.Option(help="Keep descriptors beside the output, and use those that are there.")
-    ] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Which configurations of a pool to label next, without MD.
-
-    Example: snap-al select mo.yaml pool.extxyz -n 20 -o ask.extxyz
-    """
-    from snap_al.cli.selecting import select as choose
-    from snap_al.parallel import world
-
-    comm, options = world(), file_options(None, format)
-    with working(comm.rank) as report:
-        found = choose(
-            config,
-            pool,
-            output,
-            comm,
-            n=number,
-            strategy=strategy,
-            cache=cache,
-            report=report,
-            options=options,
-        )
-    if comm.rank != 0:
-        return
-    from snap_al.reporting.study_tables import selection_table
-
-    show_found(
-        found,
-        selection_table,
-        as_json,
-        f"wrote {len(found['selected'])} configurations to {output}",
-    )
-
-
-def learn(
-    config: Annotated[Path, typer.Argument(help="A config, or a FitSNAP deck (.in).")],
-    pool: Annotated[
-        Path | None,
+def tune(
+    source: Annotated[
+        Path,
         typer.Argument(
-            metavar="[POOL]",
-            help="Labelled configurations; the config's training set when not given.",
+            metavar="SOURCE",
+            help="A run's folder, a config with a training section, or a FitSNAP deck.",
         ),
-    ] = None,
-    out: OutFolder = Path("learn"),
-    strategies: Annotated[
-        str, typer.Option(help="Names of query.strategy, with commas.")
-    ] = "novel,random",
-    seeds: Annotated[int, typer.Option(min=1, help="Repeats from other starting sets.")] = 8,
-    initial: Annotated[int, typer.Option(min=1, help="Labelled at random to begin with.")] = 5,
-    most: Annotated[int, typer.Option(min=2, help="Labels at the end.")] = 100,
-    hold_out: Annotated[
-        float,
+    ],
+    out: OutFolder = Path("tune"),
+    twojmax: Annotated[
+        str,
+        typer.Option(help="To try, with commas; two less and two more than now when not given."),
+    ] = "",
+    cutoff: Annotated[
+        str,
         typer.Option(
-            min=0.01,
-            max=0.9,
-            help="Share of the pool to test on, where the config has no test set.",
+            help="Å, to try, with commas; 0.85, 1 and 1.15 times that of now when not given."
         ),
-    ] = 0.2,
-    format: Format = None,
+    ] = "",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="folds: errors on tenths left out; groups: on groups left out; evidence."
+        ),
+    ] = "folds",
+    seed: Annotated[int, typer.Option(help="Of folds.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Learning curves of several strategies on a labelled pool.
+    """twojmax, cutoff, element radii and group weights by errors on labels that were left out;
+    writes tuned.yaml.
 
-    Example: snap-al learn mo.yaml pool.extxyz --strategies novel,random,D --out study
+    Example: snap-al tune run --out tune; snap-al run tune/tuned.yaml --out better
     """
-    from snap_al.cli.selecting import learn as study
+    from snap_al.errors import InputError, did_you_mean
+    from snap_al.loop.tuning import Measure
     from snap_al.parallel import world
+    from snap_al.tasks.tune import tune as search
 
-    comm, options = world(), file_options(None, format)
-    names = tuple(dict.fromkeys(listed(strategies)))
-    quiet = as_json or comm.rank != 0
+    comm = world()
+    if by not in (measures := get_args(Measure)):
+        raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
     with working(comm.rank) as report:
-        found = study(
-            config,
+        found = search(
+            source,
             out,
             comm,
-            pool=pool,
-            strategies=names,
-            seeds=seeds,
-            initial=initial,
-            most=most,
-            hold_out=hold_out,
-            say=lambda text: None if quiet else say(text),
+            twojmax=[int(x) for x in numbers("--twojmax", twojmax)],
+            cutoffs=numbers("--cutoff", cutoff),
+            by=cast(Measure, by),
+            seed=seed,
             report=report,
-            options=options,
         )
     if comm.rank != 0:
         return
-    from snap_al.reporting.study_tables import learning_table
+    from snap_al.reporting.study_tables import tuning_table
 
-    show_found(
-        found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}"
-    )
+    show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")

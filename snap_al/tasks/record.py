@@ -1,4 +1,4 @@
-"""`snap-al report`: reads a folder once, and writes figures, numbers and the page."""
+"""What a folder holds of a run or a fit, for figures, numbers and the page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from snap_al.data.storage import require_regular_file
 from snap_al.errors import InputError
 from snap_al.loop import RunDirectory
 from snap_al.potential import FittedPotential, stem_in
-from snap_al.reporting.figures import figures_of, write_figures
-from snap_al.reporting.numbers import write_numbers
-from snap_al.reporting.page import write_page
 from snap_al.reporting.record import Predictions, Record
 from snap_al.reporting.summary import summarise
 from snap_al.reporting.validation import read_validation
@@ -68,12 +65,3 @@ def _json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def report(folder: Path | str) -> Path:
-    """Writes report.html, and figures/ with PNG and CSV. Returns the page's path. One rank."""
-    record = record_of(Path(folder))
-    figures = figures_of(record)
-    write_figures(record.folder, figures)
-    write_numbers(record)
-    return write_page(record, figures)

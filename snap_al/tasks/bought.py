@@ -1,33 +1,11 @@
-"""`snap-al export`: the labels that a run bought, for FitSNAP."""
+"""The labels that a run bought."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from snap_al.config import read_run
 from snap_al.data import LabelledConfiguration
-from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fitsnap import export as write_training_set
 from snap_al.label import read_result
 from snap_al.loop import RunConfig, RunDirectory, RunState
-
-
-def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
-    """Writes the labels of the run in `folder` as FitSNAP JSON groups with a deck into `out`. Runs
-    on one rank.
-
-    Returns their number and the deck's path. Raises InputError when there is no run or no label.
-    """
-    directory = RunDirectory(Path(folder))
-    config, _, state = read_run(directory.root)
-    items = labels_of_run(directory, config, state)
-    reference = ReferencePotential.parse(
-        list(config.reference), config.descriptor.elements, config.reference_folders
-    )
-    return len(items), write_training_set(
-        items, config.descriptor, reference, Path(out), config.eshift
-    )
 
 
 def labels_of_run(

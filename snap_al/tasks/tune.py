@@ -12,8 +12,6 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from snap_al.cli.exporting import labels_of_run
-from snap_al.cli.selecting import config_of
 from snap_al.config import read_run
 from snap_al.config.tuned import group_of, tuned_text
 from snap_al.data import LabelledConfiguration
@@ -27,6 +25,8 @@ from snap_al.loop import RunConfig, RunDirectory, RunInputs, RunState, read_inpu
 from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
+from snap_al.tasks.bought import labels_of_run
+from snap_al.tasks.source import config_of
 
 CUTOFFS = (0.85, 1.0, 1.15)
 """Factors on the config's."""

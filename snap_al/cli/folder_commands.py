@@ -1,9 +1,9 @@
-"""The commands for what has been fitted: tune, validate, report."""
+"""The commands on the folder of a run or a fit: validate, report, export."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -13,70 +13,10 @@ from snap_al.cli.options import (
     OutFolder,
     file_options,
     listed,
-    numbers,
     say,
     show_found,
     working,
 )
-
-
-def tune(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A run's folder, a config with a training section, or a FitSNAP deck.",
-        ),
-    ],
-    out: OutFolder = Path("tune"),
-    twojmax: Annotated[
-        str,
-        typer.Option(help="To try, with commas; two less and two more than now when not given."),
-    ] = "",
-    cutoff: Annotated[
-        str,
-        typer.Option(
-            help="Å, to try, with commas; 0.85, 1 and 1.15 times that of now when not given."
-        ),
-    ] = "",
-    by: Annotated[
-        str,
-        typer.Option(
-            help="folds: errors on tenths left out; groups: on groups left out; evidence."
-        ),
-    ] = "folds",
-    seed: Annotated[int, typer.Option(help="Of folds.")] = 1,
-    as_json: AsJson = False,
-) -> None:
-    """twojmax, cutoff, element radii and group weights by errors on labels that were left out;
-    writes tuned.yaml.
-
-    Example: snap-al tune run --out tune; snap-al run tune/tuned.yaml --out better
-    """
-    from snap_al.cli.tuning import tune as search
-    from snap_al.errors import InputError, did_you_mean
-    from snap_al.loop.tuning import Measure
-    from snap_al.parallel import world
-
-    comm = world()
-    if by not in (measures := get_args(Measure)):
-        raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
-    with working(comm.rank) as report:
-        found = search(
-            source,
-            out,
-            comm,
-            twojmax=[int(x) for x in numbers("--twojmax", twojmax)],
-            cutoffs=numbers("--cutoff", cutoff),
-            by=cast(Measure, by),
-            seed=seed,
-            report=report,
-        )
-    if comm.rank != 0:
-        return
-    from snap_al.reporting.study_tables import tuning_table
-
-    show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")
 
 
 def validate(
@@ -125,9 +65,9 @@ def validate(
 
     Example: mpirun -n 2 snap-al validate run --labeler own
     """
-    from snap_al.cli.validating import validate as examine
     from snap_al.parallel import world
-    from snap_al.reporting.validation import validation_screen
+    from snap_al.reporting.validation_table import validation_screen
+    from snap_al.tasks.validate import validate as examine
 
     comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
@@ -165,8 +105,8 @@ def report(
 
     Example: snap-al report run
     """
-    from snap_al.cli.reporting import report as write
     from snap_al.parallel import on_root, world
+    from snap_al.tasks.report import report as write
 
     comm = world()
     with working(comm.rank) as progress:
@@ -174,3 +114,20 @@ def report(
         path = on_root(comm, lambda: write(folder))
     if comm.rank == 0:
         say(f"wrote {path}; figures and numbers are in {folder / 'figures'}")
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    out: OutFolder = Path("fitsnap"),
+) -> None:
+    """The labels that a run bought, as FitSNAP JSON groups with a deck.
+
+    Example: snap-al export run --out fitsnap; cd fitsnap; python -m fitsnap3 export.in
+    """
+    from snap_al.parallel import on_root, world
+    from snap_al.tasks.export import export as write
+
+    comm = world()
+    n, deck = on_root(comm, lambda: write(folder, out))
+    if comm.rank == 0:
+        say(f"wrote {n} configurations and {deck}")
