@@ -22,12 +22,12 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.labelled import LabelledConfiguration
 from snap_al.data.pair_forces import Geometry, Ratios, compared_with_forces, nearest_distance
 from snap_al.data.relatives import relations
+from snap_al.data.rows import KindName
 from snap_al.units import BAR_PER_EV_PER_A3
 
 Array = NDArray[np.float64]
-Kind = Literal["energy", "forces", "stress"]
-NAMES: dict[Kind, str] = {"energy": "energies", "forces": "forces", "stress": "stresses"}
-UNITS: dict[Kind, dict[str, float]] = {
+NAMES: dict[KindName, str] = {"energy": "energies", "forces": "forces", "stress": "stresses"}
+UNITS: dict[KindName, dict[str, float]] = {
     "stress": {
         "GPa for eV/Å³": BAR_PER_EV_PER_A3 / 1e4,
         "kbar for eV/Å³": BAR_PER_EV_PER_A3 / 1e3,
@@ -83,7 +83,7 @@ class LabelFinding:
     """
 
     where: str
-    kind: Kind
+    kind: KindName
     problem: Literal["sign", "unit", "placeholder", "unknown"]
     text: str
 
@@ -141,7 +141,7 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
     return _not_told(configurations, verdicts, ratios, where)
 
 
-def _of_forces(ratios: Ratios) -> tuple[Kind, float, str] | None:
+def _of_forces(ratios: Ratios) -> tuple[KindName, float, str] | None:
     """Two of the three that agree are right; of two, energies' signs and units are wrong less often
     than stresses', and stresses' more often than forces'."""
     stress, energy = ratios.stress, ratios.energy
@@ -152,7 +152,7 @@ def _of_forces(ratios: Ratios) -> tuple[Kind, float, str] | None:
     if _off(stress):
         return "stress", stress or 0.0, "forces"
     if _off(energy):
-        kind: Kind = "energy" if stress is not None else "forces"
+        kind: KindName = "energy" if stress is not None else "forces"
         return (
             (kind, energy or 0.0, "forces")
             if kind == "energy"
@@ -161,7 +161,7 @@ def _of_forces(ratios: Ratios) -> tuple[Kind, float, str] | None:
     return None
 
 
-def _of_forces_alone(ratios: Ratios) -> tuple[Kind, float, str] | None:
+def _of_forces_alone(ratios: Ratios) -> tuple[KindName, float, str] | None:
     """Where stresses agree with energies, but not with what forces predict."""
     ratio = ratios.stress or 1.0
     if ratio > 0 and abs(np.log10(ratio)) < PREDICTED_ALONE:
@@ -173,7 +173,7 @@ def _off(ratio: float | None) -> bool:
     return ratio is not None and (ratio < 0 or abs(np.log10(ratio)) > WELL_PREDICTED)
 
 
-def _finding(kind: Kind, factor: float, against: str, where: str) -> LabelFinding:
+def _finding(kind: KindName, factor: float, against: str, where: str) -> LabelFinding:
     signs = {
         "stress": (
             "; positive is tension in ASE's files and in eV/Å³, pressure in LAMMPS', VASP's "
@@ -194,7 +194,7 @@ def _finding(kind: Kind, factor: float, against: str, where: str) -> LabelFindin
     return LabelFinding(where, kind, "unit", f"{NAMES[kind]}{both}{unit}")
 
 
-def _unit(kind: Kind, factor: float) -> str:
+def _unit(kind: KindName, factor: float) -> str:
     size = np.log10(factor)
     named = {name: np.log10(f) for name, f in UNITS[kind].items()}
     named |= {
@@ -215,7 +215,7 @@ def _not_told(
     ratios: Ratios,
     where: str,
 ) -> list[LabelFinding]:
-    reasons: dict[Kind, str] = {
+    reasons: dict[KindName, str] = {
         "stress": "no strained relatives with energies, and no forces that predict stresses",
         "forces": "no displaced relatives with energies, and no stresses to compare with",
     }
@@ -237,7 +237,7 @@ def _placeholders(group: Sequence[Configuration], where: str) -> list[LabelFindi
     """Labels that are exactly zero, or exactly equal, where structures differ and symmetry does not
     ask for it.
     """
-    checks: tuple[Callable[[Sequence[Configuration]], tuple[Kind, str] | None], ...] = (
+    checks: tuple[Callable[[Sequence[Configuration]], tuple[KindName, str] | None], ...] = (
         _zero_forces,
         _zero_stress,
         _equal_stress,
@@ -249,11 +249,11 @@ def _placeholders(group: Sequence[Configuration], where: str) -> list[LabelFindi
     ]
 
 
-def _split(said: tuple[Kind, str]) -> tuple[Kind, Literal["placeholder"], str]:
+def _split(said: tuple[KindName, str]) -> tuple[KindName, Literal["placeholder"], str]:
     return said[0], "placeholder", said[1]
 
 
-def _zero_forces(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
+def _zero_forces(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
     zero = [
         c for c in group if c.label.forces is not None and len(c) > 1 and not np.any(c.label.forces)
     ]
@@ -268,7 +268,7 @@ def _zero_forces(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     )
 
 
-def _zero_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
+def _zero_stress(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
     zero = [c for c in _dense(group) if c.label.stress is not None and not np.any(c.label.stress)]
     if len(zero) < 2 or not _differ(zero):
         return None
@@ -279,7 +279,7 @@ def _zero_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     )
 
 
-def _equal_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
+def _equal_stress(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
     known = [c for c in group if c.label.stress is not None and np.any(c.label.stress)]
     if len(known) < 3 or not _differ(known):
         return None
@@ -293,7 +293,7 @@ def _equal_stress(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     )
 
 
-def _no_shear(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
+def _no_shear(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
     """Only the diagonal was given."""
     known = [c for c in _dense(group) if c.label.stress is not None and np.any(c.label.stress[:3])]
     if not known or any(c.label.stress is not None and np.any(c.label.stress[3:]) for c in known):
@@ -308,7 +308,7 @@ def _no_shear(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
     )
 
 
-def _equal_energies(group: Sequence[Configuration]) -> tuple[Kind, str] | None:
+def _equal_energies(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
     by_species: dict[tuple[str, ...], list[Configuration]] = defaultdict(list)
     for c in group:
         if c.label.energy is not None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
+from snap_al.data.rows import KindName
 from snap_al.errors import did_you_mean
-
-Kind = Literal["energy", "forces", "stress"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class LabelName:
     taken."""
 
     name: str
-    kind: Kind
+    kind: KindName
     virial: bool = False
     order: int = 1
 
@@ -69,7 +67,7 @@ PREFIXES = (
 BARE = ""
 """The family of ASE's own names."""
 
-_LOOKS: dict[Kind, re.Pattern[str]] = {
+_LOOKS: dict[KindName, re.Pattern[str]] = {
     "energy": re.compile(
         r"energ|enthalp|toten|^e_?(0|tot|pot|wo_entrp|zero)(_|$)|^(e|pe|poteng|etotal)$"
     ),
@@ -95,7 +93,7 @@ def family_of(name: str) -> tuple[str, LabelName] | None:
     return None
 
 
-def kind_that_it_looks_like(name: str) -> Kind | None:
+def kind_that_it_looks_like(name: str) -> KindName | None:
     """Of a name that the reader does not know; None when it does not look like a label."""
     lower = name.lower()
     if lower in ("sigma", "e_wo_entrp") or not _NO_LABEL.search(lower):
@@ -103,12 +101,12 @@ def kind_that_it_looks_like(name: str) -> Kind | None:
     return None
 
 
-def names_read(kind: Kind) -> str:
+def names_read(kind: KindName) -> str:
     """For messages: `energy, free_energy, …`."""
     return ", ".join(entry.name for entry in NAMES.values() if entry.kind == kind)
 
 
-def spelling(kind: Kind) -> str:
+def spelling(kind: KindName) -> str:
     """What to call a label of a kind."""
     return {
         "energy": "energy or REF_energy",

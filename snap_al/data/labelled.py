@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.rows import FORCES, by_kind
 from snap_al.data.weights import Damping, Weights
 
 Array = NDArray[np.float64]
@@ -58,9 +59,9 @@ class Weighting:
         a core.
         """
         w, n, core = item.weights, len(item.configuration), item.configuration.core
-        weights = np.repeat([w.energy, w.force, w.stress], [1, 3 * n, 6])
+        weights = by_kind((w.energy, w.force, w.stress), n)
         if core is not None:
-            weights[1:-6] *= np.repeat(core, 3)
+            weights[FORCES] *= np.repeat(core, 3)
         return weights * self.damping_of(item)
 
     def damping_of(self, item: LabelledConfiguration) -> Array:

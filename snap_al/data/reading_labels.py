@@ -15,7 +15,6 @@ from snap_al.data.label_candidates import Candidate, candidates
 from snap_al.data.label_names import (
     BARE,
     PREFIXES,
-    Kind,
     LabelKeys,
     LabelName,
     family_of,
@@ -23,10 +22,10 @@ from snap_al.data.label_names import (
     spelling,
 )
 from snap_al.data.label_units import Factors
+from snap_al.data.rows import KIND_NAMES, KindName
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
-KINDS: tuple[Kind, ...] = ("energy", "forces", "stress")
 SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
 """eV/atom, eV/Å, eV/Å³: what files round away. Labels that are farther apart disagree."""
 ORDER = (*PREFIXES, BARE)
@@ -56,7 +55,7 @@ class _Value:
         return "virial" if self.entry.virial else self.entry.kind
 
 
-_Family = dict[Kind, _Value]
+_Family = dict[KindName, _Value]
 
 
 def labels_of(
@@ -110,7 +109,7 @@ class _Frame:
         unread = self._unread(kinds) if self._required else ()
         union = {
             k: next(families[f][k] for f in families if k in families[f])
-            for k in KINDS
+            for k in KIND_NAMES
             if k in kinds
         }
         whole = {f: names[f] for f in families if set(families[f]) == kinds}
@@ -119,7 +118,7 @@ class _Frame:
         return FrameLabels(_label(union), whole, unread)
 
     def _families(self) -> dict[str, _Family]:
-        several: dict[str, dict[Kind, list[_Value]]] = {}
+        several: dict[str, dict[KindName, list[_Value]]] = {}
         for c in self._candidates:
             known = family_of(c.name)
             if known is None or self._is_per_atom(c, known[1]):
@@ -212,7 +211,7 @@ class _Frame:
         """Of every pair of families: the same values where both have them, and some that both have
         unless one has all."""
         for a, b in ((a, b) for n, a in enumerate(families) for b in list(families)[n + 1 :]):
-            shared = [k for k in KINDS if k in families[a] and k in families[b]]
+            shared = [k for k in KIND_NAMES if k in families[a] and k in families[b]]
             for kind in shared:
                 if not self._agree(families[a][kind], families[b][kind]):
                     both = (*families[b].values(), *families[a].values())
@@ -244,14 +243,14 @@ class _Frame:
             f"{_how_to_choose(*(choice or (b, a)))}"
         )
 
-    def _looks_like(self, c: Candidate) -> Kind | None:
+    def _looks_like(self, c: Candidate) -> KindName | None:
         """The kind that a candidate may be a label of, by its name and type."""
         if c.value.dtype.kind not in "iuf":
             return None
         known = family_of(c.name)
         return known[1].kind if known is not None else kind_that_it_looks_like(c.name)
 
-    def _unread(self, kinds: set[Kind]) -> tuple[str, ...]:
+    def _unread(self, kinds: set[KindName]) -> tuple[str, ...]:
         """Names that look like labels and are not read. Raises InputError when one may be the label
         that is missing."""
         unread = []
@@ -266,7 +265,7 @@ class _Frame:
                 unread.append(c.name)
         return tuple(unread)
 
-    def _unknown(self, c: Candidate, kind: Kind, per_atom: bool) -> str:
+    def _unknown(self, c: Candidate, kind: KindName, per_atom: bool) -> str:
         key = "virial" if "virial" in c.name.lower() and "stress" not in c.name.lower() else kind
         if per_atom:
             return (
@@ -282,7 +281,7 @@ class _Frame:
             f"`--labels {key}={c.name}` on the command line"
         )
 
-    def _may_be(self, kind: Kind, c: Candidate) -> bool:
+    def _may_be(self, kind: KindName, c: Candidate) -> bool:
         size, n = c.value.size, self._n
         if kind == "energy":
             return size in (1, n)
@@ -298,7 +297,7 @@ _ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or vi
 
 def _how_to_choose(*values: _Value) -> str:
     """With the first of each kind as the example."""
-    first: dict[Kind, _Value] = {}
+    first: dict[KindName, _Value] = {}
     for v in values:
         first.setdefault(v.entry.kind, v)
     pairs = ", ".join(f"{v.key}: {v.name}" for v in first.values())
@@ -310,7 +309,7 @@ def _how_to_choose(*values: _Value) -> str:
 
 
 def _label(found: _Family) -> Label:
-    energy, forces, stress = (found.get(kind) for kind in KINDS)
+    energy, forces, stress = (found.get(kind) for kind in KIND_NAMES)
     return Label(
         None if energy is None else float(energy.value),
         None if forces is None else forces.value,

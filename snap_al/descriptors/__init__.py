@@ -2,7 +2,7 @@
 
 from snap_al.descriptors.cache import CachedEngine, row_source
 from snap_al.descriptors.columns import Columns, columns_named, component_names, distinct_names
-from snap_al.descriptors.design_matrix import DesignMatrix, Kind, Rows, RowSource
+from snap_al.descriptors.design_matrix import DesignMatrix, Rows, RowSource
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.descriptors.reference import ReferencePotential
 from snap_al.descriptors.settings import SnapSettings
@@ -14,7 +14,6 @@ __all__ = [
     "ConfigurationRows",
     "DescriptorEngine",
     "DesignMatrix",
-    "Kind",
     "ReferencePotential",
     "RowSource",
     "Rows",

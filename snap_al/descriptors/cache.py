@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
 from snap_al.data.configuration import Configuration
+from snap_al.data.rows import n_rows
 from snap_al.data.storage import replace_file
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.design_matrix import RowSource
@@ -66,7 +67,7 @@ class CachedEngine:
             stored = read_arrays(path)
         except (OSError, ValueError):
             return None
-        m = 7 + 3 * len(configuration)
+        m = n_rows(len(configuration))
         shapes = {"values": (m, self.columns.n_distinct), "reference": (m,), "vanishing": (m,)}
         if {name: array.shape for name, array in stored.items()} != shapes:
             return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.labelled import LabelledConfiguration, Weighting
+from snap_al.data.rows import ENERGY, FORCES, STRESS, kinds_of
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.engine import ConfigurationRows
 from snap_al.descriptors.slabs import Slabs
@@ -27,12 +27,6 @@ from snap_al.progress import Report, silent
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
-
-
-class Kind(IntEnum):
-    ENERGY = 0
-    FORCE = 1
-    STRESS = 2
 
 
 INDEX_TYPE = np.dtype(
@@ -205,7 +199,7 @@ class DesignMatrix:
                     problems[number] = f"left out: {error}{_of_group(item)}"
                     continue
                 entry = self._entries[number]
-                if not self._slabs[entry.slab][entry.where][-6:].any():
+                if not self._slabs[entry.slab][entry.where][STRESS].any():
                     name = item.configuration.name or "configuration"
                     remarks[number] = (
                         f"{name}{_of_group(item)}: no atom has a neighbour within the cutoff"
@@ -219,25 +213,21 @@ class DesignMatrix:
         label, n = configuration.label, len(configuration)
         targets = np.full(len(rows.reference), np.nan)
         if label.energy is not None:
-            targets[0] = label.energy / n
+            targets[ENERGY] = label.energy / n
         if label.forces is not None:
-            targets[1:-6] = label.forces.ravel()
+            targets[FORCES] = label.forces.ravel()
         if label.stress is not None:
-            targets[-6:] = label.stress * ASE_STRESS_TO_ROWS
+            targets[STRESS] = label.stress * ASE_STRESS_TO_ROWS
         index = np.zeros(len(targets), INDEX_TYPE)
         index["configuration"], index["group"] = number, self.groups.index(item.group)
-        index["kind"][0], index["kind"][1:-6], index["kind"][-6:] = (
-            Kind.ENERGY,
-            Kind.FORCE,
-            Kind.STRESS,
-        )
+        index["kind"] = kinds_of(n)
         index["core"] = True
         if configuration.core is not None:
-            index["core"][1:-6] = np.repeat(configuration.core, 3)
+            index["core"][FORCES] = np.repeat(configuration.core, 3)
         index["atom"] = -1
-        index["atom"][1:-6] = np.repeat(np.arange(n), 3)
-        index["component"][1:-6] = np.tile(np.arange(3), n)
-        index["component"][-6:] = np.arange(6)
+        index["atom"][FORCES] = np.repeat(np.arange(n), 3)
+        index["component"][FORCES] = np.tile(np.arange(3), n)
+        index["component"][STRESS] = np.arange(6)
         slab, where = self._slabs.add(rows.values)
         return _Entry(slab, where, rows.reference, targets - rows.reference, rows.vanishing, index)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, check_configuration
+from snap_al.data.rows import ENERGY, FORCES, STRESS
 from snap_al.data.storage import require_regular_file
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.reference import ReferencePotential
@@ -54,15 +55,15 @@ class ConfigurationRows:
 
     @property
     def energy(self) -> Array:
-        return self.values[:1]
+        return self.values[ENERGY]
 
     @property
     def forces(self) -> Array:
-        return self.values[1:-6]
+        return self.values[FORCES]
 
     @property
     def stress(self) -> Array:
-        return self.values[-6:]
+        return self.values[STRESS]
 
 
 class DescriptorEngine:
@@ -239,24 +240,24 @@ class DescriptorEngine:
             if columns.has_constant:
                 full[0, block.start] = configuration.species.count(self.settings.elements[element])
         values, reference = columns.keep_distinct(full), raw[:, -1].copy()
-        values[0] /= n
-        reference[0] /= n
+        values[ENERGY] /= n
+        reference[ENERGY] /= n
         # compute snap gives the virial of the descriptors in eV, but the pressure of the reference
         # potential in bar and
         # of LAMMPS' box, which along open directions is not the cell that a label's stress belongs
         # to
         volume = configuration.volume or box.volume
-        values[-6:] *= self._pressure_unit / volume
-        reference[-6:] *= box.volume / volume
+        values[STRESS] *= self._pressure_unit / volume
+        reference[STRESS] *= box.volume / volume
         if not box.turned:
             return ConfigurationRows(
                 values, reference, vanishing(values, self._pressure_unit * n / volume)
             )
         stress_map = box.stress_map()
         for array in (values, reference.reshape(-1, 1)):
-            forces = array[1:-6].reshape(n, 3, -1).swapaxes(1, 2)
-            array[1:-6] = box.vectors_back(forces).swapaxes(1, 2).reshape(3 * n, -1)
-            array[-6:] = stress_map @ array[-6:]
+            forces = array[FORCES].reshape(n, 3, -1).swapaxes(1, 2)
+            array[FORCES] = box.vectors_back(forces).swapaxes(1, 2).reshape(3 * n, -1)
+            array[STRESS] = stress_map @ array[STRESS]
         return ConfigurationRows(
             values, reference, vanishing(values, self._pressure_unit * n / volume)
         )
@@ -298,5 +299,5 @@ def vanishing(values: Array, stress_unit: float) -> NDArray[np.bool_]:
     size[0] = np.inf
     if here.any():
         size[1:] = np.sqrt(np.mean((values[1:, here] / scale[here]) ** 2, axis=1))
-    size[-6:] /= stress_unit
+    size[STRESS] /= stress_unit
     return np.asarray(size <= VANISHING)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data import Configuration, LabelledConfiguration, Weighting
+from snap_al.data.rows import FORCES
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.descriptors import ReferencePotential, SnapSettings
 from snap_al.errors import InputError
@@ -93,7 +94,7 @@ def _groups(items: Sequence[LabelledConfiguration]) -> list[_Group]:
         rows = weighting.of(item)
         full = replace(item, damping=None)
         fitted_less = (
-            rows[1:-6].sum() < DAMPED * weighting.of(full)[1:-6].sum()
+            rows[FORCES].sum() < DAMPED * weighting.of(full)[FORCES].sum()
             or rows[0] < DAMPED * item.weights.energy
         )
         sorted_in.setdefault((item.group or "training", bool(fitted_less)), []).append(item)

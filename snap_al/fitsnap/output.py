@@ -20,6 +20,7 @@ from snap_al.uncertainty import Evaluated
 
 Array = NDArray[np.float64]
 KINDS = ("Energy", "Force", "Stress")
+"""FitSNAP's names of the kinds of rows."""
 NAMES = ("ncount", "mae", "rmse", "rsq")
 
 

@@ -24,6 +24,7 @@ from snap_al.data.configuration import (
 )
 from snap_al.data.label_units import Factors
 from snap_al.data.readers import read_frames
+from snap_al.data.rows import KIND_NAMES
 from snap_al.data.weights import Weights
 from snap_al.descriptors.reference import spin_vectors
 from snap_al.errors import InputError
@@ -181,12 +182,12 @@ def _usable(configuration: Configuration, deck: Deck, group: Group) -> Configura
     check_configuration(configuration, deck.settings.elements, where)
     check_label(configuration, where)
     label = configuration.label
-    for wanted, kind in zip(deck.kinds, ("energy", "forces", "stress"), strict=True):
+    for wanted, kind in zip(deck.kinds, KIND_NAMES, strict=True):
         if wanted and getattr(label, kind) is None:
             raise InputError(f"{where}: has no {kind}, which the deck's [CALCULATOR] asks for")
     kept = [
         getattr(label, kind) if wanted else None
-        for wanted, kind in zip(deck.kinds, ("energy", "forces", "stress"), strict=True)
+        for wanted, kind in zip(deck.kinds, KIND_NAMES, strict=True)
     ]
     return in_lammps_axes(configuration.labelled(Label(*kept)))
 

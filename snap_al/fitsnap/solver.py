@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.errors import InputError
 from snap_al.fitsnap.deck import SOLVERS
+from snap_al.fitsnap.output import KINDS
 from snap_al.inference import FitSettings, Posterior, fit_posterior
 
 Array = NDArray[np.float64]
-KINDS = {"Energy": 0, "Force": 1, "Stress": 2}
-"""FitSNAP's names of the kinds of rows."""
 
 
 class EmbeddedModelError(Solver):  # type: ignore[misc]
@@ -89,7 +88,7 @@ class EmbeddedModelError(Solver):  # type: ignore[misc]
         names = (fs_dict or self.pt.fitsnap_dict or {}).get("Row_Type") or []
         if len(names) != n_rows:
             return np.zeros(n_rows, np.int8)
-        return np.array([KINDS[str(name)] for name in names], dtype=np.int8)
+        return np.array([KINDS.index(str(name)) for name in names], dtype=np.int8)
 
     def _offset(self) -> None:
         """With bzeroflag, a constant of zero before each element's coefficients; FitSNAP's own

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.rows import Kind
 from snap_al.inference.blocks import Block
 from snap_al.inference.factor import Factor
 from snap_al.parallel import Communicator, sum_rows
@@ -56,7 +57,7 @@ def of_residuals(
                 if block.units is None
                 else f"a row of configuration {int(block.units[row])}"
             )
-            kind = ("energy", "force", "stress")[int(block.kinds[row])]
+            kind = Kind(block.kinds[row]).name.lower()
             largest = (float(squares[row]), f"{where} ({kind}, weighted residual {r[row]:.3g})")
     total, n = (float(x) for x in sum_rows(comm, total, n))
     worst = max(comm.allgather(largest))

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.descriptors import Columns, DesignMatrix, Kind, Rows
+from snap_al.data.rows import Kind
+from snap_al.descriptors import Columns, DesignMatrix, Rows
 from snap_al.errors import InputError
 from snap_al.inference import Posterior
 from snap_al.parallel import Communicator, sum_rows

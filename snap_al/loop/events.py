@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from snap_al.data.json_text import read_json
+from snap_al.data.rows import KIND_NAMES
 from snap_al.md import Outcome
 from snap_al.uncertainty import Table
-from snap_al.uncertainty.metrics import KIND_NAMES
 
 FORMAT = 2
 """Of the journal's lines."""

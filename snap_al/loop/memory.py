@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snap_al.data import LabelledConfiguration
+from snap_al.data.rows import n_rows
 from snap_al.descriptors import Columns, available_memory
 from snap_al.parallel import Communicator
 
@@ -24,7 +25,7 @@ def matrix_folder(
     """Where the rows of these configurations go: `folder`, if this machine's share of them is more
     than `limit` bytes, or, without a limit, than what is free; else None, into memory.
     Collective."""
-    rows = sum(7 + 3 * len(item.configuration) for item in items)
+    rows = sum(n_rows(len(item.configuration)) for item in items)
     machines = comm.allgather(socket.gethostname())
     here = rows * columns.n_distinct * 8 * machines.count(socket.gethostname()) / comm.size
     free = SHARE * available_memory() if limit is None else limit

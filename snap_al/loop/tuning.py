@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
+from snap_al.data.rows import KIND_NAMES, TO_USER_UNITS
 from snap_al.descriptors import (
     Columns,
     ConfigurationRows,
@@ -39,7 +40,6 @@ from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, on_root, sum_rows
 from snap_al.progress import Report, silent
 from snap_al.sessions import LammpsSettings
-from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
 Measure = Literal["folds", "groups", "evidence"]
@@ -298,11 +298,9 @@ def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str
         np.add.at(squares, rows.index["kind"][m], error**2)
         np.add.at(counts, rows.index["kind"][m], 1.0)
     squares, counts = sum_rows(comm, squares, counts)
-    units = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
-    names = ("energy", "forces", "stress")
     return {
         name: float(u * np.sqrt(s / n))
-        for name, u, s, n in zip(names, units, squares, counts, strict=True)
+        for name, u, s, n in zip(KIND_NAMES, TO_USER_UNITS, squares, counts, strict=True)
         if n
     }
 

@@ -14,7 +14,8 @@ from ase.calculators.calculator import Calculator, CalculatorSetupError, all_cha
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
-from snap_al.descriptors import ConfigurationRows, DescriptorEngine, Kind
+from snap_al.data.rows import FORCES, STRESS, kinds_of
+from snap_al.descriptors import ConfigurationRows, DescriptorEngine
 from snap_al.inference import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.files import snapcoeff, snapparam
@@ -29,18 +30,15 @@ def predicted(posterior: Posterior, rows: ConfigurationRows, n: int) -> dict[str
     """Of a configuration of n atoms: energy (eV), forces (n, 3) eV/Å, stress (6,) eV/Å³, and
     energy_std, forces_std, stress_std.
     """
-    kinds = np.repeat(
-        np.array([Kind.ENERGY, Kind.FORCE, Kind.STRESS], dtype=np.int8), [1, 3 * n, 6]
-    )
-    p = posterior.predict(rows.values, kinds=kinds)
+    p = posterior.predict(rows.values, kinds=kinds_of(n))
     mean, std = p.mean + rows.reference, p.total_std
     return {
         "energy": float(n * mean[0]),
         "energy_std": float(n * std[0]),
-        "forces": mean[1:-6].reshape(n, 3),
-        "forces_std": std[1:-6].reshape(n, 3),
-        "stress": mean[-6:] / ASE_STRESS_TO_ROWS,
-        "stress_std": std[-6:] / abs(ASE_STRESS_TO_ROWS),
+        "forces": mean[FORCES].reshape(n, 3),
+        "forces_std": std[FORCES].reshape(n, 3),
+        "stress": mean[STRESS] / ASE_STRESS_TO_ROWS,
+        "stress_std": std[STRESS] / abs(ASE_STRESS_TO_ROWS),
     }
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.descriptors import DesignMatrix, Kind
+from snap_al.data.rows import Kind
+from snap_al.descriptors import DesignMatrix
 from snap_al.inference import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, collectively
 

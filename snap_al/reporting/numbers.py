@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from snap_al.data.rows import KIND_NAMES
 from snap_al.data.storage import write_atomically
 from snap_al.loop.events import Labelled, Rejected
 from snap_al.names import csv_text
 from snap_al.reporting.record import CSV_UNITS, Record
 from snap_al.reporting.summary import wall_seconds
 from snap_al.uncertainty.calibration import coverage_at
-from snap_al.uncertainty.metrics import KIND_NAMES
 
 Row = Sequence[object]
 LEARNING = ("labels", "set", "kind", "unit", "rmse", "rms_std", "within_1std", "within_2std")

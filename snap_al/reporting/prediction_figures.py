@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from snap_al.data.rows import KIND_NAMES
 from snap_al.names import in_figure
 from snap_al.reporting.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
-from snap_al.uncertainty.metrics import KIND_NAMES
 
 MOST_BARS = 2000
 """Error bars drawn in one panel; beyond that some of them by chance."""

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
 from snap_al.data.remarks import Remarks
+from snap_al.data.rows import TO_USER_UNITS
 from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.loop.events import Fitted, Labelled, Rejected, Segment
 from snap_al.potential import FittedPotential
 from snap_al.reporting.summary import segments
 from snap_al.uncertainty import Table
-from snap_al.uncertainty.metrics import TO_USER_UNITS
 
 Array = NDArray[np.float64]
 SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))

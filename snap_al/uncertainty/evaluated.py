@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.rows import KIND_NAMES, TO_USER_UNITS
 from snap_al.inference import Prediction
 from snap_al.uncertainty.calibration import scale_factor
-from snap_al.uncertainty.metrics import (
-    KIND_NAMES,
-    TO_USER_UNITS,
-    Table,
-    evaluate_predictions,
-    kind_metrics,
-)
+from snap_al.uncertainty.metrics import Table, evaluate_predictions, kind_metrics
 
 Array = NDArray[np.float64]
 GROUP_COLUMNS = (

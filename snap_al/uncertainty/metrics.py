@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snap_al.data.rows import KIND_NAMES, TO_USER_UNITS
 from snap_al.inference import Prediction
 from snap_al.uncertainty.calibration import calibration, normal_cdf
-from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
 Table = dict[str, dict[str, Any]]
-KIND_NAMES = ("energy", "forces", "stress")
-TO_USER_UNITS = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
 """Rows are in eV/atom, eV/Å and bar; tables in eV/atom, eV/Å and eV/Å³."""
 
 

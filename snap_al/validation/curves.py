@@ -18,7 +18,8 @@ from ase.units import GPa, kB
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
-from snap_al.descriptors import DescriptorEngine, Kind
+from snap_al.data.rows import STRESS, Kind
+from snap_al.descriptors import DescriptorEngine
 from snap_al.inference import row_std
 from snap_al.potential import FittedPotential
 from snap_al.validation.crystal import Crystal, neighbour_of_first, with_calculator
@@ -233,7 +234,7 @@ def _pressures(
     """GPa, and its std."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA
-    reference = np.array([r.reference[-6:-3].mean() for r in rows]) / BAR_PER_GPA
+    reference = np.array([r.reference[STRESS][:3].mean() for r in rows]) / BAR_PER_GPA
     posterior = potential.posterior
     return values @ posterior.mean + reference, posterior.recalibration[Kind.STRESS] * row_std(
         values, posterior.covariance

@@ -9,11 +9,11 @@ import pytest
 from helpers.samples import COPPER, WEIGHTS, rattled_copper
 
 from snap_al.data import Configuration, Damping, Label, LabelledConfiguration, Weights
+from snap_al.data.rows import Kind
 from snap_al.descriptors import (
     CachedEngine,
     DescriptorEngine,
     DesignMatrix,
-    Kind,
     ReferencePotential,
     Rows,
 )
