@@ -2,9 +2,10 @@
 
 from snap_al.descriptors.cache import CachedEngine, row_source
 from snap_al.descriptors.columns import Columns, columns_named, component_names, distinct_names
-from snap_al.descriptors.design_matrix import DesignMatrix, Rows, RowSource
+from snap_al.descriptors.design_matrix import DesignMatrix, Rows
 from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
 from snap_al.descriptors.reference import ReferencePotential
+from snap_al.descriptors.row_source import Engine, RowSource
 from snap_al.descriptors.settings import SnapSettings
 from snap_al.descriptors.slabs import available_memory
 
@@ -14,6 +15,7 @@ __all__ = [
     "ConfigurationRows",
     "DescriptorEngine",
     "DesignMatrix",
+    "Engine",
     "ReferencePotential",
     "RowSource",
     "Rows",

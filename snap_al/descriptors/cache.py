@@ -17,8 +17,8 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.rows import n_rows
 from snap_al.data.storage import replace_file
 from snap_al.descriptors.columns import Columns
-from snap_al.descriptors.design_matrix import RowSource
-from snap_al.descriptors.engine import ConfigurationRows, DescriptorEngine
+from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.row_source import Engine, RowSource
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]
@@ -29,7 +29,7 @@ class CachedEngine:
     rows depend on.
     """
 
-    def __init__(self, engine: DescriptorEngine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._folder = folder / hashlib.sha256(engine.fingerprint.encode()).hexdigest()[:16]
         with suppress(OSError):  # then nothing is found, and nothing kept
@@ -77,7 +77,7 @@ class CachedEngine:
         return ConfigurationRows(values, reference, np.asarray(stored["vanishing"], dtype=bool))
 
 
-def row_source(engine: DescriptorEngine, folder: Path | None, comm: Communicator) -> RowSource:
+def row_source(engine: Engine, folder: Path | None, comm: Communicator) -> RowSource:
     """The engine, with a cache in `folder` if one is given. Raises InputError on all ranks for a
     reference potential that LAMMPS refuses. Collective."""
     with collectively(comm):

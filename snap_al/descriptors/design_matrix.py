@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from snap_al.data.labelled import LabelledConfiguration, Weighting
 from snap_al.data.rows import ENERGY, FORCES, STRESS, kinds_of
 from snap_al.descriptors.columns import Columns
 from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.row_source import RowSource
 from snap_al.descriptors.slabs import Slabs
 from snap_al.errors import InputError, SnapALError
 from snap_al.parallel import Communicator, collectively
@@ -41,20 +41,6 @@ INDEX_TYPE = np.dtype(
 )
 """The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt)
 for stress. core: False for forces outside the core of a carved cell, which are not fitted."""
-
-
-class RowSource(Protocol):
-    """Where rows come from: an engine, or one that looks into a cache first."""
-
-    @property
-    def columns(self) -> Columns: ...
-
-    @property
-    def elements(self) -> tuple[str, ...]: ...
-
-    def rows(self, configuration: Configuration) -> ConfigurationRows: ...
-
-    def atom_rows(self, configuration: Configuration) -> Array: ...
 
 
 @dataclass

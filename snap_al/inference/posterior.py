@@ -98,6 +98,10 @@ class Posterior:
             b"".join(np.ascontiguousarray(a).tobytes() for a in content)
         ).hexdigest()[:16]
 
+    def mean_of(self, rows: Array) -> Array:
+        """(m,) what the mean coefficients give for rows (m, n)."""
+        return np.asarray(rows @ self.mean)
+
     def predict(
         self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None
     ) -> Prediction:
@@ -119,7 +123,7 @@ class Posterior:
         factor = np.ones(len(rows)) if kinds is None else self.recalibration[kinds]
         epistemic, model_error = row_std(rows, self.epistemic), row_std(rows, self.model_error)
         return Prediction(
-            rows @ self.mean, factor * epistemic, factor * model_error, factor * noise
+            self.mean_of(rows), factor * epistemic, factor * model_error, factor * noise
         )
 
     def atom_energy_std(

@@ -131,7 +131,7 @@ def require_energies_met(
     """
     if matrix.columns.has_constant:
         return
-    residuals = [rows.targets - rows.values @ posterior.mean for rows in slabs]
+    residuals = [rows.targets - posterior.mean_of(rows.values) for rows in slabs]
     free = FreeConstants.of(matrix, slabs, comm)
     free.require_energies_met(matrix, slabs, residuals, posterior, comm)
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.errors import InputError
-from snap_al.md.monitor import StdMonitor
 from snap_al.md.settings import BiasSettings
 from snap_al.parallel import Communicator
-from snap_al.potential import STEM, FittedPotential
+from snap_al.potential import STEM, FittedPotential, Monitor, Snap
 from snap_al.sessions import LammpsSession, NameOf
 
 MOST_GROWTH = 2.0
@@ -39,16 +38,18 @@ class Bias:
     ) -> list[str]:
         """LAMMPS lines for the potential, its reference potential, and the bias. name_of: for
         files. Raises InputError without a variance file."""
-        reference, elements = potential.reference, " ".join(potential.settings.elements)
-        if potential.settings.quadraticflag:
+        reference, elements, model = potential.reference, potential.elements, potential.model
+        if not isinstance(model, Snap) or model.settings.quadraticflag:
             raise InputError(
-                "explore.bias: quadratic SNAP has no variance that LAMMPS could compute; take "
-                "linear SNAP"
+                f"explore.bias: {model.described()} has no variance that LAMMPS could compute; "
+                "take linear SNAP"
             )
-        styles, variance = [*reference.styles, "snap"], f"{STEM}_variance"
-
-        def name(stem: str, ending: str) -> str:
-            return name_of(files / f"{stem}.{ending}")
+        styles = [*reference.styles, "snap"]
+        tails = [
+            f"{name_of(files / f'{stem}.snapcoeff')} {name_of(files / f'{stem}.snapparam')} "
+            f"{' '.join(elements)}"
+            for stem in (STEM, f"{STEM}_variance")
+        ]
 
         per_sum = "*(f_snap_al_sum>0)/sqrt(f_snap_al_sum+(f_snap_al_sum<=0))"
         factor = (
@@ -63,14 +64,13 @@ class Bias:
             f"pair_style hybrid/scaled {' '.join(f'v_snap_al_one {style}' for style in styles)} "
             "v_snap_al_bias snap",
             *reference.coefficient_lines(name_of),
-            f"pair_coeff * * snap 1 {name(STEM, 'snapcoeff')} {name(STEM, 'snapparam')} {elements}",
-            f"pair_coeff * * snap 2 {name(variance, 'snapcoeff')} {name(variance, 'snapparam')} "
-            f"{elements}",
+            f"pair_coeff * * snap 1 {tails[0]}",
+            f"pair_coeff * * snap 2 {tails[1]}",
             "compute snap_al_variance all pair snap 2",
             "fix snap_al_sum all ave/time 1 1 1 c_snap_al_variance",
         ]
 
-    def begin(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> None:
+    def begin(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> None:
         """λ from the first frame: its bias force at λ = 1. Collective."""
         self._set(session, 1.0)
         session.commands(
@@ -79,7 +79,7 @@ class Bias:
         share = self._share(session, comm, monitor)
         self._set(session, self.settings.tau / share if share > 0 else 0.0)
 
-    def steer(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> None:
+    def steer(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> None:
         """Collective. Acts from the next step."""
         share = self._share(session, comm, monitor)
         if share > 0:
@@ -89,7 +89,7 @@ class Bias:
         self.strength = strength
         session.command(f"variable snap_al_strength equal {strength!r}")
 
-    def _share(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> float:
+    def _share(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> float:
         """<|F_bias|>/<|F|>; what a reference potential adds counts as bias, which can only make the
         bias smaller.
         """

@@ -21,11 +21,10 @@ from snap_al.sessions import (
 
 def create(session: LammpsSession, potential: FittedPotential, configuration: Configuration) -> Box:
     """Box, masses, atoms with ids 1…n and their moments, in a session that has none."""
-    settings = potential.settings
-    box = compact_box_of(configuration, vacuum=settings.max_cutoff)
-    session.create_box(box, settings.masses, potential.reference.atom_style)
+    box = compact_box_of(configuration, vacuum=potential.model.cutoff)
+    session.create_box(box, masses(potential.elements), potential.reference.atom_style)
     types = np.array(
-        [settings.elements.index(s) + 1 for s in configuration.species], dtype=np.int32
+        [potential.elements.index(s) + 1 for s in configuration.species], dtype=np.int32
     )
     session.create_atoms(types, box.centered())
     potential.reference.set_moments(session, configuration, box)
@@ -50,7 +49,7 @@ def make_room_for_md(
     """Neighbour lists that are large enough for MD that begins with this configuration. The same on
     all ranks.
     """
-    reach = max(potential.settings.max_cutoff, potential.reference.longest_cutoff()) + MD_SKIN
+    reach = max(potential.model.cutoff, potential.reference.longest_cutoff()) + MD_SKIN
     make_room(
         session, MD_ROOM * most_neighbours(compact_box_of(configuration, vacuum=reach), reach)
     )
@@ -64,14 +63,14 @@ def gather_frame(
     Charges and spins are LAMMPS' where the reference potential has them, else those of `start`,
     which a labeler needs.
     """
-    elements, moments = potential.settings.elements, potential.reference.moments
+    elements, moments = potential.elements, potential.reference.moments
     everyone = comm.allgather(session.atoms())
     atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
     order = np.argsort(atoms["id"])
     cell, origin = session.lower_cell()
     spins = start.spins
     if spins is not None and spins.ndim == 2:
-        spins = compact_box_of(start, vacuum=potential.settings.max_cutoff).axial_vectors(spins)
+        spins = compact_box_of(start, vacuum=potential.model.cutoff).axial_vectors(spins)
     return Configuration(
         cell,
         atoms["x"][order] - origin,

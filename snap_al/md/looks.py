@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from snap_al.md.monitor import StdMonitor
 from snap_al.md.settings import StageSettings
 from snap_al.parallel import Communicator
+from snap_al.potential import Monitor
 from snap_al.sessions import LammpsSession
 
 
@@ -38,7 +38,7 @@ class Looks:
         """
         return self.stage.guards.of_energies
 
-    def attach(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> None:
+    def attach(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> None:
         """Before the session's first run."""
         screen = self.stage.screen_every or 0
 
@@ -62,7 +62,7 @@ class Looks:
         """eV, the largest at a look."""
         self.limit = self.stage.screen_ratio * energy_std
 
-    def _over(self, session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> bool:
+    def _over(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> bool:
         """A rank that fails ends the run on all, as a std that is no number does. Collective."""
         own, error = math.nan, None
         try:

@@ -25,8 +25,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import Communicator
+from snap_al.potential import Monitor
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Frame:
 
     session: LammpsSession
     comm: Communicator
-    monitor: StdMonitor
+    monitor: Monitor
     step: int
     since: int
     force_std: float

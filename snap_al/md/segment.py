@@ -24,12 +24,11 @@ from snap_al.md.bias import Bias
 from snap_al.md.boxes import create, gather_frame, make_room_for_md, take_back_tilts
 from snap_al.md.guards import Check, Watch, guard_computes
 from snap_al.md.looks import Looks
-from snap_al.md.monitor import StdMonitor
 from snap_al.md.protocol import Place, Protocol
 from snap_al.md.rules import Frame, Rule
 from snap_al.md.trajectory import append_frame
 from snap_al.parallel import Communicator
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Monitor
 from snap_al.sessions import LammpsSession, LammpsSettings
 
 Array = NDArray[np.float64]
@@ -130,7 +129,7 @@ def run_segment(
     synced, unless the frame is beyond use. trajectory: for frames with stds, begun anew. LAMMPS'
     errors become the outcome.
     """
-    monitor, place = StdMonitor(potential.settings, potential.posterior), protocol.at(start.step)
+    monitor, place = potential.model.monitor(potential.posterior), protocol.at(start.step)
     every = place.stage.trajectory_every
     if trajectory is not None and comm.rank == 0:
         trajectory.unlink(missing_ok=True)
@@ -218,7 +217,7 @@ def _prepare(
     files: Path,
     place: Place,
     start: SegmentStart,
-    monitor: StdMonitor,
+    monitor: Monitor,
     bias: Bias | None,
 ) -> None:
     if start.restart is None:
@@ -258,7 +257,7 @@ def _advance(
     steps: int,
     start: SegmentStart,
     rule: Rule,
-    monitor: StdMonitor,
+    monitor: Monitor,
     looks: Looks,
     checks: list[Check],
     pool: Pool,
@@ -314,7 +313,7 @@ def _still_ours(
 
 
 def _look(
-    session: LammpsSession, comm: Communicator, monitor: StdMonitor, step: int, looks: Looks
+    session: LammpsSession, comm: Communicator, monitor: Monitor, step: int, looks: Looks
 ) -> Check:
     screened = looks.stage.screen_every is not None
     own = (
@@ -328,7 +327,7 @@ def _look(
     return Check(step, thermo("temp"), pressure, thermo("vol"), force, energy if screened else None)
 
 
-def peak(session: LammpsSession, comm: Communicator, monitor: StdMonitor) -> int:
+def peak(session: LammpsSession, comm: Communicator, monitor: Monitor) -> int:
     """Number of the atom with the largest force std, from 0. Collective."""
     stds, ids = monitor.force_std(session), session.atoms()["id"]
     own = (float(stds.max()), int(ids[int(np.argmax(stds))])) if len(stds) else (-1.0, 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data.configuration import Configuration
-from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import Communicator
+from snap_al.potential import Monitor
 from snap_al.sessions import LammpsSession
 
 
@@ -18,7 +18,7 @@ def append_frame(
     step: int,
     session: LammpsSession,
     comm: Communicator,
-    monitor: StdMonitor,
+    monitor: Monitor,
 ) -> None:
     """Extended XYZ: `energy_std` (eV) and `force_std` (eV/Å) per atom, `step`. Collective; rank 0
     writes.

@@ -1,4 +1,4 @@
-"""The text of `.snapcoeff`, `.snapparam` and `.mod`, as LAMMPS and FitSNAP read them.
+"""The text of `.snapcoeff` and `.snapparam`, as LAMMPS and FitSNAP read them.
 
 https://docs.lammps.org/pair_snap.html
 """
@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
-from snap_al.descriptors import Columns, ReferencePotential, SnapSettings, component_names
+from snap_al.descriptors import Columns, SnapSettings, component_names
 from snap_al.errors import InputError
 from snap_al.potential.comparison import Header, check_descriptor
-from snap_al.sessions import NameOf
 
 Array = NDArray[np.float64]
 
@@ -135,34 +134,4 @@ def snapparam(settings: SnapSettings, *, quadratic: bool | None = None) -> str:
         }
     return "# SNAP hyper-parameters written by snap_al\n" + "".join(
         f"{k} {v}\n" for k, v in values.items()
-    )
-
-
-def pair_commands(
-    settings: SnapSettings,
-    reference: ReferencePotential,
-    coeff: str,
-    param: str,
-    name_of: NameOf | None = None,
-) -> list[str]:
-    """LAMMPS lines for the reference potential and the fitted SNAP together; coeff and param are
-    file names, name_of is for the reference potential's."""
-    return reference.commands(
-        ("snap", (f"{coeff} {param} {' '.join(settings.elements)}",)), name_of=name_of
-    )
-
-
-def mod(settings: SnapSettings, reference: ReferencePotential, stem: str) -> str:
-    """An include file: `include potential.mod` after the box is made gives a LAMMPS run the
-    potential.
-    """
-    lines = [
-        f"# potential fitted by snap_al; units metal, atom_style {reference.atom_style}. Use: "
-        f"include {stem}.mod"
-    ]
-    return (
-        "\n".join(
-            [*lines, *pair_commands(settings, reference, f"{stem}.snapcoeff", f"{stem}.snapparam")]
-        )
-        + "\n"
     )

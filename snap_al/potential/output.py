@@ -7,18 +7,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from snap_al.data.json_text import read_json
 from snap_al.data.output_names import OWN_FILES, OWN_FOLDERS, files_of_a_potential
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file, write_atomically
-from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
+from snap_al.descriptors import Engine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
 from snap_al.inference import Posterior
-from snap_al.potential.files import mod, pair_commands, snapcoeff, snapparam
-from snap_al.potential.variance import MOST_COMPONENTS, std_mod, variance_snapcoeff
-from snap_al.sessions import NameOf
+from snap_al.potential.model import Model
+from snap_al.potential.snap import Snap
+from snap_al.sessions import LammpsSettings, NameOf
 
 STEM = "potential"
 
@@ -38,38 +39,33 @@ def stem_in(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class FittedPotential:
-    """Everything that predicting needs: descriptors, reference potential, posterior."""
+    """Everything that predicting needs."""
 
-    settings: SnapSettings
+    model: Model
     reference: ReferencePotential
     posterior: Posterior
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        return self.model.elements
+
+    def engine(self, lammps: LammpsSettings | None = None) -> Engine:
+        """What computes the rows of its predictions."""
+        return self.model.engine(self.reference, lammps)
+
     def write(self, folder: Path, stem: str = STEM) -> None:
-        """snapcoeff, snapparam, mod, variance and std beside them (linear SNAP only), and
-        posterior.npz with descriptor.json; and the files that the reference potential's pair_coeff
-        lines name."""
-        write_atomically(
-            folder / f"{stem}.snapcoeff", snapcoeff(self.settings, self.posterior.mean)
-        )
-        write_atomically(folder / f"{stem}.snapparam", snapparam(self.settings))
-        write_atomically(folder / f"{stem}.mod", mod(self.settings, self.reference.beside(), stem))
-        if (
-            not self.settings.quadraticflag
-        ):  # the variance of quadratic SNAP is of fourth order in B
-            write_atomically(
-                folder / f"{stem}_variance.snapcoeff",
-                variance_snapcoeff(self.settings, self.posterior),
-            )
-            write_atomically(
-                folder / f"{stem}_variance.snapparam", snapparam(self.settings, quadratic=True)
-            )
-            if Columns.of(self.settings).n_components <= MOST_COMPONENTS:
-                write_atomically(folder / f"{stem}_std.mod", std_mod(self.settings, self.posterior))
+        """The model's files, those with which LAMMPS computes stds, STEM.mod, posterior.npz,
+        descriptor.json, and the files that the reference potential's pair_coeff lines name."""
+        files = self.model.files(self.posterior.mean) | self.model.std_files(self.posterior)
+        for ending, text in files.items():
+            write_atomically(folder / f"{stem}{ending}", text)
+        write_atomically(folder / f"{stem}.mod", self._mod(stem))
         check_beside(self.reference, stem)
         for path in self.reference.files():
             _copied(path, folder)
         description = {
-            "descriptor": self.settings.model_dump(mode="json"),
+            **_foreign(self.model),
+            "descriptor": self.model.stored(),
             "reference": self.reference.stored(),
         }
         write_atomically(folder / "descriptor.json", json.dumps(description, indent=1) + "\n")
@@ -79,20 +75,33 @@ class FittedPotential:
         """LAMMPS lines for the files that `write` left there as STEM. name_of: what LAMMPS reads
         each by.
         """
-        coeff, param = (
-            name_of(folder / f"{STEM}.{ending}") for ending in ("snapcoeff", "snapparam")
-        )
-        return pair_commands(self.settings, self.reference, coeff, param, name_of)
+        style, tail = self.model.pair_style(lambda ending: name_of(folder / f"{STEM}{ending}"))
+        return self.reference.commands((style, (tail,)), name_of=name_of)
+
+    def _mod(self, stem: str) -> str:
+        """An include file: `include potential.mod` after the box is made gives a LAMMPS run the
+        potential.
+        """
+        style, tail = self.model.pair_style(lambda ending: f"{stem}{ending}")
+        lines = [
+            "# potential fitted by snap_al; units metal, atom_style "
+            f"{self.reference.atom_style}. Use: include {stem}.mod",
+            *self.reference.beside().commands((style, (tail,))),
+        ]
+        return "\n".join(lines) + "\n"
 
     @classmethod
-    def read(cls, folder: Path | str) -> FittedPotential:
-        """Nothing of it is executed. Raises InputError when the folder does not hold what `write`
-        leaves.
+    def read(cls, folder: Path | str, model: Model | None = None) -> FittedPotential:
+        """What `write` left in a folder. Nothing of it is executed.
+
+        model: the one that it was fitted with, needed where it is not one of snap_al's own, since
+        a file may not say which code to run. Raises InputError when the folder does not hold what
+        `write` leaves, or is of another model.
         """
         folder = Path(folder)
         path = folder / "descriptor.json"
         try:
-            settings, reference = _described(path)
+            found, reference = _described(path, model)
             data = require_regular_file(folder / "posterior.npz").read_bytes()
         except FileNotFoundError as error:
             raise InputError(
@@ -102,22 +111,27 @@ class FittedPotential:
             posterior = Posterior.from_bytes(data)
         except InputError as error:
             raise InputError(f"{folder / 'posterior.npz'}: {error}") from error
-        n = Columns.of(settings).n_distinct
-        if len(posterior.atom_reference) not in (0, len(settings.elements)):
+        n = found.columns.n_distinct
+        if len(posterior.atom_reference) not in (0, len(found.elements)):
             raise InputError(
                 f"{folder}: posterior.npz has references of {len(posterior.atom_reference)} "
-                "elements, and "
-                f"descriptor.json {len(settings.elements)}"
+                f"elements, and descriptor.json {len(found.elements)}"
             )
         if len(posterior.mean) != n:
             raise InputError(
                 f"{folder}: posterior.npz has {len(posterior.mean)} coefficients, and "
                 f"descriptor.json makes {n}"
             )
-        return cls(settings, reference, posterior)
+        return cls(found, reference, posterior)
 
 
-def _described(path: Path) -> tuple[SnapSettings, ReferencePotential]:
+def _foreign(model: Model) -> dict[str, str]:
+    """The class of a model that is not one of snap_al's own, for descriptor.json."""
+    cls = type(model)
+    return {} if cls is Snap else {"model": f"{cls.__module__}.{cls.__qualname__}"}
+
+
+def _described(path: Path, model: Model | None) -> tuple[Model, ReferencePotential]:
     """What descriptor.json says. Raises InputError, or FileNotFoundError."""
     try:
         description = read_json(require_regular_file(path, LARGEST_TEXT).read_bytes())
@@ -126,14 +140,28 @@ def _described(path: Path) -> tuple[SnapSettings, ReferencePotential]:
         ):
             raise InputError("expected descriptor and reference")
         described = description["descriptor"]
+        reference = ReferencePotential.restored(description["reference"], path.parent.absolute())
+        if "model" in description:
+            return _checked_model(description, model), reference
         if not described.get("chemflag"):  # 0.1.0 kept a flag that changes nothing without
             described["wselfallflag"] = False
-        return (
-            SnapSettings.model_validate(described),
-            ReferencePotential.restored(description["reference"], path.parent.absolute()),
-        )
+        return Snap(SnapSettings.model_validate(described)), reference
     except (InputError, ValueError, ValidationError) as error:
         raise InputError(f"{path}: not written by snap_al: {error}") from error
+
+
+def _checked_model(description: dict[str, Any], model: Model | None) -> Model:
+    """The given model, if it is the one of the description. Raises InputError."""
+    name = description["model"]
+    if model is None:
+        raise InputError(
+            f"its model is {name}, code of another package, which is not run because a file names "
+            "it; in Python: FittedPotential.read(folder, model)"
+        )
+    given = {**_foreign(model), "descriptor": model.stored()}
+    if {key: description.get(key) for key in ("model", "descriptor")} != given:
+        raise InputError(f"it was fitted with another model, {name}, or with other options")
+    return model
 
 
 def check_beside(reference: ReferencePotential, stem: str = STEM) -> None:

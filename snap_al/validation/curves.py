@@ -67,7 +67,7 @@ def dimers(
     """Each pair of elements in vacuum, from the cutoff inwards. temperature: K, the highest of
     use.
     """
-    reach = potential.settings.max_cutoff
+    reach = potential.model.cutoff
     x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
     apart = max(reach, potential.reference.longest_cutoff())
     for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
@@ -225,7 +225,7 @@ def _energies(
     )
     posterior, differences = potential.posterior, values - values[-1]
     std = posterior.recalibration[Kind.ENERGY] * row_std(differences, posterior.covariance)
-    return differences @ posterior.mean + reference - reference[-1], std
+    return posterior.mean_of(differences) + reference - reference[-1], std
 
 
 def _pressures(
@@ -236,7 +236,7 @@ def _pressures(
     values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA
     reference = np.array([r.reference[STRESS][:3].mean() for r in rows]) / BAR_PER_GPA
     posterior = potential.posterior
-    return values @ posterior.mean + reference, posterior.recalibration[Kind.STRESS] * row_std(
+    return posterior.mean_of(values) + reference, posterior.recalibration[Kind.STRESS] * row_std(
         values, posterior.covariance
     )
 

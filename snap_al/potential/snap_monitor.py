@@ -1,4 +1,5 @@
-"""Per-atom predictive stds in a running LAMMPS session, computed by each rank for its own atoms.
+"""Per-atom predictive stds of SNAP in a running LAMMPS session, computed by each rank for its own
+atoms.
 
 Energy std of atom i:  sqrt( (1, B_i) S_α (1, B_i)ᵀ ), see `potential.variance`.
 Force std of atom i:   sqrt( tr(D_i Σ D_iᵀ) / 3 ), D_i its three force rows: invariant to
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.inference import Posterior, atom_force_std, square_root
 from snap_al.parallel import Communicator, sum_rows
-from snap_al.potential import element_root
+from snap_al.potential.variance import element_root
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
