@@ -13,7 +13,11 @@ from snap_al.loop import RunConfig
 
 def content_of(config: RunConfig) -> dict[str, Any]:
     """What was given of it, as plain values."""
-    return config.model_dump(mode="json", exclude_unset=True)
+    content: dict[str, Any] = config.model_dump(mode="json", exclude_unset=True)
+    cluster = content.get("label", {}).get("cluster") or {}
+    if "walltime" in cluster:
+        cluster["walltime"] /= 60.0  # a config has minutes, and holds seconds
+    return content
 
 
 def text_of(config: RunConfig) -> str:
