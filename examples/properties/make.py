@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 import snap_al as sa
 from snap_al.parallel import on_root, world
-from snap_al.tasks.validate import validate
 
 HERE = Path(__file__).parent
 METALS = {"Cu": 1358, "Al": 933, "Ni": 1728, "Pd": 1828, "Ag": 1235, "Pt": 2041, "Au": 1337}
@@ -59,7 +58,7 @@ def potential_of(metal, folder, steps, comm):
         (folder / "metal.yaml").write_text(text.replace("steps: 1500", f"steps: {steps}"))
 
     on_root(comm, write)
-    sa.run(folder / "metal.yaml", folder / "run", comm)
+    sa.run(folder / "metal.yaml", folder / "run", comm=comm)
     return folder / "run"
 
 
@@ -173,12 +172,11 @@ def main():
     comm, found = world(), {}
     for metal in options.metals.split(","):
         run = potential_of(metal, options.out / metal, options.steps, comm)
-        result = validate(
-            run, comm, labeler="own", only=options.only.split(","), draws=options.draws
-        )
-        found[metal] = result["properties"]
+        settings = sa.ValidateSettings(only=tuple(options.only.split(",")), draws=options.draws)
+        result = sa.validate(run, labeler="own", settings=settings, comm=comm)
+        found[metal] = [p.as_dict() for p in result.properties]
         if comm.rank == 0:
-            print(metal, result["coverage"], *result["problems"], flush=True)
+            print(metal, result.coverage, *result.problems, flush=True)
     if comm.rank == 0:
         table = counted(found)
         (options.out / "coverage.json").write_text(json.dumps(table, indent=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +20,16 @@ from snap_al.cli.options import (
     file_options,
     say,
     show,
+    show_json,
     show_tables,
     warn,
     with_home_folders,
     working,
 )
 from snap_al.names import in_terminal
+
+if TYPE_CHECKING:
+    from snap_al.tasks.run import RunResult
 
 app = typer.Typer(
     name="snap-al", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
@@ -77,10 +81,11 @@ def demo(
     folder = out.resolve()
     with working(comm.rank) as report:
         config = prepare(folder, seed, poison, comm, report)
-    metrics = learn_on_the_fly(
-        config, folder / "run", comm, lambda path: Progress(path, _console(as_json))
+    result = learn_on_the_fly(
+        config, folder / "run", comm=comm, log=lambda path: Progress(path, _console(as_json))
     )
-    _show_run(metrics, folder / "run", as_json, everything, comm.rank)
+    if comm.rank == 0:
+        _show_run(result, folder / "run", as_json, everything)
 
 
 @app.command()
@@ -157,10 +162,11 @@ def run(
         if comm.rank == 0:
             say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
         return
-    metrics = learn_on_the_fly(
-        config, out, comm, lambda path: Progress(path, _console(as_json), warn)
+    result = learn_on_the_fly(
+        config, out, comm=comm, log=lambda path: Progress(path, _console(as_json), warn)
     )
-    _show_run(metrics, out, as_json, everything, comm.rank)
+    if comm.rank == 0:
+        _show_run(result, out, as_json, everything)
 
 
 @app.command()
@@ -266,20 +272,15 @@ def _console(as_json: bool) -> Any:
     return make_console(quiet=as_json)
 
 
-def _show_run(
-    metrics: dict[str, Any], folder: Path, as_json: bool, everything: bool, rank: int
-) -> None:
-    if rank != 0:
-        return
+def _show_run(result: RunResult, folder: Path, as_json: bool, everything: bool) -> None:
+    """folder: as the user named it."""
     if as_json:
-        typer.echo(json.dumps(metrics))
+        show_json(result.as_json())
         return
-    tables = {k: metrics[k] for k in metrics if k in ("test", "training")}
-    show_tables(tables, as_json, everything)
-    seconds = metrics["wall_seconds"]["total"]
-    say(f"{metrics['labels']} labels; {metrics['stopped']}; {seconds:.0f} s")
-    if metrics["model_limited"]:
-        say(metrics["model_limited"])
+    show_tables(result.tables.as_json(), everything)
+    say(f"{result.labels} labels; {result.stopped}; {result.wall_seconds['total']:.0f} s")
+    if result.model_limited:
+        say(result.model_limited)
     say(
         f"potential, metrics.json and figures are in {folder}; plain LAMMPS reads it with "
         "`include potential.mod`. "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -15,14 +14,14 @@ from snap_al.cli.options import (
     Labels,
     OutFolder,
     file_options,
-    note,
     numbers,
     say,
     show_found,
+    show_json,
     show_read,
     show_remarks,
     show_tables,
-    warn,
+    show_told,
     working,
 )
 
@@ -71,11 +70,16 @@ def fit(
 
     comm = world()
     with working(comm.rank) as report:
-        tables = fit_once(source, out, comm, strict=strict, prior=prior, cache=cache, report=report)
-    if comm.rank == 0:
-        show_read(tables["read"])
-        show_remarks(tables)
-        show_tables(tables, as_json, everything)
+        result = fit_once(
+            source, out, strict=strict, prior=prior, cache=cache, comm=comm, report=report
+        )
+    if comm.rank != 0:
+        return
+    show_told(result)
+    if as_json:
+        show_json(result.as_json())
+    else:
+        show_tables(result.tables.as_json(), everything)
 
 
 def evaluate(
@@ -98,29 +102,22 @@ def evaluate(
     Example: snap-al evaluate mo Mo_test.extxyz --json
     """
     from snap_al.parallel import world
+    from snap_al.tasks.data import DataFile
     from snap_al.tasks.evaluate import evaluate as compare
 
-    comm, options = world(), file_options(labels, format)
-    said: list[str] = []
+    comm, file = world(), DataFile(data, file_options(labels, format))
     with working(comm.rank) as report:
-        table = compare(
-            folder,
-            data,
-            comm,
-            recalibrate=recalibrate,
-            options=options,
-            say=said.append,
-            report=report,
-            warn=warn,
-            note=note,
-        )
-    for text in said:
+        result = compare(folder, file, recalibrate=recalibrate, comm=comm, report=report)
+    if comm.rank != 0:
+        return
+    show_remarks(result)
+    show_read(result)
+    for text in result.left_out:
         say(text, err=True)
-    if comm.rank == 0:
-        if as_json:
-            typer.echo(json.dumps(table))
-        else:
-            show_tables({str(data): table}, as_json, everything)
+    if as_json:
+        show_json(result.as_json())
+    else:
+        show_tables({str(data): result.table}, everything)
 
 
 def predict(
@@ -137,24 +134,19 @@ def predict(
 
     Example: snap-al predict mo frames.extxyz -o predicted.extxyz
     """
-    from snap_al.parallel import on_root, world
+    from snap_al.parallel import collectively, world
+    from snap_al.tasks.data import DataFile
+    from snap_al.tasks.predict import PredictResult
     from snap_al.tasks.predict import predict as compute
 
-    comm, options = world(), file_options(labels, format)
-    warnings: list[str] = []
-    counts: list[str] = []
-
-    def predicted() -> int:
-        return compute(folder, data, output, report, options, warnings.append, counts.append)
-
-    with working(comm.rank) as report:
-        n = on_root(comm, predicted)
-    if comm.rank == 0:
-        for text in counts:
-            say(text, err=True)
-        for text in warnings:
-            warn(text)
-        say(f"wrote {n} configurations to {output}")
+    comm, file = world(), DataFile(data, file_options(labels, format))
+    result: PredictResult | None = None
+    with working(comm.rank) as report, collectively(comm):
+        if comm.rank == 0:
+            result = compute(folder, file, output, report=report)
+    if result is not None:
+        show_told(result)
+        say(f"wrote {len(result.frames)} configurations to {output}")
 
 
 def tune(
@@ -199,18 +191,18 @@ def tune(
     if by not in (measures := get_args(Measure)):
         raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
     with working(comm.rank) as report:
-        found = search(
+        result = search(
             source,
             out,
-            comm,
             twojmax=[int(x) for x in numbers("--twojmax", twojmax)],
             cutoffs=numbers("--cutoff", cutoff),
             by=cast(Measure, by),
             seed=seed,
+            comm=comm,
             report=report,
         )
     if comm.rank != 0:
         return
     from snap_al.reporting.study_tables import tuning_table
 
-    show_found(found, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")
+    show_found(result, tuning_table, as_json, f"tune.json and tuned.yaml are in {out}")

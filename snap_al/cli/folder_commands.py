@@ -14,7 +14,8 @@ from snap_al.cli.options import (
     file_options,
     listed,
     say,
-    show_found,
+    show,
+    show_json,
     working,
 )
 
@@ -67,34 +68,27 @@ def validate(
     """
     from snap_al.parallel import world
     from snap_al.reporting.validation_table import validation_screen
+    from snap_al.tasks.data import DataFile
     from snap_al.tasks.validate import validate as examine
+    from snap_al.tasks.validation_request import ValidateSettings
 
     comm, options = world(), file_options(None, format)
     with working(comm.rank) as report:
-        found = examine(
+        result = examine(
             folder,
-            comm,
-            structure=structure,
+            structure=None if structure is None else DataFile(structure, options),
             labeler=labeler,
             table=table,
-            only=listed(only),
-            draws=draws,
-            temperature=temperature,
-            ps=ps,
-            timestep=timestep,
-            seed=seed,
+            settings=ValidateSettings(tuple(listed(only)), draws, temperature, ps, timestep, seed),
+            comm=comm,
             report=report,
-            options=options,
         )
-    if comm.rank == 0:
-        where = folder / "validation"
-        show_found(
-            found,
-            validation_screen,
-            as_json,
-            f"validation.json, properties.csv and figures are in {where}",
-        )
-    if not found.get("passed", True):
+    if comm.rank == 0 and as_json:
+        show_json(result.as_json())
+    elif comm.rank == 0:
+        show(validation_screen(result.as_json()))
+        say(f"validation.json, properties.csv and figures are in {result.folder}")
+    if not result.passed:
         raise typer.Exit(1)
 
 
@@ -111,9 +105,9 @@ def report(
     comm = world()
     with working(comm.rank) as progress:
         progress("the page", 0, 0)
-        path = on_root(comm, lambda: write(folder))
+        result = on_root(comm, lambda: write(folder))
     if comm.rank == 0:
-        say(f"wrote {path}; figures and numbers are in {folder / 'figures'}")
+        say(f"wrote {result.page}; figures and numbers are in {result.figures}")
 
 
 def export(
@@ -128,6 +122,6 @@ def export(
     from snap_al.tasks.export import export as write
 
     comm = world()
-    n, deck = on_root(comm, lambda: write(folder, out))
+    result = on_root(comm, lambda: write(folder, out))
     if comm.rank == 0:
-        say(f"wrote {n} configurations and {deck}")
+        say(f"wrote {result.configurations} configurations and {result.deck}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -17,6 +17,13 @@ from snap_al.progress import Report
 
 if TYPE_CHECKING:
     from snap_al.data.readers import FileOptions
+    from snap_al.tasks.learn import LearnResult
+    from snap_al.tasks.result import TaskResult
+    from snap_al.tasks.select import SelectResult
+    from snap_al.tasks.tune import TuneResult
+    from snap_al.uncertainty import Table
+
+    FoundResult = SelectResult | LearnResult | TuneResult
 
 Labels = Annotated[
     str | None,
@@ -112,33 +119,42 @@ def show(screen: Any) -> None:
     make_console().print(screen, crop=False)
 
 
+def show_json(found: Mapping[str, Any]) -> None:
+    """Prints one JSON object on stdout."""
+    typer.echo(json.dumps(found))
+
+
 def show_found(
-    found: dict[str, Any], screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str
+    result: FoundResult, screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str
 ) -> None:
     """Its warnings and notes on stderr; as JSON, or on a screen with a line after it."""
-    show_read(found.get("read", ()))
-    show_remarks(found)
+    show_told(result)
+    found = result.as_json()
     if as_json:
-        typer.echo(json.dumps(found))
+        show_json(found)
         return
     show(screen(found))
     say(after)
 
 
-def show_remarks(found: dict[str, Any]) -> None:
-    """The warnings and notes of a result, on stderr."""
-    for text in found.get("warnings", ()):
+def show_told(result: TaskResult) -> None:
+    """What was read, warnings and notes, on stderr."""
+    show_read(result)
+    show_remarks(result)
+
+
+def show_remarks(result: TaskResult) -> None:
+    """Warnings and notes, on stderr."""
+    for text in result.warnings:
         warn(text)
-    for text in found.get("notes", ()):
+    for text in result.notes:
         note(text)
 
 
-def show_read(counts: Iterable[dict[str, Any]]) -> None:
+def show_read(result: TaskResult) -> None:
     """What was found in each file and how much of it is used, on stderr."""
-    from snap_al.data.counts import ReadCount
-
-    for content in counts:
-        for line in ReadCount(**content).described():
+    for content in result.read:
+        for line in content.described():
             say(line, err=True)
 
 
@@ -162,15 +178,10 @@ def working(rank: int) -> Iterator[Report]:
         yield report
 
 
-def show_tables(tables: dict[str, Any], as_json: bool, everything: bool = False) -> None:
+def show_tables(tables: Mapping[str, Table], everything: bool = False) -> None:
     """Errors and calibration, by name of the set. everything: all columns."""
     from snap_al.reporting.tables import errors_table
 
-    if as_json:
-        typer.echo(json.dumps(tables))
-        return
     for name, table in tables.items():
-        if name in ("read", "warnings", "notes"):
-            continue
         title = f"on the {name} set" if name in ("training", "test") else name
         show(errors_table(table, title, everything=everything))

@@ -44,31 +44,20 @@ def select(
     Example: snap-al select mo.yaml pool.extxyz -n 20 -o ask.extxyz
     """
     from snap_al.parallel import world
+    from snap_al.tasks.data import DataFile
     from snap_al.tasks.select import select as choose
 
-    comm, options = world(), file_options(None, format)
+    comm, file = world(), DataFile(pool, file_options(None, format))
     with working(comm.rank) as report:
-        found = choose(
-            config,
-            pool,
-            output,
-            comm,
-            n=number,
-            strategy=strategy,
-            cache=cache,
-            report=report,
-            options=options,
+        result = choose(
+            config, file, output, n=number, strategy=strategy, cache=cache, comm=comm, report=report
         )
     if comm.rank != 0:
         return
     from snap_al.reporting.study_tables import selection_table
 
-    show_found(
-        found,
-        selection_table,
-        as_json,
-        f"wrote {len(found['selected'])} configurations to {output}",
-    )
+    after = f"wrote {len(result.selected)} configurations to {output}"
+    show_found(result, selection_table, as_json, after)
 
 
 def learn(
@@ -102,31 +91,31 @@ def learn(
 
     Example: snap-al learn mo.yaml pool.extxyz --strategies novel,random,D --out study
     """
+    from snap_al.loop.learning import Curve
     from snap_al.parallel import world
+    from snap_al.tasks.data import DataFile
+    from snap_al.tasks.learn import LearnSettings
     from snap_al.tasks.learn import learn as study
+
+    def finished(curve: Curve) -> None:
+        if not as_json:
+            say(f"{curve.strategy}, seed {curve.seed}: {curve.labels[-1]} labels")
 
     comm, options = world(), file_options(None, format)
     names = tuple(dict.fromkeys(listed(strategies)))
-    quiet = as_json or comm.rank != 0
     with working(comm.rank) as report:
-        found = study(
+        result = study(
             config,
             out,
-            comm,
-            pool=pool,
-            strategies=names,
-            seeds=seeds,
-            initial=initial,
-            most=most,
-            hold_out=hold_out,
-            say=lambda text: None if quiet else say(text),
+            pool=None if pool is None else DataFile(pool, options),
+            settings=LearnSettings(names, seeds, initial, most, hold_out),
+            comm=comm,
             report=report,
-            options=options,
+            finished=finished,
         )
     if comm.rank != 0:
         return
     from snap_al.reporting.study_tables import learning_table
 
-    show_found(
-        found, learning_table, as_json, f"learning.png, learning.csv and learning.json are in {out}"
-    )
+    after = f"learning.png, learning.csv and learning.json are in {out}"
+    show_found(result, learning_table, as_json, after)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snap_al.config.load import read_yaml, validate_config
+from snap_al.config.written import content_of, origin_of, text_of
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.label import AseLabeler, LabelBackend
@@ -42,7 +44,7 @@ MAY_CHANGE_OF_LABEL = (
 
 @contextmanager
 def open_run(
-    path: Path,
+    source: Path | RunConfig,
     folder: Path,
     comm: Communicator,
     observe: Observer,
@@ -52,13 +54,15 @@ def open_run(
     """Reads config and files, imports the labeler, and only then claims the run directory.
     Collective.
 
-    warn: is told, on rank 0, what looks wrong in the labels that were read.
+    source: the config or its file. warn: is told, on rank 0, what looks wrong in the labels that
+    were read.
 
     Raises InputError on all ranks: for the config, a file it names, a labeler that is not there, a
     directory of another config, or one in which another process runs.
     """
     directory = RunDirectory(folder)
-    content, config = on_root(comm, lambda: _load(path))
+    given = on_root(comm, lambda: _Given.of(source))
+    config = given.config
     initial_state(config)
     inputs = on_root(comm, lambda: read_inputs(config))
     if comm.rank == 0:
@@ -72,7 +76,7 @@ def open_run(
         if comm.rank == 0:
             journal = Journal(directory.journal)
             with _closed_on_error(journal):
-                _claim(path, content, directory, journal)
+                _claim(given, directory, journal)
     with journal or nullcontext():
         backend: LabelBackend | None = None
         with collectively(comm):
@@ -103,17 +107,34 @@ def _closed_on_error(journal: Journal) -> Iterator[None]:
         raise
 
 
-def _load(path: Path) -> tuple[dict[str, Any], RunConfig]:
-    content = read_yaml(path)
-    return content, validate_config(content, path)
+@dataclass(frozen=True)
+class _Given:
+    """A config, with what is kept of it in the directory."""
+
+    config: RunConfig
+    content: dict[str, Any]
+    """Keys and values that were given."""
+    text: bytes
+    """Of the config file."""
+    origin: Path
+    """The file that its paths are relative to."""
+
+    @classmethod
+    def of(cls, source: Path | RunConfig) -> _Given:
+        """Raises InputError."""
+        if isinstance(source, RunConfig):
+            content, text = content_of(source), text_of(source).encode()
+            return cls(source, content, text, origin_of(source))
+        content = read_yaml(source)
+        return cls(validate_config(content, source), content, source.read_bytes(), source)
 
 
-def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal: Journal) -> None:
+def _claim(given: _Given, directory: RunDirectory, journal: Journal) -> None:
     """Keeps the config's text in the directory; refuses one that what is there was not computed
     with.
     """
     if directory.config.exists():
-        differing = differences(_fixed(read_yaml(directory.config)), _fixed(content))
+        differing = differences(_fixed(read_yaml(directory.config)), _fixed(given.content))
         if differing and any(isinstance(event, Labelled | Fitted) for event in journal.events):
             raise InputError(
                 f"{directory.root} is a run of another config; these keys differ: "
@@ -127,8 +148,8 @@ def _claim(path: Path, content: dict[str, Any], directory: RunDirectory, journal
         raise InputError(
             f"{directory.root} has a journal but no config.yaml; restore it, or give another --out"
         )
-    directory.write_origin(path)
-    write_atomically(directory.config, path.read_bytes())
+    directory.write_origin(given.origin)
+    write_atomically(directory.config, given.text)
 
 
 def _fixed(content: dict[str, Any]) -> dict[str, Any]:

@@ -19,13 +19,34 @@ from snap_al.loop import RunConfig
 
 
 def load_config(
-    path: Path, beside: Path | None = None, strategies: Sequence[str] = ()
+    path: Path | str, beside: Path | None = None, strategies: Sequence[str] = ()
 ) -> RunConfig:
-    """beside: the file that paths are relative to, where it is another. strategies: in place of
-    query.strategy.
+    """Read a config file and check it.
 
-    Raises InputError with all problems of the file.
+    Parameters
+    ----------
+    path : path or str
+        A YAML file; docs/reference/config_keys.md has its keys.
+    beside : path, optional
+        The file that paths in it are relative to, where that is another.
+    strategies : sequence of str, optional
+        Strategies that will be used in place of `query.strategy`.
+
+    Returns
+    -------
+    RunConfig
+        The config, with paths joined to the folder of the file.
+
+    Raises
+    ------
+    InputError
+        With all problems of the file, each with its key and what may be meant.
+
+    Examples
+    --------
+    >>> sa.load_config("config.yaml").descriptor.twojmax
     """
+    path = Path(path)
     return validate_config(read_yaml(path), beside or path, strategies)
 
 

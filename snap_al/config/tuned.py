@@ -11,20 +11,20 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from snap_al.config.written import content_of
 from snap_al.descriptors import SnapSettings
 from snap_al.loop import RunConfig
 
 
 def tuned_text(
-    source: Path, config: RunConfig, descriptor: SnapSettings, factors: Mapping[str, float]
+    source: Path | str | RunConfig,
+    config: RunConfig,
+    descriptor: SnapSettings,
+    factors: Mapping[str, float],
 ) -> str:
-    """source: the config's file, or a FitSNAP deck; config: what it says. factors: on the weights
-    of training entries, by the group that all of an entry is in."""
-    content: Any = (
-        {"fitsnap": str(source.resolve())}
-        if source.suffix == ".in"
-        else YAML().load(source.read_text(encoding="utf-8"))
-    )
+    """source: the config, its file, or a FitSNAP deck; config: what it says. factors: on the
+    weights of training entries, by the group that all of an entry is in."""
+    content = _content(source)
     content.setdefault("descriptor", {}).update(_keys(descriptor))
     for entry, given in zip(content.get("training", []), config.training, strict=True):
         factor = factors.get(group_of(given.group, given.path), 1.0)
@@ -35,6 +35,16 @@ def tuned_text(
     text = StringIO()
     YAML().dump(content, text)
     return text.getvalue()
+
+
+def _content(source: Path | str | RunConfig) -> Any:
+    """Keys and values, with the comments of a file."""
+    if isinstance(source, RunConfig):
+        return content_of(source)
+    path = Path(source)
+    if path.suffix == ".in":
+        return {"fitsnap": str(path.resolve())}
+    return YAML().load(path.read_text(encoding="utf-8"))
 
 
 def group_of(group: str, path: Path) -> str:

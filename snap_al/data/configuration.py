@@ -39,23 +39,26 @@ def energy_shift(species: Sequence[str], eshift: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class Configuration:
-    """cell: (3, 3) Å, rows are vectors. positions: (n_atoms, 3) Å. species: chemical symbols. pbc:
-    (3,) bool.
-
-    charges: (n_atoms,) e, and spins: (n_atoms, 3) μB, or (n_atoms,) along z, where the reference
-    potential needs them; None when not known.
-    """
+    """Atoms in a cell, and their labels when they have them."""
 
     cell: Array
+    """(3, 3) Å; rows are vectors."""
     positions: Array
+    """(n_atoms, 3) Å."""
     species: tuple[str, ...]
+    """Chemical symbols (n_atoms)."""
     pbc: tuple[bool, bool, bool] = (True, True, True)
+    """Whether it is periodic along each cell vector."""
     label: Label = field(default_factory=Label)
+    """Energy (eV), forces ((n_atoms, 3), eV/Å) and stress ((6,), eV/Å³), those that are known."""
     name: str = ""
+    """For messages, such as a file and a frame's number."""
     group: str = ""
     """What the file says it belongs to (`group` or `config_type`), for statistics."""
     charges: Array | None = None
+    """(n_atoms,) e, where the reference potential needs them; None when not known."""
     spins: Array | None = None
+    """(n_atoms, 3) μB, or (n_atoms,) along z, likewise."""
     core: NDArray[np.bool_] | None = None
     """(n_atoms,) whose forces alone are fitted, in a cell that was carved out of a larger one;
     None: all.
@@ -83,6 +86,7 @@ class Configuration:
         return digest.hexdigest()[:20]
 
     def labelled(self, label: Label) -> Configuration:
+        """The same with another label."""
         return replace(self, label=label)
 
     def to_atoms(self) -> Atoms:

@@ -7,23 +7,21 @@ A file is read to its end, or the error names the frame at which reading stopped
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from ase import Atoms
 from pydantic import AfterValidator, ValidationInfo
 
-from snap_al.data.configuration import Configuration, check_configuration, check_label
+from snap_al.data.configuration import Configuration
+from snap_al.data.file_contents import FileContents, LeavingOut, usable
+from snap_al.data.file_contents import FileOptions as FileOptions
 from snap_al.data.fitsnap_json import is_fitsnap_json, read_json
 from snap_al.data.frames import all_but_the_last, early_end, frames_marked, iterate_frames
-from snap_al.data.label_candidates import candidates
-from snap_al.data.label_families import require_key_somewhere, require_one_family
-from snap_al.data.label_names import LabelKeys
+from snap_al.data.from_atoms import take_frames
 from snap_al.data.label_units import Factors
 from snap_al.data.label_units import LabelUnits as LabelUnits
 from snap_al.data.open_text import beginning
-from snap_al.data.reading_labels import labels_of
 from snap_al.data.storage import expanded, require_regular_file
 from snap_al.data.vasp import read_vasp, vasp_format
 from snap_al.errors import InputError, did_you_mean
@@ -56,33 +54,6 @@ NAME_THE_FORMAT = (
     "command line, or write it as extended XYZ"
 )
 """What to do about a file whose type is not found out."""
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """How to read a file. format: ASE's name of it, found out when not given. labels: the names of
-    its labels, the usual ones when not given."""
-
-    format: str | None = None
-    labels: LabelKeys | None = None
-    units: LabelUnits = field(default_factory=LabelUnits)
-
-
-@dataclass
-class FileContents:
-    """What a file, or a folder of FitSNAP JSON files, holds.
-
-    configurations: those that can be used, and atoms: the same as ASE read them, with all that the
-    file says. frames: in the file, those that cannot be used among them. left_out: why, where that
-    is no error. unread: names that look like labels and were not read.
-    """
-
-    path: Path
-    configurations: list[Configuration] = field(default_factory=list)
-    atoms: list[Atoms] = field(default_factory=list)
-    frames: int = 0
-    left_out: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
 
 
 def read_configurations(
@@ -119,20 +90,7 @@ def read_file(
     naming file and frame otherwise.
     """
     found = _Reading(path, options or FileOptions(), labelled, lenient).contents()
-    usable = FileContents(path, frames=found.frames, left_out=found.left_out, unread=found.unread)
-    for configuration, atoms in zip(found.configurations, found.atoms, strict=True):
-        try:
-            check_configuration(configuration, elements, configuration.name)
-            if labelled:
-                check_label(configuration, configuration.name)
-        except InputError as error:
-            if not lenient:
-                raise
-            usable.left_out.append(str(error))
-            continue
-        usable.configurations.append(configuration)
-        usable.atoms.append(atoms)
-    return usable
+    return usable(found, elements, labelled=labelled, lenient=lenient)
 
 
 def read_frames(
@@ -228,27 +186,17 @@ class _Reading:
 
     def _take_frames(self) -> None:
         """Of any file but FitSNAP's."""
-        families: dict[str, tuple[str, ...]] | None = None
-        names: set[str] = set()
-        keys, unread = self._options.labels, dict.fromkeys(self._found.unread)
-        for where, atoms in self._frames():
-            names |= {c.name for c in candidates(atoms)}
-            with self._leaving_out():
-                labels = labels_of(atoms, where, keys, self._factors, required=self._labelled)
-                atoms.set_cell(atoms.cell.array * self._factors.cell)
-                atoms.set_positions(atoms.positions * self._factors.length, apply_constraint=False)
-                configuration = Configuration.from_atoms(atoms, where, labels.label)
-                if self._labelled:
-                    families = require_one_family(families, labels, where)
-                self._found.configurations.append(configuration)
-                self._found.atoms.append(atoms)
-                unread |= dict.fromkeys(labels.unread)
-        self._found.unread = list(unread)
-        if keys is not None and names and self._labelled:
-            require_key_somewhere(keys, names, self._path)
+        take_frames(
+            self._frames(),
+            self._found,
+            self._options,
+            self._factors,
+            labelled=self._labelled,
+            lenient=self._lenient,
+        )
 
-    def _leaving_out(self) -> _LeavingOut:
-        return _LeavingOut(self._found.left_out if self._lenient else None)
+    def _leaving_out(self) -> LeavingOut:
+        return LeavingOut(self._found.left_out if self._lenient else None)
 
     def _frames(self) -> Iterator[tuple[str, Atoms]]:
         """Named and counted. Where the file cannot be read further, raises InputError or, if
@@ -293,19 +241,3 @@ class _Reading:
         self._found.left_out.append(
             f"{why} (after frame {read - 1}; the {read} before it are used)"
         )
-
-
-class _LeavingOut:
-    """Notes an InputError and goes on; without a list it passes."""
-
-    def __init__(self, problems: list[str] | None) -> None:
-        self._problems = problems
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if self._problems is None or not isinstance(error, InputError):
-            return False
-        self._problems.append(str(error))
-        return True

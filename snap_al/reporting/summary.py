@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable
 from typing import Any
 
-from snap_al.data.storage import write_atomically
-from snap_al.loop import Event, RunDirectory, RunState, WalkerStatus, model_limited
+from snap_al.loop import Event, RunState, WalkerStatus, model_limited
 from snap_al.loop.events import Explored, Fitted, Labelled, Opened, Rejected, Segment
 
 Summary = dict[str, Any]
-OF_METRICS = (
-    "labels",
-    "rejected",
-    "stopped",
-    "model_limited",
-    "wall_seconds",
-    "label_core_seconds",
-    "warnings",
-    "notes",
-)
 
 
 def summarise(events: list[Event], state: RunState) -> Summary:
@@ -92,19 +80,3 @@ def wall_seconds(events: list[Event]) -> dict[str, float]:
     for before, after in itertools.pairwise(events):
         total += 0.0 if isinstance(after, Opened) else after.time - before.time
     return {**parts, "total": total}
-
-
-def metrics(summary: Summary) -> dict[str, Any]:
-    """The content of a run's metrics.json."""
-    last = summary["learning_curve"][-1] if summary["learning_curve"] else None
-    found = {k: summary[k] for k in OF_METRICS}
-    return found if last is None else {**found, last["on"]: last["table"]}
-
-
-def write_metrics(
-    directory: RunDirectory, events: list[Event], state: RunState, read: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """read: what was found in each labelled file."""
-    content = metrics(summarise(events, state)) | {"read": read}
-    write_atomically(directory.metrics, json.dumps(content, indent=1) + "\n")
-    return content

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snap_al.data import LabelledConfiguration
+from snap_al.data.configuration import shifted
 from snap_al.errors import InputError
 from snap_al.label import read_result
 from snap_al.loop import RunConfig, RunDirectory, RunState
@@ -33,3 +36,14 @@ def labels_of_run(
             )
         )
     return items
+
+
+def fitted_labels_of_run(
+    directory: RunDirectory, config: RunConfig, state: RunState
+) -> list[LabelledConfiguration]:
+    """The same as fits have them, with `eshift`."""
+    return [
+        replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
+        for item in labels_of_run(directory, config, state)
+        for c in [item.configuration]
+    ]

@@ -1,9 +1,8 @@
-"""Errors and calibration of a potential on labelled configurations. Collective over all ranks."""
+"""Errors and calibration of a potential on labelled configurations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from threadpoolctl import threadpool_limits
 from snap_al.data import LabelledConfiguration
 from snap_al.data.counts import count
 from snap_al.data.label_checks import check_labels
-from snap_al.data.readers import FileOptions, read_file
 from snap_al.data.remarks import Remarks
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DescriptorEngine
@@ -20,60 +18,100 @@ from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential, stem_in
 from snap_al.progress import Report, silent
+from snap_al.tasks.data import Data, name_of, read_data
+from snap_al.tasks.potential import GivenPotential, potential_of
+from snap_al.tasks.result import TaskResult
 from snap_al.uncertainty import Table
 
 
+@dataclass(frozen=True)
+class EvaluateResult(TaskResult):
+    """Errors and calibration on labelled configurations."""
+
+    table: Table
+    """By kind (energy, forces, stress): n, rmse, mae, sharpness (the root mean square of the stds),
+    coverage_1sigma, coverage_2sigma, nll, crps and spearman, in eV/atom, eV/Å and eV/Å³; the same
+    by group under `groups`. Components that vanish by symmetry are counted under `vanishing`."""
+    potential: FittedPotential
+    """The potential that was compared, recalibrated where that was asked for."""
+    left_out: tuple[str, ...] = ()
+    """Configurations that were left out, and why."""
+
+    def as_json(self) -> Table:
+        """What `snap-al evaluate --json` prints: the table."""
+        return self.table
+
+
 def evaluate(
-    folder: Path | str,
-    data: Path | str,
-    comm: Communicator | None = None,
+    potential: GivenPotential,
+    data: Data,
     *,
     recalibrate: bool = False,
-    options: FileOptions | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    comm: Communicator | None = None,
     report: Report = silent,
-    warn: Callable[[str], None] = lambda text: None,
-    note: Callable[[str], None] = lambda text: None,
-) -> Table:
-    """Errors and calibration of the potential in `folder` on the labelled configurations in `data`.
+) -> EvaluateResult:
+    """Compare a potential with labelled configurations.
 
-    Rows that vanish by symmetry are counted apart; groups are what the files call `group` or
-    `config_type`. recalibrate: measure a factor on the stds of each kind here, and write the
-    potential again with it; what is returned has it. options: how to read the file, its labels'
-    names for example. say: is told on rank 0 what was found in the file, and warn what looks wrong
-    in its labels, and note what could not be told. Raises InputError on all ranks.
+    It is collective: under MPI, all ranks call it.
+
+    Parameters
+    ----------
+    potential : FittedPotential, path or str
+        A potential, or the folder of a run or a fit.
+    data : path, str, DataFile or sequence of Atoms
+        Labelled configurations. Groups are what they call `group` or `config_type`.
+    recalibrate : bool, optional
+        Measure a factor on the stds of each kind on these configurations, and compare the potential
+        that has it. If `potential` is a folder, it is written there.
+    comm : Communicator, optional
+        The ranks that share the work; all of MPI's world when not given.
+    report : callable, optional
+        Called on rank 0 with what is being done, how much of it is done, and of how much.
+
+    Returns
+    -------
+    EvaluateResult
+        The table of errors, on every rank.
+
+    Raises
+    ------
+    InputError
+        If there is no potential, or a file or its labels cannot be read; on every rank.
+
+    Examples
+    --------
+    >>> sa.evaluate("fit", "test.extxyz").table["forces"]["rmse"]
     """
     comm = comm or world()
-    potential = on_root(comm, lambda: FittedPotential.read(Path(folder)))
-    elements = potential.settings.elements
-    found = on_root(comm, lambda: read_file(Path(data), elements, labelled=True, options=options))
+    known = on_root(comm, lambda: potential_of(potential))
+    found = on_root(comm, lambda: read_data(data, known.settings.elements, labelled=True))
+    source = name_of(data)
     weights = Weights(1.0, 1.0, 1.0)
     items = [
-        LabelledConfiguration(c, weights, c.group, source=str(data)) for c in found.configurations
+        LabelledConfiguration(c, weights, c.group, source=source) for c in found.configurations
     ]
-    if comm.rank == 0:
-        for text in (
-            *count("data", str(data), found.frames, items, found.unread).described(),
-            *found.left_out,
-        ):
-            say(text)
-    told = on_root(comm, lambda: Remarks.of(check_labels(items, str(data))))
-    if comm.rank == 0:
-        for text in told.warnings:
-            warn(text)
-        for text in told.notes:
-            note(text)
-    with threadpool_limits(1), DescriptorEngine(potential.settings, potential.reference) as engine:
+    told = on_root(comm, lambda: Remarks.of(check_labels(items, source)))
+    with threadpool_limits(1), DescriptorEngine(known.settings, known.reference) as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)
-        posterior = potential.posterior
         if recalibrate:
-            posterior = posterior.recalibrated(np.ones(3))
-            posterior = posterior.recalibrated(test.evaluate(posterior).scale_factors())
-            on_root(
-                comm,
-                lambda: replace(potential, posterior=posterior).write(
-                    Path(folder), stem_in(Path(folder))
-                ),
-            )
-        return test.evaluate(posterior).table(test.matrix.groups)
+            known = _recalibrated(known, test)
+            if not isinstance(potential, FittedPotential):
+                folder = Path(potential)
+                on_root(comm, lambda: known.write(folder, stem_in(folder)))
+        table = test.evaluate(known.posterior).table(test.matrix.groups)
+    return EvaluateResult(
+        table,
+        known,
+        tuple(found.left_out),
+        read=(count("data", source, found.frames, items, found.unread),),
+        warnings=told.warnings,
+        notes=told.notes,
+    )
+
+
+def _recalibrated(potential: FittedPotential, test: TestSet) -> FittedPotential:
+    """With stds that are, kind by kind, as large as the errors on these configurations."""
+    plain = potential.posterior.recalibrated(np.ones(3))
+    factors = test.evaluate(plain).scale_factors()
+    return replace(potential, posterior=plain.recalibrated(factors))

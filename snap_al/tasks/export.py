@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from snap_al.config import read_run
@@ -11,11 +12,42 @@ from snap_al.loop import RunDirectory
 from snap_al.tasks.bought import labels_of_run
 
 
-def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
-    """Writes the labels of the run in `folder` as FitSNAP JSON groups with a deck into `out`. Runs
-    on one rank.
+@dataclass(frozen=True)
+class ExportResult:
+    """What `export` has written."""
 
-    Returns their number and the deck's path. Raises InputError when there is no run or no label.
+    configurations: int
+    """How many labelled configurations."""
+    deck: Path
+    """The FitSNAP deck that fits to them."""
+
+
+def export(folder: Path | str, out: Path | str) -> ExportResult:
+    """Write the labels of a run as FitSNAP JSON groups with a deck.
+
+    It is not collective: under MPI, call it on one rank.
+
+    Parameters
+    ----------
+    folder : path or str
+        The folder of a run.
+    out : path or str
+        The folder to write into; it is made if it is not there.
+
+    Returns
+    -------
+    ExportResult
+        The number of configurations and the deck's path.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run, or a label that its journal names is not there.
+
+    Examples
+    --------
+    >>> sa.export("run", "fitsnap").deck
+    PosixPath('fitsnap/export.in')
     """
     directory = RunDirectory(Path(folder))
     config, _, state = read_run(directory.root)
@@ -23,6 +55,5 @@ def export(folder: Path | str, out: Path | str) -> tuple[int, Path]:
     reference = ReferencePotential.parse(
         list(config.reference), config.descriptor.elements, config.reference_folders
     )
-    return len(items), write_training_set(
-        items, config.descriptor, reference, Path(out), config.eshift
-    )
+    deck = write_training_set(items, config.descriptor, reference, Path(out), config.eshift)
+    return ExportResult(len(items), deck)

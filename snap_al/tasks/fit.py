@@ -1,6 +1,4 @@
-"""`snap-al fit`: one fit to a config's or a FitSNAP deck's training set. Collective over all
-ranks.
-"""
+"""One fit to the training set of a config or of a FitSNAP deck."""
 
 from __future__ import annotations
 
@@ -12,16 +10,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from snap_al.config import load_config, validate_config
 from snap_al.data import LabelledConfiguration
-from snap_al.data.counts import SetName, without_left_out
+from snap_al.data.counts import ReadCount, SetName, without_left_out
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import DescriptorEngine, RowSource, row_source
 from snap_al.errors import InputError
 from snap_al.fitsnap import (
     Deck,
-    Metrics,
     check_outputs,
     metrics_of,
     read_deck,
@@ -37,120 +33,212 @@ from snap_al.loop.training import TrainingSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import STEM, FittedPotential, check_beside
 from snap_al.progress import Report, silent
+from snap_al.tasks.result import ErrorTables, TaskResult
+from snap_al.tasks.source import Source, config_of, is_deck, name_of
+from snap_al.uncertainty import Evaluated
 from snap_al.units import BAR_PER_EV_PER_A3, FITSNAP_BAR_PER_EV_PER_A3
 
 
 @dataclass(frozen=True)
-class _Task:
-    """Everything that a fit begins with. deck: None for a config. memory: bytes for the design
-    matrix, if limited. notes: what a user may not expect, and that is no fault."""
+class FitResult(TaskResult):
+    """A fitted potential, and what it is worth on its training and test sets."""
+
+    potential: FittedPotential
+    """Descriptor, reference potential and posterior."""
+    tables: ErrorTables
+    """Errors and calibration on the training set and, where there is one, on the test set."""
+    folder: Path
+    """Where the files are."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What metrics.json holds and `snap-al fit --json` prints."""
+        return {**self.tables.as_json(), **self.told()}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Everything that a fit begins with."""
 
     config: RunConfig
     inputs: RunInputs
     deck: Deck | None
+    """None for a config."""
     folder: Path
+    """To write into."""
+    lenient: bool
+    """Whether a configuration that cannot be used is left out."""
     memory: float | None
+    """Bytes for the design matrix, if limited."""
     notes: tuple[str, ...]
+    """What a user may not expect, and that is no fault."""
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """The rows of a fit."""
+
+    training: TrainingSet
+    test: TestSet
+    warnings: tuple[str, ...]
+    """Of configurations that were left out."""
+
+    def read(self, inputs: RunInputs) -> tuple[ReadCount, ...]:
+        """What was found in each file, without what was left out."""
+        used: dict[SetName, Iterable[LabelledConfiguration]] = {
+            "training": self.training.matrix.items.values(),
+            "test": self.test.matrix.items.values(),
+        }
+        return without_left_out(inputs.read, used)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A posterior and its predictions of the rows. test: None without a test set."""
+
+    posterior: Posterior
+    training: Evaluated
+    test: Evaluated | None
 
 
 def fit(
-    source: Path | str,
+    config: Source,
     out: Path | str,
-    comm: Communicator | None = None,
     *,
     strict: bool | None = None,
     prior: Path | str | None = None,
     cache: bool = True,
+    comm: Communicator | None = None,
     report: Report = silent,
-) -> dict[str, Any]:
-    """Fits once to a config's or FitSNAP deck's training set and writes the potential files and
-    metrics.json into `out`.
+) -> FitResult:
+    """Fit once to labelled configurations, and write the potential and metrics.json.
 
-    With a deck (`.in`) the files have the names of its [OUTFILE], beside FitSNAP's metrics table,
-    mean.npy and covariance.npy. With `strict`, a configuration that cannot be used and anything
-    else that looks wrong raises InputError; without, it is left out, which is a warning. Not given:
-    the first with a config and the second with a deck, and warnings are no errors. prior: a
-    .snapcoeff that the prior is centered on. cache: keep descriptors in `out`, and use those that
-    are there. Returns the tables of errors and calibration, {"training": …, "test": …}, under
-    "read" what was found in each file (ReadCount), and "warnings" and "notes" (Remarks);
-    metrics.json holds the same. Raises InputError on all ranks.
+    It is collective: under MPI, all ranks call it. With a FitSNAP deck the files have the names of
+    its [OUTFILE] section, beside FitSNAP's metrics table, mean.npy and covariance.npy.
+
+    Parameters
+    ----------
+    config : path, str or RunConfig
+        A config with a training section, or the path of a FitSNAP deck (`.in`).
+    out : path or str
+        The folder to write into; it is made if it is not there.
+    strict : bool, optional
+        True: a configuration that cannot be used is an error, and so is anything else that looks
+        wrong. False: it is left out, which is a warning. When not given, a configuration that
+        cannot be used is an error with a config and is left out with a deck, and warnings are no
+        errors.
+    prior : path or str, optional
+        A .snapcoeff whose coefficients the prior is centered on.
+    cache : bool, optional
+        Keep descriptors in `out`, and use those that are there.
+    comm : Communicator, optional
+        The ranks that share the work; all of MPI's world when not given.
+    report : callable, optional
+        Called on rank 0 with what is being done, how much of it is done, and of how much.
+
+    Returns
+    -------
+    FitResult
+        The potential and its tables of errors, on every rank.
+
+    Raises
+    ------
+    InputError
+        If the config, the deck or a file cannot be read or used; on every rank.
+    FitError
+        If the rows do not determine a posterior; on every rank.
+
+    Notes
+    -----
+    docs/mathematics.md has the equations. The embedded model error is that of [1]_.
+
+    References
+    ----------
+    .. [1] K. Sargsyan, X. Huan, H. N. Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
+
+    Examples
+    --------
+    >>> result = sa.fit("fit.yaml", "fit")
+    >>> result.tables.test["forces"]["rmse"]
     """
     comm = comm or world()
-    fatal = strict if strict is not None else Path(source).suffix != ".in"
-    task = on_root(comm, lambda: _task(Path(source), Path(out), fatal, prior))
-    unit = BAR_PER_EV_PER_A3 if task.deck is None else FITSNAP_BAR_PER_EV_PER_A3
-    config, inputs = task.config, task.inputs
-    told = inputs.remarks
-    if strict and told.warnings:
-        raise InputError("\n".join(told.warnings)).on_all_ranks()
-    with (
-        threadpool_limits(1),
-        DescriptorEngine(config.descriptor, inputs.reference, config.lammps, unit) as engine,
-    ):
-        kept = task.folder / "descriptors" if cache and config.cache else None
-        rows = row_source(engine, kept, comm)
-        training, test, warnings = _sets(task, rows, fatal, comm, report)
-        if task.deck is not None and task.deck.dumps:
-            write_dumps(task.deck, task.folder, training.matrix, comm)
+    given = on_root(comm, lambda: _given(config, Path(out), strict, prior))
+    inputs, told = given.inputs, given.inputs.remarks
+    _refuse(told, strict)
+    with threadpool_limits(1), _engine(given) as engine:
+        kept = given.folder / "descriptors" if cache and given.config.cache else None
+        sets = _sets(given, row_source(engine, kept, comm), comm, report)
+        if given.deck is not None and given.deck.dumps:
+            write_dumps(given.deck, given.folder, sets.training.matrix, comm)
         report("fitting", 0, 0)
-        posterior, fitted = training.fit_once()
-        evaluated = {"training": fitted} | ({"test": test.evaluate(posterior)} if test else {})
-    groups = training.matrix.groups
-    told = Remarks(tuple(warnings), task.notes) + told + Remarks(posterior.remarks)
-    if strict and told.warnings:
-        raise InputError("\n".join(told.warnings)).on_all_ranks()
-    if (disk := training.matrix.folder) is not None:
+        posterior, training = sets.training.fit_once()
+        test = sets.test.evaluate(posterior) if sets.test else None
+    fitted = _Fitted(posterior, training, test)
+    told = Remarks(sets.warnings, given.notes) + told + Remarks(posterior.remarks)
+    _refuse(told, strict)
+    if (disk := sets.training.matrix.folder) is not None:
         kept_in = f"the design matrix is larger than memory and was kept in files in {disk}"
         told += Remarks(notes=(kept_in,))
-    lines = metrics_of(fitted, groups)
-    if test:
-        lines += metrics_of(evaluated["test"], test.matrix.groups, testing=True)
-    names = {"training": groups, "test": test.matrix.groups}
-    used: dict[SetName, Iterable[LabelledConfiguration]] = {
-        "training": training.matrix.items.values(),
-        "test": test.matrix.items.values(),
-    }
-    tables: dict[str, Any] = {name: e.table(names[name]) for name, e in evaluated.items()}
-    tables["read"] = [c.as_json() for c in without_left_out(inputs.read, used)]
-    last = "test" if test else "training"
-    predictions = evaluated[last].to_bytes(names[last])
-    tables |= told.as_json()
-    on_root(comm, lambda: _write(task, posterior, lines, tables, predictions))
-    return tables
-
-
-def _task(source: Path, folder: Path, strict: bool, prior: Path | str | None) -> _Task:
-    deck = read_deck(source) if source.suffix == ".in" else None
-    if deck is not None:
-        check_outputs(deck, folder)
-    config = (
-        load_config(source) if deck is None else validate_config({"fitsnap": source.name}, source)
+    result = FitResult(
+        FittedPotential(given.config.descriptor, inputs.reference, posterior),
+        ErrorTables(
+            training.table(sets.training.matrix.groups),
+            None if test is None else test.table(sets.test.matrix.groups),
+        ),
+        given.folder,
+        read=sets.read(inputs),
+        warnings=told.warnings,
+        notes=told.notes,
     )
+    on_root(comm, lambda: _write(given, sets, fitted, result))
+    return result
+
+
+def _refuse(told: Remarks, strict: bool | None) -> None:
+    """Raises InputError for warnings, if they are errors."""
+    if strict and told.warnings:
+        raise InputError("\n".join(told.warnings)).on_all_ranks()
+
+
+def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:
+    """Raises InputError."""
+    deck = None
+    if not isinstance(source, RunConfig) and is_deck(source):
+        deck = read_deck(Path(source))
+        check_outputs(deck, folder)
+    config = config_of(source)
     if prior is not None:
         config = config.model_copy(update={"prior_mean": Path(prior)})
-    inputs = read_inputs(config, strict=strict)
+    lenient = deck is not None if strict is None else not strict
+    inputs = read_inputs(config, strict=not lenient)
     check_beside(inputs.reference, STEM if deck is None else deck.potential)
-    given = None if config.fitsnap is None else read_deck(config.fitsnap)
-    memory = (
-        (given.memory if given else None) if config.memory_gb is None else config.memory_gb * 1e9
-    )
     notes: tuple[str, ...] = ()
     if "sp" in inputs.reference.moments and not inputs.reference.fixes:
         notes = (
-            f"{source}: LAMMPS' spin styles give atoms no forces without a line `fix 1 all "
-            "nve/spin lattice moving`",
+            f"{name_of(source)}: LAMMPS' spin styles give atoms no forces without a line `fix 1 "
+            "all nve/spin lattice moving`",
         )
-    return _Task(config, inputs, deck, folder, memory, notes)
+    return _Given(config, inputs, deck, folder, lenient, _memory(config), notes)
 
 
-def _sets(
-    task: _Task, rows: RowSource, strict: bool, comm: Communicator, report: Report
-) -> tuple[TrainingSet, TestSet, list[str]]:
-    config, inputs = task.config, task.inputs
-    disk = matrix_folder(
-        (*inputs.training, *inputs.test), rows.columns, task.memory, task.folder, comm
-    )
-    training = TrainingSet(config, rows, comm, inputs.prior_mean, disk)
+def _memory(config: RunConfig) -> float | None:
+    """Bytes, as the config says, or else its deck."""
+    if config.memory_gb is not None:
+        return config.memory_gb * 1e9
+    return None if config.fitsnap is None else read_deck(config.fitsnap).memory
+
+
+def _engine(given: _Given) -> DescriptorEngine:
+    unit = BAR_PER_EV_PER_A3 if given.deck is None else FITSNAP_BAR_PER_EV_PER_A3
+    config = given.config
+    return DescriptorEngine(config.descriptor, given.inputs.reference, config.lammps, unit)
+
+
+def _sets(given: _Given, rows: RowSource, comm: Communicator, report: Report) -> _Sets:
+    """Raises InputError when no configuration can be used."""
+    inputs, strict = given.inputs, not given.lenient
+    both = (*inputs.training, *inputs.test)
+    disk = matrix_folder(both, rows.columns, given.memory, given.folder, comm)
+    training = TrainingSet(given.config, rows, comm, inputs.prior_mean, disk)
     test = TestSet(rows, comm, disk)
     warnings = [f"left out: {text}" for text in inputs.left_out]
     warnings += training.add(inputs.training, strict=strict, report=report)
@@ -159,19 +247,23 @@ def _sets(
         raise InputError(
             f"none of the configurations can be used; the first: {warnings[0]}"
         ).on_all_ranks()
-    return training, test, warnings
+    return _Sets(training, test, tuple(warnings))
 
 
-def _write(
-    task: _Task, posterior: Posterior, lines: Metrics, metrics: dict[str, Any], predictions: bytes
-) -> None:
-    config, deck, folder = task.config, task.deck, task.folder
-    potential = FittedPotential(config.descriptor, task.inputs.reference, posterior)
-    potential.write(folder, STEM if deck is None else deck.potential)
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+def _write(given: _Given, sets: _Sets, fitted: _Fitted, result: FitResult) -> None:
+    deck, folder = given.deck, given.folder
+    result.potential.write(folder, STEM if deck is None else deck.potential)
+    write_atomically(folder / "metrics.json", json.dumps(result.as_json(), indent=1) + "\n")
+    groups, tested = sets.training.matrix.groups, sets.test.matrix.groups
+    predictions = (
+        fitted.training.to_bytes(groups) if fitted.test is None else fitted.test.to_bytes(tested)
+    )
     write_atomically(RunDirectory(folder).predictions, predictions)
     if deck is not None:
+        lines = metrics_of(fitted.training, groups)
+        if fitted.test is not None:
+            lines += metrics_of(fitted.test, tested, testing=True)
         write_metrics(deck, folder, lines)
-        write_posterior(deck, folder, posterior)
+        write_posterior(deck, folder, fitted.posterior)
         if deck.random_seed is not None:
             write_atomically(folder / "RandomSamplingSeed.txt", f"{deck.random_seed}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from snap_al.reporting.figures import figures_of, write_figures
@@ -10,10 +11,43 @@ from snap_al.reporting.page import write_page
 from snap_al.tasks.record import record_of
 
 
-def report(folder: Path | str) -> Path:
-    """Writes report.html, and figures/ with PNG and CSV. Returns the page's path. One rank."""
+@dataclass(frozen=True)
+class ReportResult:
+    """What `report` has written."""
+
+    page: Path
+    """report.html, which loads nothing from elsewhere."""
+    figures: Path
+    """The folder of figures (PNG) and of their numbers (CSV)."""
+
+
+def report(folder: Path | str) -> ReportResult:
+    """Write the page of a run or a fit, its figures and their numbers, into its folder.
+
+    It is not collective: under MPI, call it on one rank.
+
+    Parameters
+    ----------
+    folder : path or str
+        The folder of a run or a fit.
+
+    Returns
+    -------
+    ReportResult
+        The paths of the page and of the folder of figures.
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither a run nor a fit.
+
+    Examples
+    --------
+    >>> sa.report("run").page
+    PosixPath('run/report.html')
+    """
     record = record_of(Path(folder))
     figures = figures_of(record)
     write_figures(record.folder, figures)
     write_numbers(record)
-    return write_page(record, figures)
+    return ReportResult(write_page(record, figures), record.folder / "figures")

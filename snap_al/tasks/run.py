@@ -1,44 +1,133 @@
-"""An active-learning run. Collective over all ranks."""
+"""An active-learning run."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snap_al.config import open_run
 from snap_al.data.counts import ReadCount
+from snap_al.data.storage import write_atomically
 from snap_al.errors import SnapALError
-from snap_al.loop import RunDirectory
+from snap_al.loop import RunConfig, RunDirectory
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import silent
 from snap_al.reporting.figures import figures_of, write_figures
 from snap_al.reporting.run_log import RunLog
-from snap_al.reporting.summary import write_metrics
+from snap_al.reporting.summary import Summary, summarise
 from snap_al.tasks.record import record_of
+from snap_al.tasks.result import ErrorTables, TaskResult
+
+
+@dataclass(frozen=True)
+class RunResult(TaskResult):
+    """What a run has done, and what its last potential is worth."""
+
+    labels: int
+    """How many it has bought."""
+    rejected: int
+    """How many failed, or were not taken."""
+    stopped: str
+    """Why it ended."""
+    model_limited: str
+    """What to do where the model, not the data, sets the error bar; empty if it does not."""
+    wall_seconds: dict[str, float]
+    """md, std, label, fit and total, s, over all sessions."""
+    label_core_seconds: float
+    """What labels cost, core-seconds."""
+    tables: ErrorTables
+    """Of the last fit: on the test set or, where there is none, on the training set."""
+    folder: Path
+    """The run's."""
+
+    @classmethod
+    def of(cls, summary: Summary, read: Sequence[ReadCount], folder: Path) -> RunResult:
+        """From what `summarise` says of a run. read: what was found in each labelled file."""
+        last = summary["learning_curve"][-1:]
+        return cls(
+            summary["labels"],
+            summary["rejected"],
+            summary["stopped"],
+            summary["model_limited"],
+            summary["wall_seconds"],
+            summary["label_core_seconds"],
+            ErrorTables(**{fit["on"]: fit["table"] for fit in last}),
+            folder,
+            read=tuple(read),
+            warnings=tuple(summary["warnings"]),
+            notes=tuple(summary["notes"]),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What metrics.json holds and `snap-al run --json` prints."""
+        told = self.told()
+        return {
+            "labels": self.labels,
+            "rejected": self.rejected,
+            "stopped": self.stopped,
+            "model_limited": self.model_limited,
+            "wall_seconds": self.wall_seconds,
+            "label_core_seconds": self.label_core_seconds,
+            "warnings": told["warnings"],
+            "notes": told["notes"],
+            **self.tables.as_json(),
+            "read": told["read"],
+        }
 
 
 def run(
-    config: Path | str,
+    config: Path | str | RunConfig,
     out: Path | str = "run",
+    *,
     comm: Communicator | None = None,
     log: Callable[[Path], RunLog] = RunLog,
-) -> dict[str, Any]:
-    """An active-learning run in the folder `out`; goes on where it stopped. Returns what
-    metrics.json holds.
+) -> RunResult:
+    """Learn a potential on the fly in the folder `out`; go on where an earlier run stopped.
 
-    log: makes, on rank 0, what writes the run.log of the given path, and shows what one derived
-    from RunLog shows.
+    It is collective: under MPI, all ranks call it. Everything that is finished is on disk, also
+    when an error is raised. Nothing is printed; run.log says what is done.
 
-    Raises InputError or RunError on all ranks; everything finished is on disk then.
+    Parameters
+    ----------
+    config : path, str or RunConfig
+        What to explore, how to label, and when to stop.
+    out : path or str, optional
+        The folder of the run; it is made if it is not there.
+    comm : Communicator, optional
+        The ranks that share the work; all of MPI's world when not given.
+    log : callable, optional
+        Called on rank 0 with the path of run.log; returns what writes it: a RunLog, or an object of
+        a class derived from it that shows the same elsewhere.
+
+    Returns
+    -------
+    RunResult
+        What metrics.json holds, on every rank.
+
+    Raises
+    ------
+    InputError
+        If the config or a file that it names is wrong, a labeler is not there, or `out` is a run of
+        another config; on every rank.
+    RunError
+        If the run could not go on; on every rank.
+
+    Examples
+    --------
+    >>> result = sa.run("config.yaml", "run")
+    >>> result.labels, result.stopped
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
     told = log(directory.root / "run.log") if comm.rank == 0 else None
     observe = told or (lambda event, state: None)
     report, warn = (told.report, told.warn) if told else (silent, lambda text: None)
-    opened = open_run(Path(config), directory.root, comm, observe, report, warn)
+    source = config if isinstance(config, RunConfig) else Path(config)
+    opened = open_run(source, directory.root, comm, observe, report, warn)
     with told or nullcontext(), opened as driver:
         on_root(comm, lambda: told.say_all(driver.read_lines) if told else None)
         try:
@@ -51,12 +140,11 @@ def run(
         return on_root(comm, lambda: _leave_report(directory, driver.read))
 
 
-def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> dict[str, Any]:
-    """metrics.json and figures, also of a run that failed. Returns the metrics."""
+def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> RunResult:
+    """metrics.json and figures, also of a run that failed."""
     record = record_of(directory.root)
     assert record.state is not None
-    metrics = write_metrics(
-        directory, list(record.events), record.state, [c.as_json() for c in read]
-    )
+    result = RunResult.of(summarise(list(record.events), record.state), read, directory.root)
+    write_atomically(directory.metrics, json.dumps(result.as_json(), indent=1) + "\n")
     write_figures(record.folder, figures_of(record))
-    return metrics
+    return result

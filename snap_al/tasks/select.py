@@ -1,92 +1,147 @@
-"""Which configurations of a pool to label next. Collective over all ranks."""
+"""Which configurations of a pool to label next."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
 from threadpoolctl import threadpool_limits
 
 from snap_al.data.carried import as_extended_xyz, with_results
 from snap_al.data.counts import ReadCount
-from snap_al.data.readers import FileContents, FileOptions, read_file
+from snap_al.data.file_contents import FileContents
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.loop import RunConfig, RunInputs, read_inputs
-from snap_al.loop.pool import PoolSelection, select_from_pool
+from snap_al.loop.pool import Choice, PoolSelection, select_from_pool
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
-from snap_al.tasks.source import config_of, with_strategy
+from snap_al.tasks.data import Data, name_of, read_data
+from snap_al.tasks.result import TaskResult
+from snap_al.tasks.source import Source, config_of, with_strategy
+
+
+@dataclass(frozen=True)
+class SelectResult(TaskResult):
+    """Configurations of a pool that are worth a label."""
+
+    frames: tuple[Atoms, ...]
+    """Best first, with all that the pool's frames carry. `info` has pool_index, rank, score,
+    energy_std (eV/atom) and force_std (eV/Å, the largest over atoms)."""
+    selected: tuple[Choice, ...]
+    """The same in numbers: place in the pool, score, energy_std (eV/atom), force_std (eV/Å)."""
+    pool: int
+    """How many configurations the pool has."""
+    duplicates: int
+    """How many of them double a labelled one or each other."""
+    asked: int
+    """How many were asked for."""
+    strategy: str
+    """By which they were chosen."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `snap-al select --json` prints."""
+        return {
+            "pool": self.pool,
+            "duplicates": self.duplicates,
+            "asked": self.asked,
+            "strategy": self.strategy,
+            "selected": [vars(c) for c in self.selected],
+            **self.told(),
+        }
 
 
 def select(
-    source: Path | str,
-    pool: Path | str,
+    config: Source,
+    pool: Data,
     out: Path | str,
-    comm: Communicator | None = None,
     *,
     n: int | None = None,
     strategy: str | None = None,
     cache: bool = True,
+    comm: Communicator | None = None,
     report: Report = silent,
-    options: FileOptions | None = None,
-) -> dict[str, Any]:
-    """Writes the configurations of `pool` that are worth a label, best first, to `out` as extended
-    XYZ.
+) -> SelectResult:
+    """Choose the configurations of a pool that are worth a label, and write them, best first.
 
-    source: a config or FitSNAP deck with a training set. n: how many, query.batch when not given.
-    strategy: in place of the config's. Their info has pool_index, rank, score, energy_std (eV/atom)
-    and force_std (eV/Å, the largest over atoms); all that the pool's frames carry is kept. options:
-    how to read the pool. Returns what --json prints. Raises InputError on all ranks.
+    It is collective: under MPI, all ranks call it.
+
+    Parameters
+    ----------
+    config : path, str or RunConfig
+        A config with a training section, or the path of a FitSNAP deck (`.in`).
+    pool : path, str, DataFile or sequence of Atoms
+        Configurations; they need no labels.
+    out : path or str
+        The file to write as extended XYZ. Descriptors are kept beside it.
+    n : int, optional
+        How many to choose; `query.batch` of the config when not given.
+    strategy : str, optional
+        In place of `query.strategy` of the config.
+    cache : bool, optional
+        Keep descriptors, and use those that are there.
+    comm : Communicator, optional
+        The ranks that share the work; all of MPI's world when not given.
+    report : callable, optional
+        Called on rank 0 with what is being done, how much of it is done, and of how much.
+
+    Returns
+    -------
+    SelectResult
+        The chosen configurations, on every rank.
+
+    Raises
+    ------
+    InputError
+        If the config or a file cannot be read, there is no such strategy, or `n` is below 1; on
+        every rank.
+
+    Examples
+    --------
+    >>> sa.select("fit.yaml", "pool.extxyz", "ask.extxyz", n=20).frames
     """
     comm = comm or world()
 
     def read() -> tuple[RunConfig, RunInputs, FileContents]:
-        config = with_strategy(config_of(Path(source), [strategy] if strategy else ()), strategy)
-        inputs = read_inputs(config, strict=config.fitsnap is None)
-        elements = config.descriptor.elements
-        return config, inputs, read_file(Path(pool), elements, labelled=False, options=options)
+        used = with_strategy(config_of(config, [strategy] if strategy else ()), strategy)
+        inputs = read_inputs(used, strict=used.fitsnap is None)
+        return used, inputs, read_data(pool, used.descriptor.elements, labelled=False)
 
-    config, inputs, contents = on_root(comm, read)
-    configurations = contents.configurations
-    wanted = config.query.batch if n is None else n
+    used, inputs, contents = on_root(comm, read)
+    wanted = used.query.batch if n is None else n
     if wanted < 1:
         raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
-    folder = Path(out).resolve().parent
     with threadpool_limits(1):
         found = select_from_pool(
-            config,
+            used,
             inputs,
-            configurations,
+            contents.configurations,
             wanted,
-            folder,
+            Path(out).resolve().parent,
             comm,
-            cache=cache and config.cache,
+            cache=cache and used.cache,
             report=report,
         )
-    remarks = on_root(comm, lambda: _write(Path(out), contents, found))
-    read_from_pool = ReadCount("pool", str(pool), contents.frames, labels_used=False)
-    told = (
-        Remarks(
-            (
-                *(f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)),
-                *found.remarks,
-                *_shortfall(found, wanted, config.query.budget),
-                *remarks,
-            )
-        )
-        + inputs.remarks
+    frames = [_chosen(contents, found, rank) for rank in range(len(found.chosen))]
+    remarks = on_root(comm, lambda: _write(Path(out), frames))
+    left_out = [f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)]
+    shortfall = _shortfall(found, wanted, used.query.budget)
+    told = Remarks((*left_out, *found.remarks, *shortfall, *remarks)) + inputs.remarks
+    read_from_pool = ReadCount("pool", name_of(pool), contents.frames, labels_used=False)
+    return SelectResult(
+        tuple(frames),
+        found.chosen,
+        found.size,
+        found.duplicates,
+        wanted,
+        used.query.strategy,
+        read=(*inputs.read, read_from_pool),
+        warnings=told.warnings,
+        notes=told.notes,
     )
-    return {
-        "pool": found.size,
-        "duplicates": found.duplicates,
-        "asked": wanted,
-        "strategy": config.query.strategy,
-        "selected": [vars(c) for c in found.chosen],
-        "read": [c.as_json() for c in (*inputs.read, read_from_pool)],
-        **told.as_json(),
-    }
 
 
 def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[str]:
@@ -108,21 +163,23 @@ def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[
     return [f"{wanted} asked for, {len(found.chosen)} selected: {why}"]
 
 
-def _write(out: Path, contents: FileContents, found: PoolSelection) -> list[str]:
+def _chosen(contents: FileContents, found: PoolSelection, rank: int) -> Atoms:
+    choice = found.chosen[rank]
+    atoms = with_results(contents.atoms[choice.number])
+    atoms.info.update(
+        pool_index=choice.number,
+        rank=rank,
+        score=choice.score,
+        energy_std=choice.energy_std,
+        force_std=choice.force_std,
+    )
+    if contents.configurations[choice.number].group:
+        atoms.info["group"] = contents.configurations[choice.number].group
+    return atoms
+
+
+def _write(out: Path, frames: list[Atoms]) -> list[str]:
     """Returns what extended XYZ cannot hold."""
-    frames = []
-    for rank, choice in enumerate(found.chosen):
-        atoms = with_results(contents.atoms[choice.number])
-        atoms.info.update(
-            pool_index=choice.number,
-            rank=rank,
-            score=choice.score,
-            energy_std=choice.energy_std,
-            force_std=choice.force_std,
-        )
-        if contents.configurations[choice.number].group:
-            atoms.info["group"] = contents.configurations[choice.number].group
-        frames.append(atoms)
     text, remarks = as_extended_xyz(frames)
     write_atomically(out, text)
     return remarks

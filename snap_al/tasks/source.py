@@ -11,12 +11,31 @@ from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig
 from snap_al.query import Strategy
 
+Source = Path | str | RunConfig
+"""A config, its file, or a FitSNAP deck (`.in`)."""
 
-def config_of(source: Path, strategies: Sequence[str] = ()) -> RunConfig:
-    """Of a config, or of a FitSNAP deck. strategies: that are used in place of the config's."""
-    if source.suffix == ".in":
-        return validate_config({"fitsnap": source.name}, source)
-    return load_config(source, strategies=strategies)
+
+def is_deck(source: Source) -> bool:
+    """Whether it is the path of a FitSNAP deck."""
+    return not isinstance(source, RunConfig) and Path(source).suffix == ".in"
+
+
+def name_of(source: Source) -> str:
+    """For messages."""
+    return "the config" if isinstance(source, RunConfig) else str(source)
+
+
+def config_of(source: Source, strategies: Sequence[str] = ()) -> RunConfig:
+    """The config itself, or what its file or the deck says.
+
+    strategies: that are used in place of the config's. Raises InputError.
+    """
+    if isinstance(source, RunConfig):
+        return source
+    path = Path(source)
+    if is_deck(path):
+        return validate_config({"fitsnap": path.name}, path)
+    return load_config(path, strategies=strategies)
 
 
 def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:

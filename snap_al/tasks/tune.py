@@ -1,12 +1,10 @@
-"""`snap-al tune`: reads the labels at hand, searches, and writes a config with what was found.
-Collective over all ranks.
-"""
+"""twojmax, cutoff, radii and weights of elements, and weights of groups, from labels at hand."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,18 @@ from threadpoolctl import threadpool_limits
 from snap_al.config import read_run
 from snap_al.config.tuned import group_of, tuned_text
 from snap_al.data import LabelledConfiguration
-from snap_al.data.configuration import shifted
 from snap_al.data.counts import ReadCount, by_source
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError
-from snap_al.loop import RunConfig, RunDirectory, RunInputs, RunState, read_inputs
+from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
-from snap_al.tasks.bought import labels_of_run
-from snap_al.tasks.source import config_of
+from snap_al.tasks.bought import fitted_labels_of_run
+from snap_al.tasks.result import TaskResult
+from snap_al.tasks.source import Source, config_of, name_of
 
 CUTOFFS = (0.85, 1.0, 1.15)
 """Factors on the config's."""
@@ -35,110 +33,207 @@ FEWEST = 10
 FOLDS = 10
 
 
+@dataclass(frozen=True)
+class TuneResult(TaskResult):
+    """Descriptors and weights that were tried, and the best of them."""
+
+    by: Measure
+    """What they were compared by: folds, groups or evidence."""
+    configurations: int
+    """How many labelled ones there are."""
+    now: Scored | None
+    """Those of the config, if they were tried."""
+    best: Scored
+    """The best."""
+    tried: tuple[Scored, ...]
+    """All of them: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and
+    µs per atom."""
+    folder: Path
+    """Where tune.json and tuned.yaml are."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What tune.json holds and `snap-al tune --json` prints."""
+        return {
+            "by": self.by,
+            "configurations": self.configurations,
+            "now": None if self.now is None else _plain(self.now),
+            "best": _plain(self.best),
+            "tried": [_plain(s) for s in self.tried],
+            **self.told(),
+        }
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Everything that a search begins with."""
+
+    config: RunConfig
+    inputs: RunInputs
+    items: tuple[LabelledConfiguration, ...]
+    """The training set, and the labels that a run bought."""
+    read: tuple[ReadCount, ...]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What was tried, in the order in which it was."""
+
+    grid: tuple[Scored, ...]
+    elements: tuple[Scored, ...]
+    weights: tuple[Scored, ...]
+    best: Scored
+    remarks: tuple[str, ...]
+    """What was left out, and why."""
+
+
 def tune(
-    source: Path | str,
+    source: Source,
     out: Path | str,
-    comm: Communicator | None = None,
     *,
     twojmax: Sequence[int] = (),
     cutoffs: Sequence[float] = (),
     by: Measure = "folds",
     seed: int = 1,
+    comm: Communicator | None = None,
     report: Report = silent,
-) -> dict[str, Any]:
-    """twojmax, cutoff, radii and weights of elements, and weights of groups, on the labels of
-    `source`; into the folder `out`.
+) -> TuneResult:
+    """Search twojmax, cutoff, element radii and weights, and group weights, on labels at hand.
 
-    source: a config or FitSNAP deck with a training set, or a run's folder. twojmax: tried; two
-    less and two more than the config's when not given. cutoffs: Å, likewise; a fraction around it.
-    by: folds of configurations, whole groups, or the evidence. Leaves tune.json and tuned.yaml.
-    Returns what tune.json holds. Raises InputError on all ranks.
+    It is collective: under MPI, all ranks call it. Errors are measured on labels that were left
+    out of the fit.
+
+    Parameters
+    ----------
+    source : path, str or RunConfig
+        A config with a training section, the path of a FitSNAP deck (`.in`), or the folder of a
+        run.
+    out : path or str
+        The folder to write tune.json, and tuned.yaml, a config with what was found, into.
+    twojmax : sequence of int, optional
+        To try; two less and two more than now when not given.
+    cutoffs : sequence of float, optional
+        Å, to try; 0.85, 1 and 1.15 times that of now when not given.
+    by : {"folds", "groups", "evidence"}, optional
+        Errors on tenths that were left out, errors on groups that were left out, or the evidence.
+    seed : int, optional
+        Of the folds.
+    comm : Communicator, optional
+        The ranks that share the work; all of MPI's world when not given.
+    report : callable, optional
+        Called on rank 0 with what is being done, how much of it is done, and of how much.
+
+    Returns
+    -------
+    TuneResult
+        What was tried and what is best, on every rank.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, there are fewer than 10 labelled configurations, or all are of
+        one group with `by="groups"`; on every rank.
+
+    Examples
+    --------
+    >>> sa.tune("fit.yaml", "tune", twojmax=[6, 8]).best.settings
     """
-    comm, source, out = comm or world(), Path(source), Path(out)
-
-    def read() -> tuple[RunConfig, RunInputs, list[LabelledConfiguration], list[ReadCount]]:
-        bought: list[LabelledConfiguration] = []
-        if source.is_dir():
-            config, _, state = read_run(source)
-            bought = _of_run(RunDirectory(source), config, state)
-        else:
-            config = config_of(source)
-        inputs = read_inputs(config, strict=config.fitsnap is None)
-        counts = [*inputs.read, *by_source("training", bought)]
-        return config, inputs, [*inputs.training, *bought], counts
-
-    config, inputs, items, counts = on_root(comm, read)
-    if len(items) < FEWEST:
-        raise InputError(
-            f"{source}: {len(items)} labelled configurations; below {FEWEST} nothing can be told"
-        ).on_all_ranks()
-    if by == "groups" and len({item.group for item in items}) < 2:
-        raise InputError(
-            f"{source}: all labels are of one group; --by folds or evidence"
-        ).on_all_ranks()
-    base = config.descriptor
-    cache = (
-        (RunDirectory(source).descriptors if source.is_dir() else out / "descriptors")
-        if config.cache
-        else None
-    )
+    comm, folder = comm or world(), Path(out)
+    given = on_root(comm, lambda: _given(source))
+    _require_enough(given, source, by)
+    config, base = given.config, given.config.descriptor
     with threadpool_limits(1):
         tuner = Tuner(
-            items,
-            inputs.reference,
+            given.items,
+            given.inputs.reference,
             config.lammps,
-            cache,
+            _cache(source, config, folder),
             comm,
             by=by,
-            n_folds=min(FOLDS, len(items)),
+            n_folds=min(FOLDS, len(given.items)),
             seed=seed,
             report=report,
         )
-        widths = [c / base.max_cutoff * base.rcutfac for c in cutoffs] or [
-            base.rcutfac * f for f in CUTOFFS
-        ]
-        grid = tuner.grid(base, list(twojmax) or _around(base.largest_twojmax), widths)
-        best = cheapest_good(grid)
-        elements = tuner.elements(best)
-        best = cheapest_good([best, *elements])
-        weights = tuner.weights(best)
-        chosen = _lowest([best, *weights])
-    now = next((s for s in grid if s.settings == base), None)
-    warnings = (
-        *(f"left out: {text}" for text in inputs.left_out),
-        *tuner.remarks,
-        *_unwritable(config, items, chosen),
+        found = _searched(tuner, base, _twojmax(base, twojmax), _widths(base, cutoffs))
+    left_out = (f"left out: {text}" for text in given.inputs.left_out)
+    unwritable = _unwritable(config, given.items, found.best)
+    told = Remarks((*left_out, *found.remarks, *unwritable)) + given.inputs.remarks
+    result = TuneResult(
+        by,
+        len(given.items),
+        next((s for s in found.grid if s.settings == base), None),
+        found.best,
+        (*found.grid, *found.elements, *found.weights),
+        folder,
+        read=given.read,
+        warnings=told.warnings,
+        notes=told.notes,
     )
-    found = {
-        "by": by,
-        "configurations": len(items),
-        "now": None if now is None else _plain(now),
-        "best": _plain(chosen),
-        "tried": [_plain(s) for s in (*grid, *elements, *weights)],
-        "read": [c.as_json() for c in counts],
-        **(Remarks(warnings) + inputs.remarks).as_json(),
-    }
-    on_root(comm, lambda: _write(source, out, config, chosen, found))
-    return found
+    on_root(comm, lambda: _write(source, config, result))
+    return result
 
 
-def _of_run(
-    directory: RunDirectory, config: RunConfig, state: RunState
-) -> list[LabelledConfiguration]:
-    """The labels that it bought, as its fits have them."""
-    return [
-        replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
-        for item in labels_of_run(directory, config, state)
-        for c in [item.configuration]
-    ]
+def _run_of(source: Source) -> RunDirectory | None:
+    """None if the source is no folder."""
+    if isinstance(source, RunConfig) or not Path(source).is_dir():
+        return None
+    return RunDirectory(Path(source))
 
 
-def _around(twojmax: int) -> list[int]:
-    return [two for two in (twojmax - 2, twojmax, twojmax + 2) if two >= 2]
+def _given(source: Source) -> _Given:
+    """Raises InputError."""
+    bought: list[LabelledConfiguration] = []
+    directory = _run_of(source)
+    if directory is not None:
+        config, _, state = read_run(directory.root)
+        bought = fitted_labels_of_run(directory, config, state)
+    else:
+        config = config_of(source)
+    inputs = read_inputs(config, strict=config.fitsnap is None)
+    read = (*inputs.read, *by_source("training", bought))
+    return _Given(config, inputs, (*inputs.training, *bought), read)
 
 
-def _lowest(scored: list[Scored]) -> Scored:
-    return min(scored, key=lambda s: s.score)
+def _require_enough(given: _Given, source: Source, by: Measure) -> None:
+    """Raises InputError, on all ranks."""
+    n, name = len(given.items), name_of(source)
+    if n < FEWEST:
+        raise InputError(
+            f"{name}: {n} labelled configurations; below {FEWEST} nothing can be told"
+        ).on_all_ranks()
+    if by == "groups" and len({item.group for item in given.items}) < 2:
+        raise InputError(
+            f"{name}: all labels are of one group; --by folds or evidence"
+        ).on_all_ranks()
+
+
+def _cache(source: Source, config: RunConfig, out: Path) -> Path | None:
+    """Where descriptors are kept."""
+    if not config.cache:
+        return None
+    directory = _run_of(source)
+    return out / "descriptors" if directory is None else directory.descriptors
+
+
+def _twojmax(base: SnapSettings, given: Sequence[int]) -> list[int]:
+    now = base.largest_twojmax
+    return list(given) or [two for two in (now - 2, now, now + 2) if two >= 2]
+
+
+def _widths(base: SnapSettings, cutoffs: Sequence[float]) -> list[float]:
+    """Values of rcutfac."""
+    given = [c / base.max_cutoff * base.rcutfac for c in cutoffs]
+    return given or [base.rcutfac * f for f in CUTOFFS]
+
+
+def _searched(tuner: Tuner, base: SnapSettings, twojmax: list[int], widths: list[float]) -> _Search:
+    """First the grid, then elements with the best of it, then weights with the best of these."""
+    grid = tuner.grid(base, twojmax, widths)
+    best = cheapest_good(grid)
+    elements = tuner.elements(best)
+    best = cheapest_good([best, *elements])
+    weights = tuner.weights(best)
+    best = min([best, *weights], key=lambda s: s.score)
+    return _Search(tuple(grid), tuple(elements), tuple(weights), best, tuple(tuner.remarks))
 
 
 def _plain(scored: Scored) -> dict[str, Any]:
@@ -167,16 +262,19 @@ def _changes(s: SnapSettings) -> dict[str, Any]:
     }
 
 
-def _write(source: Path, out: Path, config: RunConfig, best: Scored, found: dict[str, Any]) -> None:
-    write_atomically(out / "tune.json", json.dumps(found, indent=1) + "\n")
-    path = RunDirectory(source).config if source.is_dir() else source
-    text = tuned_text(path, config, best.settings, best.groups)
-    write_atomically(
-        out / "tuned.yaml", f"# By snap-al tune, from {json.dumps(str(source))}.\n{text}"
-    )
+def _write(source: Source, config: RunConfig, result: TuneResult) -> None:
+    folder, best = result.folder, result.best
+    write_atomically(folder / "tune.json", json.dumps(result.as_json(), indent=1) + "\n")
+    directory = _run_of(source)
+    file = source if directory is None else directory.config
+    text = tuned_text(file, config, best.settings, best.groups)
+    header = f"# By snap-al tune, from {json.dumps(name_of(source))}.\n"
+    write_atomically(folder / "tuned.yaml", header + text)
 
 
-def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Scored) -> list[str]:
+def _unwritable(
+    config: RunConfig, items: Sequence[LabelledConfiguration], best: Scored
+) -> list[str]:
     """Factors on weights that no entry of a config can say: of a deck's groups, of a run's own
     labels, of groups within one file.
     """
@@ -187,11 +285,9 @@ def _unwritable(config: RunConfig, items: list[LabelledConfiguration], best: Sco
         for name, f in best.groups.items()
         if name not in entries
     ]
-    return (
-        [
-            "tuned.yaml cannot have these factors on the weights of groups, set them where the "
-            f"weights are: {', '.join(told)}"
-        ]
-        if told
-        else []
-    )
+    if not told:
+        return []
+    return [
+        "tuned.yaml cannot have these factors on the weights of groups, set them where the "
+        f"weights are: {', '.join(told)}"
+    ]

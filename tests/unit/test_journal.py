@@ -26,7 +26,8 @@ from snap_al.loop.events import Opened, Started, Stopped, decoded, encoded
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled
-from snap_al.reporting.summary import metrics, summarise
+from snap_al.reporting.summary import summarise
+from snap_al.tasks.run import RunResult
 
 EVENTS = [
     Opened(ranks=1, snap_al="0.2"),
@@ -387,7 +388,8 @@ def test_what_was_said_of_labels_is_in_the_summary(tmp_path):
     with Journal(tmp_path / "journal.jsonl") as journal:
         journal.append(Opened(ranks=1, warnings=("a: other sign",), notes=("b: not checked",)))
         journal.append(Opened(ranks=1, warnings=("c: other sign",)))
-    now = metrics(summarise(read_events(tmp_path / "journal.jsonl"), state()))
+    summary = summarise(read_events(tmp_path / "journal.jsonl"), state())
+    now = RunResult.of(summary, (), tmp_path).as_json()
     assert (now["warnings"], now["notes"]) == (["c: other sign"], [])
 
 

@@ -24,7 +24,7 @@ from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
-from snap_al.tasks import validate as validating
+from snap_al.tasks.stability import relaxed as relaxed_crystal
 from snap_al.validation import (
     Crystal,
     LabelCalculator,
@@ -319,7 +319,7 @@ def places(potential, error, monkeypatch):
 
     def relaxed():
         task = SimpleNamespace(potential=potential, lammps=None, crystal=element_crystal("Cu"))
-        return [validating._relaxed(task)[1]]
+        return [relaxed_crystal(task)[1]]
 
     yield lambda: measured(Broken(error))
     yield pushed

@@ -1,0 +1,85 @@
+"""Configurations out of ASE Atoms, whether a file or Python gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from snap_al.data.configuration import Configuration
+from snap_al.data.file_contents import FileContents, FileOptions, LeavingOut, usable
+from snap_al.data.label_candidates import candidates
+from snap_al.data.label_families import require_key_somewhere, require_one_family
+from snap_al.data.label_units import Factors
+from snap_al.data.reading_labels import labels_of
+from snap_al.errors import InputError
+
+GIVEN = Path("the atoms given")
+"""Stands in messages where the name of a file would."""
+
+
+def read_atoms(
+    frames: Sequence[Atoms],
+    elements: tuple[str, ...],
+    *,
+    labelled: bool,
+    options: FileOptions | None = None,
+) -> FileContents:
+    """The same as `read_file` of these frames. They are not changed.
+
+    Labels are those of a calculator that has computed them for the atoms as they are, of `info` and
+    of `arrays`. Raises InputError naming the frame.
+    """
+    options = options or FileOptions()
+    found = FileContents(GIVEN, frames=len(frames))
+    if not frames:
+        raise InputError(f"{GIVEN}: no configurations among them")
+    named = ((f"{GIVEN}, frame {n}", _own(atoms)) for n, atoms in enumerate(frames))
+    take_frames(named, found, options, options.units.factors(), labelled=labelled)
+    return usable(found, elements, labelled=labelled, lenient=False)
+
+
+def _own(atoms: Atoms) -> Atoms:
+    """A copy with what its calculator has computed."""
+    found: Atoms = atoms.copy()
+    if isinstance(atoms.calc, Calculator) and not atoms.calc.check_state(atoms):
+        found.calc = SinglePointCalculator(found)
+        found.calc.results.update(atoms.calc.results)
+    return found
+
+
+def take_frames(
+    frames: Iterable[tuple[str, Atoms]],
+    found: FileContents,
+    options: FileOptions,
+    factors: Factors,
+    *,
+    labelled: bool,
+    lenient: bool = False,
+) -> None:
+    """Adds frames, each with its name for messages, to `found`; the Atoms get the units of ASE.
+
+    labelled: all labels must be understood, and be of the same family of names. lenient: a frame
+    that cannot be used is left out. Raises InputError otherwise.
+    """
+    families: dict[str, tuple[str, ...]] | None = None
+    names: set[str] = set()
+    keys, unread = options.labels, dict.fromkeys(found.unread)
+    for where, atoms in frames:
+        names |= {c.name for c in candidates(atoms)}
+        with LeavingOut(found.left_out if lenient else None):
+            labels = labels_of(atoms, where, keys, factors, required=labelled)
+            atoms.set_cell(atoms.cell.array * factors.cell)
+            atoms.set_positions(atoms.positions * factors.length, apply_constraint=False)
+            configuration = Configuration.from_atoms(atoms, where, labels.label)
+            if labelled:
+                families = require_one_family(families, labels, where)
+            found.configurations.append(configuration)
+            found.atoms.append(atoms)
+            unread |= dict.fromkeys(labels.unread)
+    found.unread = list(unread)
+    if keys is not None and names and labelled:
+        require_key_somewhere(keys, names, found.path)

@@ -1,0 +1,48 @@
+"""What results of tasks have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from snap_al.data.counts import ReadCount
+from snap_al.uncertainty import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What a task tells beside its result."""
+
+    read: tuple[ReadCount, ...] = ()
+    """What was found in each file, and how much of it is used."""
+    warnings: tuple[str, ...] = ()
+    """What looks wrong, or was left out."""
+    notes: tuple[str, ...] = ()
+    """What a user may not expect and is no fault, and what could not be told."""
+
+    def told(self) -> dict[str, Any]:
+        """These fields, as JSON has them."""
+        return {
+            "read": [c.as_json() for c in self.read],
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class ErrorTables:
+    """Errors and calibration of a potential on the sets that there are.
+
+    A table has, by kind (energy, forces, stress), n, rmse, mae, sharpness (the root mean square of
+    the stds) and others, in eV/atom, eV/Å and eV/Å³, and the same by group under `groups`.
+    """
+
+    training: Table | None = None
+    """On the training set."""
+    test: Table | None = None
+    """On the test set."""
+
+    def as_json(self) -> dict[str, Table]:
+        """The tables that there are, by name of the set."""
+        tables = {"training": self.training, "test": self.test}
+        return {name: table for name, table in tables.items() if table is not None}

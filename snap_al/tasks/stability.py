@@ -1,0 +1,82 @@
+"""Whether a potential holds where nobody has looked: curves into close approach, and MD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from snap_al.descriptors import DescriptorEngine
+from snap_al.parallel import Communicator, on_root
+from snap_al.potential.snap_calculator import SnapCalculator
+from snap_al.progress import Report
+from snap_al.tasks.validation_request import Request
+from snap_al.validation import (
+    Crystal,
+    Curve,
+    LabelCalculator,
+    Trajectory,
+    approach,
+    compression,
+    dimers,
+    failed_check,
+    failure_of,
+    npt,
+    nve,
+)
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What was looked at; None or empty for what was not asked for."""
+
+    curves: tuple[Curve, ...] | None
+    """Where holes show."""
+    trajectories: tuple[Trajectory, ...]
+    """MD, and a crystal that does not hold."""
+
+
+def stability(
+    request: Request, labeler: LabelCalculator | None, out: Path, comm: Communicator, report: Report
+) -> Stability:
+    """Of the crystal as the potential relaxes it; where it does not hold, of the crystal as it was
+    given. out: has the potential's files. Collective.
+    """
+    crystal, failure = on_root(comm, lambda: relaxed(request))
+    curves = None
+    if "holes" in request.checks:
+        report("curves", 0, 0)
+        curves = on_root(comm, lambda: tuple(_curves(request, crystal, labeler)))
+    temperature, timestep, seed = request.temperature, request.timestep, request.settings.seed
+    shared = (request.potential, out, crystal, temperature, timestep)
+    trajectories = (
+        [failed_check("relaxation", f"the crystal does not hold: {failure}")] if failure else []
+    )
+    if "nve" in request.checks:
+        report("NVE", 0, 0)
+        trajectories.append(nve(*shared, seed, comm, request.lammps))
+    if "npt" in request.checks:
+        ps = request.settings.ps
+        trajectories.append(npt(*shared, ps, seed, comm, request.lammps, report))
+    return Stability(curves, tuple(trajectories))
+
+
+def relaxed(request: Request) -> tuple[Crystal, str]:
+    """By the potential itself, or as it was, with the reason. Raises what is no failure of a
+    calculation, see failure_of."""
+    calculator = SnapCalculator(request.potential, stds=False, lammps=request.lammps)
+    try:
+        return request.crystal.relaxed(calculator), ""
+    except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
+        return request.crystal, failure_of(error)
+    finally:
+        calculator.close()
+
+
+def _curves(request: Request, crystal: Crystal, labeler: LabelCalculator | None) -> list[Curve]:
+    potential, hottest = request.potential, request.temperature
+    with DescriptorEngine(potential.settings, potential.reference, request.lammps) as engine:
+        return [
+            *dimers(potential, engine, crystal, hottest, labeler),
+            approach(potential, engine, crystal, hottest, labeler),
+            compression(potential, engine, crystal, labeler),
+        ]

@@ -1,0 +1,58 @@
+"""The labeler that a validation compares with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snap_al.config import load_config, make_labeler
+from snap_al.errors import InputError
+from snap_al.label import ImmediateBackend, JobBackend, LabelBackend, LocalProcesses
+from snap_al.label.settings import LabelSettings
+from snap_al.loop import RunConfig
+
+Labeler = Path | str | RunConfig
+"""A calculator's name as in `label.calculator`, a config or its file, whose `label` is meant, or
+`own`, the run's."""
+OWN = "own"
+
+
+def label_settings(labeler: Labeler | None, own: RunConfig | None) -> LabelSettings | None:
+    """own: the config of the run. The labeler is made once here, so that one that is not there is
+    refused at the beginning. Raises InputError."""
+    if labeler is None:
+        return None
+    settings = _settings(labeler, own)
+    if settings.backend == "folder":
+        name = "of the config" if isinstance(labeler, RunConfig) else labeler
+        raise InputError(
+            f"--labeler {name}: its labels come from outside (backend: folder), and hundreds "
+            "would be asked for; give a --table"
+        )
+    make_labeler(settings, 1)
+    return settings
+
+
+def _settings(labeler: Labeler, own: RunConfig | None) -> LabelSettings:
+    if isinstance(labeler, RunConfig):
+        return labeler.label
+    if labeler == OWN:
+        if own is None:
+            raise InputError(
+                "--labeler own: the folder is no run; name a calculator, or a config with a "
+                "section label"
+            )
+        return own.label
+    if Path(labeler).suffix in (".yaml", ".yml"):
+        return load_config(Path(labeler)).label
+    return LabelSettings(calculator=str(labeler))
+
+
+def label_backend(settings: LabelSettings, folder: Path) -> LabelBackend:
+    """In this process as in a run with `backend: here`, unless it writes files; else in a process
+    of its own, which knows nothing of the ranks.
+    """
+    labeler = make_labeler(settings, 1)
+    if settings.backend == "here" and not labeler.writes_files:
+        return ImmediateBackend(labeler, folder)
+    here = settings.model_copy(update={"backend": "local", "cluster": None, "executor": None})
+    return JobBackend(here, labeler.key, folder, LocalProcesses(here))
