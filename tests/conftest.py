@@ -124,7 +124,7 @@ def copper_potential():
     from snap_al.descriptors import DesignMatrix
     from snap_al.inference import fit_posterior
     from snap_al.parallel import SERIAL
-    from snap_al.potential import FittedPotential
+    from snap_al.potential import FittedPotential, Snap
 
     with DescriptorEngine(COPPER, ReferencePotential()) as engine:
         matrix = DesignMatrix(engine, SERIAL)
@@ -136,7 +136,7 @@ def copper_potential():
         )
     rows = matrix.slabs()[0].used()
     posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
-    return FittedPotential(COPPER, ReferencePotential(), posterior)
+    return FittedPotential(Snap(COPPER), ReferencePotential(), posterior)
 
 
 @pytest.fixture(scope="session")

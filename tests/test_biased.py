@@ -25,10 +25,9 @@ from snap_al.md import (
 )
 from snap_al.md.bias import Bias
 from snap_al.md.boxes import create
-from snap_al.md.monitor import StdMonitor
 from snap_al.md.rules import Verdict
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential, element_covariance
+from snap_al.potential import FittedPotential, Snap, StdMonitor, element_covariance
 from snap_al.sessions import LammpsSession
 
 CRYSTAL = bulk("Cu", cubic=True) * (3, 3, 3)
@@ -43,7 +42,7 @@ def fitted(request, tmp_path_factory):
         matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(12)])
     rows = matrix.slabs()[0].used()
     potential = FittedPotential(
-        COPPER, reference, fit_posterior(rows.values, rows.targets, rows.weights)
+        Snap(COPPER), reference, fit_posterior(rows.values, rows.targets, rows.weights)
     )
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)
@@ -71,9 +70,9 @@ def explored(fitted, out, start, rule, *, tau, seed=1, of="std", **stage):
 
 def std_of_atoms(potential, atoms):
     """sqrt(Σ var(E_i)), eV."""
-    columns = Columns.of(potential.settings)
+    columns = Columns.of(potential.model.settings)
     covariance = element_covariance(columns, potential.posterior, 0)
-    with DescriptorEngine(potential.settings, potential.reference) as engine:
+    with potential.engine() as engine:
         rows = engine.atom_rows(Configuration.from_atoms(atoms))
     return np.sqrt(np.einsum("ik,kl,il->", rows, covariance, rows))
 
@@ -88,7 +87,7 @@ def test_the_bias_is_the_gradient_of_the_atoms_std(fitted, of):
     atoms.rattle(0.1, seed=3)
     bias, monitor = (
         Bias(BiasSettings(tau=0.25, of=of)),
-        StdMonitor(potential.settings, potential.posterior),
+        StdMonitor(potential.model.settings, potential.posterior),
     )
     with LammpsSession(SERIAL) as session:
         create(session, potential, Configuration.from_atoms(atoms))
@@ -148,10 +147,10 @@ def test_more_is_uncertain_the_larger_the_share(fitted, tmp_path):
 
 def test_quadratic_snap_has_no_bias(fitted):
     potential, folder = fitted
-    quadratic = potential.settings.model_copy(update={"quadraticflag": True})
+    quadratic = potential.model.settings.model_copy(update={"quadraticflag": True})
     with pytest.raises(InputError, match="quadratic SNAP has no variance"):
         Bias(BiasSettings()).pair_commands(
-            FittedPotential(quadratic, potential.reference, potential.posterior), folder
+            FittedPotential(Snap(quadratic), potential.reference, potential.posterior), folder
         )
 
 

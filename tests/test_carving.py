@@ -25,7 +25,7 @@ from snap_al.label.backend import decode_structure, encode_structure
 from snap_al.md import CarveSettings
 from snap_al.md.carving import carved, relaxed_shell
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.sessions import box_of
 
 DEMO = SnapSettings(elements=("Cu",), twojmax=6, rcutfac=5.0)
@@ -128,7 +128,7 @@ def fitted_to(cells, folder):
             matrix.append([LabelledConfiguration(cell.labelled(label), WEIGHTS)])
     rows = matrix.slabs()[0].used()
     potential = FittedPotential(
-        DEMO, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
+        Snap(DEMO), ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
     )
     potential.write(folder)
     return potential
@@ -136,7 +136,7 @@ def fitted_to(cells, folder):
 
 def at_defect(potential, frame, forces, around):
     """Largest force std, and RMS of the force error, of atoms near the defect."""
-    with DescriptorEngine(potential.settings, potential.reference) as engine:
+    with potential.engine() as engine:
         rows = engine.rows(frame).forces.reshape(len(frame), 3, -1)[around]
     flat = rows.reshape(-1, rows.shape[-1])
     errors = flat @ potential.posterior.mean - forces[around].ravel()

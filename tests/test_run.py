@@ -25,7 +25,6 @@ from helpers.runs import end_orphans, run
 from helpers.samples import rattled_copper, small_config
 
 from snap_al.data import Configuration
-from snap_al.descriptors import DescriptorEngine
 from snap_al.fitsnap import write_json
 from snap_al.inference import row_std
 from snap_al.loop import Journal
@@ -481,7 +480,7 @@ def test_std_in_plain_lammps(uninterrupted, tmp_path):
     potential = FittedPotential.read(folder)
     cell = bulk("Cu", cubic=True) * (3, 3, 3)
     cell.positions = watched[-1][:, 2:5]
-    with DescriptorEngine(potential.settings, potential.reference) as engine:
+    with potential.engine() as engine:
         rows = engine.atom_rows(Configuration.from_atoms(cell))
     assert np.allclose(watched[-1][:, 5], row_std(rows, potential.posterior.covariance), rtol=1e-3)
     shutil.copy(tmp_path / "std.dump", tmp_path / "traj.dump")

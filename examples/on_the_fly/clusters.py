@@ -25,7 +25,6 @@ from matplotlib.figure import Figure
 from scenarios import nickel_hydrogen, write_scenario
 
 from snap_al.data import Configuration
-from snap_al.descriptors import DescriptorEngine
 from snap_al.inference import atom_force_std, square_root
 from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
@@ -66,14 +65,14 @@ def pairs(frame: Atoms) -> int:
 def stds(frames: list[Atoms], potential: FittedPotential) -> list[float]:
     """Largest force std of each frame, eV/Å."""
     root = square_root(potential.posterior.covariance)
-    with DescriptorEngine(potential.settings, potential.reference) as engine:
+    with potential.engine() as engine:
         rows = [engine.rows(Configuration.from_atoms(f)).forces for f in frames]
     return [float(atom_force_std(r, root).max()) for r in rows]
 
 
 def of_snap(folder: Path) -> tuple[FittedPotential, LammpsCalculator]:
     potential = FittedPotential.read(folder)
-    return potential, LammpsCalculator(potential.pair_commands(folder), potential.settings.elements)
+    return potential, LammpsCalculator(potential.pair_commands(folder), potential.elements)
 
 
 def story(out: Path, seed: int) -> dict[str, dict[str, list[float]]]:

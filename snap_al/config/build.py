@@ -12,6 +12,7 @@ from snap_al.config.load import read_yaml, validate_config
 from snap_al.config.written import content_of, origin_of, text_of
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
+from snap_al.inference.methods import method_of
 from snap_al.label import AseLabeler, LabelBackend
 from snap_al.label.backends import Context, backend_of, on_all_ranks
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
@@ -25,6 +26,7 @@ from snap_al.loop import (
     read_inputs,
 )
 from snap_al.loop.events import Fitted, Labelled
+from snap_al.named import made
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 
@@ -69,6 +71,7 @@ def open_run(
         for text in inputs.remarks.warnings:
             warn(text)
     with collectively(comm):
+        _make_classes_of_yours(config)
         # Each rank makes its own: a calculator need not be something that can travel.
         labeler = make_labeler(config.label, comm.size)
     journal: Journal | None = None
@@ -84,6 +87,21 @@ def open_run(
                 backend = backend_of(Context(config.label, labeler, directory.labels))
         with closing(backend) if backend else nullcontext():
             yield Driver(config, inputs, directory, backend, journal, comm, observe, report)
+
+
+def _make_classes_of_yours(config: RunConfig) -> None:
+    """Raises InputError for one that is not there, or refuses its options, before anything is paid
+    for.
+    """
+    config.made_model()
+    method_of(config.fit)
+    query = config.query
+    for key, name, options in (
+        ("query.rule", query.rule, query.rule_options),
+        ("query.strategy", query.strategy, query.strategy_options),
+    ):
+        if "." in name:
+            made(key, name, options)
 
 
 def make_labeler(settings: LabelSettings, ranks: int) -> AseLabeler:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, check_configuration
+from snap_al.data.masses import masses
 from snap_al.data.rows import ENERGY, FORCES, STRESS
 from snap_al.data.storage import require_regular_file
 from snap_al.descriptors.columns import Columns
@@ -275,7 +276,7 @@ class DescriptorEngine:
                     "box tilt large",
                     "region unit prism 0 10 0 10 0 10 0 0 0",
                     f"create_box {n_types} unit",
-                    *(f"mass {k} {m!r}" for k, m in enumerate(self.settings.masses, 1)),
+                    *(f"mass {k} {m!r}" for k, m in enumerate(masses(self.elements), 1)),
                     f"neighbor {_SKIN} bin",
                     *self._reference.with_zero(self.settings.max_cutoff, session.name_of),
                     *self._reference.fixes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ase.data import atomic_masses, atomic_numbers
+from ase.data import atomic_numbers
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from snap_al.options import Table, refuse_inapplicable
@@ -105,11 +105,6 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     @property
     def normalised(self) -> bool:
         return self.chemflag if self.bnormflag is None else self.bnormflag
-
-    @property
-    def masses(self) -> tuple[float, ...]:
-        """g/mol, one per type."""
-        return tuple(float(atomic_masses[atomic_numbers[e]]) for e in self.elements)
 
     @property
     def max_cutoff(self) -> float:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from snap_al import __version__
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine, RowSource, row_source
+from snap_al.descriptors import Engine, RowSource, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.checking import Checking, require_right_stress
@@ -81,6 +81,7 @@ class Driver:
         self.read_lines = [*(line for c in inputs.read for line in c.described()), *inputs.left_out]
         self._journal, self._comm, self._observe, self._report = journal, comm, observe, report
         self._potential: FittedPotential | None = None
+        self._model = config.made_model()
         self._labelling = Labelling(backend, directory, comm)
         self._checking = Checking(
             config.label.checks, inputs.training, self._labelling, directory, comm
@@ -94,10 +95,9 @@ class Driver:
         events = self._comm.bcast(self._journal.events if self._journal is not None else [])
         self._state = replayed(self._state, events)
         self._same_inputs()
-        settings, lammps = self._config.descriptor, self._config.lammps
         with (
             threadpool_limits(1),
-            DescriptorEngine(settings, self._inputs.reference, lammps) as engine,
+            self._model.engine(self._inputs.reference, self._config.lammps) as engine,
         ):
             kept = self._directory.descriptors if self._config.cache else None
             source = row_source(engine, kept, self._comm)
@@ -126,9 +126,7 @@ class Driver:
             notes=tuple(remarks.notes),
         )
 
-    def _loop(
-        self, training: TrainingSet, test: TestSet, source: RowSource, engine: DescriptorEngine
-    ) -> str:
+    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: Engine) -> str:
         """Until there is a reason to stop."""
         groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
         while True:
@@ -273,7 +271,7 @@ class Driver:
                 "here"
             ).on_all_ranks()
 
-    def _fit(self, training: TrainingSet, test: TestSet, engine: DescriptorEngine) -> None:
+    def _fit(self, training: TrainingSet, test: TestSet, engine: Engine) -> None:
         started = time.perf_counter()
         self._catch_up(training)
         known = self._state.fits > 0
@@ -281,7 +279,7 @@ class Driver:
         posterior = training.fit(
             previous, self._state.fitted_labels + len(self._inputs.training) if known else 0
         )
-        potential = FittedPotential(self._config.descriptor, self._inputs.reference, posterior)
+        potential = FittedPotential(self._model, self._inputs.reference, posterior)
         assert self._config.explore is not None
         limits = training.limits(posterior, self._config.explore.guards.max_force_std)
         evaluated = (test or training).evaluate(posterior)
@@ -341,7 +339,8 @@ class Driver:
         """The last fit's, read back after a restart: the same bits."""
         if self._potential is None:
             self._potential = on_root(
-                self._comm, lambda: FittedPotential.read(self._directory.fit(self._state.fits))
+                self._comm,
+                lambda: FittedPotential.read(self._directory.fit(self._state.fits), self._model),
             )
         return self._potential
 

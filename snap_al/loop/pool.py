@@ -13,7 +13,7 @@ from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, RowSource, row_source
+from snap_al.descriptors import DesignMatrix, Engine, Rows, RowSource, row_source
 from snap_al.errors import InputError
 from snap_al.inference import FitSettings, Posterior, atom_force_std, square_root
 from snap_al.loop.inputs import RunInputs
@@ -83,7 +83,7 @@ def select_from_pool(
             "(snap-al init --structure makes gentle ones), or give a FitSNAP deck"
         ).on_all_ranks()
     settings = config.query
-    with DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine:
+    with config.made_model().engine(inputs.reference, config.lammps) as engine:
         source = row_source(engine, folder / "descriptors" if cache else None, comm)
         limit = config.memory_gb and config.memory_gb * 1e9
         items = unlabelled(pool, inputs.training)
@@ -174,7 +174,7 @@ def _as_candidates(
 
 
 def with_atoms(
-    own: Sequence[Candidate], matrix: DesignMatrix, engine: DescriptorEngine, comm: Communicator
+    own: Sequence[Candidate], matrix: DesignMatrix, engine: Engine, comm: Communicator
 ) -> list[Candidate]:
     """The same with the rows of their atoms. Collective."""
     items = [matrix.items[number] for number in sorted(matrix.items)]

@@ -27,6 +27,8 @@ from snap_al.loop.stage_options import inapplicable_stage_options
 from snap_al.loop.walkers import WalkerSettings
 from snap_al.md import CarveSettings, Protocol, StageSettings
 from snap_al.options import GIVEN, Table, refuse_inapplicable
+from snap_al.potential import Model
+from snap_al.potential.models import ModelSettings, model_of
 from snap_al.query import QuerySettings
 from snap_al.sessions import LammpsSettings
 
@@ -179,6 +181,8 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     gives no others.
     """
     descriptor: SnapSettings
+    model: ModelSettings = ModelSettings()
+    """What energies follow from the descriptor by."""
     reference: tuple[str, ...] = ()
     """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of
     pair_coeff have types, numbered as in descriptor.elements, or names of elements: `pair_coeff Cu
@@ -219,6 +223,10 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     def _beside(self, info: ValidationInfo) -> RunConfig:
         self._folder = Path((info.context or {}).get("folder", ""))  # type: ignore[misc]  # private
         return self
+
+    def made_model(self) -> Model:
+        """Raises InputError for a class of the user's that cannot be imported or made."""
+        return model_of(self.model, self.descriptor)
 
     @property
     def reference_folders(self) -> tuple[Path, ...]:

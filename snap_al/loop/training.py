@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration, Label, shifted
 from snap_al.data.weights import Damping
-from snap_al.descriptors import DesignMatrix, Rows, RowSource, columns_named, distinct_names
+from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.inference import (
     Block,
@@ -166,7 +166,7 @@ class TrainingSet:
             self._fit,
             prior_mean=self._prior_mean,
             constants=self.matrix.columns.constants,
-            names=distinct_names(self._config.descriptor),
+            names=self._config.made_model().column_names(),
             comm=self._comm,
         )
         everyone = sorted(self.matrix.items)
@@ -253,7 +253,7 @@ def with_column_numbers(config: RunConfig) -> FitSettings:
     embed = config.fit.embed
     if isinstance(embed, str):
         return config.fit
-    return config.fit.model_copy(update={"embed": columns_named(config.descriptor, embed)})
+    return config.fit.model_copy(update={"embed": config.made_model().columns_named(embed)})
 
 
 def block_of(rows: Rows, part: slice = slice(None)) -> Block:

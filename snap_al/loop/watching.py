@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine, DesignMatrix
+from snap_al.descriptors import DesignMatrix, Engine
 from snap_al.errors import RunError
 from snap_al.inference import Posterior
 from snap_al.loop.pool import as_labelled, with_atoms
@@ -105,7 +105,7 @@ def keep_active_set(
     directory: RunDirectory,
     fit: int,
     matrix: DesignMatrix,
-    engine: DescriptorEngine,
+    engine: Engine,
     posterior: Posterior,
     comm: Communicator,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.masses import masses
 from snap_al.parallel import Communicator
 from snap_al.potential import FittedPotential
 from snap_al.sessions import (

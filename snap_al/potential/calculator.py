@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, CalculatorSetupError, all_changes
-from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
+from snap_al.data.masses import masses
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import LammpsError
 from snap_al.parallel import SERIAL
@@ -150,8 +150,7 @@ class LammpsCalculator(Calculator):
     def _opened(self, box: Box) -> LammpsSession:
         session = LammpsSession(SERIAL, lammps=self._lammps)
         try:
-            masses = [float(atomic_masses[atomic_numbers[e]]) for e in self._elements]
-            session.create_box(box, masses, self._moments.atom_style, sort=False)
+            session.create_box(box, masses(self._elements), self._moments.atom_style, sort=False)
             self._setup(session)
             session.command(f"thermo_style custom step pe vol {' '.join(PRESSURES)}")
         except Exception:

@@ -1,5 +1,5 @@
-"""What every calculator of a potential must do, this project's or another's: laws that do not need
-to know the truth.
+"""What every model, and every calculator of a potential, must do, this project's or another's: laws
+that do not need to know the truth.
 """
 
 from __future__ import annotations
@@ -10,6 +10,15 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from numpy.typing import NDArray
 
+from snap_al.data.configuration import Configuration, Label
+from snap_al.data.rows import kinds_of, n_rows
+from snap_al.descriptors import ReferencePotential
+from snap_al.inference import atom_force_std, fit_posterior, square_root
+from snap_al.potential.model import Model
+from snap_al.potential.output import FittedPotential
+from snap_al.potential.snap_calculator import CoefficientsCalculator, SnapCalculator
+from snap_al.sessions import LammpsSettings
+
 Array = NDArray[np.float64]
 DIFFERENCE = 1e-6
 """Forces (eV/Å) and stress (eV/Å³) may differ by this share of the largest, and as much again in
@@ -18,6 +27,49 @@ their own unit, from finite differences.
 EXACT = 1e-9
 """The same of two evaluations that mathematics says are equal."""
 ANGLE, AXIS = 37.0, (1, 2, 3)
+
+
+def validate_model(
+    model: Model, atoms: Atoms, seed: int = 0, tolerance: float = DIFFERENCE
+) -> None:
+    """What a model says of itself agrees. Raises AssertionError saying what does not.
+
+    Rows of single atoms add up to the energy row, force and stress rows are derivatives of energy
+    rows, LAMMPS computes from the model's files what the rows give, and the monitor's stds are
+    those of the rows.
+
+    Parameters
+    ----------
+    model : Model
+    atoms : ase.Atoms
+        Periodic, of the model's elements, without a symmetry under which forces vanish.
+    seed : int
+        Of the coefficients that are tried.
+    tolerance : float
+        Share of the largest value that two ways may differ by.
+    """
+    configuration = Configuration.from_atoms(atoms, label=Label())
+    n, rng = len(atoms), np.random.default_rng(seed)
+    with model.engine(ReferencePotential()) as engine:
+        rows, of_atoms, _ = engine.rows_with_atoms(configuration)
+    assert rows.values.shape == (n_rows(n), model.columns.n_distinct), "rows have another shape"
+    assert len(model.column_names()) == model.columns.n_distinct, "a column has no name"
+    _close("the energy row against those of atoms", of_atoms.mean(axis=0), rows.energy[0])
+    kinds = kinds_of(n)
+    posterior = fit_posterior(rows.values, rng.standard_normal(len(kinds)), kinds=kinds)
+    potential = FittedPotential(model, ReferencePotential(), posterior)
+    by_rows, by_lammps = SnapCalculator(potential), SnapCalculator(potential, stds=False)
+    here, there = _evaluated(by_rows, atoms), _evaluated(by_lammps, atoms)
+    for name in ("energy", "forces", "stress"):
+        _close(f"{name} of LAMMPS against the rows", here[name], there[name], tolerance)
+    _derivatives(by_rows, atoms, here, tolerance)
+    monitored = CoefficientsCalculator(potential, posterior.mean, LammpsSettings())
+    root = posterior.recalibration[1] * square_root(posterior.covariance)
+    force_std, energy_std = monitored.stds(configuration)
+    _close("force stds of the monitor", atom_force_std(rows.forces, root), force_std, tolerance)
+    _close("energy stds of the monitor", here["energies_std"], energy_std, tolerance)
+    for calculator in (by_rows, by_lammps, monitored):
+        calculator.close()
 
 
 def validate_calculator(calculator: Calculator, atoms: Atoms, seed: int = 0) -> None:
@@ -59,7 +111,9 @@ def _evaluated(calculator: Calculator, atoms: Atoms) -> dict[str, Array]:
     return {name: np.array(value, dtype=float) for name, value in calculator.results.items()}
 
 
-def _derivatives(calculator: Calculator, atoms: Atoms, here: dict[str, Array]) -> None:
+def _derivatives(
+    calculator: Calculator, atoms: Atoms, here: dict[str, Array], tolerance: float = DIFFERENCE
+) -> None:
     trial = atoms.copy()
     trial.calc = calculator
     few = sorted({0, len(atoms) // 2, len(atoms) - 1})
@@ -67,13 +121,13 @@ def _derivatives(calculator: Calculator, atoms: Atoms, here: dict[str, Array]) -
         "forces against energies",
         here["forces"][few],
         calculate_numerical_forces(trial, eps=1e-4, iatoms=few),
-        DIFFERENCE,
+        tolerance,
     )
     _close(
         "stress against energies",
         here["stress"],
         calculate_numerical_stress(trial, eps=1e-5),
-        DIFFERENCE,
+        tolerance,
     )
 
 

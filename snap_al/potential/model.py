@@ -20,8 +20,8 @@ FileName = Callable[[str], str]
 
 
 class Monitor(Protocol):
-    """Stds of this rank's atoms in a running LAMMPS session. All methods but `attach` are collective
-    over the session's ranks."""
+    """Stds of this rank's atoms in a running LAMMPS session. All methods but `attach` are
+    collective over the session's ranks."""
 
     seconds: float
     """Spent here so far."""

@@ -1,6 +1,7 @@
-"""Stds in a running session for any model, from its rows alone: the frame is gathered, and each rank
-computes all rows of it in a session of its own. Simple, and slow: a model for large cells brings a
-monitor that computes each rank's own atoms, as SNAP does.
+"""Stds in a running session for any model, from its rows alone.
+
+The frame is gathered, and each rank computes all rows of it in a session of its own. That is slow:
+a model for large cells brings a monitor that computes each rank's own atoms, as SNAP does.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class RowsMonitor:
         """Of all atoms in the order of their ids, those of this rank, in the session's order."""
         started = time.perf_counter()
         own = session.atoms()["id"] - 1
-        values = of_all(self._frame(session))[own]
+        values: Array = of_all(self._frame(session))[own]
         self.seconds += time.perf_counter() - started
         return values
 

@@ -19,7 +19,7 @@ from snap_al.descriptors import ConfigurationRows
 from snap_al.inference import Posterior
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.output import STEM, FittedPotential
-from snap_al.sessions import LammpsSession, LammpsSettings, plain_scratch_folder
+from snap_al.sessions import LammpsSession, LammpsSettings, box_of, plain_scratch_folder
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
@@ -65,6 +65,16 @@ class CoefficientsCalculator(LammpsCalculator):
             reference.atom_style,
         )
         self._potential, self._coefficients = potential, coefficients
+
+    def stds(self, configuration: Configuration) -> tuple[Array, Array]:
+        """(n,) eV/Å and (n,) eV, the stds of forces and energies of atoms that the model's monitor
+        finds in the session."""
+        monitor = self._potential.model.monitor(self._potential.posterior)
+        session = self._placed(configuration, box_of(configuration, vacuum=self._vacuum))
+        monitor.attach(session)
+        session.command("run 0 post no")
+        order = np.argsort(session.atoms()["id"])
+        return monitor.force_std(session)[order], monitor.energy_std(session)[order]
 
     def _setup(self, session: LammpsSession) -> None:
         with plain_scratch_folder() as folder:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from snap_al.descriptors import DescriptorEngine
 from snap_al.errors import SnapALError
 from snap_al.inference import atom_force_std, square_root
 from snap_al.loop.events import Segment, WantedFrame
@@ -43,9 +42,7 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
 def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, Any]:
     configuration = record.directory.read_query(query.key)
     potential = FittedPotential.read(record.directory.fit(segment.fit))
-    with DescriptorEngine(
-        potential.settings, potential.reference
-    ) as engine:  # not by what the folder says of LAMMPS
+    with potential.engine() as engine:  # not by what the folder says of LAMMPS
         rows = engine.rows(configuration)
     root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
     std = atom_force_std(rows.forces, root)

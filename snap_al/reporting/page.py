@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from snap_al import __version__
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import Columns
 from snap_al.loop.events import Opened
 from snap_al.names import in_page
 from snap_al.reporting.drawing import as_svg
@@ -57,7 +56,7 @@ def write_page(record: Record, figures: Figures) -> Path:
         validation_figures=_svgs(validation_figures(record.validation or {})),
         files=_files(record),
         stem=record.stem,
-        elements=[] if record.potential is None else record.potential.settings.elements,
+        elements=[] if record.potential is None else record.potential.elements,
     )
     path = record.folder / "report.html"
     write_atomically(path, page)
@@ -93,15 +92,9 @@ def _what(record: Record) -> list[tuple[str, str]]:
     """What was run, as lines of name and value."""
     found: list[tuple[str, str]] = []
     if record.potential is not None:
-        s, columns = record.potential.settings, Columns.of(record.potential.settings)
-        flags = [name for name in ("chemflag", "quadraticflag", "bzeroflag") if getattr(s, name)]
         found += [
-            ("elements", ", ".join(s.elements)),
-            (
-                "descriptor",
-                f"SNAP, twojmax {s.largest_twojmax}, cutoff {s.max_cutoff:g} Å, "
-                f"{columns.n_distinct} coefficients" + "".join(f", {f}" for f in flags),
-            ),
+            ("elements", ", ".join(record.potential.elements)),
+            ("descriptor", record.potential.model.described()),
             ("reference potential", ", ".join(record.potential.reference.styles) or "none"),
             (
                 "posterior",

@@ -13,7 +13,6 @@ from snap_al.data.counts import count
 from snap_al.data.label_checks import check_labels
 from snap_al.data.remarks import Remarks
 from snap_al.data.weights import Weights
-from snap_al.descriptors import DescriptorEngine
 from snap_al.loop.evaluation import TestSet
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential import FittedPotential, stem_in
@@ -84,14 +83,14 @@ def evaluate(
     """
     comm = comm or world()
     known = on_root(comm, lambda: potential_of(potential))
-    found = on_root(comm, lambda: read_data(data, known.settings.elements, labelled=True))
+    found = on_root(comm, lambda: read_data(data, known.elements, labelled=True))
     source = name_of(data)
     weights = Weights(1.0, 1.0, 1.0)
     items = [
         LabelledConfiguration(c, weights, c.group, source=source) for c in found.configurations
     ]
     told = on_root(comm, lambda: Remarks.of(check_labels(items, source)))
-    with threadpool_limits(1), DescriptorEngine(known.settings, known.reference) as engine:
+    with threadpool_limits(1), known.engine() as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)
         if recalibrate:

@@ -14,7 +14,7 @@ from snap_al.data import LabelledConfiguration
 from snap_al.data.counts import ReadCount, SetName, without_left_out
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine, RowSource, row_source
+from snap_al.descriptors import Engine, RowSource, row_source
 from snap_al.errors import InputError
 from snap_al.fitsnap import (
     Deck,
@@ -179,7 +179,7 @@ def fit(
         kept_in = f"the design matrix is larger than memory and was kept in files in {disk}"
         told += Remarks(notes=(kept_in,))
     result = FitResult(
-        FittedPotential(given.config.descriptor, inputs.reference, posterior),
+        FittedPotential(given.config.made_model(), inputs.reference, posterior),
         ErrorTables(
             training.table(sets.training.matrix.groups),
             None if test is None else test.table(sets.test.matrix.groups),
@@ -227,10 +227,10 @@ def _memory(config: RunConfig) -> float | None:
     return None if config.fitsnap is None else read_deck(config.fitsnap).memory
 
 
-def _engine(given: _Given) -> DescriptorEngine:
+def _engine(given: _Given) -> Engine:
     unit = BAR_PER_EV_PER_A3 if given.deck is None else FITSNAP_BAR_PER_EV_PER_A3
     config = given.config
-    return DescriptorEngine(config.descriptor, given.inputs.reference, config.lammps, unit)
+    return config.made_model().engine(given.inputs.reference, config.lammps, unit)
 
 
 def _sets(given: _Given, rows: RowSource, comm: Communicator, report: Report) -> _Sets:

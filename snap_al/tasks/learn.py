@@ -16,7 +16,7 @@ from snap_al.data.counts import ReadCount, count
 from snap_al.data.file_contents import FileContents, FileOptions
 from snap_al.data.label_checks import check_labels
 from snap_al.data.remarks import Remarks
-from snap_al.descriptors import DescriptorEngine, DesignMatrix, RowSource, row_source
+from snap_al.descriptors import DesignMatrix, RowSource, row_source
 from snap_al.errors import InputError
 from snap_al.loop import RunConfig, RunInputs, read_inputs
 from snap_al.loop.curves import CurveFile
@@ -234,7 +234,7 @@ def _record(
     record = on_root(comm, lambda: CurveFile(path).opened(items, inputs.test, config, study, share))
     with (
         threadpool_limits(1),
-        DescriptorEngine(config.descriptor, inputs.reference, config.lammps) as engine,
+        config.made_model().engine(inputs.reference, config.lammps) as engine,
     ):
         rows = row_source(engine, given.folder / "descriptors" if config.cache else None, comm)
         for seed in range(settings.seeds):

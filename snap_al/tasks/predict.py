@@ -12,7 +12,7 @@ from snap_al.data.carried import as_extended_xyz, with_reference_names
 from snap_al.data.configuration import Configuration
 from snap_al.data.counts import ReadCount
 from snap_al.data.storage import write_atomically
-from snap_al.descriptors import DescriptorEngine
+from snap_al.descriptors import Engine
 from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import predicted
 from snap_al.progress import Report, silent
@@ -76,9 +76,9 @@ def predict(
     >>> frames[0].arrays["forces_std"].max()
     """
     known = potential_of(potential)
-    found = read_data(data, known.settings.elements, labelled=False)
+    found = read_data(data, known.elements, labelled=False)
     frames = []
-    with threadpool_limits(1), DescriptorEngine(known.settings, known.reference) as engine:
+    with threadpool_limits(1), known.engine() as engine:
         for n, (configuration, atoms) in enumerate(
             zip(found.configurations, found.atoms, strict=True)
         ):
@@ -94,10 +94,7 @@ def predict(
 
 
 def _predicted(
-    configuration: Configuration,
-    carried: Atoms,
-    engine: DescriptorEngine,
-    potential: FittedPotential,
+    configuration: Configuration, carried: Atoms, engine: Engine, potential: FittedPotential
 ) -> Atoms:
     found = predicted(potential.posterior, engine.rows(configuration), len(configuration))
     atoms = with_reference_names(carried, configuration.label)

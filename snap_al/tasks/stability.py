@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from snap_al.descriptors import DescriptorEngine
 from snap_al.parallel import Communicator, on_root
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report
@@ -74,7 +73,7 @@ def relaxed(request: Request) -> tuple[Crystal, str]:
 
 def _curves(request: Request, crystal: Crystal, labeler: LabelCalculator | None) -> list[Curve]:
     potential, hottest = request.potential, request.temperature
-    with DescriptorEngine(potential.settings, potential.reference, request.lammps) as engine:
+    with potential.engine(request.lammps) as engine:
         return [
             *dimers(potential, engine, crystal, hottest, labeler),
             approach(potential, engine, crystal, hottest, labeler),

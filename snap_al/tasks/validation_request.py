@@ -124,7 +124,7 @@ def _crystal(
     potential: FittedPotential, config: RunConfig | None, structure: Structure | None
 ) -> Crystal:
     """The one asked for; or the run's first walker's, or, where that is none, the element's own."""
-    elements = potential.settings.elements
+    elements = potential.elements
     if structure is not None:
         return crystal_of(_read(structure, elements))
     if config is not None and config.explore is not None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.rows import STRESS, Kind
-from snap_al.descriptors import DescriptorEngine
+from snap_al.descriptors import Engine
 from snap_al.inference import row_std
 from snap_al.potential import FittedPotential
 from snap_al.validation.crystal import Crystal, neighbour_of_first, with_calculator
@@ -59,7 +59,7 @@ class Curve:
 
 def dimers(
     potential: FittedPotential,
-    engine: DescriptorEngine,
+    engine: Engine,
     crystal: Crystal,
     temperature: float,
     labeler: Calculator | None,
@@ -93,7 +93,7 @@ def _pair(one: str, other: str, r: float, reach: float) -> Atoms:
 
 def approach(
     potential: FittedPotential,
-    engine: DescriptorEngine,
+    engine: Engine,
     crystal: Crystal,
     temperature: float,
     labeler: Calculator | None,
@@ -127,7 +127,7 @@ def _wall(
     x: Array,
     frames: list[Atoms],
     potential: FittedPotential,
-    engine: DescriptorEngine,
+    engine: Engine,
     labeler: Calculator | None,
     temperature: float,
     nearest: float,
@@ -177,10 +177,7 @@ def wall(value: Array, wanted: float) -> tuple[int, float]:
 
 
 def compression(
-    potential: FittedPotential,
-    engine: DescriptorEngine,
-    crystal: Crystal,
-    labeler: Calculator | None,
+    potential: FittedPotential, engine: Engine, crystal: Crystal, labeler: Calculator | None
 ) -> Curve:
     """Pressure of the crystal from expansion to half its volume."""
     x = np.linspace(COMPRESSED, EXPANDED, VOLUMES)
@@ -214,7 +211,7 @@ def compression(
 
 
 def _energies(
-    potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]
+    potential: FittedPotential, engine: Engine, frames: list[Atoms]
 ) -> tuple[Array, Array]:
     """eV next to the last frame, and the std of that difference."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
@@ -229,7 +226,7 @@ def _energies(
 
 
 def _pressures(
-    potential: FittedPotential, engine: DescriptorEngine, frames: list[Atoms]
+    potential: FittedPotential, engine: Engine, frames: list[Atoms]
 ) -> tuple[Array, Array]:
     """GPa, and its std."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]

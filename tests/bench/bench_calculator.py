@@ -54,7 +54,7 @@ def compared(folder, n):
         return call
 
     def opened():
-        fresh = LammpsCalculator(potential.pair_commands(folder), potential.settings.elements)
+        fresh = LammpsCalculator(potential.pair_commands(folder), potential.elements)
         fresh.calculate(atoms)
         fresh.close()
 

@@ -31,7 +31,7 @@ from snap_al.inference import fit_posterior
 from snap_al.md import Protocol, SegmentStart, StageSettings, WhenUncertain, run_segment
 from snap_al.md.boxes import create
 from snap_al.parallel import Communicator, world
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.sessions import LammpsSession
 
 ATOM_STEPS, REPEATS = 40_000, 3
@@ -115,7 +115,7 @@ def main() -> None:
         posterior = fit_posterior(
             rng.standard_normal((2 * n, n)), 1e-6 * rng.standard_normal(2 * n)
         )
-        potential = FittedPotential(settings, ReferencePotential(), posterior)
+        potential = FittedPotential(Snap(settings), ReferencePotential(), posterior)
         for size in sizes:
             repeat = round((size / 2) ** (1 / 3))
             start = Configuration.from_atoms(bulk("W", cubic=True) * ((repeat,) * 3))

@@ -16,7 +16,7 @@ from snap_al.errors import InputError
 from snap_al.inference import FitSettings, row_std
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.potential.variance import element_root, std_mod
 
@@ -50,7 +50,7 @@ def fitted(crystal, bzeroflag=False, shift=0.0, n=10):
     with DescriptorEngine(settings, ReferencePotential()) as engine:
         training = TrainingSet(SimpleNamespace(fit=FitSettings()), engine, SERIAL)
         training.add([labelled(crystal, k, shift) for k in range(n)])
-        return FittedPotential(settings, ReferencePotential(), training.fit())
+        return FittedPotential(Snap(settings), ReferencePotential(), training.fit())
 
 
 @pytest.mark.parametrize("bzeroflag", [False, True])
@@ -72,11 +72,11 @@ def test_only_what_the_cells_energy_does_not_have_is_left_out():
     crystal = CRYSTALS["NaCl"]
     potential = fitted(crystal)
     p, species = potential.posterior, crystal.get_chemical_symbols()
-    numbers = np.array([potential.settings.elements.index(s) for s in species])
+    numbers = np.array([potential.elements.index(s) for s in species])
     np.testing.assert_allclose(
         p.atom_reference[numbers].mean(axis=0), 0.0, atol=1e-9 * np.abs(p.atom_reference).max()
     )
-    with DescriptorEngine(potential.settings, ReferencePotential()) as engine:
+    with DescriptorEngine(potential.model.settings, ReferencePotential()) as engine:
         rows = engine.atom_rows(Configuration.from_atoms(crystal))
         columns = engine.columns
     assert row_std(rows, p.covariance).max() > 10.0 * p.atom_energy_std(rows, numbers).max()
@@ -85,7 +85,9 @@ def test_only_what_the_cells_energy_does_not_have_is_left_out():
     ]  # what LAMMPS evaluates: constant and components of one atom
     expected = np.linalg.norm(components @ element_root(columns, p, int(numbers[0])))
     assert p.atom_energy_std(rows, numbers)[0] == pytest.approx(expected, rel=1e-9)
-    assert f"variable snap_std_limit equal {1.5 * p.atom_std:.6g}" in std_mod(potential.settings, p)
+    assert f"variable snap_std_limit equal {1.5 * p.atom_std:.6g}" in std_mod(
+        potential.model.settings, p
+    )
 
 
 def test_compositions_that_vary_leave_nothing_out():

@@ -36,7 +36,7 @@ def made(potential: FittedPotential, kind: str):
         return LammpsCalculator(EAM, ["Cu"])
     if kind == "with a reference potential":
         return SnapCalculator(
-            FittedPotential(potential.settings, COPPER_ZBL, potential.posterior), stds=False
+            FittedPotential(potential.model, COPPER_ZBL, potential.posterior), stds=False
         )
     if kind == "a draw":
         return SnapCalculator(potential).draws(2, np.random.default_rng(0))[1]
@@ -132,7 +132,7 @@ def test_sent_to_a_process_pool(copper_potential, start):
 
 def test_an_engine_of_descriptors(copper_potential):
     configuration = Configuration.from_atoms(rattled_copper(1).to_atoms())
-    with DescriptorEngine(copper_potential.settings, ReferencePotential()) as engine:
+    with DescriptorEngine(copper_potential.model.settings, ReferencePotential()) as engine:
         expected = engine.rows(configuration).values
         with pickle.loads(pickle.dumps(engine)) as copied:
             np.testing.assert_array_equal(copied.rows(configuration).values, expected)

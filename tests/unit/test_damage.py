@@ -170,7 +170,7 @@ def test_a_potential_that_is_damaged(copper_potential, tmp_path):
         with pytest.raises(InputError, match=r"posterior\.npz: no posterior of snap_al"):
             FittedPotential.read(tmp_path)
     (tmp_path / "posterior.npz").write_bytes(whole)
-    assert FittedPotential.read(tmp_path).settings == COPPER
+    assert FittedPotential.read(tmp_path).model.settings == COPPER
 
 
 def test_an_approval_that_is_damaged(tmp_path):

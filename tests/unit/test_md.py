@@ -30,9 +30,8 @@ from snap_al.md import (
     WhenUncertain,
     run_segment,
 )
-from snap_al.md.monitor import StdMonitor
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential, element_covariance
+from snap_al.potential import FittedPotential, Snap, StdMonitor, element_covariance
 from snap_al.sessions import LammpsSession, check_script
 
 NEVER = WhenNovel(1e3, 1e3, 0.0, 1.0)
@@ -46,7 +45,7 @@ def fitted(tmp_path_factory):
         matrix.append([LabelledConfiguration(rattled_copper(k), WEIGHTS) for k in range(4)])
     rows = matrix.slabs()[0].used()
     potential = FittedPotential(
-        COPPER, ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
+        Snap(COPPER), ReferencePotential(), fit_posterior(rows.values, rows.targets, rows.weights)
     )
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)
@@ -91,7 +90,9 @@ def test_stds_of_several_elements(alloy, engine):
     from snap_al.md.boxes import create
 
     with LammpsSession(SERIAL) as session:
-        create(session, FittedPotential(engine.settings, ReferencePotential(), posterior), alloy)
+        create(
+            session, FittedPotential(Snap(engine.settings), ReferencePotential(), posterior), alloy
+        )
         session.commands([f"pair_style zero {engine.settings.max_cutoff + 1.0}", "pair_coeff * *"])
         monitor.attach(session)
         session.command("run 0")
@@ -428,7 +429,7 @@ def test_swaps_keep_what_there_is_of_each_element(alloy, engine, tmp_path):
     rng = np.random.default_rng(0)
     n = engine.columns.n_distinct
     posterior = fit_posterior(rng.standard_normal((2 * n, n)), 1e-4 * rng.standard_normal(2 * n))
-    potential = FittedPotential(engine.settings, ReferencePotential(), posterior)
+    potential = FittedPotential(Snap(engine.settings), ReferencePotential(), posterior)
     potential.write(tmp_path)
     stage = StageSettings(
         ensemble="swap",

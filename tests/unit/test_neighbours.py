@@ -13,7 +13,7 @@ from snap_al.inference import fit_posterior
 from snap_al.md import Outcome, Protocol, SegmentStart, StageSettings, run_segment
 from snap_al.md.rules import EveryNth
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.sessions import box_of, most_neighbours
 
@@ -75,7 +75,7 @@ def test_dense_cells_in_md_and_in_a_calculator(tmp_path):
     rng = np.random.default_rng(0)
     n = 6
     posterior = fit_posterior(rng.standard_normal((20, n)), 1e-3 * rng.standard_normal(20))
-    potential = FittedPotential(LONG, ReferencePotential(), posterior)
+    potential = FittedPotential(Snap(LONG), ReferencePotential(), posterior)
     potential.write(tmp_path)
     start = dense_copper(1.9)
     assert len(neighbor_list("i", start.to_atoms(), 14.0)) / 2 > 2000

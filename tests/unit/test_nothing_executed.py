@@ -17,7 +17,7 @@ from snap_al import SnapCalculator
 from snap_al.descriptors import DescriptorEngine, ReferencePotential
 from snap_al.descriptors.allowed import PAIR_STYLES
 from snap_al.errors import InputError
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.sessions.library import load_lammps
 
 LINES = [
@@ -86,7 +86,7 @@ def written(copper_potential, tmp_path_factory):
     """Of copper with ZBL."""
     folder = tmp_path_factory.mktemp("potential")
     zbl = ReferencePotential.parse(["pair_style zbl 2.5 3.5", "pair_coeff 1 1 29 29"])
-    FittedPotential(COPPER, zbl, copper_potential.posterior).write(folder)
+    FittedPotential(Snap(COPPER), zbl, copper_potential.posterior).write(folder)
     return folder
 
 
@@ -148,7 +148,9 @@ def test_files_of_the_reference_potential_lie_beside_the_potential(
     elsewhere.mkdir()
     shutil.copy(shipped / "Cu_u3.eam", elsewhere / "mine.eam")
     lines = ["pair_style eam", f"pair_coeff 1 1 {elsewhere}/mine.eam"]
-    potential = FittedPotential(COPPER, ReferencePotential.parse(lines), copper_potential.posterior)
+    potential = FittedPotential(
+        Snap(COPPER), ReferencePotential.parse(lines), copper_potential.posterior
+    )
     potential.write(tmp_path / "p")
     shutil.rmtree(elsewhere)
     moved = shutil.move(tmp_path / "p", tmp_path / "a 'b' $c")
@@ -174,7 +176,9 @@ def test_files_of_the_reference_potential_lie_beside_the_potential(
 def test_a_file_with_a_name_of_our_own_is_refused(copper_potential, tmp_path):
     (tmp_path / "potential.snapcoeff").write_text("1 1\n")
     lines = ["pair_style snap", f"pair_coeff 1 1 {tmp_path}/potential.snapcoeff Cu"]
-    potential = FittedPotential(COPPER, ReferencePotential.parse(lines), copper_potential.posterior)
+    potential = FittedPotential(
+        Snap(COPPER), ReferencePotential.parse(lines), copper_potential.posterior
+    )
     with pytest.raises(InputError, match="one of its own; rename the file"):
         potential.write(tmp_path / "p")
 

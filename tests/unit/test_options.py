@@ -23,6 +23,8 @@ from snap_al.loop.settings import ExploreSettings, StopSettings
 from snap_al.md import StageSettings
 from snap_al.md import settings as of_md
 from snap_al.options import GIVEN, OF_YOURS, applies, given
+from snap_al.potential import models as of_models
+from snap_al.potential.models import ModelSettings
 from snap_al.query import QuerySettings, Strategy
 from snap_al.query import settings as of_queries
 from snap_al.query.strategies import acquisition
@@ -35,6 +37,7 @@ TABLES = {
     ExploreSettings: of_runs.EXPLORE_APPLIES_WITH,
     StopSettings: of_runs.STOP_APPLIES_WITH,
     RunConfig: of_runs.RUN_APPLIES_WITH,
+    ModelSettings: of_models.APPLIES_WITH,
     StageSettings: of_md.APPLIES_WITH | dict.fromkeys(of_md.SCRIPT_VARIABLES, ()),
 }
 
@@ -99,7 +102,9 @@ ALWAYS = {
         "stalled_fits",
         "model_limited",
     },
+    ModelSettings: {"type"},
     RunConfig: {
+        "model",
         "seed",
         "fitsnap",
         "descriptor",
@@ -136,6 +141,7 @@ OTHER_VALUES = {
     "rule_options": {"a": 1},
     "strategy_options": {"a": 1},
     "backend_options": {"a": 1},
+    "options": {"a": 1},
     "posterior_options": {"a": 1},
     "cost": 1.0,
     "polish": 2,
@@ -220,9 +226,26 @@ def test_every_option_has_its_place(kind):
                 assert not texts or GIVEN in values or listed <= texts, (name, values)
 
 
+PAIRED = (
+    FitSettings,
+    QuerySettings,
+    LabelSettings,
+    SnapSettings,
+    StopSettings,
+    RunConfig,
+    ModelSettings,
+)
 PAIRS = [
     pytest.param(kind, name, id=f"{kind.__name__}-{name}")
-    for kind in (FitSettings, QuerySettings, LabelSettings, SnapSettings, StopSettings, RunConfig)
+    for kind in (
+        FitSettings,
+        QuerySettings,
+        LabelSettings,
+        SnapSettings,
+        StopSettings,
+        RunConfig,
+        ModelSettings,
+    )
     for name in TABLES[kind]
 ]
 

@@ -10,10 +10,10 @@ import pytest
 from helpers.optional import BIN
 from helpers.samples import KINDS_OF_SNAP, ZBL
 
-from snap_al.descriptors import Columns, DescriptorEngine
+from snap_al.descriptors import Columns
 from snap_al.errors import InputError
 from snap_al.inference import fit_posterior
-from snap_al.potential import FittedPotential, element_covariance
+from snap_al.potential import FittedPotential, Snap, element_covariance
 from snap_al.potential.variance import MOST_COMPONENTS
 from snap_al.sessions import box_of
 
@@ -24,7 +24,7 @@ def fitted(request, tmp_path_factory):
     rng = np.random.default_rng(0)
     n = Columns.of(settings).n_distinct
     posterior = fit_posterior(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n))
-    potential = FittedPotential(settings, ZBL, posterior)
+    potential = FittedPotential(Snap(settings), ZBL, posterior)
     folder = tmp_path_factory.mktemp("potential")
     potential.write(folder)
     return potential, folder
@@ -67,7 +67,7 @@ def test_lmp_gives_the_energy_and_forces_of_the_rows(fitted, alloy, ranks):
     potential, folder = fitted
     lines = ["include potential.mod", "thermo_modify format float %.15g", *FORCES]
     dumped, log = lmp(folder, alloy, lines, ranks)
-    with DescriptorEngine(potential.settings, potential.reference) as engine:
+    with potential.engine() as engine:
         rows = engine.rows(alloy)
     values = rows.values @ potential.posterior.mean + rows.reference
     assert thermo(log, "E_pair") == pytest.approx(values[0] * len(alloy), rel=1e-10)
@@ -98,7 +98,7 @@ def test_finite_differences_of_what_lmp_computes_agree_with_its_forces(fitted, a
 def test_variance_file_in_stock_lammps(fitted, alloy, ranks):
     """pe/atom of the variance potential is (1, B) Σ (1, B)ᵀ of each atom."""
     potential, folder = fitted
-    settings = potential.settings
+    settings = potential.model.settings
     if settings.quadraticflag:
         assert not (folder / "potential_variance.snapcoeff").exists(), (
             "of fourth order in B, and no SNAP"
@@ -127,7 +127,7 @@ def test_std_beside_the_potential_in_stock_lammps(fitted, alloy, ranks):
     the largest.
     """
     potential, folder = fitted
-    settings, columns = potential.settings, Columns.of(potential.settings)
+    settings, columns = potential.model.settings, Columns.of(potential.model.settings)
     if settings.quadraticflag or columns.n_components > MOST_COMPONENTS:
         assert not (folder / "potential_std.mod").exists()
         return
@@ -151,7 +151,7 @@ def test_std_beside_the_potential_in_stock_lammps(fitted, alloy, ranks):
 def test_reading_back(fitted, tmp_path):
     potential, folder = fitted
     again = FittedPotential.read(folder)
-    assert again.settings == potential.settings
+    assert again.model.settings == potential.model.settings
     assert again.reference == potential.reference
     assert np.array_equal(again.posterior.mean, potential.posterior.mean)
     with pytest.raises(InputError, match="no fitted potential here"):
@@ -168,7 +168,7 @@ def test_coefficients_read_back_bit_for_bit(fitted):
         for line in (folder / "potential.snapcoeff").read_text().splitlines()[4:]
         if "#" in line
     ]
-    columns = Columns.of(potential.settings)
+    columns = Columns.of(potential.model.settings)
     expected = columns.spread @ potential.posterior.mean
     written = (
         numbers

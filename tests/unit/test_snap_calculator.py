@@ -17,10 +17,10 @@ from helpers.samples import KINDS_OF_SNAP, ZBL, rattled_copper
 
 from snap_al import SnapCalculator
 from snap_al.data import Configuration
-from snap_al.descriptors import Columns, DescriptorEngine
+from snap_al.descriptors import Columns
 from snap_al.errors import InputError
 from snap_al.inference import fit_posterior
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.potential.contract import validate_calculator
 
@@ -31,7 +31,9 @@ def made_up(request):
     settings = KINDS_OF_SNAP[request.param]
     rng, n = np.random.default_rng(0), Columns.of(settings).n_distinct
     return FittedPotential(
-        settings, ZBL, fit_posterior(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n))
+        Snap(settings),
+        ZBL,
+        fit_posterior(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n)),
     )
 
 
@@ -66,7 +68,7 @@ def test_same_as_the_rows_and_as_lammps(made_up, alloy, tmp_path):
     atoms.calc = calculator
     energy, n = atoms.get_potential_energy(), len(atoms)
     results = calculator.results
-    with DescriptorEngine(made_up.settings, made_up.reference) as engine:
+    with made_up.engine() as engine:
         rows = engine.rows(alloy)
     p = made_up.posterior.predict(
         rows.values, kinds=np.repeat(np.array([0, 1, 2], dtype=np.int8), [1, 3 * n, 6])
@@ -76,7 +78,7 @@ def test_same_as_the_rows_and_as_lammps(made_up, alloy, tmp_path):
     np.testing.assert_allclose(results["forces_std"].ravel(), p.total_std[1:-6])
     assert results["energies"].sum() == pytest.approx(energy, rel=1e-10)
     assert results["energies_std"].shape == (n,)
-    plain = LammpsCalculator(made_up.pair_commands(tmp_path), made_up.settings.elements)
+    plain = LammpsCalculator(made_up.pair_commands(tmp_path), made_up.elements)
     atoms.calc = plain
     assert atoms.get_potential_energy() == pytest.approx(energy, rel=1e-9)
     np.testing.assert_allclose(

@@ -22,7 +22,7 @@ from snap_al.errors import InputError, LabelError, LammpsError, UnexpectedError
 from snap_al.inference import fit_posterior
 from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
-from snap_al.potential import FittedPotential
+from snap_al.potential import FittedPotential, Snap
 from snap_al.potential.calculator import LammpsCalculator
 from snap_al.tasks.stability import relaxed as relaxed_crystal
 from snap_al.validation import (
@@ -350,7 +350,7 @@ def test_no_two_checks_have_one_name():
     settings = SnapSettings(elements=("Cu", "Au"), twojmax=2, rcutfac=4.5)
     n = Columns.of(settings).n_distinct
     posterior = fit_posterior(np.eye(n), np.zeros(n))
-    potential = FittedPotential(settings, ReferencePotential(), posterior)
+    potential = FittedPotential(Snap(settings), ReferencePotential(), posterior)
     with DescriptorEngine(settings, ReferencePotential()) as engine:
         curves = [
             *dimers(potential, engine, crystal, 300.0, None),
@@ -370,7 +370,7 @@ def made_of(slope: float) -> FittedPotential:
     posterior = fit_posterior(np.eye(n), np.zeros(n))
     mean = np.zeros(n)
     mean[1] = slope
-    return FittedPotential(COPPER, ReferencePotential(), replace(posterior, mean=mean))
+    return FittedPotential(Snap(COPPER), ReferencePotential(), replace(posterior, mean=mean))
 
 
 def test_holes_are_found(copper_potential):
