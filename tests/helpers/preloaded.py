@@ -179,7 +179,8 @@ def _run(call: dict, descriptors: list[int]) -> None:
     sys.argv = ["snap_al", *call["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "snap_al", *call["arguments"]]
     more = call["env"].get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:1] = [call["cwd"], *(p for p in more if p not in sys.path)]  # as `python -m` has it
+    others = sys.path[1:]
+    sys.path[:] = [call["cwd"], *(p for p in more if p not in others), *others]  # as `-m` has it
     os._exit(_exit_code())
 
 

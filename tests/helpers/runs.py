@@ -22,7 +22,12 @@ FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz",
 def result_of(folder):
     """What a run comes to, without the times: files to the bit, journal, metrics."""
     timeless = [_timeless(e) for e in read_lines(folder) if e["event"] != "opened"]
-    return {name: _content(folder / name) for name in FILES}, timeless
+    return files_of(folder), timeless
+
+
+def files_of(folder, names=FILES):
+    """To the bit, without the times in archives."""
+    return {name: _content(folder / name) for name in names}
 
 
 def _content(path):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from ase.build import bulk
 
+from helpers.two_units import TwoUnits
 from snap_al.data import Configuration, Label, Weights
-from snap_al.descriptors import ReferencePotential, SnapSettings
+from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 
 CHEM = SnapSettings(
     elements=("Cu", "Ag"), twojmax=4, rcutfac=4.5, radelem=(0.5, 0.45), wj=(1.0, 0.8), chemflag=True
@@ -87,6 +88,13 @@ group_sections = name training_size testing_size eweight fweight vweight
 group_types = str float float float float float
 warm = 0.5 0.25 100 1 1.0e-8   # a comment
 """
+
+
+def two_units(settings=COPPER):
+    """A model that is not snap_al's."""
+    k = Columns.of(settings).n_components
+    weights = np.random.default_rng(1).standard_normal((2, k)) / np.arange(1, k + 1) / 20
+    return TwoUnits(settings, weights.tolist(), np.linspace(0.0, 5.0, k).tolist())
 
 
 def orthogonal(seed, mirror):

@@ -4,18 +4,10 @@ is not snap_al's.
 
 import numpy as np
 import pytest
-from helpers.samples import COPPER, KINDS_OF_SNAP, rattled_copper
-from helpers.two_units import TwoUnits
+from helpers.samples import KINDS_OF_SNAP, rattled_copper, two_units
 
-from snap_al.descriptors import Columns
 from snap_al.potential import Snap
 from snap_al.potential.contract import validate_model
-
-
-def two_units(settings=COPPER):
-    k = Columns.of(settings).n_components
-    weights = np.random.default_rng(1).standard_normal((2, k)) / np.arange(1, k + 1) / 20
-    return TwoUnits(settings, weights.tolist(), np.linspace(0.0, 5.0, k).tolist())
 
 
 def alloy():
