@@ -148,7 +148,7 @@ def test_more_is_uncertain_the_larger_the_share(fitted, tmp_path):
 def test_quadratic_snap_has_no_bias(fitted):
     potential, folder = fitted
     quadratic = potential.model.settings.model_copy(update={"quadraticflag": True})
-    with pytest.raises(InputError, match="quadratic SNAP has no variance"):
+    with pytest.raises(InputError, match="quadraticflag has no variance"):
         Bias(BiasSettings()).pair_commands(
             FittedPotential(Snap(quadratic), potential.reference, potential.posterior), folder
         )

@@ -250,6 +250,21 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
         return self
 
     @model_validator(mode="after")
+    def _of_the_model(self) -> RunConfig:
+        if self.prior_mean is not None and self.model.type != "snap":
+            raise ValueError(
+                f"prior_mean does not apply with model.type: {self.model.type}: a .snapcoeff has "
+                "coefficients of SNAP; leave it out"
+            )
+        biased = self.explore is not None and any(s.bias for s in self.explore.protocol().stages)
+        if biased and (self.descriptor.quadraticflag or self.model.type != "snap"):
+            raise ValueError(
+                "explore.bias needs a variance that LAMMPS computes, which linear SNAP alone has: "
+                "leave bias out, or take model.type: snap with descriptor.quadraticflag: false"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _labels_elsewhere(self) -> RunConfig:
         if (
             self.explore is not None

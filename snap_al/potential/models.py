@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, model_validator
@@ -31,8 +32,12 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True):
         return self
 
 
+MODELS: dict[str, Callable[[SnapSettings], Model]] = {"snap": Snap}
+"""By the names of `ModelSettings.type`."""
+
+
 def model_of(settings: ModelSettings, descriptor: SnapSettings) -> Model:
     """The model of the settings. Raises InputError for a class that cannot be imported or made."""
-    if settings.type == "snap":
-        return Snap(descriptor)
+    if settings.type in MODELS:
+        return MODELS[settings.type](descriptor)
     return cast(Model, made("model.type", settings.type, settings.options, descriptor))

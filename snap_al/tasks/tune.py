@@ -188,6 +188,8 @@ def _given(source: Source) -> _Given:
         bought = fitted_labels_of_run(directory, config, state)
     else:
         config = config_of(source)
+    if config.model.type != "snap":
+        raise InputError(f"tune searches settings of SNAP, and model.type is {config.model.type}")
     inputs = read_inputs(config, strict=config.fitsnap is None)
     read = (*inputs.read, *by_source("training", bought))
     return _Given(config, inputs, (*inputs.training, *bought), read)

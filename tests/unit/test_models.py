@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from helpers.samples import KINDS_OF_SNAP, rattled_copper, two_units
 
+from snap_al.config import validate_config
+from snap_al.errors import InputError
 from snap_al.potential import Snap
 from snap_al.potential.contract import validate_model
+from snap_al.tasks.tune import tune
 
 
 def alloy():
@@ -26,3 +29,31 @@ def test_another_model_keeps_the_contract():
     atoms = alloy()
     atoms.symbols[:] = "Cu"
     validate_model(two_units(), atoms, tolerance=1e-5)
+
+
+SOME = {"descriptor": {"elements": ["Cu"], "twojmax": 2, "rcutfac": 4.0}}
+WALKERS = {"walkers": [{"structure": "Cu.extxyz"}], "bias": {"tau": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"model": {"type": "a.Model"}, "prior_mean": "a.snapcoeff"}, "prior_mean does not apply"),
+        ({"model": {"type": "a.Model"}, "explore": WALKERS}, "explore.bias needs a variance"),
+        (
+            {"descriptor": {**SOME["descriptor"], "quadraticflag": True}, "explore": WALKERS},
+            "explore.bias needs a variance",
+        ),
+        ({"model": {"options": {"a": 1}}}, "options does not apply with type: snap"),
+        ({"model": {"type": "network"}}, "or the dotted name of a class of yours"),
+    ],
+)
+def test_what_a_model_excludes(tmp_path, content, said):
+    with pytest.raises(InputError, match=said):
+        validate_config({**SOME, **content}, tmp_path / "config.yaml")
+
+
+def test_tune_is_for_snap(tmp_path):
+    config = validate_config({**SOME, "model": {"type": "a.Model"}}, tmp_path / "config.yaml")
+    with pytest.raises(InputError, match="tune searches settings of SNAP"):
+        tune(config, tmp_path / "tune")
