@@ -149,11 +149,11 @@ def fit(
 
     Notes
     -----
-    docs/mathematics.md has the equations. The embedded model error is that of [1]_.
+    docs/mathematics.md has the equations. The embedded model error is that of Sargsyan et al.
 
     References
     ----------
-    .. [1] K. Sargsyan, X. Huan, H. N. Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
+    Sargsyan, Huan, Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
 
     Examples
     --------
