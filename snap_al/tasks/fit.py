@@ -161,6 +161,7 @@ def fit(
     >>> result.tables.test["forces"]["rmse"]
     """
     comm = comm or world()
+    report = report if comm.rank == 0 else silent
     given = on_root(comm, lambda: _given(config, Path(out), strict, prior))
     inputs, told = given.inputs, given.inputs.remarks
     _refuse(told, strict)

@@ -203,6 +203,17 @@ def test_a_run_of_a_config_keeps_it(tmp_path):
     assert read_run(tmp_path / "run")[0].model_dump() == config.model_dump()
 
 
+def test_settings_that_make_no_sense_are_refused(folder):
+    for wrong in ({"seeds": 0}, {"most": 1}, {"hold_out": 1.0}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+            sa.LearnSettings(**wrong)
+    for wrong in ({"draws": 1}, {"ps": 0.0}, {"timestep": float("nan")}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+            sa.ValidateSettings(**wrong)
+    with pytest.raises(InputError, match="did you mean 'folds'"):
+        sa.tune(folder / "fit.yaml", folder / "tune", by="fods")
+
+
 def exported():
     return [name for name in sa.__all__ if name != "__version__"]
 
