@@ -149,18 +149,21 @@ def run(
 
     Example: mpirun -n 2 snap-al run config.yaml --out run
     """
-    from snap_al.cli.planning import described, plan
+    from snap_al.cli.planning import described
     from snap_al.cli.signals import leave_on_signals
     from snap_al.parallel import on_root, world
     from snap_al.reporting.progress import Progress
+    from snap_al.tasks.plan import plan
     from snap_al.tasks.run import run as learn_on_the_fly
 
     leave_on_signals()
     comm = world()
     if dry_run:
         found = on_root(comm, lambda: plan(config, out, comm.size))
-        if comm.rank == 0:
-            say(json.dumps(found) if as_json else "\n".join(map(in_terminal, described(found))))
+        if comm.rank == 0 and as_json:
+            show_json(found.as_json())
+        elif comm.rank == 0:
+            say("\n".join(map(in_terminal, described(found))))
         return
     result = learn_on_the_fly(
         config, out, comm=comm, log=lambda path: Progress(path, _console(as_json), warn)

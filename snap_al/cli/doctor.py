@@ -31,19 +31,16 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for.
-
-    Attributes:
-        name: What it is.
-        found: Its version or place; empty when it is not there.
-        needed: Whether nothing runs without it.
-        advice: What to do, when there is anything to do.
-    """
+    """One thing that was looked for."""
 
     name: str
+    """What it is."""
     found: str
+    """Its version or place; empty when it is not there."""
     needed: bool
+    """Whether nothing runs without it."""
     advice: str = ""
+    """What to do, when there is anything to do."""
 
     @property
     def ok(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, cast
 
 import typer
 
@@ -182,14 +182,11 @@ def tune(
 
     Example: snap-al tune run --out tune; snap-al run tune/tuned.yaml --out better
     """
-    from snap_al.errors import InputError, did_you_mean
     from snap_al.loop.tuning import Measure
     from snap_al.parallel import world
     from snap_al.tasks.tune import tune as search
 
     comm = world()
-    if by not in (measures := get_args(Measure)):
-        raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
     with working(comm.rank) as report:
         result = search(
             source,

@@ -39,17 +39,17 @@ here.
 
 @dataclass(frozen=True)
 class Launcher:
-    """An mpirun and what two processes that it started saw.
-
-    Attributes: path: The program. name: The MPI that it is of, "MPICH" for example; "an unknown
-        MPI" where its version does not say. sizes: The number of ranks that each of the processes
-        sees; [2, 2] when all is well. trouble: The last line that it said when it failed.
-    """
+    """An mpirun and what two processes that it started saw."""
 
     path: Path
+    """The program."""
     name: str
+    """The MPI that it is of, "MPICH" for example; "an unknown MPI" where its version does not
+    say."""
     sizes: list[int]
+    """The number of ranks that each of the processes sees; [2, 2] when all is well."""
     trouble: str = ""
+    """The last line that it said when it failed."""
 
     @property
     def works(self) -> bool:

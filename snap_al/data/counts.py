@@ -17,21 +17,27 @@ SetName = Literal["training", "test", "pool", "data"]
 class ReadCount:
     """Of one file in one entry of a config, or of one group of a FitSNAP deck.
 
-    frames: that the file has. energies and stresses: of how many frames they are used; forces: on
-    how many atoms. Used is what has a label and a weight above zero. weightless: kinds with labels
-    of weight 0. unread: names that look like labels and were not read. entry: of the config, such
-    as training.0; "" where a deck or the command line names the file.
+    Used is what has a label and a weight above zero.
     """
 
     set: SetName
+    """What the file is read for."""
     file: str
+    """Its path, or the group."""
     frames: int
+    """That the file has."""
     energies: int = 0
+    """Of how many frames they are used."""
     forces: int = 0
+    """On how many atoms they are used."""
     stresses: int = 0
+    """Of how many frames they are used."""
     weightless: tuple[str, ...] = ()
+    """Kinds with labels of weight 0."""
     unread: tuple[str, ...] = ()
+    """Names that look like labels and were not read."""
     entry: str = ""
+    """Of the config, such as training.0; "" where a deck or the command line names the file."""
     labels_used: bool = True
     """False: of the file's frames nothing but the structures is used."""
 
@@ -56,6 +62,7 @@ class ReadCount:
         return lines
 
     def as_json(self) -> dict[str, Any]:
+        """The fields by name."""
         return asdict(self)
 
 

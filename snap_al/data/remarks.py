@@ -11,11 +11,12 @@ from snap_al.data.label_checks import LabelFinding
 
 @dataclass(frozen=True)
 class Remarks:
-    """warnings: what looks wrong, or was left out. notes: what a user may not expect and is no
-    fault, and what could not be told."""
+    """Warnings and notes, each a sentence."""
 
     warnings: tuple[str, ...] = ()
+    """What looks wrong, or was left out."""
     notes: tuple[str, ...] = ()
+    """What a user may not expect and is no fault, and what could not be told."""
 
     @classmethod
     def of(cls, findings: Iterable[LabelFinding]) -> Remarks:

@@ -39,18 +39,24 @@ class Content(Enum):
 
 @dataclass(frozen=True)
 class Column:
+    """Of a table."""
+
     header: str
+    """Above its cells."""
     content: Content = Content.NUMBER
+    """What may be done with its cells where there is no room."""
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """The first column names the rows, and is repeated where the others go into several tables.
-    Rows: a text for each column."""
+    """A table for a terminal."""
 
     title: str
+    """Above it."""
     columns: tuple[Column, ...]
+    """The first names the rows, and is repeated where the others go into several tables."""
     rows: tuple[tuple[str, ...], ...]
+    """A text for each column."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line, bold in self._styled_lines(options.max_width):

@@ -26,16 +26,20 @@ CSV_UNITS = tuple(zip(("eV/atom", "eV/Å", "eV/Å³"), TO_USER_UNITS, strict=Tru
 
 @dataclass(frozen=True)
 class Predictions:
-    """Labelled rows (m,) in the units of rows: kind, group (a number into `names`), label, what is
-    predicted and its total std.
-    """
+    """Labelled rows and what is predicted of them, in the units of rows: eV/atom, eV/Å, bar."""
 
     kinds: NDArray[np.int8]
+    """(m,) 0 energy, 1 force, 2 stress."""
     groups: NDArray[np.int32]
+    """(m,) numbers into `names`."""
     names: tuple[str, ...]
+    """Of the groups."""
     targets: Array
+    """(m,) labels."""
     mean: Array
+    """(m,) what is predicted."""
     std: Array
+    """(m,) its total std."""
 
     @classmethod
     def read(cls, path: Path) -> Predictions | None:
@@ -82,20 +86,28 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Record:
-    """tables: errors and calibration by name of the set. config, state: None of a fit, and no
-    events. validation: what `snap-al validate` left, if it did. remarks: of the labels that it
-    began with."""
+    """A run or a fit, as its folder holds it."""
 
     folder: Path
+    """Its folder."""
     stem: str
+    """The name of the potential's files; empty where there is none."""
     potential: FittedPotential | None
+    """The last; None where there is none yet."""
     tables: dict[str, Table]
+    """Errors and calibration by name of the set."""
     predictions: Predictions | None
+    """Of the test set or, where there is none, of the training set."""
     config: RunConfig | None = None
+    """Of a run."""
     state: RunState | None = None
+    """Of a run."""
     events: tuple[Event, ...] = ()
+    """Of a run, from its journal."""
     validation: dict[str, Any] | None = None
+    """What `snap-al validate` left, if it did."""
     remarks: Remarks = field(default_factory=Remarks)
+    """Of the labels that it began with."""
 
     @property
     def directory(self) -> RunDirectory:

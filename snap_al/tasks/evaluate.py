@@ -82,6 +82,7 @@ def evaluate(
     >>> sa.evaluate("fit", "test.extxyz").table["forces"]["rmse"]
     """
     comm = comm or world()
+    report = report if comm.rank == 0 else silent
     known = on_root(comm, lambda: potential_of(potential))
     found = on_root(comm, lambda: read_data(data, known.elements, labelled=True))
     source = name_of(data)

@@ -149,11 +149,11 @@ def fit(
 
     Notes
     -----
-    docs/mathematics.md has the equations. The embedded model error is that of [1]_.
+    docs/mathematics.md has the equations. The embedded model error is that of Sargsyan et al.
 
     References
     ----------
-    .. [1] K. Sargsyan, X. Huan, H. N. Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
+    Sargsyan, Huan, Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
 
     Examples
     --------
@@ -161,6 +161,7 @@ def fit(
     >>> result.tables.test["forces"]["rmse"]
     """
     comm = comm or world()
+    report = report if comm.rank == 0 else silent
     given = on_root(comm, lambda: _given(config, Path(out), strict, prior))
     inputs, told = given.inputs, given.inputs.remarks
     _refuse(told, strict)

@@ -49,6 +49,14 @@ class LearnSettings:
     hold_out: float = 0.2
     """Share of the pool to test on, drawn for each seed, where the config has no test set."""
 
+    def __post_init__(self) -> None:
+        """Raises InputError for numbers that make no study."""
+        for name, least in (("seeds", 1), ("initial", 1), ("most", 2)):
+            if (value := getattr(self, name)) < least:
+                raise InputError(f"LearnSettings: {name} is {value}; give at least {least}")
+        if not 0.0 < self.hold_out < 1.0:
+            raise InputError(f"LearnSettings: hold_out is {self.hold_out}; give a share, 0 to 1")
+
 
 @dataclass(frozen=True)
 class LearnResult(TaskResult):
@@ -152,6 +160,7 @@ def learn(
     >>> sa.learn("fit.yaml", "study", pool="pool.extxyz", settings=settings).full
     """
     comm, settings = comm or world(), settings or LearnSettings()
+    report = report if comm.rank == 0 else silent
     if not settings.strategies:
         raise InputError(
             f"--strategies: none given; known here: {', '.join(get_args(Strategy))}"

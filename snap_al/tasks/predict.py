@@ -63,12 +63,12 @@ def predict(
 
     Notes
     -----
-    The total std is that of the coefficients' posterior, of the embedded model error [1]_ and of
-    the labels' noise in quadrature.
+    The total std is that of the coefficients' posterior, of the embedded model error of
+    Sargsyan et al. and of the labels' noise, in quadrature.
 
     References
     ----------
-    .. [1] K. Sargsyan, X. Huan, H. N. Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
+    Sargsyan, Huan, Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
 
     Examples
     --------

@@ -104,6 +104,7 @@ def select(
     >>> sa.select("fit.yaml", "pool.extxyz", "ask.extxyz", n=20).frames
     """
     comm = comm or world()
+    report = report if comm.rank == 0 else silent
 
     def read() -> tuple[RunConfig, RunInputs, FileContents]:
         used = with_strategy(config_of(config, [strategy] if strategy else ()), strategy)

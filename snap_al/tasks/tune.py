@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from threadpoolctl import threadpool_limits
 
@@ -17,7 +17,7 @@ from snap_al.data.counts import ReadCount, by_source
 from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
-from snap_al.errors import InputError
+from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
 from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
@@ -130,14 +130,17 @@ def tune(
     Raises
     ------
     InputError
-        If a file cannot be read, there are fewer than 10 labelled configurations, or all are of
-        one group with `by="groups"`; on every rank.
+        If a file cannot be read, there is no such `by`, there are fewer than 10 labelled
+        configurations, or all are of one group with `by="groups"`; on every rank.
 
     Examples
     --------
     >>> sa.tune("fit.yaml", "tune", twojmax=[6, 8]).best.settings
     """
     comm, folder = comm or world(), Path(out)
+    report = report if comm.rank == 0 else silent
+    if by not in (measures := get_args(Measure)):
+        raise InputError(f"--by {by}: {did_you_mean(by, measures)}").on_all_ranks()
     given = on_root(comm, lambda: _given(source))
     _require_enough(given, source, by)
     config, base = given.config, given.config.descriptor

@@ -121,6 +121,7 @@ def validate(
     >>> sa.validate("run", labeler="own", settings=settings).coverage
     """
     comm, settings = comm or world(), settings or ValidateSettings()
+    report = report if comm.rank == 0 else silent
     root = Path(folder)
     out = root / "validation"
     request = on_root(comm, lambda: request_of(root, structure, labeler, table, settings))

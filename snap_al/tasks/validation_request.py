@@ -49,6 +49,14 @@ class ValidateSettings:
     seed: int = 1
     """Of draws and velocities."""
 
+    def __post_init__(self) -> None:
+        """Raises InputError for numbers that nothing can be computed with."""
+        if self.draws < 2:
+            raise InputError(f"ValidateSettings: draws is {self.draws}; a std needs at least 2")
+        for name in ("temperature", "ps", "timestep"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise InputError(f"ValidateSettings: {name} is {value}; give more than 0")
+
 
 @dataclass(frozen=True)
 class Request:

@@ -20,10 +20,8 @@ from helpers.samples import rattled_copper, small_config
 
 import snap_al as sa
 from snap_al.config import load_config, parse_yaml, read_run, validate_config
-from snap_al.config.build import open_run
 from snap_al.config.written import origin_of, text_of
 from snap_al.errors import InputError
-from snap_al.parallel import SERIAL
 
 VERBS = ("run", "fit", "evaluate", "predict", "select")
 VERBS += ("learn", "tune", "validate", "export", "report")
@@ -194,13 +192,32 @@ def test_a_config_as_text_is_the_same_config(tmp_path):
         assert again.reference_folders == config.reference_folders
 
 
-def test_a_run_of_a_config_keeps_it(tmp_path):
-    config = load_config(small_config(tmp_path))
-    for _ in range(2):  # the second time it goes on
-        with open_run(config, tmp_path / "run", SERIAL, lambda event, state: None):
-            pass
-    (tmp_path / "run" / "journal.jsonl").write_text("")
+def test_a_run_of_a_config_keeps_it(tmp_path, capfd):
+    """It goes on with the same config, and prints nothing."""
+    path = small_config(tmp_path)
+    path.write_text(path.read_text().replace("steps: 400", "steps: 40"))
+    config = sa.load_config(path)
+    result = sa.run(config, tmp_path / "run")
+    assert as_stored(result) == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert result.labels >= 3
+    assert result.folder == tmp_path / "run"
     assert read_run(tmp_path / "run")[0].model_dump() == config.model_dump()
+    assert sa.run(config, tmp_path / "run").tables == result.tables
+    log = (tmp_path / "run" / "run.log").read_text()
+    assert log.count("opened on 1 rank") == 2
+    assert capfd.readouterr() == ("", "")
+    assert sa.export(tmp_path / "run", tmp_path / "deck").configurations == result.labels
+
+
+def test_settings_that_make_no_sense_are_refused(folder):
+    for wrong in ({"seeds": 0}, {"most": 1}, {"hold_out": 1.0}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+            sa.LearnSettings(**wrong)
+    for wrong in ({"draws": 1}, {"ps": 0.0}, {"timestep": float("nan")}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+            sa.ValidateSettings(**wrong)
+    with pytest.raises(InputError, match="did you mean 'folds'"):
+        sa.tune(folder / "fit.yaml", folder / "tune", by="fods")
 
 
 def exported():

@@ -1,0 +1,163 @@
+"""What a run would do, before it does anything: walkers, ranks, jobs, and what labels may cost."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from snap_al.config import load_config, make_labeler, read_run
+from snap_al.data.counts import ReadCount
+from snap_al.loop import (
+    Event,
+    RunConfig,
+    RunDirectory,
+    RunInputs,
+    RunState,
+    initial_state,
+    labels_left,
+    read_inputs,
+)
+from snap_al.loop.events import Labelled
+from snap_al.md import StageSettings
+
+
+@dataclass(frozen=True)
+class PlannedWalker:
+    """A trajectory that would explore."""
+
+    name: str
+    """Of its structure."""
+    atoms: int
+    """How many it has."""
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """MD that each walker would do."""
+
+    ensemble: str
+    """Or the LAMMPS script in its place."""
+    steps: int
+    """MD steps."""
+    timestep_ps: float
+    """ps."""
+    temperature_k: list[float]
+    """K, at its beginning and its end."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would do."""
+
+    walkers: tuple[PlannedWalker, ...]
+    """One for each trajectory."""
+    stages: tuple[PlannedStage, ...]
+    """One after another."""
+    cycles: int
+    """How often each walker goes through all stages."""
+    ranks: int
+    """MPI's."""
+    groups: int
+    """Walkers at the same time."""
+    ranks_of_a_group: tuple[int, int]
+    """The fewest and the most."""
+    training: int
+    """Configurations that are fitted first."""
+    test: int
+    """Configurations to measure errors on."""
+    read: tuple[ReadCount, ...]
+    """What was found in each file."""
+    starting_labels: int
+    """To begin with."""
+    labels: int
+    """Bought so far."""
+    labels_left: int
+    """At most."""
+    core_seconds_of_a_label: float | None
+    """The median so far; None before the first."""
+    core_seconds_at_most: float | None
+    """That all labels left would cost."""
+    calculator: str
+    """Of labels."""
+    files: bool
+    """Whether it works with files."""
+    backend: str
+    """`label.backend`."""
+    at_once: int
+    """Labels, at most."""
+    cores_of_a_label: int
+    """Of one label."""
+    approve: bool
+    """Whether each batch waits for a yes."""
+    cluster: dict[str, Any] | None
+    """What one job asks the scheduler for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `snap-al run --dry-run --json` prints."""
+        return asdict(self)
+
+
+def plan(path: Path, out: Path, ranks: int) -> RunPlan:
+    """Reads and checks everything that a run does, and writes nothing. Raises InputError as it
+    would. One rank; ranks: that the run would have.
+    """
+    config = load_config(path)
+    state, inputs = initial_state(config), read_inputs(config, checked=False)
+    labeler = make_labeler(config.label, ranks)
+    events: list[Event] = []
+    if RunDirectory(out).journal.exists():
+        _, events, state = read_run(out)
+    each = _core_seconds(events)
+    return _plan(config, inputs, state, ranks, each, labeler.writes_files)
+
+
+def _core_seconds(events: list[Event]) -> float | None:
+    """Of a label, the median."""
+    costs = [
+        e.core_seconds for e in events if isinstance(e, Labelled) and e.core_seconds is not None
+    ]
+    return statistics.median(costs) if costs else None
+
+
+def _plan(
+    config: RunConfig,
+    inputs: RunInputs,
+    state: RunState,
+    ranks: int,
+    each: float | None,
+    files: bool,
+) -> RunPlan:
+    assert config.explore is not None
+    label, walkers = config.label, inputs.walkers
+    left, groups = labels_left(state, config), min(ranks, len(walkers))
+    cluster = label.cluster
+    return RunPlan(
+        walkers=tuple(PlannedWalker(w.configuration.name, len(w.configuration)) for w in walkers),
+        stages=tuple(_stage(stage) for stage in config.explore.protocol().stages),
+        cycles=config.explore.cycles,
+        ranks=ranks,
+        groups=groups,
+        ranks_of_a_group=(ranks // groups, -(-ranks // groups)),
+        training=len(inputs.training),
+        test=len(inputs.test),
+        read=inputs.read,
+        starting_labels=0 if state.started else len(inputs.start),
+        labels=len(state.labelled),
+        labels_left=left,
+        core_seconds_of_a_label=each,
+        core_seconds_at_most=None if each is None else each * left,
+        calculator=label.calculator,
+        files=files,
+        backend=label.backend,
+        at_once=label.most_at_once,
+        cores_of_a_label=label.cores_of_one,
+        approve=label.approve,
+        cluster=None if cluster is None else cluster.model_dump(exclude_defaults=True),
+    )
+
+
+def _stage(stage: StageSettings) -> PlannedStage:
+    ensemble, temperature = str(stage.script or stage.ensemble), list(stage.temperature)
+    return PlannedStage(ensemble, stage.steps, stage.timestep, temperature)
