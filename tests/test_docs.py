@@ -108,7 +108,9 @@ def test_files_that_the_mathematics_name():
     named = re.findall(r"`([\w/]+\.py)`", text)
     assert len(named) > 15
     for name in named:
-        assert any((ROOT / "snap_al" / folder / name).exists() for folder in ("", "inference")), name
+        assert any((ROOT / "snap_al" / folder / name).exists() for folder in ("", "inference")), (
+            name
+        )
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))
