@@ -37,7 +37,6 @@ ONLY_WHEN_SLOW = (
     "test_slurm.py::test_wherever_the_driver_is[sbatch and srun]",
     "test_walkers_survive.py::test_killed_again_and_again[batch-2-3]",
     "test_labels_survive.py::test_killed_while_labels_are_computed[1]",
-    "test_approval.py::test_nothing_is_labelled_without_a_yes[1]",
     "test_biased.py::test_more_is_uncertain_the_larger_the_share[with a reference potential]",
     "test_run.py::test_other_rules_for_when_to_label[flare]",
     "test_run.py::test_other_rules_for_when_to_label[grade]",

@@ -4,10 +4,8 @@ with labels that fail.
 
 import html
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,10 +16,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.journals import read_lines
 from helpers.optional import BIN
-from helpers.runs import end_orphans, run
+from helpers.runs import kill, run
 from helpers.samples import rattled_copper, small_config
 
 from snap_al.data import Configuration
@@ -78,21 +76,14 @@ def test_killed_and_gone_on_with(uninterrupted, tmp_path, after):
     """kill -9 of every process at the n-th event of a kind; then the same command again."""
     ranks, config, expected, _ = uninterrupted
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "snap_al", "run", str(config), "--out", str(folder)]
-    if ranks > 1:
-        command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = begun("run", config, "--out", folder, ranks=ranks)
     journal, wanted = folder / "journal.jsonl", {"labelled": 2, "fitted": 2, "explored": 1}[after]
     while process.poll() is None:
         seen = journal.read_text().count(f'"event":"{after}"') if journal.exists() else 0
         if seen >= wanted:
             break
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    end_orphans(folder)
+    kill(process, folder)
     before = json.dumps(read_lines(folder))
     assert '"stopped"' not in before, "it was over before it could be killed"
     assert run(config, folder, ranks) == expected

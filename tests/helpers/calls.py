@@ -56,6 +56,26 @@ def snap_al(
     )
 
 
+def begun(*arguments: object, ranks: int = 1, fresh: bool = False) -> subprocess.Popen:
+    """The command line in the background, in a session of its own and with piped text.
+
+    fresh: in processes that share nothing with others and can be told by their command line.
+    """
+    words = [str(argument) for argument in arguments]
+    variables = {**os.environ, "COLUMNS": "200"}
+    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
+    if not fresh and read_early(variables) == ITS_VARIABLES:
+        return PRELOADED.begin(words, variables, launcher)
+    return subprocess.Popen(
+        [*launcher, sys.executable, "-m", "snap_al", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=variables,
+        start_new_session=True,
+    )
+
+
 def refused(*arguments, exit_code=2, **kwargs):
     done = snap_al(*arguments, **kwargs)
     assert done.returncode == exit_code, done.stdout + done.stderr
