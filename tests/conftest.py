@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from helpers.calls import PRELOADED, ROOT
+from helpers.fitsnap import FitSnap
 from helpers.optional import summary_of_skips
 from helpers.samples import COPPER, KINDS_OF_SNAP, WEIGHTS, ZBL, rattled_copper
 
@@ -136,6 +137,14 @@ def copper_potential():
     rows = matrix.slabs()[0].used()
     posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
     return FittedPotential(COPPER, ReferencePotential(), posterior)
+
+
+@pytest.fixture(scope="session")
+def fitsnap():
+    """The released FitSNAP, imported once for many calls."""
+    client = FitSnap()
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_killed_again_and_again(tmp_path, mode, ranks, walkers):
 @pytest.mark.parametrize("walkers", [1, 3])
 def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
     """One rank of two gets kill -9 in the middle of MD: non-zero exit, and the same command goes
-    on.
+    on. With one walker that both ranks share; with three, which have a rank each.
     """
     config = alloy_config(tmp_path / "in", "on-the-fly", walkers)
     folder = tmp_path / "run"
