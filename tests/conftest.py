@@ -51,11 +51,44 @@ fresh clone has 25 minutes.
 """
 
 
+LONGEST_FIRST = (
+    "test_examples",
+    "test_run",
+    "test_walkers_survive",
+    "test_labels_survive",
+    "test_validate",
+    "test_odd_paths",
+    "test_fitsnap_parity",
+    "test_signals",
+    "test_no_waiting",
+    "test_approval",
+    "test_docs",
+    "test_cli",
+    "test_calibrated",
+    "test_quarantine",
+    "test_ranks",
+)
+"""Files with tests of more than a few seconds, so that none of those is alone at the end."""
+COLLECTED = pytest.StashKey[list[tuple[str, bool]]]()
+"""Each test that was collected, whether or not it is run, and whether it is slow."""
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.endswith(ONLY_WHEN_SLOW):
             item.add_marker(pytest.mark.slow)
+    config.stash[COLLECTED] = [
+        (item.nodeid, item.get_closest_marker("slow") is not None) for item in items
+    ]
+    order = {name: n for n, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> list[tuple[str, bool]]:
+    """Each test that was collected, whether or not it is run, and whether it is slow."""
+    return pytestconfig.stash[COLLECTED]
 
 
 def pytest_configure() -> None:
