@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,16 +15,34 @@ PAGE = ROOT / "CONTRIBUTING.md"
 BEGIN, END = "<!-- slow tests: begin -->", "<!-- slow tests: end -->"
 
 
+def entries(nodes: Iterable[str]) -> dict[str, list[str]]:
+    """For each file of these tests their names in Markdown, by the alphabet; in brackets how many variants of a test
+    there are, when several are.
+    """
+    counts = Counter(tuple(node.split("[")[0].split("::")[:2]) for node in nodes)
+    files: dict[str, list[str]] = {}
+    for (file, name), n in sorted(counts.items()):
+        files.setdefault(file, []).append(f"`{name}`" + (f" ({n})" if n > 1 else ""))
+    return files
+
+
+def listed(page: str) -> dict[str, list[str]]:
+    """What the page says, as `entries` has it."""
+    files: dict[str, list[str]] = {}
+    for line in page.split(BEGIN)[1].split(END)[0].splitlines():
+        if line.startswith("- "):
+            names = files.setdefault(line[3:].rstrip("`:"), [])
+        elif line:
+            names.append(line.strip().rstrip(","))
+    return files
+
+
 def found() -> list[str]:
-    """Lines of Markdown; in brackets how many variants of a test are slow, when several are."""
+    """Lines of Markdown."""
     command = [sys.executable, "-m", "pytest", "-m", "slow", "--collect-only"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    counts = Counter(re.findall(r"^(tests/\S+?\.py)::(\w+)", told, re.MULTILINE))
-    files: dict[str, list[str]] = {}
-    for (file, name), n in counts.items():
-        files.setdefault(file, []).append(f"`{name}`" + (f" ({n})" if n > 1 else ""))
     lines = []
-    for file, names in files.items():
+    for file, names in entries(re.findall(r"^tests/\S+?\.py::\w.*", told, re.MULTILINE)).items():
         lines.append(f"- `{file}`:")
         lines += [f"  {name}{',' if n + 1 < len(names) else ''}" for n, name in enumerate(names)]
     return lines

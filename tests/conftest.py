@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from helpers.calls import PRELOADED, ROOT
+from helpers.fitsnap import FitSnap
 from helpers.optional import summary_of_skips
 from helpers.samples import COPPER, KINDS_OF_SNAP, WEIGHTS, ZBL, rattled_copper
 
@@ -37,7 +38,6 @@ ONLY_WHEN_SLOW = (
     "test_slurm.py::test_wherever_the_driver_is[sbatch and srun]",
     "test_walkers_survive.py::test_killed_again_and_again[batch-2-3]",
     "test_labels_survive.py::test_killed_while_labels_are_computed[1]",
-    "test_approval.py::test_nothing_is_labelled_without_a_yes[1]",
     "test_biased.py::test_more_is_uncertain_the_larger_the_share[with a reference potential]",
     "test_run.py::test_other_rules_for_when_to_label[flare]",
     "test_run.py::test_other_rules_for_when_to_label[grade]",
@@ -51,11 +51,44 @@ fresh clone has 25 minutes.
 """
 
 
+LONGEST_FIRST = (
+    "test_examples",
+    "test_run",
+    "test_walkers_survive",
+    "test_labels_survive",
+    "test_validate",
+    "test_odd_paths",
+    "test_fitsnap_parity",
+    "test_signals",
+    "test_no_waiting",
+    "test_approval",
+    "test_docs",
+    "test_cli",
+    "test_calibrated",
+    "test_quarantine",
+    "test_ranks",
+)
+"""Files with tests of more than a few seconds, so that none of those is alone at the end."""
+COLLECTED = pytest.StashKey[list[tuple[str, bool]]]()
+"""Each test that was collected, whether or not it is run, and whether it is slow."""
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.endswith(ONLY_WHEN_SLOW):
             item.add_marker(pytest.mark.slow)
+    config.stash[COLLECTED] = [
+        (item.nodeid, item.get_closest_marker("slow") is not None) for item in items
+    ]
+    order = {name: n for n, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> list[tuple[str, bool]]:
+    """Each test that was collected, whether or not it is run, and whether it is slow."""
+    return pytestconfig.stash[COLLECTED]
 
 
 def pytest_configure() -> None:
@@ -137,6 +170,14 @@ def copper_potential():
     rows = matrix.slabs()[0].used()
     posterior = fit_posterior(rows.values, rows.targets, rows.weights, kinds=rows.index["kind"])
     return FittedPotential(Snap(COPPER), ReferencePotential(), posterior)
+
+
+@pytest.fixture(scope="session")
+def fitsnap():
+    """The released FitSNAP, imported once for many calls."""
+    client = FitSnap()
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

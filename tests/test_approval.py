@@ -1,25 +1,29 @@
 """snap_al.loop.approval: A dry run, and a person's yes before labels are paid for."""
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.odd import PATIENCE, until
-from helpers.optional import BIN
-from helpers.runs import result_of, run
+from helpers.runs import kill, result_of, run
 from helpers.samples import small_config
+
+from snap_al.loop.approval import Approval
 
 
 def test_a_dry_run_says_all_and_does_nothing(tmp_path):
-    config = small_config(tmp_path, label="label: {backend: local, at_once: 3, threads: 2}")
+    config = small_config(
+        tmp_path,
+        label="label: {backend: local, at_once: 3, threads: 2}",
+        explore="explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2]}], temperature: "
+        "[300, 900], timestep: 0.003, steps: 60}",
+    )
     done = snap_al("run", config, "--out", tmp_path / "run", "--dry-run", ranks=2)
     assert done.returncode == 0, done.stderr
     assert "1 walkers; on 2 ranks, 1 at the same time, 2 ranks each" in done.stdout
     assert "32 atoms" in done.stdout
-    assert "400 steps, 1.2 ps, 300 to 900 K" in done.stdout
+    assert "60 steps, 0.18 ps, 300 to 900 K" in done.stdout
     assert "backend local, 3 at once, 2 cores each" in done.stdout
     assert "3 to begin with, 12 at most" in done.stdout
     assert not (tmp_path / "run").exists()
@@ -50,31 +54,39 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path):
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_nothing_is_labelled_without_a_yes(tmp_path, ranks):
     """Killed while it waits, told no, told yes: and the run is the one that asks nobody."""
-    expected = run(small_config(tmp_path / "in"), tmp_path / "free", ranks)
-    config, out = small_config(tmp_path / "in", label="label: {approve: true}"), tmp_path / "run"
-    launcher = [str(BIN / "mpirun"), "-n", str(ranks)] if ranks > 1 else []
-    command = [*launcher, sys.executable, "-m", "snap_al", "run", str(config), "--out", str(out)]
+    stop = "stop: {max_labels: 5}"
+    expected = run(small_config(tmp_path / "in", stop=stop), tmp_path / "free", ranks)
+    config = small_config(tmp_path / "in", label="label: {approve: true}", stop=stop)
+    out = tmp_path / "run"
 
     def started():
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return begun("run", config, "--out", out, ranks=ranks)
+
+    def asked():
+        """Whether a batch waits for an answer."""
+        return bool(Approval(out / "approve").waiting())
 
     driver = started()
-    (asked,) = until(lambda: list((out / "approve").glob("*.json")))
-    assert len(json.loads(asked.read_text())) == 3
-    time.sleep(1)
+    until(asked)
+    (batch,) = (out / "approve").glob("*.json")
+    assert len(json.loads(batch.read_text())) == 3
+    time.sleep(1)  # in which 3 labels would be computed many times over
     assert not list((out / "labels").glob("*.json"))
     assert "3 labels wait for your yes" in snap_al("status", out).stdout
-    driver.kill()
-    driver.communicate()
+    kill(driver, out)
     driver = started()
     assert snap_al("approve", out, "--no").stdout.count("no: 32 atoms, starting set") == 3
     _, said = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 3
     assert "were not approved. Nothing was paid for" in said
+    assert not list((out / "labels").glob("*.json"))
     driver = started()
-    until(lambda: snap_al("approve", out) and driver.poll() is not None)
+    while driver.poll() is None:
+        until(lambda: asked() or driver.poll() is not None)
+        snap_al("approve", out)
     assert driver.returncode == 0, driver.communicate()
     assert result_of(out)[0] == expected[0]
+    assert len(list((out / "labels").glob("*.json"))) == 5
     assert "nothing is asked for" in snap_al("approve", out).stdout
 
 

@@ -23,9 +23,8 @@ PAGES = sorted(DOCS.rglob("*.md"))
 WRITTEN = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 
-def beside_the_pages(name):
-    """A module of docs/."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+def module_at(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -88,7 +87,7 @@ def test_nothing_is_loaded_from_elsewhere(built):
 
 
 def test_the_program_is_the_reference(built):
-    program = beside_the_pages("program")
+    program = module_at(DOCS / "program.py")
     from snap_al.cli.app import app
 
     commands = (built / "reference" / "command_line.html").read_text()
@@ -153,11 +152,23 @@ def test_every_line_can_be_read():
 
 
 def test_the_picture_of_layers_is_todays():
-    layers = beside_the_pages("layers")
+    layers = module_at(DOCS / "layers.py")
     assert (DOCS / "layers.svg").read_text() == layers.picture(), "python docs/layers.py"
     text = (DOCS / "architecture.md").read_text()
     for name in (name for row in layers.layers() for name in row):
         assert f"`{name}`" in text, f"the architecture does not say what {name} is"
+
+
+def test_the_list_of_slow_tests_is_todays(collected, pytestconfig):
+    """Of the files that were collected whole."""
+    if any("::" in argument for argument in pytestconfig.args):
+        pytest.skip("needs files that are collected whole")
+    slow_tests = module_at(ROOT / ".ci" / "slow_tests.py")
+    listed = slow_tests.listed((ROOT / "CONTRIBUTING.md").read_text())
+    found = slow_tests.entries(node for node, slow in collected if slow)
+    for file in {node.split("::")[0] for node, _ in collected}:
+        assert listed.get(file, []) == found.get(file, []), f"{file}: python .ci/slow_tests.py"
+    assert all((ROOT / file).exists() for file in listed)
 
 
 @pytest.mark.parametrize("page", ["posterior", "strategy", "rule", "label_backend"])

@@ -2,12 +2,9 @@
 is ours.
 """
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from helpers.calls import ROOT, snap_al
+from helpers.calls import snap_al
 from helpers.samples import small_config
 
 from snap_al.config import read_run
@@ -54,22 +51,12 @@ def test_labels_of_a_run_are_counted(exported):
     assert found.energies == len(state.labelled) > 0
 
 
-def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
+def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path, fitsnap):
     """FitSNAP runs the exported deck; its coefficients predict what ours do; `lmp` and FitSNAP read
     the files.
     """
     deck = exported / "out" / "export.in"
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "helpers" / "run_fitsnap.py"),
-        str(deck),
-        "theirs.npz",
-        "--ours",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    with np.load(tmp_path / "theirs.npz") as stored:
-        theirs = {name: stored[name] for name in stored.files}
+    theirs = fitsnap.fitted(deck, tmp_path, ours=True)
     assert snap_al("fit", deck, "--out", tmp_path / "ours").returncode == 0
     ours = read_snapcoeff(tmp_path / "ours" / "potential.snapcoeff", read_deck(deck).settings)
     for kind in ("Energy", "Force", "Stress"):
@@ -79,19 +66,8 @@ def test_fitsnap_fits_it_and_reads_our_files(exported, tmp_path):
     # written by FitSNAP from our solver's fit, read back by us; and written by us, read by FitSNAP
     again = read_snapcoeff(tmp_path / "potential.snapcoeff", read_deck(deck).settings)
     np.testing.assert_allclose(again, theirs["ours"], rtol=1e-9)
-    read = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "tests" / "helpers" / "read_by_fitsnap.py"),
-            str(deck),
-            str(tmp_path / "ours" / "potential"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert read.returncode == 0, read.stderr[-2000:]
-    np.testing.assert_allclose(np.array(read.stdout.split(), dtype=float), ours[1:], rtol=1e-9)
+    read = fitsnap.read(deck, tmp_path, tmp_path / "ours" / "potential")
+    np.testing.assert_allclose(read, ours[1:], rtol=1e-9)
 
 
 def test_exporting_again_leaves_nothing_of_before(exported, tmp_path):

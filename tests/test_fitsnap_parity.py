@@ -115,29 +115,21 @@ override = 0
 
 
 @pytest.fixture(scope="module", params=["Ta_Linear_JCP2014", "Ta_XYZ", *MADE, *SLOW])
-def both(request, tmp_path_factory):
+def both(request, tmp_path_factory, fitsnap):
     """Our rows and FitSNAP's rows of the same deck, FitSNAP's put in our order."""
     folder = tmp_path_factory.mktemp("fitsnap")
     if request.param in MADE:
         deck_path = made_deck(request.param, tmp_path_factory.mktemp("deck"))
     else:
         (deck_path,) = (request.getfixturevalue("data") / request.param).glob("*.in")
-    return compared(deck_path, folder, *([] if "Quadratic" in request.param else ["--ours"]))
+    return compared(fitsnap, deck_path, folder, ours="Quadratic" not in request.param)
 
 
-def compared(deck_path, folder, *options):
-    """Deck, matrix and rows of ours, and FitSNAP's arrays."""
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "helpers" / "run_fitsnap.py"),
-        str(deck_path),
-        "theirs.npz",
-        *options,
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    with np.load(folder / "theirs.npz") as stored:
-        theirs = {name: stored[name] for name in stored.files}
+def compared(fitsnap, deck_path, folder, ours=False):
+    """Deck, matrix and rows of ours, and FitSNAP's arrays. ours: whether FitSNAP fits with our
+    solver as well.
+    """
+    theirs = fitsnap.fitted(deck_path, folder, ours)
     deck = read_deck(deck_path)
     inputs = read_inputs(validate_config({"fitsnap": deck.path.name}, deck.path))
     with DescriptorEngine(deck.settings, inputs.reference, (), FITSNAP_BAR_PER_EV_PER_A3) as engine:
@@ -160,7 +152,7 @@ def xyz_frame(path):
 
 
 @pytest.mark.parametrize("scraper", ["JSON", "XYZ"])
-def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path):
+def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path, fitsnap):
     """[ESHIFT] in the unit of the files; FitSNAP's rydberg is 3.6e-7 larger than that of CODATA."""
     deck_path = made_deck("rydberg", tmp_path / "deck")
     warm = tmp_path / "deck" / "JSON" / "warm"
@@ -174,7 +166,7 @@ def test_energies_in_rydberg_are_shifted_as_fitsnap_does(scraper, tmp_path):
             path.read_text().replace('"EnergyStyle": "electronvolt"', '"EnergyStyle": "rydberg"')
         )
     (tmp_path / "fitsnap").mkdir()
-    _, matrix, rows, theirs = compared(deck_path, tmp_path / "fitsnap")
+    _, matrix, rows, theirs = compared(fitsnap, deck_path, tmp_path / "fitsnap")
     b = theirs["b"][in_our_order(matrix, theirs)]
     energies = rows.index["kind"] == 0
     np.testing.assert_allclose(rows.targets[energies], b[energies], rtol=1e-6)

@@ -44,7 +44,74 @@ def config_of(folder, log, *, wait):
     return small_config(folder, explore=explore, label=label, stop="stop: {max_labels: 15}")
 
 
-def passes_beside_labels(events):
+HELD = """
+import time
+from pathlib import Path
+from ase.calculators.emt import EMT
+
+class Held(EMT):
+    def __init__(self, folder, hold, **kwargs):
+        super().__init__(**kwargs)
+        self.folder, self.hold = Path(folder), hold
+
+    def moved(self, since):
+        journal = (self.folder / "run" / "journal.jsonl").read_text()
+        return '"event":"explored"' in journal[journal.rindex(since):]
+
+    def calculate(self, *args, **kwargs):
+        if self.hold and self.moved('"event":"started"'):
+            (self.folder / "held").touch()
+            while not self.moved('"event":"submitted"'):
+                time.sleep(0.02)
+        super().calculate(*args, **kwargs)
+"""
+"""A label of a walker is there when walkers have moved since it was asked for."""
+
+
+def held_config(folder, *, wait):
+    """Two walkers: what the hot one meets is novel at once, and what the cold one meets never."""
+    (folder / "held.py").write_text(HELD)
+    explore = (
+        "explore: {walkers: [{structure: Cu.extxyz, supercell: [2, 2, 2], vary: {temperature: "
+        "[20, 1500]}}], ensemble: nvt, timestep: 0.003, steps: 120, check_every: 10, "
+        f"checkpoint_every: 20, wait_for_labels: {json.dumps(wait)}}}"
+    )
+    arguments = f"{{folder: {folder}, hold: {json.dumps(not wait)}}}"
+    label = (
+        f"label: {{calculator: held.Held, arguments: {arguments}, backend: local, timeout: 200}}"
+    )
+    return small_config(folder, explore=explore, label=label, stop="stop: {max_labels: 4}")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_walker_goes_on_while_a_label_is_held(tmp_path, monkeypatch, ranks):
+    """Until the cold walker has moved, the hot one's label does not come; a run that waited for it
+    would never end.
+    """
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run(held_config(tmp_path, wait=False), tmp_path / "run", ranks)
+    assert (tmp_path / "held").exists()
+    events = read_lines(tmp_path / "run")
+    assert passes_beside_labels(events, walkers=2) > 0
+    assert_passes_have_the_last_fit(events)
+    assert sum(e["event"] == "labelled" for e in events) == 4
+
+
+def test_a_walker_waits_unless_asked_not_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run(held_config(tmp_path, wait=True), tmp_path / "run")
+    assert passes_beside_labels(read_lines(tmp_path / "run"), walkers=2) == 0
+
+
+def assert_passes_have_the_last_fit(events):
+    fit = 0
+    for event in events:
+        fit = event["fit"] if event["event"] == "fitted" else fit
+        if event["event"] == "explored":
+            assert all(w["fit"] == fit for w in event["walkers"])
+
+
+def passes_beside_labels(events, walkers=3):
     """Passes of exploration while a label was under way."""
     waiting, found = set(), 0
     for event in events:
@@ -55,7 +122,7 @@ def passes_beside_labels(events):
         if event["event"] == "explored" and waiting:
             found += 1
             standing = {n for w in event["walkers"] for n in [w["walker"]]}
-            assert len(standing) < 3, "a walker that waits for its label has moved"
+            assert len(standing) < walkers, "a walker that waits for its label has moved"
     return found
 
 
@@ -70,11 +137,7 @@ def test_walkers_go_on(tmp_path, monkeypatch, ranks):
     run(config, tmp_path / "run", ranks)
     events = read_lines(tmp_path / "run")
     assert passes_beside_labels(events) > 0
-    fit = 0
-    for event in events:
-        fit = event["fit"] if event["event"] == "fitted" else fit
-        if event["event"] == "explored":
-            assert all(w["fit"] == fit for w in event["walkers"])
+    assert_passes_have_the_last_fit(events)
     assert set(Counter(log.read_text().split()).values()) == {1}
     log.unlink()
     kills = killed_until_done(

@@ -2,21 +2,18 @@
 anywhere else.
 """
 
-import io
 import json
 import os
-import sys
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from helpers.calls import snap_al
+from helpers.calls import in_this_process, snap_al
 from helpers.samples import rattled_copper, small_config
 
 from snap_al import SnapCalculator
-from snap_al.cli.main import main
 from snap_al.errors import InputError
 from snap_al.sessions.names import PlainNames, is_plain, plain_scratch_folder
 
@@ -51,32 +48,13 @@ EXPLORE = (
 )
 
 
-def command(monkeypatch, *arguments):
-    """The command line in this process: exit code and what it printed, on a terminal that is strict
-    about its encoding.
-    """
-    said = io.BytesIO()
-    stream = io.TextIOWrapper(said, encoding="utf-8", errors="strict", write_through=True)
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "argv", ["snap-al", *map(str, arguments)])
-        patch.setattr(sys, "stdout", stream)
-        patch.setattr(sys, "stderr", stream)
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        stream.flush()
-        return code, said.getvalue().decode()
-
-
 @pytest.fixture(scope="module")
 def anywhere(tmp_path_factory):
     """A run in a folder with an ordinary name."""
     folder = tmp_path_factory.mktemp("plain")
     config = small_config(folder, explore=EXPLORE, stop="stop: {max_labels: 5}")
     with pytest.MonkeyPatch.context() as patch:
-        code, said = command(patch, "run", config, "--out", folder / "run")
+        code, said = in_this_process(patch, "run", config, "--out", folder / "run")
     assert code == 0, said
     return np.loadtxt(folder / "run" / "potential.snapcoeff", skiprows=4, usecols=0)
 
@@ -116,7 +94,7 @@ def test_a_run_and_what_follows(tmp_path, monkeypatch, anywhere, name):
         ("init", "--structure", root / "Cu.extxyz", "-o", root / "new.yaml"),
         ("run", root / "new.yaml", "--out", root / "new", "--dry-run"),
     ):
-        code, said = command(monkeypatch, *arguments)
+        code, said = in_this_process(monkeypatch, *arguments)
         assert code == 0, f"{arguments[0]}: {said}"
     assert np.array_equal(
         np.loadtxt(root / "run" / "potential.snapcoeff", skiprows=4, usecols=0), anywhere
@@ -141,7 +119,7 @@ def test_labels_in_processes_of_their_own(tmp_path, monkeypatch):
     config = small_config(
         root, explore=EXPLORE, stop="stop: {max_labels: 4}", label="label: {backend: local}"
     )
-    code, said = command(monkeypatch, "run", config, "--out", root / "run")
+    code, said = in_this_process(monkeypatch, "run", config, "--out", root / "run")
     assert code == 0, said
 
 
@@ -152,7 +130,7 @@ def test_what_lammps_says_names_the_real_path(tmp_path, monkeypatch):
         root, explore=EXPLORE.replace("explore: {", "explore: {script: my 'own'.in, ")
     )
     (root / "my 'own'.in").write_text("fix move all nve\nnonsense\n")
-    code, said = command(monkeypatch, "run", config, "--out", root / "run")
+    code, said = in_this_process(monkeypatch, "run", config, "--out", root / "run")
     text = " ".join((root / "run" / "run.log").read_text().split()) + said
     assert f"script {root}/my 'own'.in" in text
     assert "snap_al_" not in text, said

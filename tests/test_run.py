@@ -4,10 +4,8 @@ with labels that fail.
 
 import html
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,10 +16,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.journals import read_lines
 from helpers.optional import BIN
-from helpers.runs import end_orphans, run
+from helpers.runs import kill, run
 from helpers.samples import rattled_copper, small_config
 
 from snap_al.data import Configuration
@@ -37,14 +35,11 @@ BROKEN = "label: {calculator: ase.calculators.calculator.Calculator}"
 
 @pytest.fixture(scope="module", params=[1, 2])
 def uninterrupted(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(f"ranks{request.param}")
+    """How many ranks, the config, what it comes to, and its folder. Figures are drawn once."""
+    ranks = request.param
+    folder = tmp_path_factory.mktemp(f"ranks{ranks}")
     config = small_config(folder)
-    return (
-        request.param,
-        config,
-        run(config, folder / "run", request.param, draws=True),
-        folder / "run",
-    )
+    return ranks, config, run(config, folder / "run", ranks, draws=ranks == 1), folder / "run"
 
 
 def test_a_run_learns_and_leaves_everything(uninterrupted):
@@ -77,21 +72,14 @@ def test_killed_and_gone_on_with(uninterrupted, tmp_path, after):
     """kill -9 of every process at the n-th event of a kind; then the same command again."""
     ranks, config, expected, _ = uninterrupted
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "snap_al", "run", str(config), "--out", str(folder)]
-    if ranks > 1:
-        command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = begun("run", config, "--out", folder, ranks=ranks)
     journal, wanted = folder / "journal.jsonl", {"labelled": 2, "fitted": 2, "explored": 1}[after]
     while process.poll() is None:
         seen = journal.read_text().count(f'"event":"{after}"') if journal.exists() else 0
         if seen >= wanted:
             break
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    end_orphans(folder)
+    kill(process, folder)
     before = json.dumps(read_lines(folder))
     assert '"stopped"' not in before, "it was over before it could be killed"
     assert run(config, folder, ranks) == expected
@@ -196,9 +184,9 @@ class Flaky(EMT):
 """
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_a_mended_labeler_goes_on_with_nothing_lost(uninterrupted, tmp_path, ranks):
+def test_a_mended_labeler_goes_on_with_nothing_lost(uninterrupted, tmp_path):
     """The same command, after the labeler works again, ends as a run that never failed."""
+    ranks, _, _, expected = uninterrupted
     (tmp_path / "flaky.py").write_text(FLAKY.format(flag=str(tmp_path / "broken")))
     (tmp_path / "broken").touch()
     config = small_config(tmp_path, label="label: {calculator: flaky.Flaky}")
@@ -208,11 +196,9 @@ def test_a_mended_labeler_goes_on_with_nothing_lost(uninterrupted, tmp_path, ran
     assert "licence server not found" in done.stderr
     (tmp_path / "broken").unlink()
     run(config, tmp_path / "run", ranks, env=environment)
-    if ranks == uninterrupted[0]:
-        expected, found = uninterrupted[3], tmp_path / "run"
-        assert (found / "potential.snapcoeff").read_bytes() == (
-            expected / "potential.snapcoeff"
-        ).read_bytes()
+    assert (tmp_path / "run" / "potential.snapcoeff").read_bytes() == (
+        expected / "potential.snapcoeff"
+    ).read_bytes()
 
 
 def test_a_mended_config_is_taken(tmp_path):
@@ -301,19 +287,18 @@ def test_a_rank_without_atoms(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_a_log_that_cannot_be_opened_ends_the_job(tmp_path, ranks):
+def test_a_log_that_cannot_be_opened_ends_the_job(uninterrupted, tmp_path):
     """It is the disk's failure and not the walker's, which goes on from where it was once that is
     mended.
     """
-    config = small_config(tmp_path)
+    ranks, config, expected, _ = uninterrupted
     (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").mkdir(parents=True)
     done = snap_al("run", config, "--out", tmp_path / "run", ranks=ranks, fresh=True)
     assert "segment-0000.log" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == (3 if ranks == 1 else 75)
     (tmp_path / "run" / "walkers" / "0" / "segment-0000.log").rmdir()
-    assert run(config, tmp_path / "run", ranks)[1] == run(config, tmp_path / "another", ranks)[1]
+    assert run(config, tmp_path / "run", ranks) == expected
 
 
 def test_walkers_side_by_side(tmp_path):
@@ -385,7 +370,7 @@ def alike(folder, query, stop, temperature="[600, 1200]"):
 
 def test_one_label_does_for_walkers_alike(tmp_path):
     """They stop together; not all are labelled, and all go on; the same again."""
-    config = alike(tmp_path, "force_std: 0.03, novelty_quantile: 0.3", "max_labels: 12")
+    config = alike(tmp_path, "force_std: 0.03, novelty_quantile: 0.3", "max_labels: 8")
     first = run(config, tmp_path / "run", 2)
     chosen = [e for e in first[1] if e["event"] == "chosen"]
     assert any(e["dropped"] for e in chosen)
@@ -508,7 +493,7 @@ def test_biased_md_in_plain_lammps(uninterrupted, tmp_path):
     _, _, _, folder = uninterrupted
     ase.io.write(
         tmp_path / "copper.data",
-        bulk("Cu", cubic=True) * (3, 3, 3),
+        bulk("Cu", cubic=True) * (2, 2, 2),
         format="lammps-data",
         masses=True,
     )

@@ -2,26 +2,20 @@
 plots of what there is.
 """
 
-import subprocess
-import sys
-
 import pytest
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.odd import PATIENCE, until
 from helpers.samples import small_config
 
 
 def test_follows_until_the_end(tmp_path):
     config = small_config(tmp_path)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snap_al", "run", config, "--out", tmp_path / "run"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    run = begun("run", config, "--out", tmp_path / "run")
     until(lambda: snap_al("status", tmp_path / "run").returncode == 0)
     followed = snap_al("status", tmp_path / "run", "--follow", "--every", 0.3)
     assert followed.returncode == 0, followed.stderr
-    assert run.wait(timeout=PATIENCE) == 0, "it had ended when following did"
+    run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, "it had ended when following did"
     assert "stopped: " in followed.stdout
     assert "largest force std, eV/Å: the last" in followed.stdout
     assert "forces against labels, training set" in followed.stdout

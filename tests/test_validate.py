@@ -9,9 +9,11 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from helpers.calls import snap_al
+from helpers.calls import in_this_process, snap_al
 from helpers.odd import PATH
 from helpers.samples import rattled_copper
+
+from snap_al.potential import FittedPotential
 
 
 def strict(text):
@@ -152,31 +154,26 @@ def test_terminations_are_stated(fitted):
     assert notes["surface 111"] in (fitted / "fit" / "report.html").read_text()
 
 
-def test_a_potential_that_does_not_hold(fitted, copper_potential):
+def test_a_potential_that_does_not_hold(fitted, monkeypatch):
     """Atoms that fall into each other: a verdict, and exit code 1, not an error."""
-    mean = np.zeros_like(copper_potential.posterior.mean)
-    mean[1] = -1e-3
-    replace(copper_potential, posterior=replace(copper_potential.posterior, mean=mean)).write(
-        fitted / "bad"
+    potential = FittedPotential.read(fitted / "fit")
+    mean = np.zeros_like(potential.posterior.mean)
+    mean[1] = -1.0
+    replace(potential, posterior=replace(potential.posterior, mean=mean)).write(fitted / "bad")
+    monkeypatch.setattr("snap_al.validation.crystal.MOST_STEPS", 10)  # each brings atoms nearer
+    about = ("--ps", 0.1, "--temperature", 300, "--timestep", 0.003, "--json")
+    code, said = in_this_process(
+        monkeypatch, "validate", fitted / "bad", "--only", "stability", *about
     )
-    done = snap_al(
-        "validate",
-        "bad",
-        "--only",
-        "stability",
-        "--ps",
-        0.1,
-        "--temperature",
-        300,
-        "--timestep",
-        0.003,
-        "--json",
-        cwd=fitted,
-    )
-    assert done.returncode == 1, done.stderr
-    found = strict(done.stdout)
+    assert code == 1, said
+    found = strict(next(line for line in said.splitlines() if line.startswith("{")))
     assert not found["passed"]
+    assert len(found["curves"]) == 3
     assert not any(c["passed"] for c in found["curves"])
+    trajectories = {t["name"]: t["finding"] for t in found["trajectories"]}
+    assert list(trajectories) == ["relaxation", "NVE", "NPT"]
+    assert "not relaxed in 10 steps" in trajectories["relaxation"]
+    assert not any(t["passed"] for t in found["trajectories"])
 
 
 def test_a_labeler_in_a_process_of_its_own(fitted):

@@ -9,9 +9,9 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.odd import PATIENCE, ranks_of, until
-from helpers.runs import killed_until_done, result_of, run, started
+from helpers.runs import killed_until_done, result_of, run
 from helpers.samples import small_config
 
 from snap_al.config import read_run
@@ -79,11 +79,11 @@ def test_killed_again_and_again(tmp_path, mode, ranks, walkers):
 @pytest.mark.parametrize("walkers", [1, 3])
 def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
     """One rank of two gets kill -9 in the middle of MD: non-zero exit, and the same command goes
-    on.
+    on. With one walker that both ranks share; with three, which have a rank each.
     """
     config = alloy_config(tmp_path / "in", "on-the-fly", walkers)
     folder = tmp_path / "run"
-    process = started(config, folder, 2)
+    process = begun("run", config, "--out", folder, ranks=2, fresh=True)
     until(lambda: list(folder.glob("walkers/*/*.log")))
     os.kill(max(ranks_of(folder)), signal.SIGKILL)
     process.communicate(timeout=PATIENCE)

@@ -62,17 +62,36 @@ class Preloaded:
 
         launcher: mpirun and its options. draws: whether pictures are drawn.
         """
-        variables = {**env, "PRELOADED_SOCKET": self._socket(), "PRELOADED_DRAWS": str(int(draws))}
         done = subprocess.run(
             [*launcher, *PYTHON, *arguments],
             cwd=cwd,
-            env=variables,
+            env=self._variables(env, draws),
             timeout=timeout,
             capture_output=True,
             text=True,
         )
         command = [*launcher, sys.executable, "-m", "snap_al", *arguments]
         return subprocess.CompletedProcess(command, done.returncode, done.stdout, done.stderr)
+
+    def begin(
+        self, arguments: list[str], env: dict[str, str], launcher: list[str] = ()
+    ) -> subprocess.Popen:
+        """As `subprocess.Popen` with piped text, in a session of its own.
+
+        A kill -9 of the process that stands for the program reaches the program at once, and no
+        later call begins before the program is gone.
+        """
+        return subprocess.Popen(
+            [*launcher, *PYTHON, *arguments],
+            env=self._variables(env, draws=False),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _variables(self, env: dict[str, str], draws: bool) -> dict[str, str]:
+        return {**env, "PRELOADED_SOCKET": self._socket(), "PRELOADED_DRAWS": str(int(draws))}
 
     def _socket(self) -> str:
         if self.server is None:
@@ -115,6 +134,8 @@ class Server:
             for pid, connection in list(self.children.items()):
                 if connection in ready:  # it says nothing more, so that it has been killed
                     os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                    self.children.pop(pid).close()
             if self.listener in ready:
                 self._begin(self.listener.accept()[0])
 

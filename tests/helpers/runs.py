@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
 import numpy as np
 
-from helpers.calls import snap_al
+from helpers.calls import begun, snap_al
 from helpers.journals import read_lines
 from helpers.odd import PATIENCE, gone
-from helpers.optional import BIN
 
 FILES = ("potential.snapcoeff", "potential_variance.snapcoeff", "posterior.npz", "predictions.npz")
 
@@ -64,17 +62,11 @@ def end_orphans(folder):
     assert gone(str(folder))
 
 
-def started(config, folder, ranks):
-    command = [sys.executable, "-m", "snap_al", "run", str(config), "--out", str(folder)]
-    if ranks > 1:
-        command = [str(BIN / "mpirun"), "-n", str(ranks), *command]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
+def kill(process, folder):
+    """kill -9 of all processes of a run in the folder; they are gone when it returns."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    end_orphans(folder)
 
 
 def events_in(folder):
@@ -97,7 +89,8 @@ def killed_until_done(config, folder, ranks, rng, whole, times=3):
     """
     chosen = rng.choice(np.arange(1, int(0.8 * events_in(whole))), times - 1, replace=False)
     for kills, threshold in enumerate([0, *sorted(map(int, chosen)), None]):
-        process, began, before = started(config, folder, ranks), time.monotonic(), events_in(folder)
+        process = begun("run", config, "--out", folder, ranks=ranks)
+        began, before = time.monotonic(), events_in(folder)
         while process.poll() is None and (threshold is None or events_in(folder) < threshold):
             assert time.monotonic() - began < PATIENCE
             time.sleep(0.005)
@@ -110,7 +103,5 @@ def killed_until_done(config, folder, ranks, rng, whole, times=3):
                 rng.uniform(0.0, (time.monotonic() - began + 1) / (events_in(folder) - before + 1))
             )
         )
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        end_orphans(folder)
+        kill(process, folder)
     raise AssertionError("it never ends")
