@@ -18,6 +18,7 @@ from snap_al.md import (
     BiasSettings,
     Outcome,
     Protocol,
+    SegmentFiles,
     SegmentStart,
     StageSettings,
     WhenUncertain,
@@ -65,7 +66,7 @@ def explored(fitted, out, start, rule, *, tau, seed=1, of="std", **stage):
         if isinstance(start, SegmentStart)
         else SegmentStart(Configuration.from_atoms(start, "s"), None, 0, seed, 10)
     )
-    return run_segment(SERIAL, potential, folder, protocol, begin, rule, restart_out=out, log=None)
+    return run_segment(SERIAL, potential, folder, protocol, begin, rule, SegmentFiles(out))
 
 
 def std_of_atoms(potential, atoms):
@@ -93,7 +94,7 @@ def test_the_bias_is_the_gradient_of_the_atoms_std(fitted, of):
         create(session, potential, Configuration.from_atoms(atoms))
         session.commands(bias.pair_commands(potential, folder))
         monitor.attach(session)
-        bias.begin(session, SERIAL, monitor)
+        bias.begin(session, monitor)
         session.commands(["run 0 post no"])
         order = np.argsort(session.atoms()["id"])
         force = (session.forces() - monitor.forces(session))[order]

@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import require_regular_file, write_atomically
+from snap_al.data.storage import require_regular_file
 from snap_al.loop.events import Explored, Segment, WantedFrame
 from snap_al.loop.run_directory import RunDirectory
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.state import RunState
 from snap_al.loop.walkers import Walker
 from snap_al.loop.watching import rule_of
-from snap_al.md import Outcome, Rule, SegmentResult, SegmentStart, Wanted, run_segment
-from snap_al.md.rules import Frame as LookedAt
-from snap_al.md.rules import Verdict
+from snap_al.md import Outcome, Rule, SegmentFiles, SegmentResult, SegmentStart, Wanted, run_segment
+from snap_al.md.rules import Frame, Verdict
 from snap_al.parallel import Communicator, abandon, collectively, on_root
 from snap_al.potential import FittedPotential
 from snap_al.progress import Report, silent
@@ -65,7 +64,7 @@ def explore(
     report: Report = silent,
 ) -> Explored:
     """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report:
-    on rank 0, at each look.
+    on rank 0, at each check.
     """
     mine: list[Segment] = []
     on_root(world, lambda: directory.make_walkers(len(state.walkers)))
@@ -136,11 +135,12 @@ def _segment(
                 velocity_seed=segment_seed(config.seed, VELOCITIES, number, walker.segments)
                 if walker.new_velocities
                 else None,
-                # After a failure, look more often: the frame to label lies before the one that
+                # After a failure, check more often: the frame to label lies before the one that
                 # failed.
                 check_every=max(1, protocol.at(begin.step).stage.check_every // 2**walker.retries),
                 seed=segment_seed(config.seed, SCRIPTS, number, walker.segments) % LARGEST_SEED + 1,
                 name=f"walker {number} ({planned.configuration.name})",
+                collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             ),
             _told(
                 rule_of(config, state, potential.posterior, directory),
@@ -148,12 +148,13 @@ def _segment(
                 protocol.steps,
                 report,
             ),
-            collect=config.explore.candidates if config.explore.mode == "batch" else 0,
-            restart_out=restart_out,
-            log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
-            trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
-            lammps=config.lammps,
-            on_abort=lambda message: write_atomically(aborted, message),
+            SegmentFiles(
+                restart=restart_out,
+                log=directory.walker(number) / f"segment-{walker.segments:04d}.log",
+                trajectory=directory.walker(number) / f"segment-{walker.segments:04d}.extxyz",
+                aborted=aborted,
+            ),
+            config.lammps,
         )
     queries: tuple[WantedFrame, ...] = ()
     if comm.rank == 0:
@@ -187,9 +188,9 @@ def _segment(
 
 
 def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
-    """The same rule; `report` hears of each look."""
+    """The same rule; `report` hears of each check."""
 
-    def watched(frame: LookedAt) -> Verdict:
+    def watched(frame: Frame) -> Verdict:
         report(what, frame.step, steps)
         return rule(frame)
 

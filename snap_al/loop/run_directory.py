@@ -148,7 +148,7 @@ class RunDirectory:
 def _require_check(stored: Any) -> None:
     """Raises ValueError for what is not a Check of numbers."""
     if not isinstance(stored, dict):
-        raise ValueError("expected the numbers of a look")
+        raise ValueError("expected the numbers of a check")
     known = {f.name for f in fields(Check)}
     needed = {f.name for f in fields(Check) if f.default is MISSING}
     if wrong := (needed - stored.keys()) | (stored.keys() - known):

@@ -42,7 +42,7 @@ class WalkerStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class Frame:
+class Restart:
     """A frame that a walker can go on from: a LAMMPS restart file, or its own structure (None)."""
 
     restart: str | None
@@ -57,7 +57,7 @@ class WalkerState:
     found something novel.
     """
 
-    trail: tuple[Frame, ...] = (Frame(None, 0),)
+    trail: tuple[Restart, ...] = (Restart(None, 0),)
     status: WalkerStatus = WalkerStatus.EXPLORING
     retries: int = 0
     furthest: int = 0
@@ -72,7 +72,7 @@ class WalkerState:
         self, segment: Segment, max_retries: int, cycles: int, last_step: int
     ) -> WalkerState:
         """After one segment."""
-        outcome, frame = segment.outcome, Frame(segment.restart, segment.step)
+        outcome, frame = segment.outcome, Restart(segment.restart, segment.step)
         after = replace(self, segments=self.segments + 1, fit=segment.fit, reason=segment.reason)
         if outcome in (Outcome.BEYOND_USE, Outcome.FAILED):
             if self.retries >= max_retries:

@@ -11,8 +11,9 @@ from snap_al.md.rules import (
     WhenRelative,
     WhenUncertain,
 )
-from snap_al.md.segment import Outcome, SegmentResult, SegmentStart, Wanted, run_segment
+from snap_al.md.segment import Outcome, SegmentResult, Wanted, run_segment
 from snap_al.md.settings import BiasSettings, CarveSettings, Guards, StageSettings, scripts_folder
+from snap_al.md.start import SegmentFiles, SegmentStart
 
 __all__ = [
     "BiasSettings",
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "Protocol",
     "Rule",
+    "SegmentFiles",
     "SegmentResult",
     "SegmentStart",
     "StageSettings",

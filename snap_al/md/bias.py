@@ -18,12 +18,11 @@ import numpy as np
 
 from snap_al.errors import InputError
 from snap_al.md.settings import BiasSettings
-from snap_al.parallel import Communicator
 from snap_al.potential import STEM, FittedPotential, Monitor, Snap
 from snap_al.sessions import LammpsSession, NameOf
 
 MOST_GROWTH = 2.0
-"""Of λ from one look to the next; it falls as far as it has to at once."""
+"""Of λ from one check to the next; it falls as far as it has to at once."""
 
 
 @dataclass
@@ -70,18 +69,18 @@ class Bias:
             "fix snap_al_sum all ave/time 1 1 1 c_snap_al_variance",
         ]
 
-    def begin(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> None:
+    def begin(self, session: LammpsSession, monitor: Monitor) -> None:
         """λ from the first frame: its bias force at λ = 1. Collective."""
         self._set(session, 1.0)
         session.commands(
             ["run 0 post no", "run 0 post no"]
         )  # the factor takes the sum of the evaluation before
-        share = self._share(session, comm, monitor)
+        share = self._share(session, monitor)
         self._set(session, self.settings.tau / share if share > 0 else 0.0)
 
-    def steer(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> None:
+    def steer(self, session: LammpsSession, monitor: Monitor) -> None:
         """Collective. Acts from the next step."""
-        share = self._share(session, comm, monitor)
+        share = self._share(session, monitor)
         if share > 0:
             self._set(session, self.strength * min(self.settings.tau / share, MOST_GROWTH))
 
@@ -89,7 +88,7 @@ class Bias:
         self.strength = strength
         session.command(f"variable snap_al_strength equal {strength!r}")
 
-    def _share(self, session: LammpsSession, comm: Communicator, monitor: Monitor) -> float:
+    def _share(self, session: LammpsSession, monitor: Monitor) -> float:
         """<|F_bias|>/<|F|>; what a reference potential adds counts as bias, which can only make the
         bias smaller.
         """
@@ -100,5 +99,5 @@ class Bias:
                 np.linalg.norm(own, axis=1).sum(),
             ]
         )
-        bias, force = np.sum(comm.allgather(sums), axis=0)
+        bias, force = np.sum(session.comm.allgather(sums), axis=0)
         return float(bias / force) if force > 0 else 0.0

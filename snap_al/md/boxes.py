@@ -6,7 +6,6 @@ import numpy as np
 
 from snap_al.data.configuration import Configuration
 from snap_al.data.masses import masses
-from snap_al.parallel import Communicator
 from snap_al.potential import FittedPotential
 from snap_al.sessions import (
     MD_ROOM,
@@ -57,7 +56,7 @@ def make_room_for_md(
 
 
 def gather_frame(
-    session: LammpsSession, comm: Communicator, potential: FittedPotential, start: Configuration
+    session: LammpsSession, potential: FittedPotential, start: Configuration
 ) -> Configuration:
     """All atoms in the order of their ids, in LAMMPS' axes, on every rank. Collective.
 
@@ -65,7 +64,7 @@ def gather_frame(
     which a labeler needs.
     """
     elements, moments = potential.elements, potential.reference.moments
-    everyone = comm.allgather(session.atoms())
+    everyone = session.comm.allgather(session.atoms())
     atoms = {name: np.concatenate([part[name] for part in everyone]) for name in everyone[0]}
     order = np.argsort(atoms["id"])
     cell, origin = session.lower_cell()

@@ -1,4 +1,4 @@
-"""Signs that a trajectory is of no more use, at each look at it."""
+"""Signs that a trajectory is of no more use, at each check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snap_al.sessions import LammpsSession
 
 @dataclass(frozen=True)
 class Check:
-    """One look at a frame. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K,
+    """What a check found. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K,
     pressure: bar, volume: Å³.
 
     energy_std: None unless it is watched. pressure: None unless a guard needs it. model_limited:
@@ -45,7 +45,7 @@ class Watch:
 
     place: Place
     conserved: float | None = field(default=None)
-    """eV per atom, at the first look."""
+    """eV per atom, at the first check."""
 
     def beyond_use(self, session: LammpsSession, check: Check) -> str:
         """Why the frame is of no use, or an empty text. Collective."""

@@ -25,7 +25,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.parallel import Communicator
 from snap_al.potential import Monitor
 from snap_al.sessions import LammpsSession
 
@@ -34,22 +33,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a session that is not beyond use. force_std: eV/Å, the largest. since: MD steps
-    since the look before.
-    """
+    """One frame of a session, at a check, that is not beyond use."""
 
     session: LammpsSession
-    comm: Communicator
     monitor: Monitor
     step: int
+    """MD steps since the protocol began."""
     since: int
+    """MD steps since the check before."""
     force_std: float
+    """eV/Å, the largest over the atoms."""
 
     def largest(self, own: Array) -> float:
         """Over the atoms of all ranks; NaN stays NaN: what is not a number must not pass as small.
         Collective.
         """
-        return float(np.max(self.comm.allgather(own.max() if len(own) else 0.0)))
+        return float(np.max(self.session.comm.allgather(own.max() if len(own) else 0.0)))
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,13 @@ class WhenNovel:
         """All of it when forces are not fitted."""
         if self.weight == 0:
             return 1.0
-        after = frame.largest(
-            frame.monitor.force_std_if_labelled(frame.session, frame.comm, self.weight)
-        )
+        after = frame.largest(frame.monitor.force_std_if_labelled(frame.session, self.weight))
         return 1.0 - after / frame.force_std
 
 
 @dataclass(frozen=True)
 class EveryNth:
-    """The first frame that is looked at in each stretch of `steps` MD steps."""
+    """The first frame that is checked in each stretch of `steps` MD steps."""
 
     steps: int
 

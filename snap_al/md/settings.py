@@ -69,7 +69,7 @@ class Guards(BaseModel, extra="forbid", frozen=True):
 
     @property
     def of_energies(self) -> bool:
-        """Whether energy or pressure is needed at each look."""
+        """Whether energy or pressure is needed at each check."""
         return self.max_pressure is not None or self.max_drift is not None
 
 
@@ -77,7 +77,7 @@ class BiasSettings(BaseModel, extra="forbid", frozen=True):
     """A force toward higher uncertainty."""
 
     tau: float = Field(default=0.2, gt=0, le=1)
-    """Mean bias force over mean force, to which the bias is steered at every look."""
+    """Mean bias force over mean force, to which the bias is steered at every check."""
     of: Literal["std", "variance"] = "std"
     """std: of the atoms' summed variance, whose force stays bounded; variance: that itself."""
 
@@ -121,17 +121,17 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     pressure_damping: PositiveFloat | None = None
     """ps; 1000 timesteps when not given."""
     check_every: int = Field(default=10, gt=0)
-    """MD steps between looks at the force stds."""
+    """MD steps between checks of the force stds."""
     screen_every: PositiveInt | None = None
-    """MD steps between looks at the energy stds alone, which cost less; none when not given."""
+    """MD steps between checks of the energy stds alone, which cost less; none when not given."""
     screen_ratio: float = Field(default=1.3, gt=1)
-    """A screened energy std over so many times the largest of the last look brings the next look
+    """A screened energy std over so many times the largest of the last check brings the next check
     forward.
     """
     checkpoint_every: int = Field(default=2000, gt=0)
     """MD steps that a kill can cost at most."""
     trajectory_every: PositiveInt | None = None
-    """MD steps between frames kept with each atom's stds (walkers/N/segment-….extxyz), at looks;
+    """MD steps between frames kept with each atom's stds (walkers/N/segment-….extxyz), at checks;
     none when not given.
     """
     guards: Guards = Guards()

@@ -7,25 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from snap_al.data.configuration import Configuration
-from snap_al.parallel import Communicator
 from snap_al.potential import Monitor
 from snap_al.sessions import LammpsSession
 
 
 def append_frame(
-    path: Path,
-    frame: Configuration,
-    step: int,
-    session: LammpsSession,
-    comm: Communicator,
-    monitor: Monitor,
+    path: Path, frame: Configuration, step: int, session: LammpsSession, monitor: Monitor
 ) -> None:
     """Extended XYZ: `energy_std` (eV) and `force_std` (eV/Å) per atom, `step`. Collective; rank 0
     writes.
     """
     own = (session.atoms()["id"], monitor.energy_std(session), monitor.force_std(session))
-    ids, energy, force = (np.concatenate(parts) for parts in zip(*comm.allgather(own), strict=True))
-    if comm.rank == 0:
+    everyone = session.comm.allgather(own)
+    ids, energy, force = (np.concatenate(parts) for parts in zip(*everyone, strict=True))
+    if session.comm.rank == 0:
         import ase.io  # late: it is slow to import
 
         order = np.argsort(ids)

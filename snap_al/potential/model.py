@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, Engine, ReferencePotential
 from snap_al.inference import Posterior
-from snap_al.parallel import Communicator
 from snap_al.sessions import LammpsSession, LammpsSettings
 from snap_al.units import BAR_PER_EV_PER_A3
 
@@ -38,9 +37,7 @@ class Monitor(Protocol):
         """(n_local,) eV."""
         ...
 
-    def force_std_if_labelled(
-        self, session: LammpsSession, comm: Communicator, weight: float
-    ) -> Array:
+    def force_std_if_labelled(self, session: LammpsSession, weight: float) -> Array:
         """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit.
 
         weight: of a force row.

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ConfigurationRows, Engine
 from snap_al.inference import Posterior, atom_force_std, square_root
-from snap_al.parallel import Communicator
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -54,9 +53,7 @@ class RowsMonitor:
             session, lambda frame: self.posterior.atom_energy_std(frame.atoms, frame.elements)
         )
 
-    def force_std_if_labelled(
-        self, session: LammpsSession, comm: Communicator, weight: float
-    ) -> Array:
+    def force_std_if_labelled(self, session: LammpsSession, weight: float) -> Array:
         def stds(frame: _Frame) -> Array:
             whitened = weight * frame.rows.forces @ self.posterior.whitening
             covariance = self.posterior.with_information(whitened.T @ whitened)

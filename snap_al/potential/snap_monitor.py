@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import Columns, SnapSettings
 from snap_al.inference import Posterior, atom_force_std, square_root
-from snap_al.parallel import Communicator, sum_rows
+from snap_al.parallel import sum_rows
 from snap_al.potential.variance import element_root
 from snap_al.sessions import LammpsSession
 
@@ -65,16 +65,14 @@ class StdMonitor:
         rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
         return np.asarray((rows @ self._mean).reshape(-1, 3))
 
-    def force_std_if_labelled(
-        self, session: LammpsSession, comm: Communicator, weight: float
-    ) -> Array:
+    def force_std_if_labelled(self, session: LammpsSession, weight: float) -> Array:
         """(n_local,) eV/Å: what the force stds of this frame would be with its forces in the fit.
         Collective.
         """
         with self._timed():
             rows = force_rows(session.per_atom("snap_al_db"), len(self._settings.elements))
             whitened = weight * rows @ (self._spread @ self._posterior.whitening)
-            (information,) = sum_rows(comm, whitened.T @ whitened)
+            (information,) = sum_rows(session.comm, whitened.T @ whitened)
             factor = self._posterior.recalibration[1]
             root = (
                 factor * self._spread @ square_root(self._posterior.with_information(information))

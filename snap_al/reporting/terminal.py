@@ -1,4 +1,4 @@
-"""Plots for a terminal: largest force std of the latest looks, and errors against labels."""
+"""Plots for a terminal: largest force std of the latest checks, and errors against labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snap_al.loop.events import Fitted
 from snap_al.reporting.summary import segments
 
 LATEST, HEIGHT = 200, 12
-"""Looks shown, all walkers one after another; and lines of a plot."""
+"""Checks shown, all walkers one after another; and lines of a plot."""
 
 
 def terminal_plots(
@@ -20,17 +20,17 @@ def terminal_plots(
 ) -> list[Text]:
     """Those that there is data for."""
     found = []
-    looks = _looks(directory, events)
-    if len(looks) > 1:
-        found.append(_std(looks, tolerance, width))
+    checks = _checks(directory, events)
+    if len(checks) > 1:
+        found.append(_std(checks, tolerance, width))
     fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
     if len(fits) > 1:
         found.append(_errors(fits, width))
     return found
 
 
-def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
-    """Largest force std of each of the latest looks, and whether it was asked about."""
+def _checks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
+    """Largest force std of each of the latest checks, and whether it was asked about."""
     found: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
         asked = {q.step for q in w.queries}
@@ -42,15 +42,15 @@ def _looks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float
     return found[-LATEST:]
 
 
-def _std(looks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:
+def _std(checks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:
     plotext.clear_figure()
-    x = list(range(1, len(looks) + 1))
-    plotext.plot(x, [std for std, _ in looks], marker="braille")
-    asked = [(k, std) for k, (std, queried) in zip(x, looks, strict=True) if queried]
+    x = list(range(1, len(checks) + 1))
+    plotext.plot(x, [std for std, _ in checks], marker="braille")
+    asked = [(k, std) for k, (std, queried) in zip(x, checks, strict=True) if queried]
     if asked:
         plotext.scatter(*map(list, zip(*asked, strict=True)), marker="o")
     plotext.hline(tolerance, "red")
-    title = f"largest force std, eV/Å: the last {len(looks)} looks; o: labelled; line: tolerance"
+    title = f"largest force std, eV/Å: the last {len(checks)} checks; o: labelled; line: tolerance"
     return _drawn(title, width)
 
 

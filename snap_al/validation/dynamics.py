@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import LammpsError
-from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
+from snap_al.md import Outcome, Protocol, SegmentFiles, SegmentStart, run_segment
 from snap_al.md.boxes import create
 from snap_al.md.rules import Frame, Verdict
 from snap_al.md.settings import Guards, StageSettings
@@ -166,7 +166,7 @@ def npt(
     if reason := _aborted_before(comm, aborted):
         return failed_check("NPT", f"ended: {reason}")
 
-    def look(frame: Frame) -> Verdict:
+    def volume(frame: Frame) -> Verdict:
         if comm.rank == 0:
             report("NPT", frame.step, steps)
         share = frame.session.thermo("vol") / atoms.get_volume()
@@ -185,11 +185,9 @@ def npt(
             stage.check_every,
             name="validation, NPT",
         ),
-        look,
-        restart_out=scratch,
-        log=files / "npt.log",
-        lammps=lammps,
-        on_abort=lambda text: write_atomically(aborted, text),
+        volume,
+        SegmentFiles(restart=scratch, log=files / "npt.log", aborted=aborted),
+        lammps,
     )
     on_root(comm, lambda: scratch.unlink(missing_ok=True))
     time = timestep * np.array([c.step for c in result.checks])

@@ -28,7 +28,14 @@ from ase.build import bulk
 from snap_al.data import Configuration
 from snap_al.descriptors import Columns, ReferencePotential, SnapSettings
 from snap_al.inference import fit_posterior
-from snap_al.md import Protocol, SegmentStart, StageSettings, WhenUncertain, run_segment
+from snap_al.md import (
+    Protocol,
+    SegmentFiles,
+    SegmentStart,
+    StageSettings,
+    WhenUncertain,
+    run_segment,
+)
 from snap_al.md.boxes import create
 from snap_al.parallel import Communicator, world
 from snap_al.potential import FittedPotential, Snap
@@ -92,7 +99,7 @@ def watched(
     comm.allgather(None)
     started = time.perf_counter()
     result = run_segment(
-        comm, potential, folder, Protocol.of([stage]), begin, rule, restart_out=out, log=None
+        comm, potential, folder, Protocol.of([stage]), begin, rule, SegmentFiles(out)
     )
     comm.allgather(None)
     assert result.step == steps, result.reason

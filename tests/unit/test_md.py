@@ -21,6 +21,7 @@ from snap_al.md import (
     EveryNth,
     Outcome,
     Protocol,
+    SegmentFiles,
     SegmentStart,
     StageSettings,
     WhenAboveNoise,
@@ -58,15 +59,7 @@ def segment(fitted, out, *, start=None, rule=NEVER, stages=({},), trajectory=Non
     protocol = Protocol.of([StageSettings(**{**defaults, **stage}) for stage in stages])
     start = start or SegmentStart(START, None, 0, 11, protocol.at(0).stage.check_every)
     return run_segment(
-        SERIAL,
-        potential,
-        folder,
-        protocol,
-        start,
-        rule,
-        restart_out=out,
-        log=None,
-        trajectory=trajectory,
+        SERIAL, potential, folder, protocol, start, rule, SegmentFiles(out, trajectory=trajectory)
     )
 
 
@@ -446,8 +439,7 @@ def test_swaps_keep_what_there_is_of_each_element(alloy, engine, tmp_path):
         Protocol.of([stage]),
         start,
         NEVER,
-        restart_out=tmp_path / "r",
-        log=None,
+        SegmentFiles(tmp_path / "r"),
     )
     assert result.outcome is Outcome.FINISHED, result.reason
     assert sorted(result.frame.species) == sorted(alloy.species)
@@ -585,7 +577,7 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 sys.path[:0] = sys.argv[2].split(":")
 from test_md import START, NEVER
-from snap_al.md import Protocol, SegmentStart, StageSettings, run_segment
+from snap_al.md import Protocol, SegmentFiles, SegmentStart, StageSettings, run_segment
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential
 from pathlib import Path
@@ -595,7 +587,7 @@ stage = StageSettings(timestep=0.002, steps=10**6, checkpoint_every=10**6, ensem
 threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     run_segment(SERIAL, FittedPotential.read(folder), folder, Protocol.of([stage]),
-                SegmentStart(START, None, 0, 1, 10), NEVER, restart_out=folder / "r", log=None)
+                SegmentStart(START, None, 0, 1, 10), NEVER, SegmentFiles(folder / "r"))
 except KeyboardInterrupt:
     print("interrupted")
 """

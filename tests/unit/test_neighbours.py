@@ -10,7 +10,7 @@ from helpers.samples import COPPER
 from snap_al.data import Configuration
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.inference import fit_posterior
-from snap_al.md import Outcome, Protocol, SegmentStart, StageSettings, run_segment
+from snap_al.md import Outcome, Protocol, SegmentFiles, SegmentStart, StageSettings, run_segment
 from snap_al.md.rules import EveryNth
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, Snap
@@ -94,8 +94,7 @@ def test_dense_cells_in_md_and_in_a_calculator(tmp_path):
             Protocol.of([stage]),
             begin,
             EveryNth(1000),
-            restart_out=tmp_path / "r",
-            log=None,
+            SegmentFiles(tmp_path / "r"),
         )
         assert result.outcome is outcome, result.reason
     atoms = start.to_atoms()

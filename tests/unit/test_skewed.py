@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.data import Configuration
-from snap_al.md import Outcome, Protocol, SegmentStart, run_segment
+from snap_al.md import Outcome, Protocol, SegmentFiles, SegmentStart, run_segment
 from snap_al.md.rules import Verdict
 from snap_al.md.settings import Guards, StageSettings
 from snap_al.parallel import SERIAL
@@ -107,8 +107,7 @@ def segments(
             protocol,
             begin,
             lambda frame: Verdict(False, ""),
-            restart_out=folder / str(k),
-            log=None,
+            SegmentFiles(folder / str(k)),
         )
         found.append(result)
         restart, step = folder / str(k), result.step
