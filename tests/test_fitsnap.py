@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snap_al.inference import FitSettings, fit_posterior
+from snap_al.inference import fit_posterior
 
 fitsnap = pytest.importorskip("fitsnap3lib.fitsnap", reason="pip install 'snap_al[fitsnap]'")
 
@@ -42,7 +42,5 @@ def test_flat_prior_is_fitsnaps_svd(tmp_path, monkeypatch):
         rng.uniform(1, 100, 200),
     )
     fs.solver.perform_fit(a=a, b=b, w=w, trainall=True)
-    ours = fit_posterior(
-        a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-14)
-    ).mean
+    ours = fit_posterior(a, b, w, posterior="bayes", prior_precision=1e-14).mean
     np.testing.assert_allclose(ours, fs.solver.fit, rtol=1e-9)

@@ -209,7 +209,7 @@ def test_rows_are_fitsnaps(both):
 def test_the_fit_predicts_what_fitsnaps_fit_predicts(both):
     deck, matrix, rows, theirs = both
     used = rows.used()
-    posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
+    posterior = fit_posterior(used.values, used.targets, used.weights, **deck.fit.options)
     ours = rows.values @ posterior.mean
     columns = matrix.columns
     fit = theirs["fit"]
@@ -229,7 +229,7 @@ def test_the_metrics_table_is_fitsnaps(both):
     R² of what does not vary is rounding, or no number."""
     deck, matrix, rows, theirs = both
     used = rows.used()
-    posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
+    posterior = fit_posterior(used.values, used.targets, used.weights, **deck.fit.options)
     table = metrics_of(predicted(matrix.slabs(), posterior, SERIAL), matrix.groups)
     ours = {name: values for name, *values in table}
     expected = {}
@@ -271,7 +271,7 @@ def test_the_fit_predicts_what_the_published_coefficients_do(data, name):
         matrix.append(inputs.training)
     rows = Rows.joined(matrix.slabs())
     used = rows.used()
-    posterior = fit_posterior(used.values, used.targets, used.weights, settings=deck.fit)
+    posterior = fit_posterior(used.values, used.targets, used.weights, **deck.fit.options)
     one, other = (
         rows.values @ posterior.mean,
         rows.values @ read_snapcoeff(published, deck.settings),

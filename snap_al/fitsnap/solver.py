@@ -72,9 +72,9 @@ class EmbeddedModelError(Solver):  # type: ignore[misc]
             rows,
             np.asarray(b)[used],
             np.asarray(w)[used],
-            settings=self.settings,
             kinds=self._kinds(fs_dict, len(used))[used],
             constants=columns.constants,
+            **self.settings.options,
         )
         spread = columns.spread
         self.fit = spread @ self.posterior.mean

@@ -4,6 +4,7 @@ handed in.
 The equations, as they are implemented, are in docs/mathematics.md."""
 
 from snap_al.inference.blocks import Block, triangle_of
+from snap_al.inference.conjugate import Coefficients
 from snap_al.inference.folds import LeftOut, left_out
 from snap_al.inference.methods import fit_blocks, fit_posterior
 from snap_al.inference.posterior import Posterior, Prediction, atom_force_std, row_std, square_root
@@ -13,6 +14,7 @@ from snap_al.inference.settings import FitSettings
 
 __all__ = [
     "Block",
+    "Coefficients",
     "FitSettings",
     "Fitted",
     "LeftOut",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,17 +134,34 @@ def gram(rows: Array, scale: Array) -> Array:
     return total
 
 
+class Part(NamedTuple):
+    """A few rows of a block: views."""
+
+    rows: Array
+    """(m, n)."""
+    residuals: Array
+    """(m,)."""
+    noise: Array
+    """(m,)."""
+    counts: Array
+    """(m,)."""
+
+
+def parts_of(blocks: Sequence[Block], size: int) -> Iterator[Part]:
+    """The rows of all blocks, `size` at a time: what a pass over them goes through."""
+    for block in blocks:
+        for start in range(0, len(block.rows), size):
+            k = slice(start, start + size)
+            yield Part(block.rows[k], block.residuals[k], block.noise[k], block.counts[k])
+
+
 def squared_chunks(blocks: Sequence[Block]) -> Iterator[tuple[Array, Array, Array, Array]]:
     """Squares of the rows (m, n), residuals, noise and counts (m,), a few rows at a time in one
     buffer.
     """
     buffer = np.empty((CHUNK, blocks[0].rows.shape[1] if blocks else 0))
-    for block in blocks:
-        for start in range(0, len(block.rows), CHUNK):
-            part = slice(start, start + CHUNK)
-            rows = block.rows[part]
-            squares = np.square(rows, out=buffer[: len(rows)])
-            yield squares, block.residuals[part], block.noise[part], block.counts[part]
+    for rows, residuals, noise, counts in parts_of(blocks, CHUNK):
+        yield np.square(rows, out=buffer[: len(rows)]), residuals, noise, counts
 
 
 def noise_level(blocks: Sequence[Block], share: float, comm: Communicator) -> float:

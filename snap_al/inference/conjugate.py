@@ -23,17 +23,34 @@ UNKNOWN_ERROR = 1.0
 
 
 @dataclass(frozen=True)
+class Coefficients:
+    """What is known of the coefficients before a fit."""
+
+    prior_mean: ArrayLike | None = None
+    """(n,) that the prior is centered on; zero when not given."""
+    constants: Sequence[int] = ()
+    """Columns that are elements' constants, which the prior leaves alone: no error bar then depends
+    on the zero of energy."""
+    names: Sequence[str] | None = None
+    """(n,) for remarks; their numbers when not given."""
+
+
+@dataclass(frozen=True)
 class Conjugate:
-    """The Gaussian posterior's parts that model error is anchored on. ridge: κ of σ² and of the
-    covariances. mean: (n,). residual_variance: σ², in weighted units. whitening: T (n, n).
-    prior_root: (n, n) R of the prior's precision RᵀR."""
+    """The Gaussian posterior's parts that model error is anchored on."""
 
     factor: Factor
+    """Of the weighted rows."""
     ridge: float
+    """κ of σ² and of the covariances."""
     mean: Array
+    """(n,) coefficients."""
     residual_variance: float
+    """σ², in weighted units."""
     whitening: Array
+    """(n, n) T."""
     prior_root: Array
+    """(n, n) R of the prior's precision RᵀR."""
 
     @property
     def prior_information(self) -> Array:
@@ -49,35 +66,30 @@ class Conjugate:
 
 
 def conjugate(
-    triangle: Array,
-    n_rows: int,
-    prior_mean: ArrayLike | None,
-    settings: FitSettings,
-    comm: Communicator,
-    constants: Sequence[int] = (),
+    triangle: Array, n_rows: int, known: Coefficients, settings: FitSettings, comm: Communicator
 ) -> Conjugate:
-    """triangle, constants: see `Factor.of`. Raises FitError on all ranks for a prior mean that does
+    """triangle: see `Factor.of`. Raises FitError on all ranks for a prior mean that does
     not fit.
     """
     n = len(triangle) - 1
-    center = None if prior_mean is None else np.asarray(prior_mean, dtype=float)
+    center = None if known.prior_mean is None else np.asarray(known.prior_mean, dtype=float)
     if center is not None and center.shape != (n,):
         raise FitError(f"prior_mean has shape {center.shape} for {n} coefficients").on_all_ranks()
     if center is not None and not np.isfinite(center).all():
         raise FitError("prior_mean is not finite").on_all_ranks()
-    factor = Factor.of(triangle, n_rows, center, comm, constants)
+    factor = Factor.of(triangle, n_rows, center, comm, known.constants)
     fixed = settings.prior_precision
     ridge = comm.bcast(factor.evidence_ridge()) if fixed == "evidence" else float(fixed)
-    known = max(ridge, LEAST_INFORMATION)
+    kappa = max(ridge, LEAST_INFORMATION)
     targets = triangle[:, n] - triangle[:, :n] @ factor.center
-    residual_variance = max(factor.noise_variance(known), _rounding(factor, targets))
+    residual_variance = max(factor.noise_variance(kappa), _rounding(factor, targets))
     if (
         factor.n_rows <= factor.n_free
     ):  # the constants explain everything, and nothing tells of other errors
         weights = np.square(factor.norms[factor.order[: factor.n_constants]])
         residual_variance = UNKNOWN_ERROR**2 * float(weights.sum()) / factor.n_rows
-    whitening, prior_root = factor.whitening(known), factor.prior_root(known)
-    return Conjugate(factor, known, factor.mean(ridge), residual_variance, whitening, prior_root)
+    whitening, prior_root = factor.whitening(kappa), factor.prior_root(kappa)
+    return Conjugate(factor, kappa, factor.mean(ridge), residual_variance, whitening, prior_root)
 
 
 def as_posterior(

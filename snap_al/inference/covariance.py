@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.inference.blocks import MANY_COLUMNS, Block, noise_level
+from snap_al.inference.blocks import MANY_COLUMNS, Block, noise_level, parts_of
 from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]
@@ -32,13 +32,25 @@ end.
 
 @dataclass(frozen=True)
 class Found:
-    """sigma: (n, n) Σ_δ in the rows' coordinates. noise_share: τ. objective: at each accepted
-    iteration.
-    """
+    """The covariance of a model error."""
 
     sigma: Array
+    """(n, n) Σ_δ in the rows' coordinates."""
     noise_share: float
+    """τ."""
     objective: tuple[float, ...]
+    """At each accepted iteration."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far a search goes."""
+
+    tolerance: float = 4e-3
+    """It stops when a step lowers the objective by less, per row."""
+    most: int = 7
+    length: float = FAR
+    """Of a step along the geodesic, next to the majorizer's."""
 
 
 def iid_covariance(
@@ -49,19 +61,16 @@ def iid_covariance(
     pseudo_rows: float,
     start: Array | None = None,
     infer_noise: bool = False,
-    tolerance: float = 4e-3,
-    max_iterations: int = 7,
-    farthest: float = FAR,
+    steps: Steps = Steps(),
 ) -> Found:
     """Σ_δ, from an even one or from `start` (n, n), by monotone steps. noise_share: τ, σ² next to
     the blocks' noise. Collective.
 
-    Stops when a step lowers the objective by less than `tolerance` per row, or after
-    `max_iterations`. That is before the minimum, on purpose: predictions settle long before Σ_δ
-    does, each iteration costs as much as the fit's mean, and the steps that are not taken would fit
-    Σ_δ, which has n(n + 1)/2 free numbers, to the residuals of few rows. Ending early is a
-    regulariser towards the even Σ_δ that the search begins with, beside the prior of `pseudo_rows`.
-    More iterations, and no tolerance, give the minimum itself.
+    It stops before the minimum, on purpose: predictions settle long before Σ_δ does, each iteration
+    costs as much as the fit's mean, and the steps that are not taken would fit Σ_δ, which has
+    n(n + 1)/2 free numbers, to the residuals of few rows. Ending early is a regulariser towards the
+    even Σ_δ that the search begins with, beside the prior of `pseudo_rows`. More steps, and no
+    tolerance, give the minimum itself.
     """
     n = blocks[0].rows.shape[1]
     squares, n_rows = sum_rows(
@@ -72,8 +81,8 @@ def iid_covariance(
     mode = max(float(squares) / n, noise_level(blocks, noise_share, comm))
     sigma = mode * np.eye(n) if start is None else start
     cost, a, b, root, noise_sums = _sums(blocks, sigma, noise_share, mode, pseudo_rows, comm)
-    history, length, share = [cost], farthest, noise_share
-    for _ in range(max_iterations):
+    history, length, share = [cost], steps.length, noise_share
+    for _ in range(steps.most):
         mean = _geometric_mean(a, b)
         ratio = float(noise_sums[0] / noise_sums[1]) if infer_noise else 1.0
         while True:
@@ -86,8 +95,13 @@ def iid_covariance(
             length = 1.0
         if not found[0] < cost:
             break  # rounding
-        done = cost - found[0] < tolerance * float(n_rows)
-        sigma, share, (cost, a, b, root, noise_sums), length = trial, trial_share, found, farthest
+        done = cost - found[0] < steps.tolerance * float(n_rows)
+        sigma, share, (cost, a, b, root, noise_sums), length = (
+            trial,
+            trial_share,
+            found,
+            steps.length,
+        )
         history.append(cost)
         if done:
             break
@@ -116,20 +130,18 @@ def _sums(
     even = np.array_equal(root, root[0, 0] * np.eye(n))  # so it begins
     a, b = np.zeros((n, n)), np.zeros((n, n))
     cost, noise_sums = 0.0, np.zeros(2)
-    for block in blocks:
-        for start in range(0, len(block.rows), CHUNK):
-            part = slice(start, start + CHUNK)
-            counts, scale = block.counts[part], np.sqrt(block.noise[part])
-            r2 = (block.residuals[part] / scale) ** 2
-            y = (block.rows[part] / scale[:, None]).astype(digits)
-            y = y * rounded[0, 0] if even else y @ rounded
-            s2 = np.einsum("ij,ij->i", y, y).astype(float) + share
-            cost += 0.5 * float(counts @ (r2 / s2 + np.log(s2) + 2.0 * np.log(scale)))
-            noise_sums += (counts @ (r2 / s2**2), float(np.sum(counts / s2)))
-            down = y * np.sqrt(counts / s2).astype(digits)[:, None]
-            up = down * np.sqrt(r2 / s2).astype(digits)[:, None]
-            a += down.T @ down
-            b += up.T @ up
+    for rows, residuals, noise, counts in parts_of(blocks, CHUNK):
+        scale = np.sqrt(noise)
+        r2 = (residuals / scale) ** 2
+        y = (rows / scale[:, None]).astype(digits)
+        y = y * rounded[0, 0] if even else y @ rounded
+        s2 = np.einsum("ij,ij->i", y, y).astype(float) + share
+        cost += 0.5 * float(counts @ (r2 / s2 + np.log(s2) + 2.0 * np.log(scale)))
+        noise_sums += (counts @ (r2 / s2**2), float(np.sum(counts / s2)))
+        down = y * np.sqrt(counts / s2).astype(digits)[:, None]
+        up = down * np.sqrt(r2 / s2).astype(digits)[:, None]
+        a += down.T @ down
+        b += up.T @ up
     total, a, b, noise_sums = sum_rows(comm, cost, a, b, noise_sums)
     inverse = np.linalg.inv(root)
     logdet = 2.0 * float(np.log(np.diag(root)).sum())

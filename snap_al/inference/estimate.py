@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError
-from snap_al.inference.blocks import Block, inverse
+from snap_al.inference.blocks import Block, inverse, parts_of
 from snap_al.inference.conjugate import Conjugate
-from snap_al.inference.covariance import iid_covariance
+from snap_al.inference.covariance import Steps, iid_covariance
 from snap_al.inference.dense import FullObjective
 from snap_al.inference.embedded import iid_variances
-from snap_al.inference.joint import scored
+from snap_al.inference.joint import MeanPrior, RowModel, scored
 from snap_al.inference.likelihood import ABC, IID, Rowwise, prior
 from snap_al.inference.objective import Objective
 from snap_al.inference.posterior import square_root
@@ -104,18 +104,15 @@ def estimate(
             return Estimate(_diagonal(found.v, chosen, n), share, still, None, found.objective)
         both = scored(
             blocks,
-            rowwise(settings, residual_variance),
-            share,
+            RowModel(rowwise(settings, residual_variance), share, chosen),
             comm,
-            chosen=chosen,
-            joint=not anchored,
-            precision=where.precision / residual_variance,
-            pulled=where.pull,
+            mean=None if anchored else MeanPrior(where.precision / residual_variance, where.pull),
             pseudo_rows=pseudo_rows,
             start=first,
         )
-        epistemic = None if anchored else both.covariance
-        return Estimate(_diagonal(both.v, chosen, n), share, both.theta, epistemic, both.objective)
+        return Estimate(
+            _diagonal(both.v, chosen, n), share, both.theta, both.covariance, both.objective
+        )
     return _by_gradient(blocks, where, share, residual_variance, settings, chosen, first, comm)
 
 
@@ -150,7 +147,7 @@ def _any_covariance(
             pseudo_rows=pseudo_rows,
             start=start,
             infer_noise=infer,
-            max_iterations=2,
+            steps=Steps(most=2),
         )
         start, share, pulled = found.sigma, found.noise_share, where.pull + theta
         objective.append(found.objective[-1] + 0.5 * float(pulled @ precision @ pulled))
@@ -176,14 +173,11 @@ def _mean_step(
     """The step (n,) to the mean that weights 1/s² and the prior give, and its covariance (n, n)."""
     root = square_root(sigma)
     information, pull = np.zeros_like(sigma), np.zeros(len(sigma))
-    for block in blocks:
-        for k in range(0, len(block.rows), 4096):
-            part = slice(k, k + 4096)
-            q, counts = block.rows[part], block.counts[part]
-            weight = counts / (np.square(q @ root).sum(axis=1) + share * block.noise[part])
-            scaled = q * np.sqrt(weight)[:, None]
-            information += scaled.T @ scaled
-            pull += (weight * block.residuals[part]) @ q
+    for q, residuals, noise, counts in parts_of(blocks, 4096):
+        weight = counts / (np.square(q @ root).sum(axis=1) + share * noise)
+        scaled = q * np.sqrt(weight)[:, None]
+        information += scaled.T @ scaled
+        pull += (weight * residuals) @ q
     information, pull = sum_rows(comm, information, pull)
     covariance = comm.bcast(inverse(information + precision))
     return covariance @ (pull - precision @ pulled), covariance

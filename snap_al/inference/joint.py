@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.inference.blocks import Block, inverse, noise_level
+from snap_al.inference.blocks import Block, inverse, noise_level, parts_of
 from snap_al.inference.embedded import LONGEST_STEP, SAMPLED_ROWS_PER_DIRECTION
 from snap_al.inference.likelihood import Rowwise
 from snap_al.parallel import Communicator, collectively, sum_rows
@@ -26,70 +26,90 @@ from snap_al.parallel import Communicator, collectively, sum_rows
 Array = NDArray[np.float64]
 CHUNK = 2048
 LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e6
+MOST_ITERATIONS = 300
+
+
+@dataclass(frozen=True)
+class RowModel:
+    """What the likelihood of a row depends on."""
+
+    rowwise: Rowwise
+    noise_share: float
+    """τ > 0, σ² next to the blocks' noise."""
+    chosen: NDArray[np.int64]
+    """(p,) columns that have a model error."""
+
+
+@dataclass(frozen=True)
+class MeanPrior:
+    """The Gaussian prior of θ, a shift of the mean."""
+
+    precision: Array
+    """(n, n) P."""
+    pulled: Array
+    """(n,) distance from the prior's center at θ = 0."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """v: (p,). theta: (n,) shift of the mean. covariance: (n, n) of the mean, at this v. objective:
-    -log posterior.
-    """
+    """The most probable model error, and the mean with it."""
 
     v: Array
+    """(p,)."""
     theta: Array
-    covariance: Array
+    """(n,) shift of the mean."""
+    covariance: Array | None
+    """(n, n) of the mean, at this v; None where it does not move."""
     objective: tuple[float, ...]
+    """-log posterior on the way."""
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Over all rows at one (v, θ): the cost, its gradient by v (p,) and downwards by θ (n,), and
-    both curvatures.
-    """
+    """Over all rows at one (v, θ)."""
 
     cost: float
     by_v: Array
+    """(p,) gradient."""
     curvature: Array
+    """(p, p) by v."""
     pull: Array
+    """(n,) gradient by θ, downwards."""
     information: Array
+    """(n, n) curvature by θ."""
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a pass over the rows needs. The curvature by v is that of one row in `stride`."""
+    """What a pass over the rows needs."""
 
     blocks: Sequence[Block]
-    rowwise: Rowwise
-    noise_share: float
-    chosen: NDArray[np.int64]
+    model: RowModel
     stride: int
+    """The curvature by v is that of one row in so many."""
     comm: Communicator
 
     def at(self, v: Array, theta: Array, before: _Sums | None = None) -> _Sums:
         """before: those at another place, of which a steady curvature is taken."""
-        known = before.information if before is not None and self.rowwise.steady else None
+        rowwise, chosen = self.model.rowwise, self.model.chosen
+        known = before.information if before is not None and rowwise.steady else None
         p, n = len(v), len(theta)
         cost, by_v, curvature = 0.0, np.zeros(p), np.zeros((p, p))
         pull, information = np.zeros(n), np.zeros((n, n))
         with collectively(self.comm):
-            for block in self.blocks:
-                for start in range(0, len(block.rows), CHUNK):
-                    q, counts = (
-                        block.rows[start : start + CHUNK],
-                        block.counts[start : start + CHUNK],
-                    )
-                    squared = np.square(q if p == n else q[:, self.chosen])
-                    r = block.residuals[start : start + CHUNK] - q @ theta
-                    s2 = squared @ v + self.noise_share * block.noise[start : start + CHUNK]
-                    value, by_r, by_s2 = self.rowwise(r, s2)
-                    of_r, of_s2 = self.rowwise.information(r, s2)
-                    cost += float(counts @ value)
-                    by_v += (counts * by_s2) @ squared
-                    pull += (counts * by_r) @ q
-                    if known is None:
-                        scaled = q * np.sqrt(counts * of_r)[:, None]
-                        information += scaled.T @ scaled
-                    share = squared[:: self.stride] * np.sqrt(counts * of_s2)[:: self.stride, None]
-                    curvature += share.T @ share
+            for q, residuals, noise, counts in parts_of(self.blocks, CHUNK):
+                squared = np.square(q if p == n else q[:, chosen])
+                r, s2 = residuals - q @ theta, squared @ v + self.model.noise_share * noise
+                value, by_r, by_s2 = rowwise(r, s2)
+                of_r, of_s2 = rowwise.information(r, s2)
+                cost += float(counts @ value)
+                by_v += (counts * by_s2) @ squared
+                pull += (counts * by_r) @ q
+                if known is None:
+                    scaled = q * np.sqrt(counts * of_r)[:, None]
+                    information += scaled.T @ scaled
+                share = squared[:: self.stride] * np.sqrt(counts * of_s2)[:: self.stride, None]
+                curvature += share.T @ share
         total, by_v, curvature, pull, information = sum_rows(
             self.comm, cost, by_v, curvature, pull, information
         )
@@ -104,21 +124,16 @@ class _Rows:
 
 def scored(
     blocks: Sequence[Block],
-    rowwise: Rowwise,
-    noise_share: float,
+    model: RowModel,
     comm: Communicator,
     *,
-    chosen: NDArray[np.int64],
-    joint: bool,
-    precision: Array,
-    pulled: Array,
+    mean: MeanPrior | None,
     pseudo_rows: float,
     start: Array | None = None,
     settled: float = 1e-6,
-    max_iterations: int = 300,
 ) -> Scored:
-    """precision: (n, n) of the prior of θ; pulled: (n,) its distance from the prior's center at θ =
-    0. joint: whether θ moves from 0. pseudo_rows: 2α. Monotone. Collective.
+    """mean: of θ; None where it stays 0. pseudo_rows: 2α. start: (p,) v to begin with. Monotone.
+    Collective.
 
     Ends when three iterations together lower the objective by less than `settled` of it.
     """
@@ -127,28 +142,28 @@ def scored(
         sum(float(b.counts @ b.residuals**2) for b in blocks),
         float(sum(np.count_nonzero(b.counts) for b in blocks)),
     )
-    level = noise_level(blocks, noise_share, comm)
-    mode, alpha, p = max(float(squares) / len(chosen), level), 0.5 * pseudo_rows, len(chosen)
+    level = noise_level(blocks, model.noise_share, comm)
+    alpha, p, n = 0.5 * pseudo_rows, len(model.chosen), blocks[0].rows.shape[1]
+    mode = max(float(squares) / p, level)
     stride = max(1, int(n_rows) // max(SAMPLED_ROWS_PER_DIRECTION * p, 4000))
-    rows = _Rows(blocks, rowwise, noise_share, chosen, stride, comm)
+    rows = _Rows(blocks, model, stride, comm)
     bounded = alpha == 0.0
+    step = _bounded_step if bounded else _log_step
 
     def priors(v: Array, theta: Array) -> float:
-        away = pulled + theta
         below = 0.0 if bounded else alpha * float(np.sum(np.log(v) + mode / v))
-        return below + (0.5 * float(away @ precision @ away) if joint else 0.0)
+        if mean is None:
+            return below
+        away = mean.pulled + theta
+        return below + 0.5 * float(away @ mean.precision @ away)
 
     v = np.full(p, mode) if start is None else np.maximum(start, SMALLEST * mode)
-    theta, damping = np.zeros(len(pulled)), LEAST_DAMPING
+    theta, damping = np.zeros(n), LEAST_DAMPING
     here = rows.at(v, theta)
     history = [here.cost + priors(v, theta)]
-    for _ in range(max_iterations):
-        moved = theta
-        if joint:
-            force = here.pull - precision @ (pulled + theta)
-            moved = theta + comm.bcast(np.linalg.solve(here.information + precision, force))
+    for _ in range(MOST_ITERATIONS):
+        moved = theta if mean is None else theta + comm.bcast(_mean_step(here, theta, mean))
         while True:
-            step = _bounded_step if bounded else _log_step
             trial = comm.bcast(step(v, here, damping, alpha, mode))
             there = rows.at(trial, moved, here)
             cost = there.cost + priors(trial, moved)
@@ -161,8 +176,16 @@ def scored(
         history.append(cost)
         if len(history) > 3 and history[-4] - history[-1] < settled * abs(history[-1]):
             break
-    covariance = comm.bcast(inverse(here.information + precision))
+    covariance = None
+    if mean is not None:
+        covariance = comm.bcast(inverse(here.information + mean.precision))
     return Scored(v, theta, covariance, tuple(history))
+
+
+def _mean_step(at: _Sums, theta: Array, mean: MeanPrior) -> Array:
+    """(n,) by weighted least squares."""
+    force = at.pull - mean.precision @ (mean.pulled + theta)
+    return np.asarray(np.linalg.solve(at.information + mean.precision, force))
 
 
 SMALLEST = 1e-12

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError
-from snap_al.inference.blocks import Block
+from snap_al.inference.blocks import Block, parts_of
 from snap_al.inference.likelihood import Prior, Rowwise
 from snap_al.parallel import Communicator, collectively, served, sum_rows
 
@@ -77,18 +77,15 @@ class Objective:
         everywhere = len(self.chosen) == len(self.pull)
         by_variance, by_share, by_theta = np.zeros_like(d2), 0.0 * share, np.zeros_like(theta)
         with collectively(self.comm):
-            for block in self.blocks:
-                for start in range(0, len(block.rows), CHUNK):
-                    part = slice(start, start + CHUNK)
-                    q, counts, noise = block.rows[part], block.counts[part], block.noise[part]
-                    squared = np.square(q if everywhere else q[:, self.chosen])
-                    r = block.residuals[part] - q @ theta if self.joint else block.residuals[part]
-                    value, by_r, by_s2 = self.rowwise(r, squared @ (g**2 * d2) + share * noise)
-                    cost = cost + counts @ value
-                    by_variance = by_variance + (counts * by_s2) @ squared
-                    by_share = by_share + counts @ (noise * by_s2)
-                    if self.joint:
-                        by_theta = by_theta - (counts * by_r) @ q
+            for q, residuals, noise, counts in parts_of(self.blocks, CHUNK):
+                squared = np.square(q if everywhere else q[:, self.chosen])
+                r = residuals - q @ theta if self.joint else residuals
+                value, by_r, by_s2 = self.rowwise(r, squared @ (g**2 * d2) + share * noise)
+                cost = cost + counts @ value
+                by_variance = by_variance + (counts * by_s2) @ squared
+                by_share = by_share + counts @ (noise * by_s2)
+                if self.joint:
+                    by_theta = by_theta - (counts * by_r) @ q
         cost, by_variance, by_share, by_theta = sum_rows(
             self.comm, cost, by_variance, by_share, by_theta
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from snap_al.inference.blocks import Block, row_variance, sandwich, transform
-from snap_al.inference.conjugate import as_posterior, conjugate, plain_bayes
+from snap_al.inference.conjugate import Coefficients, as_posterior, conjugate, plain_bayes
 from snap_al.inference.noise import Noise
 from snap_al.inference.posterior import Posterior, square_root
 from snap_al.inference.settings import FitSettings
@@ -25,8 +24,7 @@ def refit(
     added: list[Block],
     settings: FitSettings,
     *,
-    prior_mean: ArrayLike | None = None,
-    constants: Sequence[int] = (),
+    known: Coefficients | None = None,
     comm: Communicator = SERIAL,
 ) -> Posterior:
     """What `fit_blocks` gives for the rows of `previous` and `added` together with model error Σ_δ
@@ -34,13 +32,12 @@ def refit(
     follows it.
 
     Costs what `added` (this rank's, at least one block) costs, not what was fitted before.
-    triangle: all ranks' rows, the added ones among them; n_rows: how many. constants: see
-    `fit_posterior`. Collective.
+    triangle: all ranks' rows, the added ones among them; n_rows: how many. Collective.
 
     With X = T⁻¹T' from the old whitening to the new, the sandwich's middle Σ s² (ãT)ᵀ(ãT) of the
     old rows follows as Xᵀ(·)X.
     """
-    c = conjugate(triangle, n_rows, prior_mean, settings, comm, constants)
+    c = conjugate(triangle, n_rows, known or Coefficients(), settings, comm)
     norms = c.factor.norms
     if settings.posterior == "bayes":
         noise = Noise(previous.noise_by_kind**2 * c.residual_variance / previous.residual_variance)

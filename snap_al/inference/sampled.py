@@ -13,15 +13,14 @@ et al., Bayesian Anal. 16, 667 (2021).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError, InputError
-from snap_al.inference.blocks import Block
+from snap_al.inference.blocks import Block, parts_of
 from snap_al.inference.estimate import Coordinates, Estimate, noise_share, objective
 from snap_al.inference.objective import CHUNK, Objective
 from snap_al.inference.settings import FitSettings
@@ -83,13 +82,9 @@ class Marginal:
         )
         return value + float(below), np.concatenate(gradient), theta, covariance
 
-    def _chunks(self) -> Any:
-        for block in self.f.blocks:
-            for start in range(0, len(block.rows), CHUNK):
-                part = slice(start, start + CHUNK)
-                q = block.rows[part]
-                squared = np.square(q[:, self.f.chosen])
-                yield q, squared, block.residuals[part], block.noise[part], block.counts[part]
+    def _chunks(self) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
+        for q, residuals, noise, counts in parts_of(self.f.blocks, CHUNK):
+            yield q, np.square(q[:, self.f.chosen]), residuals, noise, counts
 
 
 def sample(

@@ -134,6 +134,11 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     """In a run, the model error is estimated anew when the rows have grown by this share; in
     between, a refit costs no more than the rows that are new."""
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What was given, as options of `fit_posterior`."""
+        return self.model_dump(exclude_unset=True)
+
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> FitSettings:
         strategies = (info.context or {}).get("strategies", ())

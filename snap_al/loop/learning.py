@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snap_al.descriptors import DesignMatrix, Rows
 from snap_al.errors import InputError
-from snap_al.inference import Posterior, fit_blocks
+from snap_al.inference import Coefficients, Posterior, fit_blocks
 from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, cost_of
@@ -147,8 +147,7 @@ class Learner:
         return fit_blocks(
             [block_of(r) for r in parts],
             with_column_numbers(config),
-            prior_mean=self._prior_mean,
-            constants=self._pool.columns.constants,
+            known=Coefficients(self._prior_mean, self._pool.columns.constants),
             with_errors=False,
             comm=self._comm,
         )[0]

@@ -16,6 +16,7 @@ from snap_al.descriptors import DesignMatrix, Rows, RowSource
 from snap_al.descriptors.design_matrix import require_rows
 from snap_al.inference import (
     Block,
+    Coefficients,
     FitSettings,
     Posterior,
     can_refit,
@@ -105,8 +106,9 @@ class TrainingSet:
         its model error and noise are kept, and the fit costs no more than the new ones; else that
         model error is where the search begins."""
         require_rows(self.matrix)
-        slabs, settings, comm, prior = self.matrix.slabs(), self._fit, self._comm, self._prior_mean
-        triangle, constants = self._updated_triangle(), self.matrix.columns.constants
+        slabs, settings, comm = self.matrix.slabs(), self._fit, self._comm
+        triangle = self._updated_triangle()
+        known = Coefficients(self._prior_mean, self.matrix.columns.constants)
         (by_kind,) = sum_rows(comm, sum(rows_by_kind(rows) for rows in slabs))
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
         if (
@@ -119,8 +121,7 @@ class TrainingSet:
             posterior, _ = fit_blocks(
                 [block_of(rows) for rows in slabs],
                 settings,
-                prior_mean=prior,
-                constants=constants,
+                known=known,
                 triangle=triangle,
                 previous=previous,
                 with_errors=False,
@@ -134,8 +135,7 @@ class TrainingSet:
                 int(by_kind.sum()),
                 added or [block_of(slabs[0], slice(0, 0))],
                 settings,
-                prior_mean=prior,
-                constants=constants,
+                known=known,
                 comm=comm,
             )
         require_energies_met(self.matrix, slabs, posterior, comm)
@@ -164,9 +164,11 @@ class TrainingSet:
         posterior, errors = fit_blocks(
             blocks,
             self._fit,
-            prior_mean=self._prior_mean,
-            constants=self.matrix.columns.constants,
-            names=self._config.made_model().column_names(),
+            known=Coefficients(
+                self._prior_mean,
+                self.matrix.columns.constants,
+                self._config.made_model().column_names(),
+            ),
             comm=self._comm,
         )
         everyone = sorted(self.matrix.items)

@@ -34,7 +34,7 @@ from snap_al.descriptors import (
     row_source,
 )
 from snap_al.errors import InputError
-from snap_al.inference import FitSettings, LeftOut, fit_blocks, left_out
+from snap_al.inference import Coefficients, FitSettings, LeftOut, fit_blocks, left_out
 from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, on_root, sum_rows
@@ -160,11 +160,9 @@ class Tuner:
         """By a fit of its own, since candidates are scored on folds alone."""
         if matrix.columns.has_constant:
             return
-        slabs, constants = matrix.slabs(), matrix.columns.constants
+        slabs, known = matrix.slabs(), Coefficients(constants=matrix.columns.constants)
         blocks, settings = [block_of(rows) for rows in slabs], FitSettings(posterior="bayes")
-        posterior, _ = fit_blocks(
-            blocks, settings, constants=constants, with_errors=False, comm=self._comm
-        )
+        posterior, _ = fit_blocks(blocks, settings, known=known, with_errors=False, comm=self._comm)
         require_energies_met(matrix, slabs, posterior, self._comm)
 
     def elements(self, best: Scored) -> list[Scored]:

@@ -170,7 +170,7 @@ def test_a_given_mean_holds_where_compositions_say_nothing():
     a, b, w, options = compound(7, 2, fixed=True)
     prior = np.zeros(10)
     prior[[0, 5]] = 3.0, -1.0
-    p = fit_posterior(a, b, w, prior_mean=prior, settings=FitSettings(), **options)
+    p = fit_posterior(a, b, w, prior_mean=prior, **options)
     assert p.mean[0] - p.mean[5] == pytest.approx(4.0, abs=1e-2 * np.abs(p.mean).max() + 0.5)
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from snap_al.errors import FitError
 from snap_al.inference import Block, FitSettings, fit_posterior
-from snap_al.inference.covariance import _geometric_mean, iid_covariance
+from snap_al.inference.covariance import Steps, _geometric_mean, iid_covariance
 from snap_al.inference.dense import FullObjective
-from snap_al.inference.joint import scored
+from snap_al.inference.joint import MeanPrior, RowModel, scored
 from snap_al.inference.likelihood import ABC, IID, prior
 from snap_al.inference.objective import Objective
 from snap_al.inference.sampled import Marginal
@@ -123,9 +123,7 @@ def dense_cost(sigma, q, r, noise, counts, nu, mode):
 def test_covariance_minimises_the_objective():
     """Against a general optimiser over Cholesky factors, from another start."""
     q, r, _ = made(m=150, n=3)
-    found = iid_covariance(
-        block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=3000
-    )
+    found = iid_covariance(block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, steps=Steps(0.0, 3000))
     mode = np.sum(r**2) / 3
     lower = np.tril_indices(3)
 
@@ -157,9 +155,7 @@ def test_the_covariance_never_makes_it_worse(seed, nu, length, infer):
         1e-3,
         SERIAL,
         pseudo_rows=nu,
-        tolerance=0.0,
-        max_iterations=40,
-        farthest=length,
+        steps=Steps(0.0, 40, length),
         infer_noise=infer,
     )
     assert (np.diff(found.objective) <= 1e-10 * np.abs(found.objective[:-1])).all()
@@ -210,13 +206,9 @@ def test_scoring_finds_what_a_bounded_optimiser_finds(likelihood, joint):
     precision, pulled, chosen = 0.1 * np.eye(5), rng.standard_normal(5), np.arange(5)
     found = scored(
         block_of(q, r),
-        likelihood,
-        0.01,
+        RowModel(likelihood, 0.01, chosen),
         SERIAL,
-        chosen=chosen,
-        joint=joint,
-        precision=precision,
-        pulled=pulled,
+        mean=MeanPrior(precision, pulled) if joint else None,
         pseudo_rows=0.0,
         settled=1e-12,
     )
@@ -255,13 +247,9 @@ def test_scoring_never_makes_it_worse(seed, pseudo_rows, abc, joint):
     likelihood = ABC(1.25, 0.5) if abc else IID()
     found = scored(
         block_of(q, r),
-        likelihood,
-        1e-3,
+        RowModel(likelihood, 1e-3, np.array([0, 2, 3])),
         SERIAL,
-        chosen=np.array([0, 2, 3]),
-        joint=joint,
-        precision=np.eye(5),
-        pulled=np.zeros(5),
+        mean=MeanPrior(np.eye(5), np.zeros(5)) if joint else None,
         pseudo_rows=pseudo_rows,
     )
     assert (np.diff(found.objective) < 0).all()
@@ -360,18 +348,14 @@ def test_rows_that_are_trusted_less_count_less():
             rows.copy(), residuals, np.ones(len(rows), bool), trust=t, residuals=residuals
         )
         found.append(
-            iid_covariance(
-                [block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
-            ).sigma
+            iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, steps=Steps(0.0, 500)).sigma
         )
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
     wild = np.append(r, 1e3)
     rows, trust = np.vstack([q, q[:1]]), np.append(np.ones(80), 1e-9)
     block = Block(rows, wild, np.ones(81, bool), trust=trust, residuals=wild)
-    with_it = iid_covariance(
-        [block], 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
-    ).sigma
+    with_it = iid_covariance([block], 0.01, SERIAL, pseudo_rows=1.0, steps=Steps(0.0, 500)).sigma
     without = iid_covariance(
-        block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, tolerance=0.0, max_iterations=500
+        block_of(q, r), 0.01, SERIAL, pseudo_rows=1.0, steps=Steps(0.0, 500)
     ).sigma
     assert np.abs(with_it - without).max() < 0.01 * np.abs(without).max()

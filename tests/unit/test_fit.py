@@ -47,7 +47,7 @@ def dense_posterior(a, b, w, ridge, variance):
 @pytest.mark.parametrize("ridge", [1e-6, 1e-2, 1.0])
 def test_bayes_is_the_conjugate_posterior(ridge):
     a, b, w = problem()
-    p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=ridge))
+    p = fit_posterior(a, b, w, posterior="bayes", prior_precision=ridge)
     mean, covariance = dense_posterior(a, b, w, ridge, p.residual_variance)
     np.testing.assert_allclose(p.mean, mean, rtol=1e-7)
     np.testing.assert_allclose(
@@ -132,7 +132,7 @@ def test_embedded_covers_what_the_model_cannot_represent():
             return np.sin(2 * t - 0.3) ** 4
 
         for settings_, out in ((BAYES, plain), (FitSettings(), embedded)):
-            p = fit_posterior(rows, truth(x), settings=settings_).predict(test)
+            p = fit_posterior(rows, truth(x), **settings_.options).predict(test)
             std = np.hypot(p.epistemic_std, p.model_error_std)
             out.append(np.mean(np.abs(p.mean - truth(new)) <= std))
     assert np.mean(plain) < 0.15
@@ -143,7 +143,7 @@ def test_leaving_out_is_refitting_without():
     """Exact for bayes at a fixed prior; dense refit as oracle."""
     a, b, w = problem(m=100)
     prior = np.linalg.norm(a * w[:, None], axis=0) ** 2 * 1e-3
-    p = fit_posterior(a, b, w, settings=FitSettings(posterior="bayes", prior_precision=1e-3))
+    p = fit_posterior(a, b, w, posterior="bayes", prior_precision=1e-3)
     rows = a * w[:, None]
     expected = p.residual_variance * np.linalg.inv(rows[30:].T @ rows[30:] + np.diag(prior))
     np.testing.assert_allclose(p.left_out(rows[:30]), expected, rtol=1e-6)
@@ -297,10 +297,10 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
     """
     a, b, w = problem(seed=seed)
     chosen = FitSettings(posterior=name, prior_precision=1e-3)
-    first = fit_posterior(a[:split], b[:split], w[:split], settings=chosen)
+    first = fit_posterior(a[:split], b[:split], w[:split], **chosen.options)
     triangle = triangle_of(weighted_blocks(a, b, w))
     found = refit(first, triangle, len(b), weighted_blocks(a[split:], b[split:], w[split:]), chosen)
-    whole = fit_posterior(a, b, w, settings=chosen)
+    whole = fit_posterior(a, b, w, **chosen.options)
     np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-8)
     np.testing.assert_allclose(found.residual_variance, whole.residual_variance, rtol=1e-8)
     rows = a * w[:, None]
@@ -336,7 +336,7 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
 def test_a_warm_start_finds_the_same(embedding):
     a, b, w = problem(m=400)
     chosen = FitSettings(embedding=embedding)
-    first = fit_posterior(a[:300], b[:300], w[:300], settings=chosen)
+    first = fit_posterior(a[:300], b[:300], w[:300], **chosen.options)
     cold, _ = fit_blocks(weighted_blocks(a, b, w), chosen)
     warm, _ = fit_blocks(weighted_blocks(a, b, w), chosen, previous=first)
     np.testing.assert_allclose(warm.predict(a).total_std, cold.predict(a).total_std, rtol=0.2)

@@ -170,9 +170,7 @@ def test_mcmc(likelihood, embedding):
     it is stored.
     """
     a, b, w = line(m=150, n=3)
-    p = fit_posterior(
-        a, b, w, settings=FitSettings(**SHORT), likelihood=likelihood, embedding=embedding
-    )
+    p = fit_posterior(a, b, w, **SHORT, likelihood=likelihood, embedding=embedding)
     assert p.diagnostics["largest_r_hat"] < 1.05
     assert p.diagnostics["smallest_ess"] > 50
     point = fit_posterior(
