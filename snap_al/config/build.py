@@ -130,6 +130,7 @@ class _Given:
     """A config, with what is kept of it in the directory."""
 
     config: RunConfig
+    """As it was checked."""
     content: dict[str, Any]
     """Keys and values that were given."""
     text: bytes

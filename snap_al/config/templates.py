@@ -42,13 +42,14 @@ def template(name: str) -> str:
 
 @dataclass(frozen=True)
 class Shells:
-    """nearest: Å, shortest distance. cutoff: Å, in the gap behind the third shell. distances: Å, of
-    the shells.
-    """
+    """Shells of neighbours in a crystal."""
 
     nearest: float
+    """Å, the shortest distance."""
     cutoff: float
+    """Å, in the gap behind the third shell."""
     distances: tuple[float, ...]
+    """Å, of the shells."""
 
 
 def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shells:

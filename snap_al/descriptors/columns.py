@@ -89,15 +89,15 @@ def columns_named(settings: SnapSettings, wanted: Iterable[int | str]) -> tuple[
 
 @dataclass(frozen=True)
 class Columns:
-    """Per element: a constant (without bzeroflag), then K components.
-
-    distinct_of: (n_all,) which distinct column each column is, -1 for one that is not fitted (above
-    its element's own twojmax). has_constant: whether each element's block starts with one.
-    """
+    """Per element: a constant (without bzeroflag), then K components."""
 
     distinct_of: NDArray[np.int64]
+    """(n_all,) which distinct column each column is, -1 for one that is not fitted (above its
+    element's own twojmax)."""
     n_elements: int
+    """Blocks of columns."""
     has_constant: bool
+    """Whether each element's block starts with one."""
 
     @classmethod
     def of(cls, settings: SnapSettings) -> Columns:

@@ -49,28 +49,37 @@ class _Entry:
     depend on the rest of the training set."""
 
     slab: int
+    """Number of the slab that has its rows."""
     where: slice
+    """Its rows there."""
     reference: Array
+    """(m,) what the reference potential gives."""
     targets: Array
+    """(m,) labels without that; NaN where there is none."""
     vanishing: NDArray[np.bool_]
+    """(m,) rows that are zero by symmetry."""
     index: NDArray[np.void]
+    """(m,) row index."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one or more configurations: values (m, n), targets (m,) with the reference potential
-    taken off, weights (m,), labelled (m,): with a label and a weight; targets elsewhere may be NaN;
-    vanishing (m,): zero by symmetry; index (m,); damping (m,): what it has left of the row's
-    weight.
-    """
+    """Rows of one or more configurations."""
 
     values: Array
+    """(m, n)."""
     targets: Array
+    """(m,) with the reference potential taken off; NaN where there is no label."""
     weights: Array
+    """(m,)."""
     labelled: NDArray[np.bool_]
+    """(m,) which have a label and a weight."""
     vanishing: NDArray[np.bool_]
+    """(m,) which are zero by symmetry."""
     index: NDArray[np.void]
+    """(m,) row index, see INDEX_TYPE."""
     damping: Array
+    """(m,) what it has left of the row's weight."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:

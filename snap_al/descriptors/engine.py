@@ -41,18 +41,16 @@ small as that, not as rounding."""
 
 @dataclass(frozen=True)
 class ConfigurationRows:
-    """Rows over distinct columns, in the configuration's own axes.
-
-    values: (1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress
-    (bar, LAMMPS' sign, Voigt order). reference: (1 + 3 n_atoms + 6,) what the reference potential
-    gives for each row, in the row's unit. vanishing: (1 + 3 n_atoms + 6,) rows that are zero by
-    symmetry: they fit exactly whatever the coefficients are, and would make a likelihood, or a
-    coverage, look better than it is.
-    """
+    """Rows over distinct columns, in the configuration's own axes."""
 
     values: Array
+    """(1 + 3 n_atoms + 6, n_distinct): energy per atom, forces (atom by atom, x y z), stress (bar,
+    LAMMPS' sign, Voigt order)."""
     reference: Array
+    """(1 + 3 n_atoms + 6,) what the reference potential gives for each row, in the row's unit."""
     vanishing: NDArray[np.bool_]
+    """(1 + 3 n_atoms + 6,) rows that are zero by symmetry: they fit exactly whatever the
+    coefficients are, and would make a likelihood, or a coverage, look better than it is."""
 
     @property
     def energy(self) -> Array:

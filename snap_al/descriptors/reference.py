@@ -31,20 +31,20 @@ from snap_al.sessions import Box, LammpsSession, NameOf
 
 @dataclass(frozen=True)
 class ReferencePotential:
-    """styles: sub-styles with their arguments. coefficients: (types, style, arguments) of each
-    pair_coeff.
-
-    fixes: `fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no
-    forces on atoms; for descriptors only, since an MD script has its own. folders: where files that
-    pair_coeff names are looked for, in this order; then in LAMMPS' own. Whatever it holds has
-    passed the checks of allowed.py. Raises InputError.
-    """
+    """A potential that LAMMPS computes first and that is not fitted. Whatever it holds has passed
+    the checks of allowed.py. Raises InputError."""
 
     styles: tuple[str, ...] = ()
+    """Sub-styles with their arguments."""
     coefficients: tuple[tuple[str, str, str], ...] = ()
+    """(types, style, arguments) of each pair_coeff."""
     atom_style: str = "atomic"
+    """LAMMPS' atom style, which says whether atoms have charges or spins."""
     fixes: tuple[str, ...] = ()
+    """`fix … nve/spin lattice moving`, without which LAMMPS' spin styles give energies but no
+    forces on atoms; for descriptors only, since an MD script has its own."""
     folders: tuple[Path, ...] = field(default=(Path(),), compare=False, repr=False)
+    """Where files that pair_coeff names are looked for, in this order; then in LAMMPS' own."""
 
     def __post_init__(self) -> None:
         for style in self.styles:

@@ -47,29 +47,42 @@ class Group:
     """
 
     name: str
+    """Of its folder or file."""
     training_size: float
+    """Files to fit."""
     testing_size: float
+    """Files to test on."""
     sizes_are_shares: tuple[bool, bool]
+    """Whether sizes are shares of the group's files."""
     bare_size: bool
     """Given as `size`: what is not for training is for testing."""
     eweight: float
+    """Of energies, 1/eV."""
     fweight: float
+    """Of forces, Å/eV."""
     vweight: float
+    """Of stresses, 1/bar."""
 
 
 @dataclass(frozen=True)
 class Deck:
-    """A deck, read. eshift: added to the energy for each atom of an element, in the energy unit of
-    the files that the deck reads, before they are converted to eV. kinds: energy, force, stress
-    rows."""
+    """A deck, read."""
 
     path: Path
+    """Of the deck."""
     settings: SnapSettings
+    """Of the bispectrum."""
     reference: tuple[str, ...]
+    """[REFERENCE]."""
     eshift: dict[str, float]
+    """Added to the energy for each atom of an element, in the energy unit of the files that the
+    deck reads, before they are converted to eV."""
     kinds: tuple[bool, bool, bool]
+    """Energy, force, stress rows."""
     fit: FitSettings
+    """[SOLVER]."""
     scraper: str
+    """[SCRAPER]: how the files are read."""
     units: dict[str, float]
     """By [SCRAPER] property_array: what a number in a file is worth in eV, eV/Å, Å, bar, where the
     file does not say.
@@ -79,13 +92,19 @@ class Deck:
     skip_incomplete: bool
     """VASP: a step that is cut off is left out."""
     data: Path
+    """Folder of the files."""
     groups: tuple[Group, ...]
+    """[GROUPS]."""
     smartweights: bool
+    """Whether weights are divided by the number of files."""
     random_seed: int | None
     """None: files in the order of their names."""
     potential: str
+    """Name of the potential's files."""
     metrics: str
+    """Name of the table of errors."""
     metrics_style: str
+    """Its format."""
     dumps: dict[str, str]
     """Of [EXTRAS]: descriptors, truth, weights, dataframe → file name."""
     samples: int

@@ -29,9 +29,14 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class _Group:
+    """Configurations that share weights."""
+
     name: str
+    """Of the group and its folder."""
     items: list[LabelledConfiguration]
+    """Its configurations."""
     weights: tuple[float, float, float]
+    """Of its rows."""
 
 
 def export(

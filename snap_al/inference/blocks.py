@@ -22,27 +22,32 @@ MANY_COLUMNS = 20
 
 @dataclass
 class Block:
-    """rows: (m, n) each times its weight. targets: (m,) times weight. fitted: (m,) which rows the
-    fit sees; the others are predicted only. kinds: (m,) 0 energy, 1 force, 2 stress; all alike when
-    not given. units: (m,) what a committee draws together, a configuration for example; each row
-    alone when not given. trust: (m,) how much a row may count in the likelihood of the model error,
-    1 when not given; less for a row whose weight was lowered since its label is out of the range of
-    use: what a model does to those is no measure of what it does elsewhere. weights: (m,) that rows
-    and targets were multiplied with, 1 when not given. residuals: (m,) weighted, once there is a
-    mean. noise: (m,) mean square of the residuals of the row's kind, in its weighted units, once
-    these are known (`noise.Noise`); a share of it is the row's noise. counts: (m,) how much a row
-    counts in the likelihood of the model error."""
+    """Rows of one rank that a fit works on."""
 
     rows: Array
+    """(m, n) each times its weight; a fit transforms them in place."""
     targets: Array
+    """(m,) each times its weight."""
     fitted: NDArray[np.bool_]
+    """(m,) which rows the fit sees; the others are predicted only."""
     kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    """(m,) 0 energy, 1 force, 2 stress; all alike when not given."""
     units: NDArray[np.int64] | None = None
+    """(m,) what a committee draws together, a configuration for example; each row alone when not
+    given."""
     trust: Array = field(default_factory=lambda: np.zeros(0))
+    """(m,) how much a row may count in the likelihood of the model error, 1 when not given; less
+    for a row whose weight was lowered since its label is out of the range of use: what a model does
+    to those is no measure of what it does elsewhere."""
     weights: Array = field(default_factory=lambda: np.zeros(0))
+    """(m,) what rows and targets were multiplied with, 1 when not given."""
     residuals: Array = field(default_factory=lambda: np.zeros(0))
+    """(m,) weighted, once there is a mean."""
     noise: Array = field(default_factory=lambda: np.zeros(0))
+    """(m,) mean square of the residuals of the row's kind, in its weighted units, once these are
+    known (`noise.Noise`); a share of it is the row's noise."""
     counts: Array = field(default_factory=lambda: np.zeros(0))
+    """(m,) how much a row counts in the likelihood of the model error."""
 
     def __post_init__(self) -> None:
         if len(self.kinds) != len(self.rows):

@@ -26,16 +26,18 @@ some 30,000 times that of a constant alone."""
 
 @dataclass(frozen=True)
 class Constants:
-    """center: (p,) eV, about which the prior of the constants lies: what the energies' mean by
-    composition gives, and zero or the given prior mean for what compositions do not determine.
-    anchor: (p, n) rows of their prior's precision, in the columns' own order. axes: (p, p)
-    combinations of the constants, as columns, whose rows are orthonormal, those that are determined
-    first. n_free: how many these are."""
+    """The prior of the elements' constants."""
 
     center: Array
+    """(p,) eV, about which the prior of the constants lies: what the energies' mean by composition
+    gives, and zero or the given prior mean for what compositions do not determine."""
     anchor: Array
+    """(p, n) rows of their prior's precision, in the columns' own order."""
     axes: Array
+    """(p, p) combinations of the constants, as columns, whose rows are orthonormal, those that are
+    determined first."""
     n_free: int
+    """How many of these combinations the rows determine."""
 
     @classmethod
     def of(

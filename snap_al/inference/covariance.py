@@ -49,6 +49,7 @@ class Steps:
     tolerance: float = 4e-3
     """It stops when a step lowers the objective by less, per row."""
     most: int = 7
+    """How many there are at most."""
     length: float = FAR
     """Of a step along the geodesic, next to the majorizer's."""
 

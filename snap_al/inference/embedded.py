@@ -27,12 +27,12 @@ SUFFICIENT_DECREASE = 1e-4
 
 @dataclass(frozen=True)
 class ModelError:
-    """v: (p,) variances along the directions. objective: -log posterior of v at each accepted
-    iteration.
-    """
+    """Variances of a diagonal model error."""
 
     v: Array
+    """(p,) variances along the directions."""
     objective: tuple[float, ...]
+    """-log posterior of v at each accepted iteration."""
 
 
 class _Objective:

@@ -35,15 +35,18 @@ ZERO_NOISE = 1e-10
 
 @dataclass(frozen=True)
 class Coordinates:
-    """What the blocks' rows q = ÃT are in. matrix: T (n, n). precision: (n, n) of the coefficients'
-    prior in them, in units of the residual variance's inverse. coefficients: (n,) T⁻¹c̄. pull: (n,)
-    T⁻¹(c̄ - c₀). mixing: (n, n) T⁻¹ times the whitening, times the residuals' std."""
+    """The coordinates that the blocks' rows q = ÃT are in."""
 
     matrix: Array
+    """(n, n) T."""
     precision: Array
+    """(n, n) of the coefficients' prior there, in units of the residual variance's inverse."""
     coefficients: Array
+    """(n,) T⁻¹c̄."""
     pull: Array
+    """(n,) T⁻¹(c̄ - c₀)."""
     mixing: Array
+    """(n, n) T⁻¹ times the whitening, times the residuals' std."""
 
     @classmethod
     def of(cls, matrix: Array, c: Conjugate) -> Coordinates:
@@ -56,15 +59,18 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Estimate:
-    """In the rows' coordinates. inner: (n, n) Σ_δ. noise_share: τ. shift: (n,) of the mean, zero
-    when anchored. epistemic: (n, n) covariance of the coefficients where the sandwich is not it.
-    objective: -log posterior on the way."""
+    """A model error, and the mean with it, in the rows' coordinates."""
 
     inner: Array
+    """(n, n) Σ_δ."""
     noise_share: float
+    """τ."""
     shift: Array
+    """(n,) of the mean, zero when anchored."""
     epistemic: Array | None
+    """(n, n) covariance of the coefficients; None where the sandwich is it."""
     objective: tuple[float, ...]
+    """-log posterior on the way."""
 
 
 def noise_share(settings: FitSettings) -> float:

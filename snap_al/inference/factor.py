@@ -26,30 +26,37 @@ Array = NDArray[np.float64]
 class Factor:
     """Ã = Q R of the weighted rows, Q never formed. Coefficients are c = center + θ; θ = (θ_c, θ_x)
     of constants and others.
-
-    norms: (n,) weighted column norms (1 for a column of zeros). empty: (n,) which those are.
-    center: (n,) what the prior is centered on. order: (n,) the columns, constants first. top: (p,
-    n) R's rows of the constants, in that order, and top_target (p,) with the targets. s (k,), v (k,
-    k), projected (k,): of the other columns, Q'U diag(s) Vᵀ diag(norms_x) once constants are
-    eliminated, and their targets. remainder: squared norm of what no coefficients can fit. n_rows:
-    over all ranks. n_free: how many combinations of constants the rows determine, and axes (p, p)
-    which, see `Constants`. anchor: (p, n) rows of the constants' prior, in the columns' own order.
     """
 
     norms: Array
+    """(n,) weighted column norms (1 for a column of zeros)."""
     empty: NDArray[np.bool_]
+    """(n,) which columns are zero."""
     center: Array
+    """(n,) what the prior is centered on."""
     order: NDArray[np.int64]
+    """(n,) the columns, constants first."""
     top: Array
+    """(p, n) R's rows of the constants, in that order."""
     top_target: Array
+    """(p,) of the same rows."""
     s: Array
+    """(k,) singular values of the other columns in Q'U diag(s) Vᵀ diag(norms_x), once constants are
+    eliminated."""
     v: Array
+    """(k, k) V of these."""
     projected: Array
+    """(k,) their targets, in the coordinates of U."""
     remainder: float
+    """Squared norm of what no coefficients can fit."""
     n_rows: int
+    """Over all ranks."""
     n_free: int
+    """How many combinations of constants the rows determine."""
     anchor: Array
+    """(p, n) rows of the constants' prior, in the columns' own order."""
     axes: Array
+    """(p, p) which these are, see `Constants`."""
 
     @classmethod
     def of(

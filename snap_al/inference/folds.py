@@ -26,13 +26,14 @@ FLATTEST = 1e-9
 
 @dataclass(frozen=True)
 class LeftOut:
-    """residuals: of each block (m,), weighted, every row by the fit without its fold. evidence: log
-    of the marginal likelihood of all rows, per row, σ² at its own maximum. mean: (n,) coefficients
-    of the whole fit."""
+    """Residuals of rows that were left out of the fits that predict them."""
 
     residuals: list[Array]
+    """Of each block (m,), weighted, every row by the fit without its fold."""
     evidence: float
+    """Log of the marginal likelihood of all rows, per row, σ² at its own maximum."""
     mean: Array
+    """(n,) coefficients of the whole fit."""
 
 
 def left_out(

@@ -34,6 +34,7 @@ class RowModel:
     """What the likelihood of a row depends on."""
 
     rowwise: Rowwise
+    """Of one row, by its residual and variance."""
     noise_share: float
     """τ > 0, σ² next to the blocks' noise."""
     chosen: NDArray[np.int64]
@@ -69,6 +70,7 @@ class _Sums:
     """Over all rows at one (v, θ)."""
 
     cost: float
+    """Of all rows, without priors."""
     by_v: Array
     """(p,) gradient."""
     curvature: Array
@@ -84,10 +86,13 @@ class _Rows:
     """What a pass over the rows needs."""
 
     blocks: Sequence[Block]
+    """This rank's."""
     model: RowModel
+    """Of a row's likelihood."""
     stride: int
     """The curvature by v is that of one row in so many."""
     comm: Communicator
+    """The ranks that hold the rows."""
 
     def at(self, v: Array, theta: Array, before: _Sums | None = None) -> _Sums:
         """before: those at another place, of which a steady curvature is taken."""

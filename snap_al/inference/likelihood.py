@@ -40,6 +40,7 @@ class IID:
     """Independent Gaussian rows."""
 
     steady: ClassVar[bool] = False
+    """Whether the information by r is the same everywhere."""
 
     def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         ratio = r / s2
@@ -52,12 +53,15 @@ class IID:
 
 @dataclass(frozen=True)
 class ABC:
-    """alpha: s = α|r| is what it strives for. epsilon: how closely, in weighted units. Where r = 0,
-    the derivative by r is that of one side."""
+    """Approximate Bayesian computation: s imitates α|r|. Where r = 0, the derivative by r is that
+    of one side."""
 
     alpha: float
+    """s = α|r| is strived for."""
     epsilon: float
+    """How closely, in weighted units."""
     steady: ClassVar[bool] = True
+    """Whether the information by r is the same everywhere."""
 
     def __call__(self, r: Array, s2: Array) -> tuple[Array, Array, Array]:
         sign = np.where(np.real(r) < 0, -1.0, 1.0)

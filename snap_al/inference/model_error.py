@@ -40,11 +40,13 @@ class Search:
     matrix: Array
     """(n, n) T."""
     noise: Noise
+    """Of each kind."""
     residuals: Sequence[Array]
     """(m,) of each block, of least squares; those in the blocks may be corrected for leverage."""
     chosen: NDArray[np.int64]
     """(p,) columns of ÃT that have a model error."""
     remarks: tuple[str, ...]
+    """What is to be said of the choice."""
 
 
 def embedded(problem: Problem) -> Fitted:

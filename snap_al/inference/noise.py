@@ -26,11 +26,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Noise:
-    """mean_squares: (3,) ρ of energies per atom (eV²), forces (eV²/Å²) and stress (bar²); 0 for a
-    kind without rows.
-    """
+    """Mean square residuals of the kinds, of which noise is a share."""
 
     mean_squares: Array
+    """(3,) ρ of energies per atom (eV²), forces (eV²/Å²) and stress (bar²); 0 for a kind without
+    rows."""
 
     @classmethod
     def of(cls, blocks: Sequence[Block], residual_variance: float, comm: Communicator) -> Noise:

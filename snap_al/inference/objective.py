@@ -27,28 +27,37 @@ WIDEST = 1e-6
 
 @dataclass(frozen=True)
 class Objective:
-    """Parameters: x = log d (p,), log τ if noise is inferred, and φ (n,) if the mean is joint: c =
-    c̄ + Tθ, θ = Mφ.
+    """-log posterior as a function of parameters.
 
-    blocks: rows q = ÃT with residuals at c̄. chosen: (p,) columns with a model error. relative:
-    (n,) the coefficients c̄ in the rows' coordinates if model error is a share of them, else None;
-    T is diagonal then. precision: (n, n) that of the prior of θ. pull: (n,) T⁻¹(c̄ - c₀). mixing: M
-    (n, n), such that all φ are alike to a search. noise_share: τ, σ² next to the blocks' noise, or
-    where its search begins.
+    These are x = log d (p,), log τ if noise is inferred, and φ (n,) if the mean is joint:
+    c = c̄ + Tθ, θ = Mφ.
     """
 
     blocks: Sequence[Block]
+    """Rows q = ÃT with residuals at c̄."""
     rowwise: Rowwise
+    """Likelihood of single rows."""
     prior: Prior
+    """Of d."""
     chosen: NDArray[np.int64]
+    """(p,) columns with a model error."""
     relative: Array | None
+    """(n,) the coefficients c̄ in the rows' coordinates if model error is a share of them, else
+    None; T is diagonal then."""
     precision: Array
+    """(n, n) of the prior of θ."""
     pull: Array
+    """(n,) T⁻¹(c̄ - c₀)."""
     mixing: Array
+    """M (n, n), such that all φ are alike to a search."""
     noise_share: float
+    """τ, σ² next to the blocks' noise, or where its search begins."""
     infer_noise: bool
+    """Whether τ is a parameter."""
     joint: bool
+    """Whether the mean is."""
     comm: Communicator
+    """The ranks that hold the rows."""
 
     @property
     def n_parameters(self) -> int:

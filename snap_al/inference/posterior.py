@@ -23,61 +23,71 @@ FORMAT = 4
 
 @dataclass(frozen=True)
 class Prediction:
-    """For each row (m,): mean and the stds of its parts, in the row's own unit; `total_std` is the
-    error bar.
-    """
+    """Predictions for rows, in each row's own unit."""
 
     mean: Array
+    """(m,)."""
     epistemic_std: Array
+    """(m,) from not knowing the coefficients; it shrinks with data."""
     model_error_std: Array
+    """(m,) from the embedded model error; it does not shrink with data."""
     noise_std: Array
+    """(m,) of the labels."""
 
     @property
     def total_std(self) -> Array:
+        """(m,) the error bar: the three in quadrature."""
         return np.sqrt(self.epistemic_std**2 + self.model_error_std**2 + self.noise_std**2)
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """A Gaussian posterior over n distinct coefficients, with embedded model error.
-
-    mean: (n,). epistemic: (n, n) covariance of the coefficients. model_error: (n, n) covariance of
-    δ (zeros without). noise_by_kind: (3,) σ of energies per atom (eV), force components (eV/Å) and
-    stress components (bar); 0 for a kind that was not fitted. residual_variance: that of the
-    weighted residuals, which the prior is relative to. whitening: T (n, n), in whose coordinates
-    rows and prior together have unit information. inner, middle: (n, n), the model error and the
-    epistemic covariance there, Σ = T (·) Tᵀ. They make leaving one out cheap. prior_information:
-    (n, n) the prior's part of the unit information there. ridge: κ, the prior's precision next to
-    columns of unit norm. embedded_rows: how many rows model error and noise were last estimated
-    from. recalibration: (3,) factor on the stds of each kind, 1 unless asked for. draws: (k, n) the
-    members or samples that the covariance is of, if any. diagnostics: what the method has to say of
-    itself. remarks: what a user should know of the rows that were fitted. atom_reference:
-    (n_elements, n) rows that are taken off those of single atoms of each element before the std of
-    an atom's energy is computed: the part of it that the compositions of the training set leave
-    open; empty where there is none. atom_std: eV, the largest of these stds among the last
-    configurations of the training set; 0 where it is not known.
-    """
+    """A Gaussian posterior over n distinct coefficients, with embedded model error."""
 
     name: str
+    """Of the method."""
     mean: Array
+    """(n,) coefficients, eV."""
     epistemic: Array
+    """(n, n) covariance of the coefficients, eV²."""
     model_error: Array
+    """(n, n) covariance Σ_δ of the embedded model error, eV²; zeros without."""
     noise_by_kind: Array
+    """(3,) σ of energies per atom (eV), force components (eV/Å) and stress components (bar); 0 for
+    a kind that was not fitted."""
     residual_variance: float
+    """Of the weighted residuals, which the prior is relative to."""
     whitening: Array
+    """(n, n) T, in whose coordinates rows and prior together have unit information."""
     inner: Array
+    """(n, n) the model error in these coordinates: Σ_δ = T (·) Tᵀ."""
     middle: Array
+    """(n, n) the epistemic covariance in these coordinates."""
     prior_information: Array
+    """(n, n) the prior's part of the unit information."""
     ridge: float
+    """κ, the prior's precision next to columns of unit norm."""
     n_rows: int
+    """Rows that were fitted, over all ranks."""
     embedded_rows: int
+    """Rows that model error and noise were last estimated from."""
     objective: tuple[float, ...] = ()
+    """-log posterior at each step of the search for the model error."""
     recalibration: Array = field(default_factory=lambda: np.ones(3))
+    """(3,) factors on the stds of energies, forces and stresses; 1 unless asked for."""
     draws: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """(k, n) members or samples that the covariance is of, if any."""
     diagnostics: dict[str, float] = field(default_factory=dict)
+    """What the method has to say of itself."""
     remarks: tuple[str, ...] = ()
+    """What a user should know of the rows that were fitted."""
     atom_reference: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """(n_elements, n) rows that are taken off those of single atoms of each element before the std
+    of an atom's energy is computed: the part of it that the compositions of the training set leave
+    open; empty where there is none."""
     atom_std: float = 0.0
+    """eV, the largest std of an atom's energy among the last configurations of the training set; 0
+    where it is not known."""
 
     @property
     def covariance(self) -> Array:
@@ -102,15 +112,27 @@ class Posterior:
         """(m,) what the mean coefficients give for rows (m, n)."""
         return np.asarray(rows @ self.mean)
 
-    def predict(
-        self, rows: Array, weights: Array | None = None, kinds: NDArray[np.int8] | None = None
-    ) -> Prediction:
-        """rows: (m, n) unweighted. kinds: (m,) 0 energy, 1 force, 2 stress, for their noise and, if
-        the posterior was recalibrated, the factor on their stds; without, the noise is that of the
-        one kind that was fitted, or 0 where there were several. weights: (m,) as in
-        `fit_posterior`; noise is in the kind's own unit and the same for all.
+    def predict(self, rows: Array, kinds: NDArray[np.int8] | None = None) -> Prediction:
+        """Predict rows with the stds of the predictions.
 
-        Raises InputError for rows of another width.
+        Parameters
+        ----------
+        rows : (m, n) ndarray
+            Rows of the design matrix, not weighted.
+        kinds : (m,) ndarray of int8, optional
+            0 energy, 1 force, 2 stress, for their noise and, if the posterior was recalibrated, the
+            factor on their stds. Without them, the noise is that of the one kind that was fitted,
+            or 0 where there were several.
+
+        Returns
+        -------
+        Prediction
+            In the units of the rows.
+
+        Raises
+        ------
+        InputError
+            For rows of another width.
         """
         if rows.ndim != 2 or rows.shape[1] != len(self.mean):
             raise InputError(
@@ -141,8 +163,23 @@ class Posterior:
         return np.asarray(np.square(weights * self.noise_by_kind[kinds]))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """(n, n_coefficients) draws of c + δ; use one draw for everything that a derived quantity
-        is made of. Of a committee, MCMC or POPS: of its own members or samples."""
+        """Draw coefficients, model error and all.
+
+        Use one draw for everything that a derived quantity is made of. The posterior of a
+        committee, of MCMC or of POPS draws from its own members or samples.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Where the random numbers come from.
+
+        Returns
+        -------
+        (n, n_coefficients) ndarray
+            Draws of c + δ, in eV.
+        """
         if len(self.draws):
             return np.asarray(self.draws[rng.integers(len(self.draws), size=n)])
         root = square_root(self.covariance)

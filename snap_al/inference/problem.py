@@ -36,6 +36,7 @@ class Fitted:
     """A posterior, and what the errors of the rows follow from."""
 
     posterior: Posterior
+    """What was found."""
     epistemic_root: Array
     """(n, k) L of the epistemic covariance LLᵀ, in the coordinates that the blocks' rows are in
     now."""
@@ -64,9 +65,11 @@ class Problem:
     gaussian: Conjugate
     """Least squares with the prior: its mean, whitening T and residual variance."""
     settings: FitSettings
+    """The method's options."""
     previous: Posterior | None
     """Of nearly the same rows; a search may begin there."""
     comm: Communicator
+    """The ranks that hold the blocks."""
 
     def all_rows(self) -> tuple[Array, Array]:
         """(m, n) weighted rows Ã and (m,) targets ỹ of the fit, of all ranks, for methods that need

@@ -39,6 +39,7 @@ class Marginal:
     """
 
     f: Objective
+    """The joint objective."""
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         """Collective."""

@@ -27,10 +27,12 @@ MOST_GROWTH = 2.0
 
 @dataclass
 class Bias:
-    """The bias of one segment. strength: λ."""
+    """The bias of one segment."""
 
     settings: BiasSettings
+    """What the config asks for."""
     strength: float = 0.0
+    """λ, eV or 1."""
 
     def pair_commands(
         self, potential: FittedPotential, files: Path, name_of: NameOf = str

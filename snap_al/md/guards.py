@@ -13,20 +13,22 @@ from snap_al.sessions import LammpsSession
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found. force_std: eV/Å and energy_std: eV, largest over atoms. temperature: K,
-    pressure: bar, volume: Å³.
-
-    energy_std: None unless it is watched. pressure: None unless a guard needs it. model_limited:
-    over the tolerance, and not novel or not to be helped by a label.
-    """
+    """What a check found."""
 
     step: int
+    """MD steps since the protocol began."""
     temperature: float
+    """K."""
     pressure: float | None
+    """bar; None unless a guard needs it."""
     volume: float
+    """Å³."""
     force_std: float
+    """eV/Å, the largest over the atoms."""
     energy_std: float | None
+    """eV, the largest over the atoms; None unless it is screened."""
     model_limited: bool = False
+    """Over the tolerance, and not novel or not to be helped by a label."""
 
 
 def guard_computes(guards: Guards) -> list[str]:
@@ -44,6 +46,7 @@ class Watch:
     """The guards of one segment."""
 
     place: Place
+    """In the protocol."""
     conserved: float | None = field(default=None)
     """eV per atom, at the first check."""
 

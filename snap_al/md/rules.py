@@ -36,7 +36,9 @@ class Frame:
     """One frame of a session, at a check, that is not beyond use."""
 
     session: LammpsSession
+    """LAMMPS at this step."""
     monitor: Monitor
+    """Stds of the atoms."""
     step: int
     """MD steps since the protocol began."""
     since: int
@@ -53,13 +55,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Verdict:
-    """wanted: label it, for the reason given. limited: over the tolerance, and a label would not
-    help.
-    """
+    """What a rule says of a frame."""
 
     wanted: bool
+    """Label it."""
     reason: str = ""
+    """For the log."""
     limited: bool = False
+    """Over the tolerance, and a label would not help."""
 
 
 class Rule(Protocol):
@@ -70,16 +73,16 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class WhenNovel:
-    """tolerance, novelty: eV/Å, on the largest force std of a frame. gain: the share of it that a
-    label must take away.
-
-    A frame to label exceeds all three. weight: fweight of the label to come, Å/eV.
-    """
+    """When the largest force std exceeds tolerance and novelty, and a label would lower it."""
 
     tolerance: float
+    """eV/Å, on the largest force std of a frame."""
     novelty: float
+    """eV/Å, on the same."""
     gain: float
+    """The share of it that a label must take away."""
     weight: float
+    """Å/eV, weight of force rows of the label to come."""
 
     def __call__(self, frame: Frame) -> Verdict:
         over = frame.force_std > self.tolerance
@@ -99,6 +102,7 @@ class EveryNth:
     """The first frame that is checked in each stretch of `steps` MD steps."""
 
     steps: int
+    """MD steps."""
 
     def __call__(self, frame: Frame) -> Verdict:
         passed = frame.step // self.steps > (frame.step - frame.since) // self.steps
@@ -107,9 +111,10 @@ class EveryNth:
 
 @dataclass(frozen=True)
 class WhenUncertain:
-    """tolerance: eV/Å."""
+    """When the largest force std exceeds a tolerance."""
 
     tolerance: float
+    """eV/Å."""
 
     def __call__(self, frame: Frame) -> Verdict:
         return Verdict(frame.force_std > self.tolerance, f"force std {frame.force_std:.3f} eV/Å")
@@ -117,12 +122,13 @@ class WhenUncertain:
 
 @dataclass(frozen=True)
 class WhenExtrapolating:
-    """shares: (n, n); an atom's row times this are the coefficients with which it is a combination
-    of the active rows.
-    """
+    """When the MaxVol grade of an atom exceeds a limit."""
 
     shares: Array
+    """(n, n); an atom's row times this are the coefficients with which it is a combination of the
+    active rows."""
     limit: float
+    """Of the grade γ."""
 
     def __call__(self, frame: Frame) -> Verdict:
         grade = frame.largest(frame.monitor.grades(frame.session, self.shares))
@@ -131,10 +137,12 @@ class WhenExtrapolating:
 
 @dataclass(frozen=True)
 class WhenAboveNoise:
-    """noise: eV/Å, of forces."""
+    """When the largest force std exceeds a multiple of the noise."""
 
     noise: float
+    """eV/Å, of forces."""
     factor: float
+    """Of the noise."""
 
     def __call__(self, frame: Frame) -> Verdict:
         wanted = frame.force_std > self.factor * self.noise
@@ -143,10 +151,12 @@ class WhenAboveNoise:
 
 @dataclass(frozen=True)
 class WhenRelative:
-    """ratio: of force std and force. floor: F0, eV/Å."""
+    """When an atom's force std exceeds a share of its force."""
 
     ratio: float
+    """Limit on std/(|F| + floor)."""
     floor: float
+    """eV/Å."""
 
     def __call__(self, frame: Frame) -> Verdict:
         forces = np.linalg.norm(frame.session.forces(), axis=1)

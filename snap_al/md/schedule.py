@@ -19,6 +19,7 @@ class Schedule:
     """Of the checks of one segment."""
 
     stage: StageSettings
+    """What says how often."""
     begin: int
     """MD step at which the segment begins."""
     every: int

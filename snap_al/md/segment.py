@@ -46,7 +46,9 @@ class Wanted:
     """A frame that the rule wants labelled."""
 
     step: int
+    """MD steps since the protocol began."""
     frame: Configuration
+    """All atoms."""
     atom: int
     """Where its force std is largest."""
 
@@ -56,11 +58,15 @@ class SegmentResult:
     """How a segment ended, and what was seen on the way."""
 
     outcome: Outcome
+    """Why it ended."""
     step: int
+    """Where it ended."""
     checks: tuple[Check, ...]
+    """All of them."""
     frame: Configuration | None
     """The last one, unless LAMMPS failed."""
     reason: str
+    """The same in words."""
     std_seconds: float
     """Spent on stds, of the whole."""
     wanted: tuple[Wanted, ...] = ()
@@ -75,7 +81,9 @@ class _Seen:
     """Frames that are kept at once. When there are more every second one goes, so that what is left
     is spread over the segment. 0: there is only one, at which MD stops."""
     checks: list[Check] = field(default_factory=list)
+    """So far."""
     wanted: list[Wanted] = field(default_factory=list)
+    """Frames that are kept."""
 
     def want(self, frame: Wanted) -> None:
         self.wanted.append(frame)

@@ -13,9 +13,11 @@ class SegmentStart:
     """Where a segment begins, and what it collects."""
 
     configuration: Configuration
+    """That the walker began from."""
     restart: Path | None
     """A LAMMPS restart file; None to start from `configuration`."""
     step: int
+    """MD steps since the protocol began."""
     velocity_seed: int | None
     """Of new velocities; None to keep those of the restart file."""
     check_every: int

@@ -28,13 +28,19 @@ class WatchedSession:
     """The session of one segment. All methods are collective over its ranks."""
 
     session: LammpsSession
+    """LAMMPS."""
     potential: FittedPotential
+    """That it runs with."""
     place: Place
     """In the protocol."""
     start: SegmentStart
+    """How the segment began."""
     monitor: Monitor
+    """Stds of the atoms."""
     schedule: Schedule
+    """When checks are due."""
     bias: Bias | None
+    """Toward uncertainty, if asked for."""
 
     @classmethod
     def of(

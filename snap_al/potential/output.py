@@ -39,14 +39,18 @@ def stem_in(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class FittedPotential:
-    """Everything that predicting needs."""
+    """A fitted potential: everything that predicting needs."""
 
     model: Model
+    """How energies follow from coefficients."""
     reference: ReferencePotential
+    """What LAMMPS adds, and was not fitted."""
     posterior: Posterior
+    """Coefficients and their uncertainty."""
 
     @property
     def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, in the order of LAMMPS' atom types."""
         return self.model.elements
 
     def engine(self, lammps: LammpsSettings | None = None) -> Engine:
@@ -92,11 +96,24 @@ class FittedPotential:
 
     @classmethod
     def read(cls, folder: Path | str, model: Model | None = None) -> FittedPotential:
-        """What `write` left in a folder. Nothing of it is executed.
+        """Read a potential. Nothing of its files is executed.
 
-        model: the one that it was fitted with, needed where it is not one of snap_al's own, since
-        a file may not say which code to run. Raises InputError when the folder does not hold what
-        `write` leaves, or is of another model.
+        Parameters
+        ----------
+        folder : path or str
+            Where `write`, a run or a fit left it.
+        model : Model, optional
+            The one that it was fitted with, needed where it is not one of snap_al's own: a file may
+            not say which code to run.
+
+        Returns
+        -------
+        FittedPotential
+
+        Raises
+        ------
+        InputError
+            If the folder does not hold what `write` leaves, or it is of another model.
         """
         folder = Path(folder)
         path = folder / "descriptor.json"

@@ -23,22 +23,30 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Frame:
-    """What is known of one frame. key: its positions and cell."""
+    """What is known of one frame."""
 
     key: bytes
+    """Its positions and cell."""
     elements: NDArray[np.int64]
+    """(n,) numbers of the atoms' elements."""
     rows: ConfigurationRows
+    """Of the whole frame."""
     atoms: Array
+    """(n, n_distinct) rows of single atoms' energies."""
 
 
 @dataclass
 class RowsMonitor:
-    """engine: of the model, without a reference potential. Keeps `snap_al.potential.Monitor`."""
+    """Stds of all atoms from the rows of the whole frame. Keeps `snap_al.potential.Monitor`."""
 
     engine: Engine
+    """Of the model, without a reference potential."""
     posterior: Posterior
+    """Of its coefficients."""
     seconds: float = 0.0
+    """Spent here so far."""
     _last: _Frame | None = field(default=None, repr=False)
+    """The frame that was computed last."""
 
     def attach(self, session: LammpsSession) -> None:
         """Nothing is computed in the session itself."""

@@ -86,21 +86,44 @@ class CoefficientsCalculator(LammpsCalculator):
 
 
 class SnapCalculator(Calculator):
-    """The potential that `snap-al run` or `snap-al fit` left in a folder. One rank; LAMMPS stays
-    open between calls.
+    """An ASE calculator of a fitted potential, with stds.
 
-    folder: with potential files and posterior, or a FittedPotential. stds: False leaves them out,
-    which is several times faster: LAMMPS' pair style in place of the rows. lammps: which LAMMPS,
-    and its arguments.
+    It computes on one rank, in a LAMMPS session that stays open between calls. `results` has energy
+    (eV), forces ((n, 3), eV/Å), energies ((n,), eV) and, where the cell has a volume, stress ((6,),
+    eV/Å³); and energy_std, forces_std, energies_std and stress_std in the same units and shapes:
+    total stds, of a component each.
 
-    results: energy (eV), forces (n, 3) eV/Å, energies (n,) eV, stress (6,) eV/Å³ where the cell has
-    a volume; energy_std, forces_std, energies_std, stress_std in the same units and shapes: total
-    stds, of a component each. Stds of an energy difference, or of whatever else is made of several
-    results, come from `draws`: errors of one potential go together. A copy or a pickle
-    (`copy.deepcopy`, process pools, NEB images of their own) has all but the LAMMPS session, and
-    opens one of its own when it first computes something; its results are the same to the last bit.
-    So are those of copies of draws. Raises InputError for a folder without a potential,
-    CalculatorSetupError for an atom of an element that it does not have.
+    Parameters
+    ----------
+    folder : path, str or FittedPotential
+        The folder of a run or a fit, or a potential.
+    stds : bool, optional
+        False leaves the stds out, which is several times faster: LAMMPS' pair style in place of the
+        rows.
+    lammps : LammpsSettings, optional
+        Which LAMMPS, and its arguments.
+    **kwargs
+        Of `ase.calculators.calculator.Calculator`.
+
+    Raises
+    ------
+    InputError
+        For a folder without a potential.
+    CalculatorSetupError
+        When it computes, for an atom of an element that the potential does not have.
+
+    Notes
+    -----
+    The std of an energy difference, or of whatever else is made of several results, comes from
+    `draws`, since errors of one potential go together. A copy or a pickle (`copy.deepcopy`, process
+    pools, images of a band) has all but the LAMMPS session, and opens one of its own when it first
+    computes something. Its results are the same to the last bit, and so are those of copies of
+    draws.
+
+    Examples
+    --------
+    >>> atoms.calc = sa.SnapCalculator("run")
+    >>> atoms.get_potential_energy(), atoms.calc.results["energy_std"]
     """
 
     implemented_properties = [  # noqa: RUF012 (as ASE has it)
@@ -136,11 +159,22 @@ class SnapCalculator(Calculator):
         )
 
     def draws(self, n: int, rng: np.random.Generator) -> list[LammpsCalculator]:
-        """Calculators (n) of coefficients drawn from the posterior, model error and all, without
-        stds of their own.
+        """Calculators of coefficients drawn from the posterior, without stds of their own.
 
         A derived quantity's std is that of its values over the draws, each computed with one of
         them from beginning to end. Recalibration, which is by kind of prediction, is not in them.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Where the random numbers come from.
+
+        Returns
+        -------
+        list of ase.calculators.calculator.Calculator
+            Energies in eV, forces in eV/Å, stresses in eV/Å³.
         """
         return [
             CoefficientsCalculator(self.potential, c, self._lammps)

@@ -28,16 +28,17 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 @dataclass(frozen=True)
 class Box:
-    """lower: (3, 3) Å, lower triangular, diagonal > 0. positions: (n_atoms, 3) Å in LAMMPS' axes.
-    rotation: (3, 3).
-
-    pbc: (3,) bool. Along open directions the box is at right angles to the rest.
-    """
+    """A configuration in LAMMPS' axes. Along open directions the box is at right angles to the
+    rest."""
 
     lower: Array
+    """(3, 3) Å, lower triangular, diagonal > 0."""
     positions: Array
+    """(n_atoms, 3) Å in LAMMPS' axes."""
     rotation: Array
+    """(3, 3) from the configuration's axes to these."""
     pbc: tuple[bool, bool, bool] = (True, True, True)
+    """(3,) whether it is periodic."""
 
     def centered(self) -> Array:
         """positions (n_atoms, 3), moved along open directions into the middle of the box."""
