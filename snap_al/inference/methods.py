@@ -100,12 +100,12 @@ def fit_posterior(
     Notes
     -----
     By default the mean is that of regularised least squares, and a covariance of the coefficients
-    is found with which the model's spread explains the residuals [1]_. The equations are in
+    is found with which the model's spread explains the residuals. The equations are in
     docs/mathematics.md.
 
     References
     ----------
-    .. [1] K. Sargsyan, X. Huan, H. N. Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
+    Sargsyan, Huan, Najm, Int. J. Uncertain. Quantif. 9, 365 (2019).
 
     Examples
     --------
