@@ -9,20 +9,16 @@ from snap_al.data.storage import expanded
 from snap_al.fitsnap import Deck, read_deck
 
 
-def with_deck(content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A config's content with what its `fitsnap` deck gives and it does not give itself. Raises
-    InputError for the deck.
-    """
+def deck_of(content: dict[str, Any], folder: Path) -> Deck | None:
+    """The deck that a config's `fitsnap` names, if it names one. Raises InputError."""
     path = content.get("fitsnap")
-    return (
-        {**deck_content(read_deck(folder / expanded(path))), **content}
-        if isinstance(path, str)
-        else content
-    )
+    return read_deck(folder / expanded(path)) if isinstance(path, str) else None
 
 
-def deck_content(deck: Deck) -> dict[str, Any]:
+def deck_content(deck: Deck | None) -> dict[str, Any]:
     """Descriptor, reference potential and solver, as a config has them."""
+    if deck is None:
+        return {}
     return {
         "descriptor": deck.settings.model_dump(),
         "reference": list(deck.reference),

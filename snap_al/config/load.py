@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from snap_al.config.deck import with_deck
+from snap_al.config.deck import deck_content, deck_of
 from snap_al.config.yaml_text import parse_yaml
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.errors import InputError, did_you_mean
@@ -78,10 +78,10 @@ def validate_config(
     strategies: that will be used in place of query.strategy, whose options then have an effect.
     """
     folder = path.resolve().parent
+    deck = deck_of(content, folder)
+    context = {**_context(content, folder, strategies), "deck": deck}
     try:
-        return RunConfig.model_validate(
-            with_deck(content, folder), context=_context(content, folder, strategies)
-        )
+        return RunConfig.model_validate({**deck_content(deck), **content}, context=context)
     except ValidationError as error:
         details = error.errors()
         wrong = [d["loc"] for d in details]

@@ -22,7 +22,7 @@ from snap_al.data.remarks import Remarks
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.descriptors import ReferencePotential
 from snap_al.errors import InputError
-from snap_al.fitsnap import read_deck, scrape
+from snap_al.fitsnap import scrape
 from snap_al.loop.settings import LabelledFile, RunConfig, TrainingSource
 from snap_al.loop.walkers import Walker
 from snap_al.md import StageSettings
@@ -65,7 +65,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
     by one rank; the result travels.
     """
     elements = config.descriptor.elements
-    deck = None if config.fitsnap is None else read_deck(config.fitsnap)
+    deck = config.deck
     given, left_out = ([], []) if deck is None else scrape(deck, strict=strict)
     files = _Files(config, strict, left_out)
     training = [

@@ -21,6 +21,7 @@ from snap_al.data.readers import ConfigPath, FileFormat, FileOptions, LabelUnits
 from snap_al.data.starting_set import StartSettings
 from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.descriptors import SnapSettings
+from snap_al.fitsnap import Deck, read_deck
 from snap_al.inference import FitSettings
 from snap_al.label import LabelSettings
 from snap_al.loop.stage_options import inapplicable_stage_options
@@ -218,11 +219,22 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
 
     _folder: Path = PrivateAttr(default=Path())
     """Of the config file."""
+    _deck: Deck | None = PrivateAttr(default=None)
+    """What `fitsnap` names, where it was read with the config."""
 
     @model_validator(mode="after")
     def _beside(self, info: ValidationInfo) -> RunConfig:
-        self._folder = Path((info.context or {}).get("folder", ""))  # type: ignore[misc]  # private
+        context = info.context or {}
+        self._folder = Path(context.get("folder", ""))  # type: ignore[misc]  # private
+        self._deck = context.get("deck")  # type: ignore[misc]
         return self
+
+    @property
+    def deck(self) -> Deck | None:
+        """The FitSNAP deck, if there is one. Raises InputError for a config made in Python whose
+        deck cannot be read.
+        """
+        return self._deck if self._deck or self.fitsnap is None else read_deck(self.fitsnap)
 
     def made_model(self) -> Model:
         """Raises InputError for a class of the user's that cannot be imported or made."""

@@ -20,7 +20,6 @@ from snap_al.fitsnap import (
     Deck,
     check_outputs,
     metrics_of,
-    read_deck,
     write_dumps,
     write_metrics,
     write_posterior,
@@ -202,11 +201,10 @@ def _refuse(told: Remarks, strict: bool | None) -> None:
 
 def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:
     """Raises InputError."""
-    deck = None
-    if not isinstance(source, RunConfig) and is_deck(source):
-        deck = read_deck(Path(source))
-        check_outputs(deck, folder)
     config = config_of(source)
+    deck = config.deck if not isinstance(source, RunConfig) and is_deck(source) else None
+    if deck is not None:
+        check_outputs(deck, folder)
     if prior is not None:
         config = config.model_copy(update={"prior_mean": Path(prior)})
     lenient = deck is not None if strict is None else not strict
@@ -225,7 +223,7 @@ def _memory(config: RunConfig) -> float | None:
     """Bytes, as the config says, or else its deck."""
     if config.memory_gb is not None:
         return config.memory_gb * 1e9
-    return None if config.fitsnap is None else read_deck(config.fitsnap).memory
+    return None if config.deck is None else config.deck.memory
 
 
 def _engine(given: _Given) -> Engine:

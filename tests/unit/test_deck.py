@@ -11,6 +11,7 @@ import pytest
 from ase import units
 from helpers.samples import DECK, orthogonal, rattled_copper, written_deck
 
+import snap_al as sa
 from snap_al.config import load_config, validate_config
 from snap_al.data import Label, voigt
 from snap_al.errors import InputError
@@ -347,3 +348,17 @@ def test_own_twojmax_of_each_type(deck):
     text = DECK.replace("numTypes = 1", "numTypes = 2").replace("type = Cu", "type = Cu Ag")
     deck.write_text(text.replace("twojmax = 4", "twojmax = 6 4"))
     assert read_deck(deck).settings.twojmax == (6, 4)
+
+
+def test_a_deck_is_read_once(deck, tmp_path, monkeypatch):
+    """By everything that a fit needs of it."""
+    paths = []
+
+    def counted(path):
+        paths.append(path)
+        return read_deck(path)
+
+    for module in ("snap_al.config.deck", "snap_al.loop.settings"):
+        monkeypatch.setattr(f"{module}.read_deck", counted)
+    sa.fit(deck, tmp_path / "fit")
+    assert paths == [deck]
