@@ -16,8 +16,8 @@ BEGIN, END = "<!-- slow tests: begin -->", "<!-- slow tests: end -->"
 
 
 def entries(nodes: Iterable[str]) -> dict[str, list[str]]:
-    """For each file of these tests their names in Markdown, by the alphabet; in brackets how many variants of a test
-    there are, when several are.
+    """For each file of these tests their names in Markdown, both by the alphabet; in brackets how
+    many variants of a test there are, when several are.
     """
     counts = Counter(tuple(node.split("[")[0].split("::")[:2]) for node in nodes)
     files: dict[str, list[str]] = {}

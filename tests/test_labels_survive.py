@@ -37,7 +37,7 @@ def config_of(folder, log):
         f"label: {{calculator: counting.Counting, arguments: {{log: {log}}}, backend: local, "
         f"at_once: 2, timeout: 60}}"
     )
-    return small_config(folder, label=label)
+    return small_config(folder, label=label, stop="stop: {max_labels: 9}")
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -83,7 +83,7 @@ def test_a_rank_that_dies_ends_the_job(tmp_path, walkers):
     """
     config = alloy_config(tmp_path / "in", "on-the-fly", walkers)
     folder = tmp_path / "run"
-    process = begun("run", config, "--out", folder, ranks=2, fresh=True)
+    process = begun("run", config, "--out", folder, ranks=2, fresh=walkers == 1)
     until(lambda: list(folder.glob("walkers/*/*.log")))
     os.kill(max(ranks_of(folder)), signal.SIGKILL)
     process.communicate(timeout=PATIENCE)

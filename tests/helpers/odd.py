@@ -108,14 +108,18 @@ def until(true, patience=PATIENCE):
 
 
 def ranks_of(folder):
-    """Processes of a run in the folder, without those that started them."""
+    """Processes of a run in the folder, or those that stand for them (rank.py), without those that
+    started them.
+    """
     rows = subprocess.run(
         ["ps", "-wweo", "pid,args"], capture_output=True, text=True
     ).stdout.splitlines()
     return sorted(
         int(r.split()[0])
         for r in rows
-        if str(folder) in r and "-m snap_al run" in r and "mpirun" not in r
+        if str(folder) in r
+        and any(program in r for program in ("-m snap_al run", "rank.py run"))
+        and "mpirun" not in r
     )
 
 
