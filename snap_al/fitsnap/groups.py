@@ -12,8 +12,8 @@ from snap_al.fitsnap.values import Values
 def groups_of(values: Values) -> tuple[Group, ...]:
     """All groups. Raises InputError."""
     usual = "name size eweight fweight vweight"
-    _, *columns = values.get("GROUPS", "group_sections", usual).split()
-    _, *types = values.get("GROUPS", "group_types", "str float float float float").split()
+    columns = values.get("GROUPS", "group_sections", usual).split()[1:]
+    types = values.get("GROUPS", "group_types", "str float float float float").split()[1:]
     if len(columns) != len(types):
         raise values.error(
             "[GROUPS]", f"group_sections names {len(columns)} columns, group_types {len(types)}"
