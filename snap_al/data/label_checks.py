@@ -78,14 +78,16 @@ that symmetry does not have.
 
 @dataclass(frozen=True)
 class LabelFinding:
-    """where: the source or group. kind: of the labels. problem: what is wrong, or `unknown`: could
-    not be told, no fault.
-    """
+    """One problem with the labels of a source."""
 
     where: str
+    """The source or group."""
     kind: KindName
+    """Kind of the labels."""
     problem: Literal["sign", "unit", "placeholder", "unknown"]
+    """What is wrong. `unknown` means that the check could not decide, which is no fault."""
     text: str
+    """The problem in words."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"

@@ -54,15 +54,18 @@ CORRELATED_ENERGIES = 0.95
 
 @dataclass(frozen=True)
 class Geometry:
-    """Pairs of atoms within the cutoff. i: (m,) atoms. distances: (m,) Å. bonds: (m, 3), unit
-    vectors to the neighbour.
-    """
+    """The pairs of atoms within the cutoff."""
 
     i: NDArray[np.int64]
+    """(m,) numbers of the atoms."""
     j: NDArray[np.int64]
+    """(m,) numbers of their neighbours."""
     distances: Array
+    """(m,) Å."""
     bonds: Array
+    """(m, 3) unit vectors from atom to neighbour."""
     n_atoms: int
+    """Number of atoms."""
 
     @classmethod
     def of(cls, c: Configuration, cutoff: float) -> Geometry:
@@ -112,13 +115,16 @@ def radial(distances: Array, cutoff: float, steepness: Array = RADIAL) -> tuple[
 
 @dataclass(frozen=True)
 class Terms:
-    """Energies (p,), forces (p, n_atoms, 3) and stresses (p, 6) of the p terms of the potential,
-    per unit of their coefficients."""
+    """The p terms of the potential for one configuration, per unit of their coefficients."""
 
     configuration: Configuration
+    """The configuration."""
     energies: Array
+    """(p,) energies."""
     forces: Array
+    """(p, n_atoms, 3) forces."""
     stresses: Array
+    """(p, 6) stresses."""
 
     @property
     def symmetric(self) -> bool:
@@ -200,12 +206,13 @@ def _density_terms(
 
 @dataclass(frozen=True)
 class Ratios:
-    """Labels over what forces say, near 1 or another factor and sign; None where forces say
-    nothing.
-    """
+    """Labels divided by the values that the forces predict: near 1, or near another factor and
+    sign. None where the forces predict nothing."""
 
     stress: float | None = None
+    """Ratio of the stresses."""
     energy: float | None = None
+    """Ratio of the energies."""
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:

@@ -35,19 +35,27 @@ predictions."""
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """families: those that hold all labels of the frame, with the names that they have in it;
-    several when they agree. unread: names that look like labels and were not read."""
+    """The labels of one frame."""
 
     label: Label
+    """The label."""
     families: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Families that hold all labels of the frame, with the names that the labels have there. There
+    are several when they agree."""
     unread: tuple[str, ...] = ()
+    """Names that look like labels and were not read."""
 
 
 @dataclass(frozen=True)
 class _Value:
+    """A value of a frame that was recognized as a label."""
+
     name: str
+    """Its name in the frame."""
     entry: LabelName
+    """The known name that it matches."""
     value: Array
+    """The value, in eV, eV/Å or eV/Å³."""
 
     @property
     def key(self) -> str:

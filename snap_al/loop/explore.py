@@ -33,13 +33,14 @@ LARGEST_SEED = 800_000_000
 
 @dataclass(frozen=True)
 class WalkerGroups:
-    """A split of all ranks: this rank's sub-communicator, and the walkers that it runs, one after
-    another.
-    """
+    """A split of all ranks into groups. Each group runs its walkers one after another."""
 
     comm: Communicator
+    """Communicator of this rank's group."""
     number: int
+    """Number of this rank's group."""
     count: int
+    """Number of groups."""
 
     @classmethod
     def of(cls, world: Communicator, n_walkers: int) -> WalkerGroups:

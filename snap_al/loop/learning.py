@@ -27,25 +27,29 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Study:
-    """initial: labelled at random before the first round. batch: labels a round. most: labels at
-    the end.
-    """
+    """How many labels a learning curve is made with."""
 
     initial: int
+    """Labels chosen at random before the first round."""
     batch: int
+    """Labels of each round."""
     most: int
+    """Labels at the end."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One strategy from one seed. labels: at each fit. errors: at each, RMSE on the test set by
-    name: energy (eV/atom), forces (eV/Å), and the largest of its groups', worst_energy and
-    worst_forces."""
+    """The learning curve of one strategy from one seed."""
 
     strategy: str
+    """Name of the strategy."""
     seed: int
+    """The seed."""
     labels: tuple[int, ...]
+    """Number of labels at each fit."""
     errors: dict[str, tuple[float, ...]]
+    """RMSE on the test set at each fit, by name: energy (eV/atom), forces (eV/Å), and the largest
+    of its groups, worst_energy and worst_forces."""
 
 
 class Learner:

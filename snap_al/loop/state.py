@@ -43,30 +43,38 @@ class WalkerStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Restart:
-    """A frame that a walker can go on from: a LAMMPS restart file, or its own structure (None)."""
+    """A frame from which a walker can continue."""
 
     restart: str | None
+    """Its LAMMPS restart file; None for the structure that the walker starts from."""
     step: int
+    """Its MD step."""
 
 
 @dataclass(frozen=True)
 class WalkerState:
-    """trail: good frames, oldest first; the last is where it goes on. fit: it last ran with.
-
-    furthest: the step it has reached in this cycle. retries: failures since it last got further, or
-    found something novel.
-    """
+    """Where a walker stands."""
 
     trail: tuple[Restart, ...] = (Restart(None, 0),)
+    """Good frames, oldest first. The walker continues from the last."""
     status: WalkerStatus = WalkerStatus.EXPLORING
+    """Whether the walker explores."""
     retries: int = 0
+    """Failures since the walker last got further, or met a novel frame."""
     furthest: int = 0
+    """Largest step that it has reached in this cycle."""
     new_velocities: bool = True
+    """Whether the next segment draws new velocities."""
     segments: int = 0
+    """Number of segments so far."""
     cycle: int = 0
+    """Number of the cycle, from 0."""
     fit: int = 0
+    """Number of the fit that the last segment ran with."""
     reason: str = ""
+    """Why the last segment ended."""
     name: str = ""
+    """Name of the walker."""
 
     def explored(
         self, segment: Segment, max_retries: int, cycles: int, last_step: int
@@ -109,14 +117,19 @@ class WalkerState:
 
 @dataclass(frozen=True)
 class Query:
-    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there,
-    once submitted. chosen: of several that walkers stopped at together, or the only one."""
+    """A configuration for the labeler."""
 
     key: str
+    """Key of the configuration."""
     walker: int
+    """Number of the walker; -1 for the starting set."""
     step: int
+    """MD step of the frame."""
     job: str = ""
+    """Name of its job; "" until it is submitted."""
     chosen: bool = True
+    """Whether it is to be labelled. False until one is chosen among the frames at which several
+    walkers stopped."""
 
     @property
     def group(self) -> str:
@@ -126,35 +139,53 @@ class Query:
 
 @dataclass(frozen=True)
 class RunState:
-    """max_retries, cycles, last_step: from the config; the rest from the journal.
-
-    failing: rejected without a label between them. digests: of the user's files, when the run
-    began.
-    """
+    """Where a run stands. max_retries, cycles and last_step come from the config, and all else from
+    the journal."""
 
     max_retries: int
+    """Failures in a row after which a walker is given up."""
     cycles: int
+    """How often each walker runs through its protocol."""
     last_step: int
+    """Last step of the protocol."""
     walkers: tuple[WalkerState, ...] = ()
+    """State of each walker."""
     started: bool = False
+    """Whether the starting set was submitted."""
     pending: tuple[Query, ...] = ()
+    """Queries without a label."""
     labelled: tuple[tuple[Query, str], ...] = ()
+    """Labelled queries, each with its job."""
     failing: tuple[Query, ...] = ()
+    """Queries that were rejected since the last label."""
     rejections: int = 0
+    """Number of rejected queries."""
     fits: int = 0
+    """Number of fits."""
     fitted_labels: int = -1
+    """Number of labels in the last fit; -1 before the first."""
     novelty: float = 0.0
+    """eV/Å, force std above which a frame is novel."""
     tolerance: float = 0.0
+    """eV/Å, force std that is accepted."""
     test_errors: tuple[float, ...] = ()
     """Force RMSE on the test set after each fit, eV/Å."""
     ps_since_query: float = 0.0
+    """ps that all walkers together explored since the last query."""
     checks_since_query: int = 0
+    """Checks of all walkers since the last query."""
     limited_since_query: int = 0
+    """Those of these checks at which the model error is the larger part of the std."""
     checks: int = 0
+    """Checks of all walkers."""
     model_limited: int = 0
+    """Those of all checks at which the model error is the larger part of the std."""
     stopped: str = ""
+    """Why the run stopped; "" while it goes on."""
     stress_checked: bool = False
+    """Whether the labeler's stress was compared with its energies."""
     digests: dict[str, str] = field(default_factory=dict)
+    """Digests of the user's files when the run began, by what each is used for."""
 
     def apply(self, event: Event) -> RunState:
         """Raises EventOrderError for an event that what was before does not allow."""

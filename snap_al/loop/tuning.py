@@ -54,18 +54,24 @@ GROUP_FACTORS = (0.3, 3.0)
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate. rmse: left out, eV/atom, eV/Å and eV/Å³ by kind. evidence: per row. columns:
-    coefficients. cost: µs per atom of a descriptor evaluation with its derivatives. groups: factors
-    on the weights of groups, 1 where not given."""
+    """A candidate with its score."""
 
     settings: SnapSettings
+    """Its descriptor."""
     score: float
+    """Its score; lower is better."""
     rmse: dict[str, float]
+    """RMSE of the labels that were left out, by kind: eV/atom, eV/Å and eV/Å³."""
     evidence: float
+    """Logarithm of the evidence per row."""
     columns: int
+    """Number of coefficients."""
     cost: float
+    """µs per atom of one evaluation of the descriptor with its derivatives."""
     groups: dict[str, float] = field(default_factory=dict)
+    """Factors on the weights of groups; 1 for a group that is not given."""
     changed: str = ""
+    """What differs from the candidate that it was made from, in words."""
 
 
 class Subset:

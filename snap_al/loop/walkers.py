@@ -29,8 +29,11 @@ class Spread(BaseModel, extra="forbid", frozen=True):
     """Evenly spaced values."""
 
     start: float = Field(alias="from")
+    """First value."""
     stop: float = Field(alias="to")
+    """Last value."""
     count: int = Field(ge=2, le=10_000)
+    """Number of values."""
 
     def values(self) -> list[float]:
         return [float(v) for v in np.linspace(self.start, self.stop, self.count)]
@@ -61,18 +64,22 @@ class Surface(BaseModel, extra="forbid", frozen=True):
     """Opens the cell along one of its vectors."""
 
     axis: Annotated[int, Field(ge=0, le=2)] = 2
+    """Number of the cell vector."""
     vacuum: float = Field(default=12.0, gt=0)
-    """Å"""
+    """Å, length of the vacuum."""
 
 
 class WalkerSettings(StructureSource, extra="forbid", frozen=True):
     """One walker per frame of the file, and per combination of what varies."""
 
     vacancies: int = Field(default=0, ge=0)
+    """Number of atoms that are taken out at random."""
     interstitials: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """How many atoms of which element, each put where there is most room."""
     surface: Surface | None = None
+    """Opens the cell to a surface; none when not given."""
     vary: Vary = Vary()
+    """Values that are varied between walkers."""
 
     def walkers(self, elements: tuple[str, ...], seed: int, number: int) -> list[Walker]:
         """number: of this entry among the config's. The same seed gives the same bits. Raises
@@ -140,13 +147,14 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class Walker:
-    """What one walker starts from. Its configuration's name says how it differs from the others.
-
-    temperature: K and pressure: bar, [start, stop], in place of the protocol's own."""
+    """What one walker starts from."""
 
     configuration: Configuration
+    """The structure. Its name says how it differs from those of other walkers."""
     temperature: tuple[float, float] | None = None
+    """K, [start, stop], in place of that of the protocol."""
     pressure: tuple[float, float] | None = None
+    """bar, [start, stop], in place of that of the protocol."""
 
     @property
     def own(self) -> dict[str, tuple[float, float]]:

@@ -27,13 +27,14 @@ are one.
 
 @dataclass(frozen=True)
 class Selection:
-    """numbers: in the order in which to label them. scores: of each when it was taken. duplicates:
-    left out as such.
-    """
+    """A batch of candidates."""
 
     numbers: tuple[int, ...]
+    """Their numbers, in the order in which to label them."""
     scores: tuple[float, ...]
+    """The score of each when it was taken."""
     duplicates: int
+    """Number of candidates that were left out because they repeat another."""
 
 
 def select(
@@ -82,13 +83,14 @@ def select(
 
 @dataclass(frozen=True)
 class _Purse:
-    """costs: (size,) > 0. by_cost: whether scores count per cost. budget: of a batch's costs
-    together.
-    """
+    """The costs of labels, and what a batch may cost."""
 
     costs: Array
+    """(size,) costs, larger than 0."""
     by_cost: bool
+    """Whether scores are divided by costs."""
     budget: float
+    """Largest cost of the whole batch."""
 
     def merit(self, scores: Array) -> Array:
         """(size,) what candidates are ranked by. A cost makes a good score less and a bad one

@@ -65,25 +65,32 @@ class TuneResult(TaskResult):
 
 @dataclass(frozen=True)
 class _Given:
-    """Everything that a search begins with."""
+    """The input of a search."""
 
     config: RunConfig
+    """The config."""
     inputs: RunInputs
+    """Labelled configurations and reference potential."""
     items: tuple[LabelledConfiguration, ...]
-    """The training set, and the labels that a run bought."""
+    """The training set, and the labels that a run has computed."""
     read: tuple[ReadCount, ...]
+    """What was read from each file."""
 
 
 @dataclass(frozen=True)
 class _Search:
-    """What was tried, in the order in which it was."""
+    """The candidates that were tried, in the order in which they were tried."""
 
     grid: tuple[Scored, ...]
+    """Candidates of the grid."""
     elements: tuple[Scored, ...]
+    """Candidates with other radii and weights of elements."""
     weights: tuple[Scored, ...]
+    """Candidates with other weights of groups."""
     best: Scored
+    """The best of all."""
     remarks: tuple[str, ...]
-    """What was left out, and why."""
+    """Remarks on what was left out, and why."""
 
 
 def tune(

@@ -41,18 +41,24 @@ BEYOND = 1e6
 
 @dataclass(frozen=True)
 class Trajectory:
-    """time: ps. temperature: K, volume: Å³ per atom, energy: eV per atom (NVE) and force_std: eV/Å,
-    the largest (NPT), each (m,).
-    """
+    """A short MD run, with whether the check passes."""
 
     name: str
+    """Name of the check."""
     time: Array
+    """(m,) ps."""
     temperature: Array
+    """(m,) K."""
     volume: Array
+    """(m,) Å³ per atom."""
     energy: Array | None
+    """(m,) eV per atom; None in NPT."""
     force_std: Array | None
+    """(m,) eV/Å, the largest force std; None in NVE."""
     passed: bool
+    """Whether the check passes."""
     finding: str
+    """The result in words."""
 
 
 def nve(

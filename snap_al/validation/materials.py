@@ -31,17 +31,22 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Property:
-    """value: of the mean coefficients; None, where they give none. std: over `draws` draws that
-    came to a value. reference: the labeler's or the table's, if there is one. note: which of
-    several possible geometries it belongs to."""
+    """One property of a crystal, by the potential and by a reference."""
 
     name: str
+    """Name of the property."""
     unit: str
+    """Unit of the values."""
     value: float | None
+    """Value of the mean coefficients; None where it cannot be computed."""
     std: float | None
+    """Std over the draws; None where it cannot be computed."""
     draws: int
+    """Number of draws that gave a value."""
     reference: float | None = None
+    """Value of the labeler or of the table; None without one."""
     note: str = ""
+    """Which of several possible geometries the value belongs to."""
 
     @property
     def z(self) -> float | None:
@@ -56,10 +61,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Materials:
-    """problems: what could not be computed, and why."""
+    """All properties of a crystal."""
 
     properties: tuple[Property, ...]
+    """The properties."""
     problems: tuple[str, ...]
+    """What could not be computed, and why."""
 
     def coverage(self) -> dict[str, float]:
         """How many references there are, and which shares lie within one and two stds."""

@@ -271,7 +271,7 @@ def test_novel_asks_for_what_is_novel_then_for_what_is_like_the_pool():
     far = replace(candidates.own[2], rows=candidates.own[2].rows * 50.0)
     useless = replace(candidates.own[3], weights=candidates.own[3].weights * 1e-9)
     own = [far if c.number == 2 else useless if c.number == 3 else c for c in candidates.own]
-    pool = replace(candidates, own=own, once={})
+    pool = replace(candidates, own=own, shared={})
     found = select(pool, of("novel", novel_share=0.2), known, 10)
     assert found.numbers[0] == 2
     assert found.scores[0] > 1
@@ -427,11 +427,11 @@ def test_a_cost_makes_a_good_score_less_and_a_bad_one_worse():
     plain = select(candidates, of("novel", novel_share=0.0), known, 10).numbers
     costs[plain[-1]] = 1e4
     own = [replace(c, cost=costs[c.number]) for c in candidates.own]
-    dear = replace(candidates, own=own, once={})
+    dear = replace(candidates, own=own, shared={})
     assert (
         select(dear, of("novel", novel_share=0.0), known, 10, by_cost=True).numbers[-1] == plain[-1]
     )
-    all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], once={})
+    all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], shared={})
     for share in (0.5, 1.0):
         found = select(all_dear, of("novel", novel_share=share), known, 10, by_cost=True)
         assert found == select(candidates, of("novel", novel_share=share), known, 10)
@@ -441,7 +441,7 @@ def test_a_budget_passes_over_what_is_too_dear():
     candidates, known = example(0)
     best = select(candidates, of("T"), known, 1).numbers[0]
     own = [replace(c, cost=100.0 if c.number == best else 1.0) for c in candidates.own]
-    pool = replace(candidates, own=own, once={})
+    pool = replace(candidates, own=own, shared={})
     for diversity in ("conditional", "none", "kmeans", "farthest"):
         found = select(pool, of("T"), known, 3, budget=3.0, diversity=diversity).numbers
         assert best not in found
@@ -474,7 +474,7 @@ def test_an_element_without_data_extrapolates():
 def test_a_pool_whose_labels_would_weigh_nothing():
     candidates, known = example(0)
     pool = replace(
-        candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], once={}
+        candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], shared={}
     )
     for name in ("novel", "farthest", "D", "uncertainty"):
         assert len(select(pool, of(name), known, 3).numbers) == 3
