@@ -37,7 +37,7 @@ from snap_al.loop.events import (
     Stopped,
     Submitted,
 )
-from snap_al.loop.explore import WalkerGroups, explore
+from snap_al.loop.explore import Exploration, WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.journal import Journal
 from snap_al.loop.labelling import Labelling
@@ -128,10 +128,17 @@ class Driver:
 
     def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: Engine) -> str:
         """Until there is a reason to stop."""
-        groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
+        exploration = Exploration(
+            self._comm,
+            WalkerGroups.of(self._comm, len(self._inputs.walkers)),
+            self._config,
+            self._directory,
+            self._inputs.walkers,
+            self._report,
+        )
         while True:
             if self._state.unchosen and self._pooling():
-                self._explore(groups, self._state.exploring)
+                self._explore(exploration, self._state.exploring)
             elif len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
                 self._choose(source)
             elif (
@@ -139,13 +146,13 @@ class Driver:
                 and labels_left(self._state, self._config)
                 and not self._fit_first()
             ):
-                self._label(groups)
+                self._label(exploration)
             elif self._state.fitted_labels != len(self._state.labelled):
                 self._fit(training, test, engine)
             elif reason := stop_reason(self._state, self._config):
                 return reason
             else:
-                self._explore(groups, self._state.exploring)
+                self._explore(exploration, self._state.exploring)
 
     def _fit_first(self) -> bool:
         """Whether what came so far is fitted while other labels are still being computed."""
@@ -224,7 +231,7 @@ class Driver:
         kept_keys = tuple(queries[n].key for n in kept)
         self._record(Chosen(kept=kept_keys, dropped=tuple(dropped)))
 
-    def _label(self, groups: WalkerGroups) -> None:
+    def _label(self, exploration: Exploration) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the
         journal. Or, when walkers do not wait, those that are done; when none is, a pass of
         exploration."""
@@ -251,7 +258,7 @@ class Driver:
         for n, result in sorted(done.items()):
             self._take(queries[n], result, jobs)
         if not done:
-            self._explore(groups, free)
+            self._explore(exploration, free)
 
     def _take(self, query: Query, result: LabelResult, jobs: list[str]) -> None:
         """A result into the journal. Raises RunError, and ends what is under way, when too many in
@@ -319,21 +326,8 @@ class Driver:
             training.add_label(self._directory.read_query(query.key), result.label, query.group)
         self._known = len(self._state.labelled)
 
-    def _explore(self, groups: WalkerGroups, chosen: Collection[int]) -> None:
-        potential, walkers = self._current_potential(), self._inputs.walkers
-        self._record(
-            explore(
-                self._comm,
-                groups,
-                self._config,
-                self._directory,
-                self._state,
-                potential,
-                walkers,
-                chosen,
-                self._report,
-            )
-        )
+    def _explore(self, exploration: Exploration, chosen: Collection[int]) -> None:
+        self._record(explore(exploration, self._state, self._current_potential(), chosen))
 
     def _current_potential(self) -> FittedPotential:
         """The last fit's, read back after a restart: the same bits."""

@@ -20,7 +20,7 @@ from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, co
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import block_of, with_column_numbers
 from snap_al.parallel import Communicator, collectively
-from snap_al.query import Candidates, Knowledge, Labelled, acquisition, select
+from snap_al.query import BatchOptions, Candidates, Knowledge, Labelled, acquisition, select
 
 Array = NDArray[np.float64]
 
@@ -136,11 +136,7 @@ class Learner:
             acquisition(q, seed, self._targets),
             known,
             n,
-            diversity=q.diversity,
-            by_cost=q.by_cost,
-            budget=q.budget,
-            seed=seed,
-            polish=q.polish,
+            BatchOptions.of(q, seed),
         )
         return list(picked.numbers)
 

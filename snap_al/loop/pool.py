@@ -24,6 +24,7 @@ from snap_al.named import imported
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 from snap_al.query import (
+    BatchOptions,
     Candidate,
     Candidates,
     Knowledge,
@@ -116,11 +117,7 @@ def select_from_pool(
         acquisition(settings, config.seed, targets),
         known,
         n,
-        diversity=settings.diversity,
-        by_cost=settings.by_cost,
-        budget=settings.budget,
-        seed=config.seed,
-        polish=settings.polish,
+        BatchOptions.of(settings, config.seed),
     )
     stds = _stds(candidates, posterior)
     chosen = [

@@ -104,9 +104,23 @@ class Subset:
         )
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How candidates are scored."""
+
+    by: Measure = "folds"
+    """Errors on folds that are left out, errors on groups that are left out, or the evidence."""
+    n_folds: int = 10
+    """Number of folds, by folds."""
+    seed: int = 1
+    """Seed of the division into folds."""
+
+
 class Tuner:
-    """items: the labels at hand, of which those that cannot be computed are left out. cache: where
-    descriptors are kept. n_folds: of `by: folds`. Collective.
+    """Scores candidates on the labels at hand. Collective.
+
+    items: labelled configurations; those that cannot be computed are left out. cache: folder in
+    which descriptors are kept.
     """
 
     def __init__(
@@ -116,25 +130,19 @@ class Tuner:
         lammps: LammpsSettings,
         cache: Path | None,
         comm: Communicator,
-        *,
-        by: Measure = "folds",
-        n_folds: int = 10,
-        seed: int = 1,
+        scoring: Scoring | None = None,
         report: Report = silent,
     ) -> None:
-        self._items, self._reference, self._lammps, self._cache = (
-            list(items),
-            reference,
-            lammps,
-            cache,
-        )
-        self._comm, self._by, self._report = comm, by, report
+        scoring = scoring or Scoring()
+        self._items, self._reference = list(items), reference
+        self._lammps, self._cache = lammps, cache
+        self._comm, self._by, self._report = comm, scoring.by, report
         self.groups = sorted({item.group for item in items})
         names = [self.groups.index(item.group) for item in items]
-        order = np.random.default_rng([seed, 9]).permutation(len(items))
+        order = np.random.default_rng([scoring.seed, 9]).permutation(len(items))
         folds = np.empty(len(items), dtype=np.int64)
-        folds[order] = np.arange(len(items)) % n_folds
-        self._folds = np.array(names) if by == "groups" else folds
+        folds[order] = np.arange(len(items)) % scoring.n_folds
+        self._folds = np.array(names) if scoring.by == "groups" else folds
         self._costs: dict[str, float] = {}
         self.remarks: dict[str, None] = {}
         """What was left out, and why, in the order in which it was met."""

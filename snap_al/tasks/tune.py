@@ -19,7 +19,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
-from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
+from snap_al.loop.tuning import Measure, Scored, Scoring, Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
 from snap_al.tasks.bought import fitted_labels_of_run
@@ -158,10 +158,8 @@ def tune(
             config.lammps,
             _cache(source, config, folder),
             comm,
-            by=by,
-            n_folds=min(FOLDS, len(given.items)),
-            seed=seed,
-            report=report,
+            Scoring(by, min(FOLDS, len(given.items)), seed),
+            report,
         )
         found = _searched(tuner, base, _twojmax(base, twojmax), _widths(base, cutoffs))
     left_out = (f"left out: {text}" for text in given.inputs.left_out)

@@ -16,10 +16,8 @@ from ase.calculators.calculator import Calculator
 
 from snap_al.errors import InputError, did_you_mean
 from snap_al.parallel import Communicator, collectively
-from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
-from snap_al.sessions import LammpsSettings
 from snap_al.validation.crystal import Crystal
 from snap_al.validation.failures import failure_of
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
@@ -91,23 +89,33 @@ def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
     return list(dict.fromkeys(only)) or everything
 
 
+@dataclass(frozen=True)
+class References:
+    """Values to compare with."""
+
+    labeler: Calculator | None = None
+    """Computes the properties, on one rank."""
+    table: Values | None = None
+    """Values by name of the property, in its unit. Those of the labeler take precedence."""
+
+
 def measure(
-    potential: FittedPotential,
+    calculator: SnapCalculator,
     crystal: Crystal,
     names: Sequence[str],
     n_draws: int,
     rng: np.random.Generator,
     comm: Communicator,
-    *,
-    labeler: Calculator | None = None,
-    table: Values | None = None,
-    lammps: LammpsSettings | None = None,
+    references: References | None = None,
     report: Report = silent,
 ) -> Materials:
-    """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a
-    property's name, in its unit.
+    """Properties of a crystal, by the mean coefficients and by draws of them. Collective; rng is
+    the same on all ranks.
+
+    calculator: of the potential. names: groups of properties.
     """
-    calculator = SnapCalculator(potential, stds=False, lammps=lammps)
+    references = references or References()
+    labeler = references.labeler
     draws = calculator.draws(n_draws, rng)
     tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
     own: dict[int, tuple[list[Quantity], list[str]]] = {}
@@ -121,14 +129,13 @@ def measure(
                 draws[task].close()
             if comm.rank == 0:
                 report("properties of each draw", n + 1, len(mine))
-    calculator.close()
     found = {task: result for part in comm.allgather(own) for task, result in part.items()}
-    references = dict(table or {}) | (
+    values = dict(references.table or {}) | (
         {q.name: q.value for q in found[LABELER][0]} if LABELER in found else {}
     )
     problems = [f"the potential: {p}" for p in found[MEAN][1]]
     problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
-    return Materials(tuple(_with_stds(found, references)), tuple(problems))
+    return Materials(tuple(_with_stds(found, values)), tuple(problems))
 
 
 def _computed(

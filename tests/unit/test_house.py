@@ -15,12 +15,6 @@ LONG_FUNCTIONS = {
     "inference/joint.py:scored",
     "inference/methods.py:fit_blocks",
     "inference/methods.py:fit_posterior",
-    "loop/explore.py:explore",
-    "loop/tuning.py:__init__",
-    "loop/walkers.py:_walker",
-    "query/batch.py:select",
-    "validation/dynamics.py:npt",
-    "validation/materials.py:measure",
 }
 """Functions that have more parameters today. The list must only become shorter."""
 LONG_FILES = {
