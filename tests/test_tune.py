@@ -16,7 +16,8 @@ from snap_al.config import load_config
 from snap_al.data import Configuration, Label, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.inference import Block, left_out
-from snap_al.loop.tuning import Scored, Scoring, Subset, Tuner, cheapest_good
+from snap_al.loop.scoring import Scored, Scorer, Scoring
+from snap_al.loop.tuning import Subset, Tuner, cheapest_good
 from snap_al.parallel import SERIAL
 from snap_al.sessions import LammpsSettings
 
@@ -129,7 +130,9 @@ def labelled(model, n=24):
 def test_finds_the_model_that_made_the_labels(tmp_path, by):
     truth = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.0)
     tuner = Tuner(
-        labelled(truth), ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(by)
+        Scorer(
+            labelled(truth), ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(by)
+        )
     )
     best = cheapest_good(tuner.grid(BASE, [2, 4, 6], [3.6, 4.0, 4.5]))
     assert (best.settings.largest_twojmax, best.settings.rcutfac) == (4, 4.0)
@@ -160,7 +163,7 @@ def test_finds_the_radius_of_an_element(tmp_path):
                 )
             )
     tuner = Tuner(
-        items, ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(n_folds=4)
+        Scorer(items, ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(n_folds=4))
     )
     (start,) = tuner.grid(SnapSettings(**{**truth.model_dump(), "radelem": (0.5, 0.5)}), [2], [4.0])
     best = cheapest_good([start, *tuner.elements(start)])

@@ -1,29 +1,23 @@
-"""Events of a run's journal: one frozen dataclass each, decoded once, where a journal is read.
+"""Events of a run's journal: one frozen dataclass each.
 
-On disk an event is a JSON object with its class's `event` name and the fields below, in their
-order. Fields that a version of snap_al has added have a default, so that older journals are read;
-what is not a field is ignored. An error of `decoded` is the file's; any other error in the handling
-of events is a fault of snap_al's.
+Fields that a version of snap_al has added have a default, so that older journals can be read.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints
 
-from snap_al.data.json_text import read_json
-from snap_al.data.rows import KIND_NAMES
 from snap_al.md import Outcome
 from snap_al.uncertainty import Table
 
 FORMAT = 2
-"""Of the journal's lines."""
+"""Format of the journal's lines."""
 Key = Annotated[str, StringConstraints(pattern=r"^\w+$")]
-"""Of a query or a label: it is part of a file's name."""
+"""Key of a query or a label. It is part of the name of a file."""
 Inside = Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-][\w.-]*)*$")]
 """A path inside the run directory."""
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -269,54 +263,3 @@ Event = (
     | Stopped
     | Halted
 )
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
-_NAMES = frozenset(kind.event for kind in get_args(Event))
-
-
-def encoded(event: Event) -> str:
-    """The event as one line of JSON. Fields that are None by default and None are left out."""
-    return json.dumps({**_content(event), "time": event.time}, separators=(",", ":"))
-
-
-def decoded(text: str | bytes) -> Event:
-    """The event of a line. Raises ValueError that says what is wrong with it."""
-    content = read_json(text)
-    if not isinstance(content, dict):
-        raise ValueError("no event")
-    if (found := content.get("format", FORMAT)) != FORMAT:
-        raise ValueError(f"journal format {found}, this version reads {FORMAT}")
-    name = content.get("event")
-    if str(name) not in _NAMES:
-        raise ValueError(f"has an event {name!r} that this version of snap_al does not know")
-    if "time" not in content:
-        raise ValueError("time: Field required")
-    try:
-        event = _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        given = str(first["input"])[:80]
-        raise ValueError(f"{where}: {first['msg']} (given: {given!r})") from error
-    if isinstance(event, Fitted):
-        _require_errors(event)
-    return event
-
-
-def _require_errors(event: Fitted) -> None:
-    for kind, values in event.table.items():
-        if kind not in KIND_NAMES:
-            raise ValueError(f"fitted.table: {kind!r} is no kind of label")
-        for name in ("rmse", "sharpness"):
-            if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
-                raise ValueError(f"fitted.table.{kind}.{name}: {values.get(name)!r} is no number")
-
-
-def _content(value: Any) -> Any:
-    """Of a dataclass, a JSON object; of anything else, itself."""
-    if isinstance(value, tuple):
-        return [_content(v) for v in value]
-    if not is_dataclass(value):
-        return value
-    found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}
-    unset = {f.name for f in fields(value) if f.default is None and found.get(f.name) is None}
-    return {name: _content(v) for name, v in found.items() if name not in unset}
