@@ -31,7 +31,7 @@ _WHERE = {
     "LearnSettings": "snap_al.tasks.learn",
     "LearnResult": "snap_al.tasks.learn",
     "tune": "snap_al.tasks.tune",
-    "TuneResult": "snap_al.tasks.tune",
+    "TuneResult": "snap_al.tasks.tune_result",
     "validate": "snap_al.tasks.validate",
     "ValidateSettings": "snap_al.tasks.validation_request",
     "ValidateResult": "snap_al.tasks.validate",

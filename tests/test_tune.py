@@ -16,7 +16,8 @@ from snap_al.config import load_config
 from snap_al.data import Configuration, Label, LabelledConfiguration
 from snap_al.descriptors import Columns, DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.inference import Block, left_out
-from snap_al.loop.tuning import Scored, Subset, Tuner, cheapest_good
+from snap_al.loop.scoring import Scored, Scorer, Scoring
+from snap_al.loop.tuning import Subset, Tuner, cheapest_good
 from snap_al.parallel import SERIAL
 from snap_al.sessions import LammpsSettings
 
@@ -128,7 +129,11 @@ def labelled(model, n=24):
 @pytest.mark.parametrize("by", ["folds", "evidence"])
 def test_finds_the_model_that_made_the_labels(tmp_path, by):
     truth = SnapSettings(elements=("Cu",), twojmax=4, rcutfac=4.0)
-    tuner = Tuner(labelled(truth), ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, by=by)
+    tuner = Tuner(
+        Scorer(
+            labelled(truth), ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(by)
+        )
+    )
     best = cheapest_good(tuner.grid(BASE, [2, 4, 6], [3.6, 4.0, 4.5]))
     assert (best.settings.largest_twojmax, best.settings.rcutfac) == (4, 4.0)
     assert best.rmse["forces"] < 1e-4
@@ -157,7 +162,9 @@ def test_finds_the_radius_of_an_element(tmp_path):
                     c.labelled(Label(values[0] * 8, values[1:-6].reshape(-1, 3), None)), WEIGHTS
                 )
             )
-    tuner = Tuner(items, ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, n_folds=4)
+    tuner = Tuner(
+        Scorer(items, ReferencePotential(), LammpsSettings(), tmp_path, SERIAL, Scoring(n_folds=4))
+    )
     (start,) = tuner.grid(SnapSettings(**{**truth.model_dump(), "radelem": (0.5, 0.5)}), [2], [4.0])
     best = cheapest_good([start, *tuner.elements(start)])
     assert best.settings.radelem == (0.5, 0.575)

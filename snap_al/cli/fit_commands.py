@@ -182,7 +182,7 @@ def tune(
 
     Example: snap-al tune run --out tune; snap-al run tune/tuned.yaml --out better
     """
-    from snap_al.loop.tuning import Measure
+    from snap_al.loop.scoring import Measure
     from snap_al.parallel import world
     from snap_al.tasks.tune import tune as search
 

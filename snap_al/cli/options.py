@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from snap_al.tasks.learn import LearnResult
     from snap_al.tasks.result import TaskResult
     from snap_al.tasks.select import SelectResult
-    from snap_al.tasks.tune import TuneResult
+    from snap_al.tasks.tune_result import TuneResult
     from snap_al.uncertainty import Table
 
     FoundResult = SelectResult | LearnResult | TuneResult

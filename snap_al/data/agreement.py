@@ -75,12 +75,13 @@ DECADES = 0.0625 * np.arange(-112, 113)
 
 @dataclass(frozen=True)
 class Verdict:
-    """factor: label over what it should be, a sign and a power of ten; 1 when nothing is wrong.
-    certainty: the logarithm of the likelihood ratio to the right units, or, when nothing is wrong,
-    of these to no relation at all."""
+    """What a comparison says about the unit and the sign of labels."""
 
     factor: float
+    """Label divided by what it should be: a sign and a power of ten, 1 when nothing is wrong."""
     certainty: float
+    """Logarithm of the likelihood ratio of this factor to the right units. When nothing is wrong,
+    of the right units to no relation at all."""
 
     @property
     def wrong(self) -> bool:

@@ -14,15 +14,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Label:
-    """Reference values of one configuration, in ASE's units and signs.
-
-    energy: eV, of the whole cell. forces: (n_atoms, 3) eV/Å. stress: (6,) eV/Å³ in Voigt order xx
-    yy zz yz xz xy, positive under tension. Each is None when it is not known.
-    """
+    """Reference values of one configuration, in ASE's units and signs. Each is None when it is not
+    known."""
 
     energy: float | None = None
+    """eV, of the whole cell."""
     forces: Array | None = None
+    """(n_atoms, 3) eV/Å."""
     stress: Array | None = None
+    """(6,) eV/Å³, in Voigt order xx yy zz yz xz xy, positive under tension."""
 
 
 def voigt(stress: Array, name: str = "") -> Array:

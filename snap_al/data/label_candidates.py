@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Candidate:
-    """A number or array of a frame, with its name. per_atom: it stands in a column of its own."""
+    """A number or array of a frame that may be a label."""
 
     name: str
+    """Name in the frame."""
     value: NDArray[Any]
+    """The number or array."""
     per_atom: bool
+    """Whether it is stored as a column with a value for each atom."""
 
 
 def as_array(value: Any) -> NDArray[Any]:

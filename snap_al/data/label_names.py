@@ -18,14 +18,16 @@ from snap_al.errors import did_you_mean
 
 @dataclass(frozen=True)
 class LabelName:
-    """kind: what it is a label of. virial: a stress times minus the cell's volume, in units of
-    energy. order: of names of one kind that mean different things, the one with the lower number is
-    taken."""
+    """A name under which files store a label."""
 
     name: str
+    """The name."""
     kind: KindName
+    """Kind of the label."""
     virial: bool = False
+    """Whether it is a stress times minus the volume of the cell, in units of energy."""
     order: int = 1
+    """Rank among names of one kind that mean different things; the lowest is taken."""
 
 
 NAMES = {
@@ -116,13 +118,17 @@ def spelling(kind: KindName) -> str:
 
 
 class LabelKeys(BaseModel, extra="forbid", frozen=True):
-    """Names of the labels to read in a file, exactly as they stand there; kinds that are not given
-    are not read."""
+    """Names of the labels to read in a file, exactly as the file has them. Kinds without a name are
+    not read."""
 
     energy: str | None = None
+    """Name of the energy."""
     forces: str | None = None
+    """Name of the forces."""
     stress: str | None = None
+    """Name of the stress."""
     virial: str | None = None
+    """Name of the virial, which is read in place of a stress."""
 
     @model_validator(mode="after")
     def _possible(self) -> LabelKeys:

@@ -11,24 +11,32 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Factors:
-    """What one unit of a file is worth: energy and virial in eV, forces in eV/Å, stress in eV/Å³
-    with tension positive, length (of positions) and cell in Å."""
+    """Conversion factors from the units of a file."""
 
     energy: float = 1.0
+    """To eV."""
     forces: float = 1.0
+    """To eV/Å."""
     stress: float = 1.0
+    """To eV/Å³, positive under tension."""
     virial: float = 1.0
+    """To eV."""
     length: float = 1.0
+    """Of positions, to Å."""
     cell: float = 1.0
+    """Of cell vectors, to Å."""
 
 
 class LabelUnits(BaseModel, extra="forbid", frozen=True):
-    """Units of energy, length and stress in a file that does not keep to ASE's. Forces are in
-    energy per length, and a virial is an energy."""
+    """Units of energy, length and stress in a file that does not use ASE's. Forces are in energy
+    per length, and a virial is an energy."""
 
     energy: Literal["eV", "Ry", "Ha", "kcal/mol", "kJ/mol"] = "eV"
+    """Unit of energies."""
     length: Literal["Angstrom", "Bohr", "nm"] = "Angstrom"
+    """Unit of lengths."""
     stress: Literal["eV/Angstrom^3", "GPa", "kbar", "bar"] = "eV/Angstrom^3"
+    """Unit of stresses."""
     stress_sign: Literal["tension", "pressure"] = "tension"
     """What is positive in a stress: tension, as ASE and the elastic constants have it, or pressure,
     as LAMMPS and VASP do. A virial is positive under pressure whatever stands here."""

@@ -18,14 +18,16 @@ Composition = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class LabelledConfiguration:
-    """A configuration of the training set, with its weights, group, and damping (None: weights as
-    they are).
-    """
+    """A configuration of the training set."""
 
     configuration: Configuration
+    """The structure with its label."""
     weights: Weights
+    """Weights of its rows."""
     group: str = ""
+    """Name of its group."""
     damping: Damping | None = None
+    """How its weights are reduced far outside the range of use; None leaves them as they are."""
     source: str = ""
     """The file that it was read from."""
     entry: str = ""

@@ -1,14 +1,11 @@
-"""A small potential that is fitted to forces alone, to see what stresses and energies they mean.
+"""Stresses and energies that labels should have, predicted by a small potential that is fitted to
+the forces alone.
 
-Forces and stress are derivatives of one energy, so a potential that predicts the forces of
-configurations that it has not seen also has their virial, but for terms that depend on volume
-alone: deviatoric stresses are compared. It has their energies, but for a constant of each
-composition and cell: differences at equal cells are compared. No relatives are needed: liquids will
-do.
-
-The potential is linear: a radial function for each pair of elements, and for each element the
-square root and the square of a density and the squared lengths of the neighbours' first and second
-moments, which bend bonds.
+Forces and stress are derivatives of one energy. A potential that predicts the forces of
+configurations that it was not fitted to therefore also predicts their virial, except for terms that
+depend on volume alone: deviatoric stresses are compared. It predicts their energies, except for a
+constant of each composition and cell: differences at equal cells are compared. Configurations need
+not be related, so that a liquid can be checked as well.
 """
 
 from __future__ import annotations
@@ -16,24 +13,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
+from snap_al.data.neighbours import nearest_distance
+from snap_al.data.pair_potential import CUTOFF, Terms, terms_of
 
 Array = NDArray[np.float64]
-Term = tuple[float, Array]
-"""An energy, and its derivative by the vectors of bonds, (m, 3)."""
-RADIAL = np.linspace(-2.0, 12.0, 6)
-"""Steepness of the radial functions."""
-DENSITIES = (2, 4)
-"""Radial functions that densities and moments are made of."""
-CUTOFF = 1.9
-"""Nearest distances: two to three shells of neighbours."""
-SYMMETRIC = 3e-3
-"""Largest share of a pair's force that is left where symmetry lets forces vanish."""
+
 RIDGE = 1e-4
 MOST_ATOMS, MOST_CONFIGURATIONS = 1200, 24
 FEWEST = 4
@@ -53,159 +42,14 @@ CORRELATED_ENERGIES = 0.95
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """Pairs of atoms within the cutoff. i: (m,) atoms. distances: (m,) Å. bonds: (m, 3), unit
-    vectors to the neighbour.
-    """
-
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    distances: Array
-    bonds: Array
-    n_atoms: int
-
-    @classmethod
-    def of(cls, c: Configuration, cutoff: float) -> Geometry:
-        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c
-        has three periods. In the lattice's shortest vectors: a skewed cell has images without
-        end."""
-        from ase.geometry import minkowski_reduce  # late: it is slow to import
-
-        cell = np.asarray(minkowski_reduce(c.cell, pbc=True)[0], dtype=float)
-        heights = 1 / np.sqrt((np.linalg.inv(cell) ** 2).sum(axis=0))
-        reach = [range(-n, n + 1) for n in np.floor(cutoff / heights + 0.5).astype(int)]
-        images = np.array(list(product(*reach)), dtype=float)
-        scaled = np.linalg.solve(cell.T, c.positions.T).T
-        apart = scaled[None, :, :] - scaled[:, None, :]
-        apart -= np.round(apart)
-        vectors = apart @ cell
-        steps = images @ cell
-        squared = (
-            (vectors**2).sum(axis=2)[:, :, None] + 2 * vectors @ steps.T + (steps**2).sum(axis=1)
-        )  # (n_atoms, n_atoms, images)
-        i, j, k = np.nonzero((squared < cutoff**2) & (squared > 1e-6))
-        bonds = vectors[i, j] + steps[k]
-        distances = np.sqrt((bonds**2).sum(axis=1))
-        return cls(i, j, distances, bonds / distances[:, None], len(c))
-
-    def sums(self, of_pairs: Array) -> Array:
-        """(n_atoms, k) of (m, k)."""
-        columns = [np.bincount(self.i, x, self.n_atoms) for x in of_pairs.T]
-        return np.stack(columns, axis=1)
-
-
-def nearest_distance(c: Configuration) -> float:
-    """Å, the median over atoms; infinite without neighbours within twice the mean spacing."""
-    found = Geometry.of(c, 2.0 * (c.volume / len(c)) ** (1 / 3))
-    nearest = np.full(len(c), np.inf)
-    np.minimum.at(nearest, found.i, found.distances)
-    return float(np.median(nearest))
-
-
-def radial(distances: Array, cutoff: float, steepness: Array = RADIAL) -> tuple[Array, Array]:
-    """Functions that end smoothly at the cutoff, and their derivatives, each (k, m)."""
-    x = distances / cutoff
-    ends, d_ends = (1 - x) ** 2, -2 * (1 - x) / cutoff
-    falls = np.exp(-steepness[:, None] * (x - 1 / CUTOFF))
-    return falls * ends, falls * (d_ends - steepness[:, None] / cutoff * ends)
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Energies (p,), forces (p, n_atoms, 3) and stresses (p, 6) of the p terms of the potential,
-    per unit of their coefficients."""
-
-    configuration: Configuration
-    energies: Array
-    forces: Array
-    stresses: Array
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether symmetry lets all forces vanish."""
-        c = self.configuration
-        return bool(
-            np.abs(self.forces).max() < SYMMETRIC * np.abs(self.stresses).max() * c.volume / len(c)
-        )
-
-
-def terms_of(c: Configuration, elements: Sequence[str], cutoff: float) -> Terms:
-    found = Geometry.of(c, cutoff)
-    terms = _pair_terms(c, found, elements, cutoff) + _density_terms(c, found, elements, cutoff)
-    energies, slopes = np.array([e for e, _ in terms]), np.array([w for _, w in terms])
-    forces = np.stack(
-        [
-            [np.bincount(found.i, w, len(c)) - np.bincount(found.j, w, len(c)) for w in slope.T]
-            for slope in slopes
-        ]
-    ).transpose(0, 2, 1)
-    virials = np.einsum("mx,pmy->pxy", found.bonds * found.distances[:, None], slopes)
-    virials = (virials + virials.transpose(0, 2, 1)) / 2
-    return Terms(c, energies, forces, virials[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] / c.volume)
-
-
-def _pair_terms(
-    c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float
-) -> list[Term]:
-    values, slopes = radial(found.distances, cutoff)
-    kinds = np.array([elements.index(s) for s in c.species])
-    low, high = (
-        np.minimum(kinds[found.i], kinds[found.j]),
-        np.maximum(kinds[found.i], kinds[found.j]),
-    )
-    return [
-        (0.5 * float(value @ at), 0.5 * (slope * at)[:, None] * found.bonds)
-        for a in range(len(elements))
-        for b in range(a, len(elements))
-        for at in [(low == a) & (high == b)]
-        for value, slope in zip(values, slopes, strict=True)
-    ]
-
-
-def _density_terms(
-    c: Configuration, found: Geometry, elements: Sequence[str], cutoff: float
-) -> list[Term]:
-    values, slopes = (x / 8 for x in radial(found.distances, cutoff))
-    kinds = np.array([elements.index(s) for s in c.species])
-    bonds, n, i = found.bonds, found.n_atoms, found.i
-    squares = bonds[:, :, None] * bonds[:, None, :] - np.eye(3) / 3
-    terms: list[Term] = []
-    for k in DENSITIES:
-        value, slope = values[k], slopes[k][:, None]
-        per_length = (value / found.distances)[:, None]
-        density = np.maximum(found.sums(value[:, None])[:, 0], 1e-12)
-        first = found.sums(value[:, None] * bonds)
-        along = (first[i] * bonds).sum(axis=1)[:, None]
-        second = found.sums((value[:, None, None] * squares).reshape(-1, 9)).reshape(n, 3, 3)
-        turned = np.einsum("mxy,my->mx", second[i], bonds)
-        along_second = (turned * bonds).sum(axis=1)[:, None]
-        of_atoms = (
-            (np.sqrt(density), (0.5 / np.sqrt(density[i]))[:, None] * slope * bonds),
-            (density**2, 2 * density[i][:, None] * slope * bonds),
-            (
-                (first**2).sum(axis=1),
-                2 * (slope * along * bonds + per_length * (first[i] - along * bonds)),
-            ),
-            (
-                (second**2).sum(axis=(1, 2)),
-                2
-                * (slope * along_second * bonds + 2 * per_length * (turned - along_second * bonds)),
-            ),
-        )
-        for element in range(len(elements)):
-            at = kinds == element
-            terms += [(float(energy @ at), bend * at[i][:, None]) for energy, bend in of_atoms]
-    return terms
-
-
-@dataclass(frozen=True)
 class Ratios:
-    """Labels over what forces say, near 1 or another factor and sign; None where forces say
-    nothing.
-    """
+    """Labels divided by the values that the forces predict: near 1, or near another factor and
+    sign. None where the forces predict nothing."""
 
     stress: float | None = None
+    """Ratio of the stresses."""
     energy: float | None = None
+    """Ratio of the energies."""
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:

@@ -10,22 +10,16 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from snap_al.data.label import Label, voigt
+from snap_al.data.label import Label
 from snap_al.data.label_candidates import Candidate, candidates
-from snap_al.data.label_names import (
-    BARE,
-    PREFIXES,
-    LabelKeys,
-    LabelName,
-    family_of,
-    kind_that_it_looks_like,
-    spelling,
-)
+from snap_al.data.label_names import BARE, PREFIXES, LabelKeys, LabelName, family_of, spelling
 from snap_al.data.label_units import Factors
+from snap_al.data.label_values import LabelValue, ValueReader, looks_like
 from snap_al.data.rows import KIND_NAMES, KindName
 from snap_al.errors import InputError
 
 Array = NDArray[np.float64]
+
 SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
 """eV/atom, eV/Å, eV/Å³: what files round away. Labels that are farther apart disagree."""
 ORDER = (*PREFIXES, BARE)
@@ -35,27 +29,18 @@ predictions."""
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """families: those that hold all labels of the frame, with the names that they have in it;
-    several when they agree. unread: names that look like labels and were not read."""
+    """The labels of one frame."""
 
     label: Label
+    """The label."""
     families: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Families that hold all labels of the frame, with the names that the labels have there. There
+    are several when they agree."""
     unread: tuple[str, ...] = ()
+    """Names that look like labels and were not read."""
 
 
-@dataclass(frozen=True)
-class _Value:
-    name: str
-    entry: LabelName
-    value: Array
-
-    @property
-    def key(self) -> str:
-        """What `labels:` calls it."""
-        return "virial" if self.entry.virial else self.entry.kind
-
-
-_Family = dict[KindName, _Value]
+_Family = dict[KindName, LabelValue]
 
 
 def labels_of(
@@ -79,9 +64,9 @@ def labels_of(
 
 class _Frame:
     def __init__(self, atoms: Atoms, where: str, factors: Factors, required: bool) -> None:
-        self._n, self._where, self._factors, self._required = len(atoms), where, factors, required
+        self._n, self._where, self._required = len(atoms), where, required
         self._candidates = list(candidates(atoms))
-        self._volume = abs(float(np.linalg.det(atoms.cell.array))) * factors.cell**3
+        self._reader = ValueReader(atoms, where, factors)
 
     def named(self, keys: LabelKeys) -> FrameLabels:
         found: _Family = {}
@@ -92,7 +77,7 @@ class _Frame:
                     self._require_same(present)
                 found[entry.kind] = present[0]
         covered = {entry.kind for entry in keys.entries().values()}
-        others = [c.name for c in self._candidates if self._looks_like(c) not in (None, *covered)]
+        others = [c.name for c in self._candidates if looks_like(c) not in (None, *covered)]
         names = tuple(v.name for v in found.values())
         return FrameLabels(_label(found), {"labels:": names} if found else {}, tuple(others))
 
@@ -118,10 +103,10 @@ class _Frame:
         return FrameLabels(_label(union), whole, unread)
 
     def _families(self) -> dict[str, _Family]:
-        several: dict[str, dict[KindName, list[_Value]]] = {}
+        several: dict[str, dict[KindName, list[LabelValue]]] = {}
         for c in self._candidates:
             known = family_of(c.name)
-            if known is None or self._is_per_atom(c, known[1]):
+            if known is None or self._reader.is_per_atom(c, known[1]):
                 continue
             if (value := self._parsed(c, known[1])) is not None:
                 several.setdefault(known[0], {}).setdefault(known[1].kind, []).append(value)
@@ -129,7 +114,7 @@ class _Frame:
             f: {k: self._one(values) for k, values in kinds.items()} for f, kinds in several.items()
         }
 
-    def _one(self, values: Sequence[_Value]) -> _Value:
+    def _one(self, values: Sequence[LabelValue]) -> LabelValue:
         """The one with the lowest order, of names that all mean the same and agree."""
         lowest = min(v.entry.order for v in values)
         same = [v for v in values if v.entry.order == lowest]
@@ -137,72 +122,16 @@ class _Frame:
             self._require_same(same)
         return same[0]
 
-    def _parsed(self, c: Candidate, entry: LabelName) -> _Value | None:
+    def _parsed(self, c: Candidate, entry: LabelName) -> LabelValue | None:
         """None, where labels are not required, for what is no such label."""
         try:
-            return _Value(c.name, entry, self._converted(c, entry))
+            return LabelValue(c.name, entry, self._reader.converted(c, entry))
         except InputError:
             if self._required:
                 raise
             return None
 
-    def _converted(self, c: Candidate, entry: LabelName) -> Array:
-        """In eV, eV/Å or eV/Å³: energy (), forces (n_atoms, 3), stress (6,). Raises InputError."""
-        value, n, f = self._numbers(c), self._n, self._factors
-        if entry.kind == "energy":
-            if value.size != 1:
-                raise InputError(
-                    f"{self._where}: {c.name} has {value.size} numbers; an energy is one, of the "
-                    "whole cell"
-                )
-            return np.asarray(value.reshape(()) * f.energy)
-        if entry.kind == "forces":
-            if value.size != 3 * n:
-                raise InputError(
-                    f"{self._where}: {c.name} has shape {value.shape}, expected {(n, 3)}"
-                )
-            return np.asarray(value.reshape(n, 3) * f.forces)
-        if value.size not in (6, 9):
-            raise InputError(
-                f"{self._where}: {c.name} has {value.size} components; give 6 (xx yy zz yz xz xy) "
-                "or 9"
-            )
-        if not entry.virial:
-            return voigt(value) * f.stress
-        if self._volume == 0:
-            raise InputError(
-                f"{self._where}: {c.name} is a stress times the volume, and the cell has no volume"
-            )
-        return voigt(value) * (-f.virial / self._volume)
-
-    def _numbers(self, c: Candidate) -> Array:
-        array = c.value
-        if array.dtype.kind not in "iuf":
-            try:
-                if array.dtype.kind in "bc":
-                    raise ValueError(
-                        "it is true or false" if array.dtype.kind == "b" else "it is complex"
-                    )
-                array = np.array(c.value, dtype=float)
-            except (TypeError, ValueError) as error:
-                raise InputError(
-                    f"{self._where}: {c.name} is not made of numbers: {error}"
-                ) from error
-        return np.asarray(array, dtype=float)
-
-    def _is_per_atom(self, c: Candidate, entry: LabelName) -> bool:
-        """Whether it holds each atom's share of an energy or stress."""
-        if entry.kind == "forces":
-            return False
-        size = c.value.size
-        return c.per_atom or (
-            self._n > 1
-            and entry.name in ("energies", "stresses", "virials")
-            and size % self._n == 0
-            and size not in ((1,) if entry.kind == "energy" else (6, 9))
-        )
-
-    def _require_same(self, values: Sequence[_Value]) -> None:
+    def _require_same(self, values: Sequence[LabelValue]) -> None:
         for other in values[1:]:
             if not self._agree(values[0], other):
                 raise InputError(self._disagreement(values[0], other))
@@ -225,14 +154,14 @@ class _Frame:
                     f"{_how_to_choose(*families[a].values(), *families[b].values())}"
                 )
 
-    def _agree(self, a: _Value, b: _Value) -> bool:
+    def _agree(self, a: LabelValue, b: LabelValue) -> bool:
         if a.value.ndim == 0:
             limit, relative = SAME_ENERGY * self._n, 1e-9
         else:
             limit, relative = (SAME_FORCES if a.value.ndim == 2 else SAME_STRESS), 1e-4
         return bool(np.allclose(a.value, b.value, rtol=relative, atol=limit, equal_nan=True))
 
-    def _disagreement(self, a: _Value, b: _Value, choice: Sequence[_Value] = ()) -> str:
+    def _disagreement(self, a: LabelValue, b: LabelValue, choice: Sequence[LabelValue] = ()) -> str:
         if a.value.ndim == 0:
             how = f"{float(a.value):.8g} and {float(b.value):.8g} eV"
         else:
@@ -243,23 +172,16 @@ class _Frame:
             f"{_how_to_choose(*(choice or (b, a)))}"
         )
 
-    def _looks_like(self, c: Candidate) -> KindName | None:
-        """The kind that a candidate may be a label of, by its name and type."""
-        if c.value.dtype.kind not in "iuf":
-            return None
-        known = family_of(c.name)
-        return known[1].kind if known is not None else kind_that_it_looks_like(c.name)
-
     def _unread(self, kinds: set[KindName]) -> tuple[str, ...]:
         """Names that look like labels and are not read. Raises InputError when one may be the label
         that is missing."""
         unread = []
         for c in self._candidates:
-            kind, known = self._looks_like(c), family_of(c.name)
-            per_atom = known is not None and self._is_per_atom(c, known[1])
+            kind, known = looks_like(c), family_of(c.name)
+            per_atom = known is not None and self._reader.is_per_atom(c, known[1])
             if kind is None or (known is not None and not per_atom):
                 continue
-            if kind not in kinds and self._may_be(kind, c):
+            if kind not in kinds and self._reader.may_be(kind, c):
                 raise InputError(self._unknown(c, kind, per_atom))
             if not per_atom:
                 unread.append(c.name)
@@ -281,23 +203,13 @@ class _Frame:
             f"`--labels {key}={c.name}` on the command line"
         )
 
-    def _may_be(self, kind: KindName, c: Candidate) -> bool:
-        size, n = c.value.size, self._n
-        if kind == "energy":
-            return size in (1, n)
-        return (
-            size == 3 * n or (size == n and len(c.name) <= 2)
-            if kind == "forces"
-            else size in (6, 9, 6 * n, 9 * n)
-        )
-
 
 _ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or virial"}
 
 
-def _how_to_choose(*values: _Value) -> str:
+def _how_to_choose(*values: LabelValue) -> str:
     """With the first of each kind as the example."""
-    first: dict[KindName, _Value] = {}
+    first: dict[KindName, LabelValue] = {}
     for v in values:
         first.setdefault(v.entry.kind, v)
     pairs = ", ".join(f"{v.key}: {v.name}" for v in first.values())

@@ -38,26 +38,31 @@ MOST = 120
 
 @dataclass(frozen=True)
 class Relation:
-    """What the labels say about the way from one configuration to another.
-
-    energy: eV, the difference; NaN when it is not known. stress_work, force_work: (2,) eV, the work
-    per length of path at the two ends; zero where nothing is strained or displaced. volume: Å³, the
-    mean. strain, shift: lengths of the strain (logarithmic) and of the largest displacement (in
-    mean spacings). dilation: the strain's trace. pressure: eV/Å³, the larger absolute mean normal
-    stress of the two. alike: False for configurations of which only composition and volumes are
-    compared; energies and works are then per atom, and n_atoms is 1.
-    """
+    """What the labels say about the path from one configuration to another."""
 
     n_atoms: int
+    """Number of atoms; 1 where energies and works are per atom."""
     energy: float
+    """eV, the difference; NaN when it is not known."""
     stress_work: tuple[float, float]
+    """(2,) eV, work of the stress per length of path at the two ends; zero where nothing is
+    strained."""
     force_work: tuple[float, float]
+    """(2,) eV, work of the forces per length of path at the two ends; zero where nothing is
+    displaced."""
     volume: float
+    """Å³, the mean of the two."""
     strain: float
+    """Length of the logarithmic strain."""
     dilation: float
+    """Trace of the strain."""
     shift: float
+    """Largest displacement, in mean spacings."""
     pressure: float
+    """eV/Å³, the larger absolute mean normal stress of the two."""
     alike: bool = True
+    """False for configurations of which only composition and volume are compared; energies and
+    works are then per atom."""
 
     @property
     def stiffness(self) -> float:

@@ -25,9 +25,11 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
     """A structure file, repeated along its cell vectors."""
 
     structure: ConfigPath
+    """The structure file."""
     format: FileFormat | None = None
     """ASE's name of the file's format; found out from name and content when not given."""
     supercell: tuple[int, int, int] = (1, 1, 1)
+    """Repetitions along the three cell vectors."""
 
     def read(self, elements: tuple[str, ...]) -> list[Configuration]:
         """Every frame of the file. Raises InputError."""
@@ -54,11 +56,11 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
 
 
 class RattledStructures(StructureSource, extra="forbid", frozen=True):
-    """Copies with random homogeneous strain and displacements. With count 1, displacement 0 and
-    strain 0: as it is.
-    """
+    """Copies of a structure with random homogeneous strain and displacements. With count 1,
+    displacement 0 and strain 0 the structure is used as it is."""
 
     count: int = Field(default=4, ge=1, le=MOST_COPIES)
+    """Number of copies."""
     displacement: Range = (0.05, 0.1)
     """Å, standard deviation of each Cartesian component; drawn uniformly from this range for each
     copy.
@@ -78,7 +80,9 @@ class Dimers(BaseModel, extra="forbid", frozen=True):
     """Pairs of atoms in vacuum, for the short distances that MD rarely shows."""
 
     shortest: float = Field(gt=0)
+    """Å, the shortest distance."""
     longest: float = Field(gt=0)
+    """Å, the longest distance."""
     count: int = Field(default=5, ge=1, le=MOST_COPIES)
     """Distances per pair of elements."""
 
@@ -97,10 +101,12 @@ class Dimers(BaseModel, extra="forbid", frozen=True):
 
 
 class StartSettings(BaseModel, extra="forbid", frozen=True):
-    """What a run labels first."""
+    """The configurations that a run labels first."""
 
     structures: tuple[RattledStructures, ...] = ()
+    """Structures, each with its random copies."""
     dimers: Dimers | None = None
+    """Pairs of atoms in vacuum; none when not given."""
 
     def configurations(self, elements: tuple[str, ...], seed: int) -> list[Configuration]:
         """All of them; the same seed gives the same bits. Raises InputError."""

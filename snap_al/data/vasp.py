@@ -32,14 +32,16 @@ _ENERGY_LINES = 4
 
 @dataclass(frozen=True)
 class VaspSteps:
-    """frames: the whole steps, the first of which is number 1. begun: how many the file has, a last
-    one that is cut off among them. unconverged: numbers of steps whose electronic loop did not
-    reach EDIFF. cut: where and how the file ends early, "" when it does not."""
+    """The ionic steps of a VASP output."""
 
     frames: tuple[Atoms, ...]
+    """The complete steps; the first is number 1."""
     begun: int
+    """Number of steps in the file, including a last one that is cut off."""
     unconverged: tuple[int, ...]
+    """Numbers of the steps whose electronic loop did not reach EDIFF."""
     cut: str = ""
+    """Where and how the file ends early; "" when it does not."""
 
     @property
     def converged(self) -> list[tuple[int, Atoms]]:
@@ -81,11 +83,14 @@ def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
 
 @dataclass
 class _Step:
-    """Of an OUTCAR, as far as it was read."""
+    """Electronic convergence of one ionic step of an OUTCAR, as far as it was read."""
 
     iterations: int = 0
+    """Number of the last electronic iteration."""
     reached: bool = False
+    """Whether the step reports that EDIFF was reached."""
     not_reached: bool = False
+    """Whether the step reports that EDIFF was not reached."""
 
 
 def _outcar(path: Path) -> VaspSteps:

@@ -33,11 +33,14 @@ Weight = Annotated[float, Field(ge=0), AfterValidator(check_weight)]
 
 @dataclass(frozen=True)
 class Weights:
-    """Row weights of one configuration: energy per atom (1/eV), forces (Å/eV), stress (1/bar)."""
+    """Weights of the rows of one configuration."""
 
     energy: float
+    """1/eV, on the energy per atom."""
     force: float
+    """Å/eV, on force components."""
     stress: float
+    """1/bar, on stress components."""
 
 
 class Damping(BaseModel, extra="forbid", frozen=True):

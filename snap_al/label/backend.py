@@ -26,22 +26,27 @@ from snap_al.label.labeler import Labeler, check_result
 
 @dataclass(frozen=True)
 class LabelResult:
-    """label: None when the labeler failed, and then reason says why. seconds: what it took;
-    core_seconds: paid for.
-    """
+    """The result of one job."""
 
     job: str
+    """Name of the job."""
     label: Label | None
+    """The label; None when the labeler failed."""
     reason: str
+    """Why the labeler failed; "" when it did not."""
     seconds: float
+    """s, wall time of the label."""
     core_seconds: float
+    """Core seconds that the label cost."""
 
 
 class LabelBackend(Protocol):
-    """Must keep `snap_al.label.validate_backend`. everywhere: whether all ranks of a run submit,
-    because labels are computed in them; else rank 0 does."""
+    """Computes labels, or has them computed. An implementation must pass
+    `snap_al.label.validate_backend`."""
 
     everywhere: bool
+    """Whether all ranks of a run submit, because labels are computed in these ranks. Otherwise rank
+    0 alone submits."""
 
     def submit(self, configuration: Configuration) -> str:
         """A job's name, the same for the same request. Finds again what was submitted before, by

@@ -24,9 +24,11 @@ class Context:
     """What backends are made from."""
 
     settings: LabelSettings
+    """Settings of the labels."""
     labeler: AseLabeler
+    """Computes one label."""
     folder: Path
-    """Of the results."""
+    """Folder of the results."""
 
 
 def _jobs(launcher: Callable[[Context], Launcher]) -> Callable[[Context], LabelBackend]:

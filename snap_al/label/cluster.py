@@ -48,7 +48,7 @@ LONGEST_PAUSE = 60.0
 class Scheduler:
     """Launches jobs through PSI/J. Raises InputError where it cannot."""
 
-    lingers = False
+    waits_for_exit = False
 
     def __init__(self, settings: ClusterSettings, threads: int, folder: Path) -> None:
         """folder: for batch scripts; on a file system that the nodes see."""

@@ -35,6 +35,7 @@ LINES = 3
 @dataclass(frozen=True)
 class JobFolder:
     home: Path
+    """The folder."""
 
     @property
     def name(self) -> str:

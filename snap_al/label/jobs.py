@@ -25,11 +25,11 @@ LOOK_AGAIN = 0.02
 
 
 class Handle(Protocol):
-    """What runs a script. token: by which `Launcher.find` finds it in another process; "" when only
-    the job's lock tells.
-    """
+    """A process or a job of a scheduler that runs a script."""
 
     token: str
+    """Name by which `Launcher.find` finds it from another process; "" when only the lock of the job
+    shows that it runs."""
 
     def running(self) -> bool:
         """False only when it will write nothing more."""
@@ -45,11 +45,13 @@ class Handle(Protocol):
 
 
 class Launcher(Protocol):
-    """Sends scripts to where they run. per_launch: jobs in one script, at most. lingers: whether
-    the processes of a job whose result is there are waited for."""
+    """Sends scripts to where they run."""
 
     per_launch: int
-    lingers: bool
+    """Largest number of jobs in one script."""
+    waits_for_exit: bool
+    """Whether a job counts as running until its processes have ended, although its result is there.
+    """
 
     def start(self, script: Path) -> Handle:
         """Raises RunError when nothing can be started at all."""
@@ -66,11 +68,14 @@ class Launcher(Protocol):
 
 @dataclass
 class _Launch:
-    """One script: its jobs, and how often each had been begun before."""
+    """A script that was launched."""
 
     handle: Handle
+    """What runs it."""
     jobs: dict[str, Configuration]
+    """Its configurations, by job."""
     starts: dict[str, int]
+    """How often each job had been started before, by job."""
 
 
 class JobBackend:
@@ -111,7 +116,7 @@ class JobBackend:
             time.monotonic() - self._looked > LOOK_AGAIN
         ):  # one look does for all jobs that are polled in a row
             self._advance()
-        under_way = job in self._waiting or (self._launcher.lingers and self._launched(job))
+        under_way = job in self._waiting or (self._launcher.waits_for_exit and self._launched(job))
         return None if under_way else read_result(self._folder, job, configuration)
 
     def cancel(self, job: str) -> None:
@@ -134,7 +139,7 @@ class JobBackend:
         self._looked = time.monotonic()
         answered = self._answered()
         for launch in list(self._launches):
-            done = not self._launcher.lingers and answered.issuperset(launch.jobs)
+            done = not self._launcher.waits_for_exit and answered.issuperset(launch.jobs)
             if done or not launch.handle.running():
                 self._launches.remove(launch)
                 self._settle(launch)

@@ -14,11 +14,11 @@ class Labeler(Protocol):
     """Computes the reference energy (eV), forces (eV/Å) and, where it can, stress (eV/Å³) of a
     configuration.
 
-    key: a text that names the labeler and all settings that change its labels. label() raises
-    LabelError when it fails.
+    label() raises LabelError when it fails.
     """
 
     key: str
+    """A text that identifies the labeler and all settings that change its labels."""
 
     def label(self, configuration: Configuration) -> Label: ...
 

@@ -28,7 +28,7 @@ class LocalProcesses:
     calculator."""
 
     per_launch = 1
-    lingers = True
+    waits_for_exit = True
 
     def __init__(self, settings: LabelSettings) -> None:
         self._settings = settings
@@ -73,14 +73,20 @@ def _started(command: list[str], *, told: bool = False) -> subprocess.Popen[byte
 
 @dataclass
 class _Process:
-    """process: None for one that another driver started."""
+    """The process of one job."""
 
     job: JobFolder
+    """The folder of the job."""
     process: subprocess.Popen[bytes] | None
+    """The process; None for one that another driver started."""
     timeout: float | None
+    """s, after which it is ended; None for no limit."""
     started: float = field(default_factory=time.monotonic)
+    """s, start time on the monotonic clock."""
     late: bool = False
+    """Whether it was ended because it ran longer than the timeout."""
     token: str = ""
+    """Empty: the lock of the job shows whether it runs."""
 
     def running(self) -> bool:
         if (

@@ -23,7 +23,7 @@ class Pool:
     """
 
     per_launch = 1
-    lingers = False
+    waits_for_exit = False
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

@@ -51,21 +51,23 @@ def _seconds(value: object) -> object:
 
 
 class ClusterSettings(BaseModel, extra="forbid", frozen=True):
-    """What one job asks the scheduler for. `tasks` and `label.threads` are what is reserved; the
-    labeler's own command starts its ranks.
-    """
+    """What one job asks the scheduler for. `tasks` and `label.threads` give what is reserved; the
+    labeler's command starts its MPI ranks."""
 
     scheduler: Literal["slurm", "pbs", "pbs_classic", "lsf"]
+    """The scheduler."""
     nodes: PositiveInt = 1
+    """Number of nodes."""
     tasks: PositiveInt = 1
     """MPI ranks on each node."""
     memory_gb: PositiveFloat | None = None
-    """Of each node; the site's default when not given."""
+    """Memory of each node; the default of the site when not given."""
     walltime: Annotated[PositiveFloat, BeforeValidator(_seconds)] = 3600.0
     """[days-]hours:minutes:seconds, or minutes; held in s."""
     queue: str | None = None
-    """Or partition."""
+    """Queue or partition."""
     account: str | None = None
+    """Account that is charged."""
     attributes: dict[str, Annotated[str, Field(pattern=r"^[^\"'\n]*$")]] = {}
     """Other directives, by their long names: {qos: debug, constraint: cpu}."""
     labels_per_job: PositiveInt = 1
@@ -91,7 +93,7 @@ class LabelChecks(BaseModel, extra="forbid", frozen=True):
 
 
 class LabelSettings(BaseModel, extra="forbid", frozen=True):
-    """Labels that the run makes itself."""
+    """How the run computes labels."""
 
     calculator: str = "ase.calculators.emt.EMT"
     """Dotted name of an ASE calculator, or of a function that returns one; or a name that ASE has,
@@ -114,6 +116,7 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     max_failures: int = Field(default=3, ge=1)
     """The run stops when so many labels in a row fail."""
     checks: LabelChecks = LabelChecks()
+    """Limits on what is accepted as a label."""
     approve: bool = False
     """Wait for a person's yes (`snap-al approve DIR`) before labels are computed."""
     backend: BackendName | DottedName = "here"
@@ -142,9 +145,11 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     environment: dict[str, str] = {}
     """Variables for each job."""
     cluster: ClusterSettings | None = None
+    """What jobs ask the scheduler for, with backend: cluster."""
     executor: str | None = None
     """Dotted name of a concurrent.futures.Executor, or of a function that returns one."""
     executor_arguments: dict[str, Any] = {}
+    """Keyword arguments for the executor."""
 
     @model_validator(mode="after")
     def _keys_of_the_backend(self) -> LabelSettings:

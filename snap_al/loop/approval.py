@@ -21,11 +21,11 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Approval:
-    """Batches of labels that wait for a yes, as files: the run asks in one process, and a user
-    answers in another.
-    """
+    """Batches of labels that wait for approval, as files: the run asks in one process, and a user
+    answers in another."""
 
     folder: Path
+    """Folder of the files."""
 
     def ask(self, queries: Sequence[dict[str, Any]]) -> str:
         """The batch's name, the same for the same queries. Each has its `query`, a key."""

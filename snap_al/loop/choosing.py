@@ -24,12 +24,15 @@ from snap_al.query.uncertainty import Tolerances, Uncertainty
 
 @dataclass(frozen=True)
 class StillWorth:
-    """The largest force std (eV/Å) while it is over the limit and a label would lower it by `gain`;
-    else -inf, which is never chosen."""
+    """The largest force std while it is over the limit and a label would lower it by `gain`;
+    otherwise -inf, and the candidate is never chosen."""
 
     std: Uncertainty
+    """The force std of a candidate, eV/Å."""
     limit: float
+    """eV/Å, below which a candidate is not labelled."""
     gain: float
+    """Smallest share by which a label must lower the std."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 

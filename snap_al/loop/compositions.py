@@ -64,11 +64,13 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
 
 @dataclass(frozen=True)
 class FreeConstants:
-    """What constants beside a model that has none (bzeroflag 1) would be fitted with. information:
-    (e, e) CᵀC and overlap: (n, e) ÃᵀC of the fitted energies, C their compositions times weight."""
+    """What is needed to fit constants beside a model that has none (bzeroflag 1). C is the
+    composition of each fitted energy, times its weight, and Ã the weighted rows of the energies."""
 
     information: Array
+    """(e, e) CᵀC."""
     overlap: Array
+    """(n, e) ÃᵀC."""
 
     @classmethod
     def of(cls, matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> FreeConstants:

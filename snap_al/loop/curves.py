@@ -24,13 +24,16 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class CurveFile:
-    """digest: of everything that curves depend on; a file of another one is begun anew. full:
-    errors with the whole pool labelled, by seed."""
+    """The file of learning curves."""
 
     path: Path
+    """The file."""
     digest: str = ""
-    found: tuple[Curve, ...] = ()
+    """Digest of everything that the curves depend on. A file with another digest is begun anew."""
+    stored: tuple[Curve, ...] = ()
+    """Curves that the file has."""
     full: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Errors with the whole pool labelled, by seed."""
 
     def opened(
         self,
@@ -50,24 +53,24 @@ class CurveFile:
             full = {int(seed): _errors(errors) for seed, errors in named(stored, "full").items()}
         except (OSError, ValueError):
             return replace(self, digest=digest)
-        return replace(self, digest=digest, found=curves, full=full)
+        return replace(self, digest=digest, stored=curves, full=full)
 
     def curve(self, strategy: str, seed: int) -> Curve | None:
-        return next((c for c in self.found if (c.strategy, c.seed) == (strategy, seed)), None)
+        return next((c for c in self.stored if (c.strategy, c.seed) == (strategy, seed)), None)
 
     def curves(self, strategies: Iterable[str], seeds: Iterable[int]) -> list[Curve]:
         wanted = [(strategy, seed) for strategy in strategies for seed in seeds]
         return [c for strategy, seed in wanted if (c := self.curve(strategy, seed)) is not None]
 
     def with_curve(self, curve: Curve, full: dict[str, float]) -> CurveFile:
-        return replace(self, found=(*self.found, curve), full={**self.full, curve.seed: full})
+        return replace(self, stored=(*self.stored, curve), full={**self.full, curve.seed: full})
 
     def write(self) -> None:
         stored = {
             "format": FORMAT,
             "digest": self.digest,
             "full": self.full,
-            "curves": [asdict(c) for c in self.found],
+            "curves": [asdict(c) for c in self.stored],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, json.dumps(stored) + "\n")

@@ -10,7 +10,6 @@ been.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -18,17 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from snap_al import __version__
 from snap_al.data.remarks import Remarks
-from snap_al.data.storage import write_atomically
-from snap_al.descriptors import Engine, RowSource, row_source
 from snap_al.errors import InputError, RunError
 from snap_al.label import LabelBackend, LabelResult
 from snap_al.loop.checking import Checking, require_right_stress
 from snap_al.loop.choosing import spread, worth_labelling
-from snap_al.loop.evaluation import TestSet
 from snap_al.loop.events import (
     Chosen,
     Event,
-    Fitted,
     Halted,
     Labelled,
     Opened,
@@ -37,19 +32,17 @@ from snap_al.loop.events import (
     Stopped,
     Submitted,
 )
-from snap_al.loop.explore import WalkerGroups, explore
+from snap_al.loop.explore import Exploration, WalkerGroups, explore
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.journal import Journal
 from snap_al.loop.labelling import Labelling
-from snap_al.loop.memory import matrix_folder
 from snap_al.loop.run_directory import RunDirectory
+from snap_al.loop.run_model import RunModel, run_model
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import Query, RunState, WalkerStatus, initial_state, replayed
+from snap_al.loop.state import Query, RunState, initial_state, replayed
 from snap_al.loop.stopping import failed_run, labels_left, stop_reason
-from snap_al.loop.training import TrainingSet
-from snap_al.loop.watching import keep_active_set
+from snap_al.loop.walker_state import WalkerStatus
 from snap_al.parallel import Communicator, on_root
-from snap_al.potential import FittedPotential
 from snap_al.progress import Report, silent
 
 Observer = Callable[[Event, RunState], None]
@@ -80,13 +73,11 @@ class Driver:
         self.read = inputs.read
         self.read_lines = [*(line for c in inputs.read for line in c.described()), *inputs.left_out]
         self._journal, self._comm, self._observe, self._report = journal, comm, observe, report
-        self._potential: FittedPotential | None = None
         self._model = config.made_model()
         self._labelling = Labelling(backend, directory, comm)
         self._checking = Checking(
             config.label.checks, inputs.training, self._labelling, directory, comm
         )
-        self._known = 0  # labels of the journal that are in the training set of this process
 
     def run(self) -> RunState:
         """Goes on where the directory stopped. Raises InputError or RunError; what was finished is
@@ -95,24 +86,21 @@ class Driver:
         events = self._comm.bcast(self._journal.events if self._journal is not None else [])
         self._state = replayed(self._state, events)
         self._same_inputs()
-        with (
-            threadpool_limits(1),
-            self._model.engine(self._inputs.reference, self._config.lammps) as engine,
-        ):
-            kept = self._directory.descriptors if self._config.cache else None
-            source = row_source(engine, kept, self._comm)
-            given = (*self._inputs.training, *self._inputs.test)
-            limit, root = self._config.memory_gb, self._directory.root
-            disk = matrix_folder(given, source.columns, limit and limit * 1e9, root, self._comm)
-            training = TrainingSet(self._config, source, self._comm, self._inputs.prior_mean, disk)
-            found = training.add(self._inputs.training, report=self._report)
-            test = TestSet(source, self._comm, disk)
-            found += test.add(self._inputs.test, report=self._report)
-            self._record(self._opened(found))
+        opened = run_model(
+            self._config,
+            self._model,
+            self._inputs,
+            self._directory,
+            self._labelling,
+            self._comm,
+            self._report,
+        )
+        with threadpool_limits(1), opened as model:
+            self._record(self._opened(model.warnings))
             if not self._state.started:
                 self._start()
-            reason = self._loop(training, test, source, engine)
-            self._finish(training, test, reason)
+            reason = self._loop(model)
+            self._finish(model, reason)
         failed_run(self._state)
         return self._state
 
@@ -126,26 +114,33 @@ class Driver:
             notes=tuple(remarks.notes),
         )
 
-    def _loop(self, training: TrainingSet, test: TestSet, source: RowSource, engine: Engine) -> str:
-        """Until there is a reason to stop."""
-        groups = WalkerGroups.of(self._comm, len(self._inputs.walkers))
+    def _loop(self, model: RunModel) -> str:
+        """Acts until there is a reason to stop, and returns it."""
+        exploration = Exploration(
+            self._comm,
+            WalkerGroups.of(self._comm, len(self._inputs.walkers)),
+            self._config,
+            self._directory,
+            self._inputs.walkers,
+            self._report,
+        )
         while True:
             if self._state.unchosen and self._pooling():
-                self._explore(groups, self._state.exploring)
+                self._explore(exploration, model, self._state.exploring)
             elif len(self._state.unchosen) > 1 and labels_left(self._state, self._config):
-                self._choose(source)
+                self._choose(model)
             elif (
                 self._state.pending
                 and labels_left(self._state, self._config)
                 and not self._fit_first()
             ):
-                self._label(groups)
+                self._label(exploration, model)
             elif self._state.fitted_labels != len(self._state.labelled):
-                self._fit(training, test, engine)
+                self._record(model.fit(self._state))
             elif reason := stop_reason(self._state, self._config):
                 return reason
             else:
-                self._explore(groups, self._state.exploring)
+                self._explore(exploration, model, self._state.exploring)
 
     def _fit_first(self) -> bool:
         """Whether what came so far is fitted while other labels are still being computed."""
@@ -209,22 +204,24 @@ class Driver:
                 "restore them, or give another --out"
             ).on_all_ranks()
 
-    def _choose(self, source: RowSource) -> None:
+    def _choose(self, model: RunModel) -> None:
         """Of several walkers' frames, those that are still worth a label once the others have
         theirs.
         """
         queries = self._state.unchosen
         frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
-        posterior = self._current_potential().posterior
+        posterior = model.potential(self._state).posterior
         if self._config.query.rule == "novel":
-            kept = worth_labelling(frames, self._config, self._state, posterior, source, self._comm)
+            kept = worth_labelling(
+                frames, self._config, self._state, posterior, model.source, self._comm
+            )
         else:
             kept = spread(len(frames), self._config.query.batch)
         dropped = [q.key for n, q in enumerate(queries) if n not in kept]
         kept_keys = tuple(queries[n].key for n in kept)
         self._record(Chosen(kept=kept_keys, dropped=tuple(dropped)))
 
-    def _label(self, groups: WalkerGroups) -> None:
+    def _label(self, exploration: Exploration, model: RunModel) -> None:
         """Pending queries, as many as the budget has left; each result, in their order, into the
         journal. Or, when walkers do not wait, those that are done; when none is, a pass of
         exploration."""
@@ -251,7 +248,7 @@ class Driver:
         for n, result in sorted(done.items()):
             self._take(queries[n], result, jobs)
         if not done:
-            self._explore(groups, free)
+            self._explore(exploration, model, free)
 
     def _take(self, query: Query, result: LabelResult, jobs: list[str]) -> None:
         """A result into the journal. Raises RunError, and ends what is under way, when too many in
@@ -271,89 +268,12 @@ class Driver:
                 "here"
             ).on_all_ranks()
 
-    def _fit(self, training: TrainingSet, test: TestSet, engine: Engine) -> None:
-        started = time.perf_counter()
-        self._catch_up(training)
-        known = self._state.fits > 0
-        previous = self._current_potential().posterior if known else None
-        posterior = training.fit(
-            previous, self._state.fitted_labels + len(self._inputs.training) if known else 0
-        )
-        potential = FittedPotential(self._model, self._inputs.reference, posterior)
-        assert self._config.explore is not None
-        limits = training.limits(posterior, self._config.explore.guards.max_force_std)
-        evaluated = (test or training).evaluate(posterior)
-        number = self._state.fits + 1
-        if self._config.query.rule == "grade":
-            keep_active_set(self._directory, number, training.matrix, engine, posterior, self._comm)
+    def _explore(self, exploration: Exploration, model: RunModel, chosen: Collection[int]) -> None:
+        self._record(explore(exploration, self._state, model.potential(self._state), chosen))
 
-        def write() -> None:
-            potential.write(self._directory.fit(number))
-            potential.write(self._directory.root)
-
-        on_root(self._comm, write)
-        self._potential = potential
-        self._record(
-            Fitted(
-                fit=number,
-                labels=len(self._state.labelled),
-                novelty=limits.novelty,
-                tolerance=limits.tolerance,
-                configurations=len(training.matrix.items),
-                ridge=posterior.ridge,
-                measured_on="test" if test else "training",
-                table=evaluated.table(),
-                seconds=time.perf_counter() - started,
-            )
-        )
-
-    def _catch_up(self, training: TrainingSet) -> None:
-        """Labels of the journal that this process has not seen yet."""
-        for query, job in self._state.labelled[self._known :]:
-            result = self._labelling.result(query, job)
-            if result is None or result.label is None:
-                raise RunError(
-                    f"the label {job} that the journal names is not in {self._directory.labels}; "
-                    "restore it"
-                ).on_all_ranks()
-            training.add_label(self._directory.read_query(query.key), result.label, query.group)
-        self._known = len(self._state.labelled)
-
-    def _explore(self, groups: WalkerGroups, chosen: Collection[int]) -> None:
-        potential, walkers = self._current_potential(), self._inputs.walkers
-        self._record(
-            explore(
-                self._comm,
-                groups,
-                self._config,
-                self._directory,
-                self._state,
-                potential,
-                walkers,
-                chosen,
-                self._report,
-            )
-        )
-
-    def _current_potential(self) -> FittedPotential:
-        """The last fit's, read back after a restart: the same bits."""
-        if self._potential is None:
-            self._potential = on_root(
-                self._comm,
-                lambda: FittedPotential.read(self._directory.fit(self._state.fits), self._model),
-            )
-        return self._potential
-
-    def _finish(self, training: TrainingSet, test: TestSet, reason: str) -> None:
-        """Predictions of the last fit on disk, for figures; then the reason for the stop."""
-        potential = self._current_potential()
-        self._catch_up(training)
-        evaluated = (test or training).evaluate(potential.posterior)
-        names = (test or training).matrix.groups
-        on_root(
-            self._comm,
-            lambda: write_atomically(self._directory.predictions, evaluated.to_bytes(names)),
-        )
+    def _finish(self, model: RunModel, reason: str) -> None:
+        """Writes the predictions of the last fit, then the reason for the stop."""
+        model.write_predictions(self._state)
         if self._state.stopped != reason:
             self._record(Stopped(reason=reason))
 

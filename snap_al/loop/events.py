@@ -1,29 +1,23 @@
-"""Events of a run's journal: one frozen dataclass each, decoded once, where a journal is read.
+"""Events of a run's journal: one frozen dataclass each.
 
-On disk an event is a JSON object with its class's `event` name and the fields below, in their
-order. Fields that a version of snap_al has added have a default, so that older journals are read;
-what is not a field is ignored. An error of `decoded` is the file's; any other error in the handling
-of events is a fault of snap_al's.
+Fields that a version of snap_al has added have a default, so that older journals can be read.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints
 
-from snap_al.data.json_text import read_json
-from snap_al.data.rows import KIND_NAMES
 from snap_al.md import Outcome
 from snap_al.uncertainty import Table
 
 FORMAT = 2
-"""Of the journal's lines."""
+"""Format of the journal's lines."""
 Key = Annotated[str, StringConstraints(pattern=r"^\w+$")]
-"""Of a query or a label: it is part of a file's name."""
+"""Key of a query or a label. It is part of the name of a file."""
 Inside = Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-][\w.-]*)*$")]
 """A path inside the run directory."""
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -43,101 +37,137 @@ class Opened(_Event):
     """A session of the run begins."""
 
     event: Literal["opened"] = "opened"
+    """Name of the event."""
     format: Count = FORMAT
+    """Format of the journal."""
     snap_al: str = ""
-    """The version."""
+    """Version of snap_al."""
     ranks: Count
+    """Number of MPI ranks."""
     warnings: tuple[str, ...] = ()
-    """Of the labels that the run begins with."""
+    """Problems of the labels that the run begins with."""
     notes: tuple[str, ...] = ()
-    """What could not be told of them."""
+    """What could not be checked of these labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started(_Event):
-    """The starting set is to be labelled."""
+    """The starting set is submitted to the labeler."""
 
     event: Literal["started"] = "started"
+    """Name of the event."""
     queries: tuple[Key, ...]
+    """Keys of the starting set."""
     walkers: tuple[str, ...]
-    """Their names."""
+    """Names of the walkers."""
     digests: Mapping[str, str]
-    """Of the user's files, by what they are for."""
+    """Digests of the user's files, by what each is used for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen(_Event):
-    """Of the frames that walkers stopped at, those that are labelled, and those that are not."""
+    """Which of the frames at which walkers stopped are labelled."""
 
     event: Literal["chosen"] = "chosen"
+    """Name of the event."""
     kept: tuple[Key, ...]
+    """Keys of the frames that are labelled."""
     dropped: tuple[Key, ...]
+    """Keys of the other frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted(_Event):
-    """Jobs by query."""
+    """Queries were submitted to the labeler."""
 
     event: Literal["submitted"] = "submitted"
+    """Name of the event."""
     jobs: Mapping[Key, Key]
+    """Job of each query."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked(_Event):
-    """The labeler's mean normal stress beside its energies' derivative, both in eV/Å³."""
+    """The labeler's mean normal stress was compared with the derivative of its energies."""
 
     event: Literal["checked"] = "checked"
+    """Name of the event."""
     label: Number
+    """eV/Å³, mean normal stress."""
     derivative: Number
+    """eV/Å³, derivative of the energies by the volume."""
     good: Annotated[bool, Field(strict=True)]
+    """Whether the two agree."""
     verdict: str
+    """The result in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled(_Event):
-    """A label came, and is on disk. walker: -1 for the starting set."""
+    """A label arrived, and is on disk."""
 
     event: Literal["labelled"] = "labelled"
+    """Name of the event."""
     query: Key
+    """Key of the query."""
     job: Key
+    """Name of the job."""
     walker: Annotated[int, Field(ge=-1, strict=True)]
+    """Number of the walker; -1 for the starting set."""
     step: Count
+    """MD step of the frame."""
     energy: Number | None = None
-    """eV"""
+    """eV."""
     seconds: Number
+    """s, wall time of the label."""
     core_seconds: Number | None = None
+    """Core seconds that the label cost."""
     max_force: Number | None
-    """eV/Å; None where there are no forces."""
+    """eV/Å, largest force on an atom; None where there are no forces."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected(_Event):
-    """A label failed, or was refused."""
+    """A label failed, or was not accepted."""
 
     event: Literal["rejected"] = "rejected"
+    """Name of the event."""
     query: Key
+    """Key of the query."""
     job: str | None = None
+    """Name of the job; None where there was none."""
     reason: str
+    """Why the label failed or was not accepted."""
     seconds: Number
+    """s, wall time of the label."""
     core_seconds: Number | None = None
+    """Core seconds that the label cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted(_Event):
-    """A fit is on disk. labels: in all. novelty, tolerance: force stds, in eV/Å."""
+    """A fit is on disk."""
 
     event: Literal["fitted"] = "fitted"
+    """Name of the event."""
     fit: Count
+    """Number of the fit."""
     labels: Count
+    """Number of labels of the run that were fitted."""
     novelty: Number
+    """eV/Å, force std above which a frame is novel."""
     tolerance: Number | None = None
+    """eV/Å, force std that is accepted."""
     configurations: Count | None = None
-    """Of the training set."""
+    """Number of configurations in the training set."""
     ridge: Number | None = None
+    """Ridge of the fit."""
     measured_on: str
-    """`test` or `training`, the set that `table` is of."""
+    """`test` or `training`, the set on which the errors in `table` were measured."""
     table: Table
+    """Errors and calibration, by kind."""
     seconds: Number
+    """s, wall time of the fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,57 +175,79 @@ class WantedFrame:
     """A frame that a walker wants a label for."""
 
     key: Key
+    """Key of the query."""
     step: Count
+    """MD step of the frame."""
     atoms: Count | None = None
+    """Number of atoms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """One segment of one walker's MD. fit: that it ran with. seconds: wall time."""
+    """One segment of one walker's MD."""
 
     walker: Count
+    """Number of the walker."""
     segment: Count
+    """Number of the segment of this walker."""
     fit: Count
+    """Number of the fit that it ran with."""
     swapped: bool = False
-    """Whether its walker ran with another fit before."""
+    """Whether the walker's segment before ran with another fit."""
     from_step: Count
+    """First step."""
     step: Count
+    """Last step."""
     outcome: Outcome
+    """How the segment ended."""
     reason: str
+    """Why it ended, in words."""
     restart: Inside
+    """Restart file at the last step."""
     queries: tuple[WantedFrame, ...]
+    """Frames to label."""
     checks: Count
+    """Number of checks."""
     model_limited: Count
-    """Checks at which the model error is the larger part of the std."""
+    """Number of checks at which the model error is the larger part of the std."""
     force_std: Number
-    """eV/Å, at the last check."""
+    """eV/Å, largest force std at the last check."""
     seconds: Number
+    """s, wall time of the segment."""
     std_seconds: Number
+    """s, wall time of computing stds."""
     ps: Number
+    """ps of simulated time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explored(_Event):
-    """One pass of exploration."""
+    """One pass of exploration has ended."""
 
     event: Literal["explored"] = "explored"
+    """Name of the event."""
     walkers: tuple[Segment, ...]
+    """The segment of each walker that explored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(_Event):
-    """The run came to its end."""
+    """The run has ended."""
 
     event: Literal["stopped"] = "stopped"
+    """Name of the event."""
     reason: str
+    """Why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Halted(_Event):
-    """The labeler failed; the next start asks again."""
+    """The labeler failed, and the run halted. The next start submits the failed queries again."""
 
     event: Literal["halted"] = "halted"
+    """Name of the event."""
     reason: str
+    """Why."""
 
 
 Event = (
@@ -211,54 +263,3 @@ Event = (
     | Stopped
     | Halted
 )
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
-_NAMES = frozenset(kind.event for kind in get_args(Event))
-
-
-def encoded(event: Event) -> str:
-    """The event as one line of JSON. Fields that are None by default and None are left out."""
-    return json.dumps({**_content(event), "time": event.time}, separators=(",", ":"))
-
-
-def decoded(text: str | bytes) -> Event:
-    """The event of a line. Raises ValueError that says what is wrong with it."""
-    content = read_json(text)
-    if not isinstance(content, dict):
-        raise ValueError("no event")
-    if (found := content.get("format", FORMAT)) != FORMAT:
-        raise ValueError(f"journal format {found}, this version reads {FORMAT}")
-    name = content.get("event")
-    if str(name) not in _NAMES:
-        raise ValueError(f"has an event {name!r} that this version of snap_al does not know")
-    if "time" not in content:
-        raise ValueError("time: Field required")
-    try:
-        event = _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        given = str(first["input"])[:80]
-        raise ValueError(f"{where}: {first['msg']} (given: {given!r})") from error
-    if isinstance(event, Fitted):
-        _require_errors(event)
-    return event
-
-
-def _require_errors(event: Fitted) -> None:
-    for kind, values in event.table.items():
-        if kind not in KIND_NAMES:
-            raise ValueError(f"fitted.table: {kind!r} is no kind of label")
-        for name in ("rmse", "sharpness"):
-            if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
-                raise ValueError(f"fitted.table.{kind}.{name}: {values.get(name)!r} is no number")
-
-
-def _content(value: Any) -> Any:
-    """Of a dataclass, a JSON object; of anything else, itself."""
-    if isinstance(value, tuple):
-        return [_content(v) for v in value]
-    if not is_dataclass(value):
-        return value
-    found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}
-    unset = {f.name for f in fields(value) if f.default is None and found.get(f.name) is None}
-    return {name: _content(v) for name, v in found.items() if name not in unset}

@@ -33,13 +33,14 @@ LARGEST_SEED = 800_000_000
 
 @dataclass(frozen=True)
 class WalkerGroups:
-    """A split of all ranks: this rank's sub-communicator, and the walkers that it runs, one after
-    another.
-    """
+    """A split of all ranks into groups. Each group runs its walkers one after another."""
 
     comm: Communicator
+    """Communicator of this rank's group."""
     number: int
+    """Number of this rank's group."""
     count: int
+    """Number of groups."""
 
     @classmethod
     def of(cls, world: Communicator, n_walkers: int) -> WalkerGroups:
@@ -52,39 +53,42 @@ class WalkerGroups:
         return walker % self.count == self.number
 
 
+@dataclass(frozen=True)
+class Exploration:
+    """What all passes of exploration of a run share."""
+
+    world: Communicator
+    """All ranks of the run."""
+    groups: WalkerGroups
+    """The groups that they are split into."""
+    config: RunConfig
+    """The config."""
+    directory: RunDirectory
+    """The directory of the run."""
+    walkers: Sequence[Walker]
+    """What each walker starts from."""
+    report: Report = silent
+    """Called on rank 0 at each check."""
+
+
 def explore(
-    world: Communicator,
-    groups: WalkerGroups,
-    config: RunConfig,
-    directory: RunDirectory,
-    state: RunState,
-    potential: FittedPotential,
-    walkers: Sequence[Walker],
-    chosen: Collection[int],
-    report: Report = silent,
+    run: Exploration, state: RunState, potential: FittedPotential, chosen: Collection[int]
 ) -> Explored:
-    """The chosen walkers' next segments, as one `explored` event. Collective over `world`. report:
-    on rank 0, at each check.
+    """The next segments of the chosen walkers, as one `explored` event. Collective.
+
+    chosen: numbers of the walkers.
     """
-    mine: list[Segment] = []
-    on_root(world, lambda: directory.make_walkers(len(state.walkers)))
+    segments: list[Segment] = []
+    world, groups = run.world, run.groups
+    on_root(world, lambda: run.directory.make_walkers(len(state.walkers)))
     with collectively(world):
         for number in range(len(state.walkers)):
             if number in chosen and groups.runs(number):
                 with _whole_group(groups.comm):
-                    segment = _segment(
-                        groups.comm,
-                        config,
-                        directory,
-                        state,
-                        number,
-                        potential,
-                        walkers[number],
-                        report,
-                    )
+                    segment = _segment(run, state, potential, number)
                 if groups.comm.rank == 0:
-                    mine.append(segment)
-    everyone = [segment for part in world.allgather(mine) for segment in part]
+                    segments.append(segment)
+    everyone = [segment for part in world.allgather(segments) for segment in part]
     return Explored(walkers=tuple(sorted(everyone, key=lambda s: s.walker)))
 
 
@@ -104,16 +108,10 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
         raise
 
 
-def _segment(
-    comm: Communicator,
-    config: RunConfig,
-    directory: RunDirectory,
-    state: RunState,
-    number: int,
-    potential: FittedPotential,
-    planned: Walker,
-    report: Report,
-) -> Segment:
+def _segment(run: Exploration, state: RunState, potential: FittedPotential, number: int) -> Segment:
+    comm, config, directory, planned = (
+        run.groups.comm, run.config, run.directory, run.walkers[number]
+    )  # fmt: skip
     assert config.explore is not None
     protocol = config.explore.protocol(planned.own)
     walker = state.walkers[number]
@@ -146,7 +144,7 @@ def _segment(
                 rule_of(config, state, potential.posterior, directory),
                 f"walker {number}, step",
                 protocol.steps,
-                report,
+                run.report,
             ),
             SegmentFiles(
                 restart=restart_out,

@@ -34,22 +34,31 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RunInputs:
-    """prior_mean: (n_distinct,) or None. left_out: configurations that cannot be used, and why.
-    read: what was found in each labelled file. digests: content of each file, by where the config
-    names it; a resumed run must find the same. notes: what a user may not expect, and that is no
-    fault. findings: what is wrong with labels, or could not be told."""
+    """What a run reads from the user's files."""
 
     reference: ReferencePotential
+    """The reference potential."""
     training: tuple[LabelledConfiguration, ...]
+    """The training set."""
     test: tuple[LabelledConfiguration, ...]
+    """The test set."""
     start: tuple[Configuration, ...]
+    """Configurations that are labelled first."""
     walkers: tuple[Walker, ...]
+    """What each walker starts from."""
     prior_mean: Array | None
+    """(n_distinct,) mean of the prior; None for zero."""
     left_out: tuple[str, ...]
+    """Configurations that cannot be used, and why."""
     read: tuple[ReadCount, ...]
+    """What was read from each labelled file."""
     digests: dict[str, str]
+    """Digest of the content of each file, by the key of the config that names it. A resumed run
+    must have the same."""
     notes: tuple[str, ...] = ()
+    """Remarks on what a user may not expect, which is no fault."""
     findings: tuple[LabelFinding, ...] = ()
+    """Problems with labels, and what could not be checked."""
 
     @property
     def remarks(self) -> Remarks:

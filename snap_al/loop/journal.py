@@ -17,7 +17,8 @@ from types import TracebackType
 
 from snap_al.data.storage import require_regular_file, sync_folder
 from snap_al.errors import InputError
-from snap_al.loop.events import Event, decoded, encoded
+from snap_al.loop.event_json import decoded, encoded
+from snap_al.loop.events import Event
 
 
 def read_events(path: Path) -> list[Event]:

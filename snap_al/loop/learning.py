@@ -20,32 +20,36 @@ from snap_al.loop.pool import as_candidates, as_labelled, committee_if_asked, co
 from snap_al.loop.settings import RunConfig
 from snap_al.loop.training import block_of, with_column_numbers
 from snap_al.parallel import Communicator, collectively
-from snap_al.query import Candidates, Knowledge, Labelled, acquisition, select
+from snap_al.query import BatchOptions, Candidates, Knowledge, Labelled, acquisition, select
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Study:
-    """initial: labelled at random before the first round. batch: labels a round. most: labels at
-    the end.
-    """
+    """How many labels a learning curve is made with."""
 
     initial: int
+    """Labels chosen at random before the first round."""
     batch: int
+    """Labels of each round."""
     most: int
+    """Labels at the end."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One strategy from one seed. labels: at each fit. errors: at each, RMSE on the test set by
-    name: energy (eV/atom), forces (eV/Å), and the largest of its groups', worst_energy and
-    worst_forces."""
+    """The learning curve of one strategy from one seed."""
 
     strategy: str
+    """Name of the strategy."""
     seed: int
+    """The seed."""
     labels: tuple[int, ...]
+    """Number of labels at each fit."""
     errors: dict[str, tuple[float, ...]]
+    """RMSE on the test set at each fit, by name: energy (eV/atom), forces (eV/Å), and the largest
+    of its groups, worst_energy and worst_forces."""
 
 
 class Learner:
@@ -132,11 +136,7 @@ class Learner:
             acquisition(q, seed, self._targets),
             known,
             n,
-            diversity=q.diversity,
-            by_cost=q.by_cost,
-            budget=q.budget,
-            seed=seed,
-            polish=q.polish,
+            BatchOptions.of(q, seed),
         )
         return list(picked.numbers)
 

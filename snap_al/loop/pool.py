@@ -24,6 +24,7 @@ from snap_al.named import imported
 from snap_al.parallel import Communicator, collectively, on_root
 from snap_al.progress import Report, silent
 from snap_al.query import (
+    BatchOptions,
     Candidate,
     Candidates,
     Knowledge,
@@ -39,24 +40,30 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Choice:
-    """number: in the pool. score: the strategy's, when it was taken. energy_std: eV/atom,
-    force_std: eV/Å, the largest over atoms, both total."""
+    """A configuration that was chosen from a pool."""
 
     number: int
+    """Its number in the pool."""
     score: float
+    """Its score by the strategy, when it was taken."""
     energy_std: float
+    """eV/atom, total std."""
     force_std: float
+    """eV/Å, total std, the largest over atoms."""
 
 
 @dataclass(frozen=True)
 class PoolSelection:
-    """chosen: in the order in which to label them. duplicates: candidates left out as doubles of
-    labelled ones or of each other. remarks: of the pool and the training set."""
+    """The configurations that were chosen from a pool."""
 
     chosen: tuple[Choice, ...]
+    """The configurations, in the order in which to label them."""
     size: int
+    """Number of configurations in the pool."""
     duplicates: int
+    """Number of candidates that were left out because they repeat a labelled one or each other."""
     remarks: tuple[str, ...]
+    """Remarks on the pool and the training set."""
 
 
 def select_from_pool(
@@ -110,11 +117,7 @@ def select_from_pool(
         acquisition(settings, config.seed, targets),
         known,
         n,
-        diversity=settings.diversity,
-        by_cost=settings.by_cost,
-        budget=settings.budget,
-        seed=config.seed,
-        polish=settings.polish,
+        BatchOptions.of(settings, config.seed),
     )
     stds = _stds(candidates, posterior)
     chosen = [

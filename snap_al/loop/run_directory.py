@@ -30,6 +30,7 @@ class RunDirectory:
     """The paths of a run, below its root."""
 
     root: Path
+    """The directory of the run."""
 
     @property
     def journal(self) -> Path:

@@ -55,11 +55,14 @@ class LabelledFile(BaseModel, extra="forbid", frozen=True):
 
 
 class TrainingSource(LabelledFile, extra="forbid", frozen=True):
-    """The same with weights."""
+    """A labelled file with weights."""
 
     eweight: Weight = 100.0
+    """Weight of the energy per atom, 1/eV."""
     fweight: Weight = 1.0
+    """Weight of force components, Å/eV."""
     vweight: Weight = 0.0
+    """Weight of stress components, 1/bar."""
     damping: Damping | None = None
     """Less weight for labels far outside the range of use; off unless given."""
 
@@ -74,10 +77,11 @@ RUN_APPLIES_WITH: Table = {"carve": ({"explore": (GIVEN,)},)}
 
 
 class ExploreSettings(StageSettings, extra="forbid", frozen=True):
-    """The walkers, and the MD that each of them does: one stage, or several one after another, for
+    """The walkers, and the MD that each of them runs: one stage, or several one after another, for
     which the keys given here are the defaults."""
 
     walkers: tuple[WalkerSettings, ...] = Field(min_length=1)
+    """Structures that walkers start from."""
     stages: tuple[StageSettings, ...] = ()
     """One stage, of the keys here, when none are given."""
     mode: Literal["on-the-fly", "batch"] = "on-the-fly"
@@ -141,7 +145,7 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
 
 
 class StopSettings(BaseModel, extra="forbid", frozen=True):
-    """When to stop, beside the end of every walker's protocol."""
+    """When to stop before every walker's protocol has ended."""
 
     max_labels: int = Field(default=200, ge=1)
     """Labels that the run may pay for, the starting set counted."""
@@ -154,6 +158,7 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     lowest before them.
     """
     stalled_share: float = Field(default=0.02, ge=0, lt=1)
+    """Share by which the force RMSE must fall."""
     model_limited: bool = False
     """Stop when most of the last 100 or more checked frames without a query were over the
     tolerance, and no label would help.
@@ -177,11 +182,13 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """
 
     seed: int = Field(default=1, ge=0)
+    """Seed of all random numbers."""
     fitsnap: ConfigPath | None = None
     """A FitSNAP deck: its descriptor, reference, solver, training set and weights, where the config
     gives no others.
     """
     descriptor: SnapSettings
+    """The SNAP descriptor."""
     model: ModelSettings = ModelSettings()
     """What energies follow from the descriptor by."""
     reference: tuple[str, ...] = ()
@@ -191,6 +198,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     differ from atomic numbers by less than 0.5. Files are looked for beside the config, beside its
     deck, in the working directory, and among LAMMPS' own."""
     training: tuple[TrainingSource, ...] = ()
+    """Labelled files of the training set."""
     test: Annotated[tuple[LabelledFile, ...], BeforeValidator(_as_files)] = ()
     """Labelled configurations that are never fitted, to measure errors and calibration on: paths,
     or entries as in `training` with path, group, labels, format and units."""
@@ -202,14 +210,21 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     of a deck's, which has its own [ESHIFT], in the unit of its files): for `bzeroflag`, without
     which constants are fitted. Potential files do not have it."""
     fit: FitSettings = FitSettings()
+    """How the model is fitted."""
     start: StartSettings = StartSettings()
+    """Configurations that a run labels first."""
     explore: ExploreSettings | None = None
+    """The MD of a run; none for a fit alone."""
     query: QuerySettings = QuerySettings()
+    """Which frames are labelled."""
     carve: CarveSettings | None = None
     """Cut small cells out of large frames for the labeler; none when not given."""
     label: LabelSettings = LabelSettings()
+    """How labels are computed."""
     stop: StopSettings = StopSettings()
+    """When a run stops."""
     lammps: LammpsSettings = LammpsSettings()
+    """How LAMMPS is started."""
     cache: bool = True
     """Keep descriptors in the output folder: what was computed once is not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import assert_never
 
 from snap_al.errors import InputError
@@ -20,13 +19,12 @@ from snap_al.loop.events import (
     Labelled,
     Opened,
     Rejected,
-    Segment,
     Started,
     Stopped,
     Submitted,
 )
 from snap_al.loop.settings import RunConfig
-from snap_al.md import Outcome
+from snap_al.loop.walker_state import WalkerState, WalkerStatus
 
 
 class EventOrderError(Exception):
@@ -35,88 +33,21 @@ class EventOrderError(Exception):
     error of the user's."""
 
 
-class WalkerStatus(StrEnum):
-    EXPLORING = "exploring"
-    FINISHED = "finished"
-    GIVEN_UP = "given up"
-
-
-@dataclass(frozen=True)
-class Restart:
-    """A frame that a walker can go on from: a LAMMPS restart file, or its own structure (None)."""
-
-    restart: str | None
-    step: int
-
-
-@dataclass(frozen=True)
-class WalkerState:
-    """trail: good frames, oldest first; the last is where it goes on. fit: it last ran with.
-
-    furthest: the step it has reached in this cycle. retries: failures since it last got further, or
-    found something novel.
-    """
-
-    trail: tuple[Restart, ...] = (Restart(None, 0),)
-    status: WalkerStatus = WalkerStatus.EXPLORING
-    retries: int = 0
-    furthest: int = 0
-    new_velocities: bool = True
-    segments: int = 0
-    cycle: int = 0
-    fit: int = 0
-    reason: str = ""
-    name: str = ""
-
-    def explored(
-        self, segment: Segment, max_retries: int, cycles: int, last_step: int
-    ) -> WalkerState:
-        """After one segment."""
-        outcome, frame = segment.outcome, Restart(segment.restart, segment.step)
-        after = replace(self, segments=self.segments + 1, fit=segment.fit, reason=segment.reason)
-        if outcome in (Outcome.BEYOND_USE, Outcome.FAILED):
-            if self.retries >= max_retries:
-                return replace(after, status=WalkerStatus.GIVEN_UP)
-            # The first retry takes the same frame with new velocities; each further one goes one
-            # frame back.
-            trail = self.trail[:-1] if self.retries and len(self.trail) > 1 else self.trail
-            return replace(after, trail=trail, retries=self.retries + 1, new_velocities=True)
-        if segment.step < last_step:
-            onward = segment.step > self.furthest or outcome is Outcome.NOVEL
-            return replace(
-                after,
-                trail=(*self.trail, frame),
-                new_velocities=False,
-                retries=0 if onward else self.retries,
-                furthest=max(self.furthest, segment.step),
-            )
-        if self.cycle + 1 < cycles:
-            begin = WalkerState(
-                segments=after.segments, fit=after.fit, reason=after.reason, name=self.name
-            )
-            return replace(begin, cycle=self.cycle + 1)
-        return replace(after, retries=0, status=WalkerStatus.FINISHED)
-
-    def rejected(self, step: int) -> WalkerState:
-        """The label of a frame failed: if it stands there, it goes on with new velocities from the
-        frame before.
-        """
-        if self.trail[-1].step != step:
-            return self
-        trail = self.trail[:-1] if len(self.trail) > 1 else self.trail
-        return replace(self, trail=trail, new_velocities=True)
-
-
 @dataclass(frozen=True)
 class Query:
-    """A configuration sent to the labeler. walker: -1 for the starting set. job: its name there,
-    once submitted. chosen: of several that walkers stopped at together, or the only one."""
+    """A configuration for the labeler."""
 
     key: str
+    """Key of the configuration."""
     walker: int
+    """Number of the walker; -1 for the starting set."""
     step: int
+    """MD step of the frame."""
     job: str = ""
+    """Name of its job; "" until it is submitted."""
     chosen: bool = True
+    """Whether it is to be labelled. False until one is chosen among the frames at which several
+    walkers stopped."""
 
     @property
     def group(self) -> str:
@@ -126,35 +57,53 @@ class Query:
 
 @dataclass(frozen=True)
 class RunState:
-    """max_retries, cycles, last_step: from the config; the rest from the journal.
-
-    failing: rejected without a label between them. digests: of the user's files, when the run
-    began.
-    """
+    """Where a run stands. max_retries, cycles and last_step come from the config, and all else from
+    the journal."""
 
     max_retries: int
+    """Failures in a row after which a walker is given up."""
     cycles: int
+    """How often each walker runs through its protocol."""
     last_step: int
+    """Last step of the protocol."""
     walkers: tuple[WalkerState, ...] = ()
+    """State of each walker."""
     started: bool = False
+    """Whether the starting set was submitted."""
     pending: tuple[Query, ...] = ()
+    """Queries without a label."""
     labelled: tuple[tuple[Query, str], ...] = ()
+    """Labelled queries, each with its job."""
     failing: tuple[Query, ...] = ()
+    """Queries that were rejected since the last label."""
     rejections: int = 0
+    """Number of rejected queries."""
     fits: int = 0
+    """Number of fits."""
     fitted_labels: int = -1
+    """Number of labels in the last fit; -1 before the first."""
     novelty: float = 0.0
+    """eV/Å, force std above which a frame is novel."""
     tolerance: float = 0.0
+    """eV/Å, force std that is accepted."""
     test_errors: tuple[float, ...] = ()
     """Force RMSE on the test set after each fit, eV/Å."""
     ps_since_query: float = 0.0
+    """ps that all walkers together explored since the last query."""
     checks_since_query: int = 0
+    """Checks of all walkers since the last query."""
     limited_since_query: int = 0
+    """Those of these checks at which the model error is the larger part of the std."""
     checks: int = 0
+    """Checks of all walkers."""
     model_limited: int = 0
+    """Those of all checks at which the model error is the larger part of the std."""
     stopped: str = ""
+    """Why the run stopped; "" while it goes on."""
     stress_checked: bool = False
+    """Whether the labeler's stress was compared with its energies."""
     digests: dict[str, str] = field(default_factory=dict)
+    """Digests of the user's files when the run began, by what each is used for."""
 
     def apply(self, event: Event) -> RunState:
         """Raises EventOrderError for an event that what was before does not allow."""

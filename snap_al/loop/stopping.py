@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from snap_al.errors import RunError
 from snap_al.loop.settings import RunConfig
-from snap_al.loop.state import RunState, WalkerStatus
+from snap_al.loop.state import RunState
+from snap_al.loop.walker_state import WalkerStatus
 
 MODEL_LIMITED_SHARE = 0.05
 """A run is called model-limited when more than this share of its checked frames is over the

@@ -45,12 +45,12 @@ what is novel.
 
 @dataclass(frozen=True)
 class Limits:
-    """eV/Å, on the largest force std of a frame. tolerance: what a user accepts. novelty: above it
-    a frame is novel.
-    """
+    """Limits on the largest force std of a frame."""
 
     tolerance: float
+    """eV/Å, that the user accepts."""
     novelty: float
+    """eV/Å, above which a frame is novel."""
 
 
 class TrainingSet:

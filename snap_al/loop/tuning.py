@@ -1,48 +1,23 @@
-"""Which twojmax, cutoff, element radii and group weights suit the labels at hand, by errors on
-labels that were left out or by evidence.
-
-A candidate's score is the geometric mean over kinds of its left-out RMSE, unweighted: it has no
-units, and does not change with the weights that are being tuned. With evidence it is exp(-evidence
-per row). Lower is better.
+"""Search for the twojmax, the cutoff, the radii and weights of elements, and the weights of groups
+that suit the labels at hand.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from snap_al.data import LabelledConfiguration
 from snap_al.data.configuration import Configuration
-from snap_al.data.rows import KIND_NAMES, TO_USER_UNITS
-from snap_al.descriptors import (
-    Columns,
-    ConfigurationRows,
-    DescriptorEngine,
-    DesignMatrix,
-    ReferencePotential,
-    Rows,
-    RowSource,
-    SnapSettings,
-    distinct_names,
-    row_source,
-)
+from snap_al.descriptors import Columns, ConfigurationRows, RowSource, SnapSettings, distinct_names
 from snap_al.errors import InputError
-from snap_al.inference import Coefficients, FitSettings, LeftOut, fit_blocks, left_out
-from snap_al.loop.compositions import require_energies_met
-from snap_al.loop.training import block_of
-from snap_al.parallel import Communicator, on_root, sum_rows
-from snap_al.progress import Report, silent
-from snap_al.sessions import LammpsSettings
+from snap_al.loop.scoring import Scored, Scorer
 
 Array = NDArray[np.float64]
-Measure = Literal["folds", "groups", "evidence"]
+
 WORTH = 0.03
 """A candidate that costs more must be better than a cheaper one by this share of the score."""
 ALIKE = 1.2
@@ -50,22 +25,6 @@ ALIKE = 1.2
 RADII = (0.85, 1.15)
 """Factors tried on the radius and the weight of each element but the first."""
 GROUP_FACTORS = (0.3, 3.0)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A candidate. rmse: left out, eV/atom, eV/Å and eV/Å³ by kind. evidence: per row. columns:
-    coefficients. cost: µs per atom of a descriptor evaluation with its derivatives. groups: factors
-    on the weights of groups, 1 where not given."""
-
-    settings: SnapSettings
-    score: float
-    rmse: dict[str, float]
-    evidence: float
-    columns: int
-    cost: float
-    groups: dict[str, float] = field(default_factory=dict)
-    changed: str = ""
 
 
 class Subset:
@@ -98,40 +57,13 @@ class Subset:
         )
 
 
+@dataclass(frozen=True)
 class Tuner:
-    """items: the labels at hand, of which those that cannot be computed are left out. cache: where
-    descriptors are kept. n_folds: of `by: folds`. Collective.
-    """
+    """Searches for the best candidate, one kind of setting after another. Every method is
+    collective."""
 
-    def __init__(
-        self,
-        items: Sequence[LabelledConfiguration],
-        reference: ReferencePotential,
-        lammps: LammpsSettings,
-        cache: Path | None,
-        comm: Communicator,
-        *,
-        by: Measure = "folds",
-        n_folds: int = 10,
-        seed: int = 1,
-        report: Report = silent,
-    ) -> None:
-        self._items, self._reference, self._lammps, self._cache = (
-            list(items),
-            reference,
-            lammps,
-            cache,
-        )
-        self._comm, self._by, self._report = comm, by, report
-        self.groups = sorted({item.group for item in items})
-        names = [self.groups.index(item.group) for item in items]
-        order = np.random.default_rng([seed, 9]).permutation(len(items))
-        folds = np.empty(len(items), dtype=np.int64)
-        folds[order] = np.arange(len(items)) % n_folds
-        self._folds = np.array(names) if by == "groups" else folds
-        self._costs: dict[str, float] = {}
-        self.remarks: dict[str, None] = {}
-        """What was left out, and why, in the order in which it was met."""
+    scorer: Scorer
+    """Scores candidates."""
 
     def grid(
         self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]
@@ -144,26 +76,18 @@ class Tuner:
         found: list[Scored] = []
         for cutoff in rcutfac:
             largest = _with(base, rcutfac=cutoff, twojmax=max(twojmax))
-            with DescriptorEngine(largest, self._reference, self._lammps) as engine:
-                source = row_source(engine, self._cache, self._comm)
+            with self.scorer.source(largest) as source:
                 for two in sorted(twojmax):
                     wanted = _with(base, rcutfac=cutoff, twojmax=two)
-                    matrix = self._matrix(Subset(source, largest, wanted), wanted)
+                    matrix = self.scorer.matrix(Subset(source, largest, wanted), wanted)
                     if cutoff == rcutfac[0] and wanted == largest:
-                        self._require_energies_met(matrix)
+                        self.scorer.require_energies_met(matrix)
                     found.append(
-                        self._scored(wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å")
+                        self.scorer.scored(
+                            wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"
+                        )
                     )
         return found
-
-    def _require_energies_met(self, matrix: DesignMatrix) -> None:
-        """By a fit of its own, since candidates are scored on folds alone."""
-        if matrix.columns.has_constant:
-            return
-        slabs, known = matrix.slabs(), Coefficients(constants=matrix.columns.constants)
-        blocks, settings = [block_of(rows) for rows in slabs], FitSettings(posterior="bayes")
-        posterior, _ = fit_blocks(blocks, settings, known=known, with_errors=False, comm=self._comm)
-        require_energies_met(matrix, slabs, posterior, self._comm)
 
     def elements(self, best: Scored) -> list[Scored]:
         """Radius and weight of each element but the first, one after another, each time from the
@@ -178,7 +102,7 @@ class Tuner:
                     values = list(getattr(settings, name))
                     values[k] = float(round(values[k] * factor, 6))
                     tried.append(
-                        self._alone(
+                        self.scorer.alone(
                             _with(settings, **{name: tuple(values)}),
                             f"{name} of {settings.elements[k]} {values[k]:g}",
                         )
@@ -193,17 +117,17 @@ class Tuner:
         """Factors on the weights of whole groups, one after another, each time from the best so
         far. None by evidence, which is a density of weighted labels: other weights are other
         units."""
-        if len(self.groups) < 2 or self._by == "evidence":
+        if len(self.scorer.groups) < 2 or self.scorer.by == "evidence":
             return []
         found: list[Scored] = []
-        with DescriptorEngine(best.settings, self._reference, self._lammps) as engine:
-            matrix = self._matrix(row_source(engine, self._cache, self._comm), best.settings)
-            for group in self.groups:
+        with self.scorer.source(best.settings) as source:
+            matrix = self.scorer.matrix(source, best.settings)
+            for group in self.scorer.groups:
                 factors = [
                     {**best.groups, group: best.groups.get(group, 1.0) * f} for f in GROUP_FACTORS
                 ]
                 tried = [
-                    self._scored(
+                    self.scorer.scored(
                         best.settings,
                         matrix,
                         f,
@@ -217,63 +141,6 @@ class Tuner:
                     best = good
         return found
 
-    def _alone(self, settings: SnapSettings, what: str) -> Scored:
-        with DescriptorEngine(settings, self._reference, self._lammps) as engine:
-            return self._scored(
-                settings,
-                self._matrix(row_source(engine, self._cache, self._comm), settings),
-                {},
-                what,
-            )
-
-    def _matrix(self, source: RowSource, settings: SnapSettings) -> DesignMatrix:
-        matrix = DesignMatrix(source, self._comm)
-        what = f"2J {settings.largest_twojmax}, cutoff {settings.max_cutoff:.3g} Å"
-        told = matrix.append(
-            self._items, strict=False, report=lambda _, done, of: self._report(what, done, of)
-        )
-        self.remarks |= dict.fromkeys(told)
-        return matrix
-
-    def _scored(
-        self, settings: SnapSettings, matrix: DesignMatrix, factors: dict[str, float], what: str
-    ) -> Scored:
-        by_group = np.array([factors.get(name, 1.0) for name in matrix.groups] or [1.0])
-        slabs = [
-            replace(rows, weights=rows.weights * by_group[rows.index["group"]])
-            for rows in matrix.slabs()
-        ]
-        folds = [self._folds[rows.index["configuration"]] for rows in slabs]
-        blocks, n_folds = [block_of(rows) for rows in slabs], int(self._folds.max()) + 1
-        found = left_out(blocks, folds, n_folds, self._comm, matrix.columns.constants)
-        rmse = _rmse(slabs, found, self._comm)
-        score = (
-            float(np.exp(-found.evidence))
-            if self._by == "evidence"
-            else float(np.exp(np.mean(np.log(list(rmse.values())))))
-        )
-        cost = self._cost(settings, [item.configuration for item in matrix.items.values()])
-        return Scored(
-            settings, score, rmse, found.evidence, matrix.columns.n_distinct, cost, factors, what
-        )
-
-    def _cost(self, settings: SnapSettings, usable: Sequence[Configuration]) -> float:
-        """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
-        key = settings.model_dump_json()
-        if key not in self._costs:
-            largest = max(usable, key=len)
-            self._costs[key] = on_root(
-                self._comm, lambda: 1e6 * self._seconds(settings, largest) / len(largest)
-            )
-        return self._costs[key]
-
-    def _seconds(self, settings: SnapSettings, configuration: Configuration) -> float:
-        with DescriptorEngine(settings, self._reference, self._lammps) as engine:
-            engine.rows(configuration)
-            started = time.perf_counter()
-            engine.rows(configuration)
-            return time.perf_counter() - started
-
 
 def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
     """Raises InputError, on all ranks alike, for values that no descriptor can have."""
@@ -285,22 +152,6 @@ def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
             for e in error.errors()
         )
         raise InputError(f"a descriptor to try: {told}").on_all_ranks() from error
-
-
-def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str, float]:
-    """By kind that is fitted, in user units."""
-    squares, counts = np.zeros(3), np.zeros(3)
-    for rows, residuals in zip(slabs, found.residuals, strict=True):
-        m = rows.mask
-        error = residuals[m] / rows.weights[m]
-        np.add.at(squares, rows.index["kind"][m], error**2)
-        np.add.at(counts, rows.index["kind"][m], 1.0)
-    squares, counts = sum_rows(comm, squares, counts)
-    return {
-        name: float(u * np.sqrt(s / n))
-        for name, u, s, n in zip(KIND_NAMES, TO_USER_UNITS, squares, counts, strict=True)
-        if n
-    }
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:

@@ -4,7 +4,7 @@ walker of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Annotated
@@ -29,8 +29,11 @@ class Spread(BaseModel, extra="forbid", frozen=True):
     """Evenly spaced values."""
 
     start: float = Field(alias="from")
+    """First value."""
     stop: float = Field(alias="to")
+    """Last value."""
     count: int = Field(ge=2, le=10_000)
+    """Number of values."""
 
     def values(self) -> list[float]:
         return [float(v) for v in np.linspace(self.start, self.stop, self.count)]
@@ -54,99 +57,112 @@ class Vary(BaseModel, extra="forbid", frozen=True):
     composition: tuple[dict[str, float], ...] = ()
     """Fractions of elements, dealt out at random over the structure's sites."""
     seeds: int = Field(default=1, ge=1, le=10_000)
-    """Walkers that differ in nothing but their random numbers."""
+    """Number of walkers that differ in their random numbers alone."""
+
+    def variants(self) -> Iterator[Variant]:
+        """Each combination of values."""
+        for values in product(
+            self.temperature or (None,),
+            self.pressure or (None,),
+            self.strain or (None,),
+            self.composition or (None,),
+            range(self.seeds),
+        ):
+            yield Variant(*values)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination of the values that are varied. None keeps the value of the structure or the
+    protocol."""
+
+    temperature: Ramp | None
+    """K."""
+    pressure: Ramp | None
+    """bar."""
+    strain: float | None
+    """Strain of all lengths."""
+    composition: dict[str, float] | None
+    """Fractions of elements."""
+    copy: int
+    """Number among the walkers with the same values."""
 
 
 class Surface(BaseModel, extra="forbid", frozen=True):
     """Opens the cell along one of its vectors."""
 
     axis: Annotated[int, Field(ge=0, le=2)] = 2
+    """Number of the cell vector."""
     vacuum: float = Field(default=12.0, gt=0)
-    """Å"""
+    """Å, length of the vacuum."""
 
 
 class WalkerSettings(StructureSource, extra="forbid", frozen=True):
     """One walker per frame of the file, and per combination of what varies."""
 
     vacancies: int = Field(default=0, ge=0)
+    """Number of atoms that are taken out at random."""
     interstitials: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
     """How many atoms of which element, each put where there is most room."""
     surface: Surface | None = None
+    """Opens the cell to a surface; none when not given."""
     vary: Vary = Vary()
+    """Values that are varied between walkers."""
 
     def walkers(self, elements: tuple[str, ...], seed: int, number: int) -> list[Walker]:
         """number: of this entry among the config's. The same seed gives the same bits. Raises
         InputError.
         """
-        found: list[Walker] = []
+        walkers: list[Walker] = []
         for base in self.read(elements):
-            for values in product(
-                self.vary.temperature or (None,),
-                self.vary.pressure or (None,),
-                self.vary.strain or (None,),
-                self.vary.composition or (None,),
-                range(self.vary.seeds),
-            ):
-                rng = np.random.default_rng([seed, 5, number, len(found)])
-                found.append(
-                    self._walker(
-                        base, *values, several=self.vary.seeds > 1, elements=elements, rng=rng
-                    )
-                )
-        return found
+            for variant in self.vary.variants():
+                rng = np.random.default_rng([seed, 5, number, len(walkers)])
+                walkers.append(self._walker(base, variant, elements, rng))
+        return walkers
 
     def _walker(
         self,
         base: Configuration,
-        temperature: Ramp | None,
-        pressure: Ramp | None,
-        strain: float | None,
-        composition: dict[str, float] | None,
-        copy: int,
-        *,
-        several: bool,
+        variant: Variant,
         elements: tuple[str, ...],
         rng: np.random.Generator,
     ) -> Walker:
         made, name = base, [base.name]
-        if strain is not None:
-            made, name = strained(made, strain), [*name, f"strain {strain:g}"]
-        if composition is not None:
-            _known(composition, elements)
-            made, name = (
-                recomposed(made, composition, rng),
-                [*name, " ".join(f"{e} {f:g}" for e, f in composition.items())],
-            )
+        if variant.strain is not None:
+            made = strained(made, variant.strain)
+            name.append(f"strain {variant.strain:g}")
+        if variant.composition is not None:
+            _known(variant.composition, elements)
+            made = recomposed(made, variant.composition, rng)
+            name.append(" ".join(f"{e} {f:g}" for e, f in variant.composition.items()))
         if self.vacancies:
-            made, name = (
-                with_vacancies(made, self.vacancies, rng),
-                [*name, f"{self.vacancies} vacancies"],
-            )
+            made = with_vacancies(made, self.vacancies, rng)
+            name.append(f"{self.vacancies} vacancies")
         if self.surface is not None:
-            made, name = (
-                with_surface(made, self.surface.axis, self.surface.vacuum),
-                [*name, "surface"],
-            )
+            made = with_surface(made, self.surface.axis, self.surface.vacuum)
+            name.append("surface")
         if self.interstitials:
             _known(self.interstitials, elements)
             made = with_interstitials(made, self.interstitials, rng)
             name.append(" ".join(f"{count} {e} between" for e, count in self.interstitials.items()))
-        name += [
-            _shown(v, unit) for v, unit in ((temperature, "K"), (pressure, "bar")) if v is not None
-        ]
-        name += [f"copy {copy}"] if several else []
-        return Walker(replace(made, name=", ".join(name)), temperature, pressure)
+        for ramp, unit in ((variant.temperature, "K"), (variant.pressure, "bar")):
+            if ramp is not None:
+                name.append(_shown(ramp, unit))
+        if self.vary.seeds > 1:
+            name.append(f"copy {variant.copy}")
+        return Walker(replace(made, name=", ".join(name)), variant.temperature, variant.pressure)
 
 
 @dataclass(frozen=True)
 class Walker:
-    """What one walker starts from. Its configuration's name says how it differs from the others.
-
-    temperature: K and pressure: bar, [start, stop], in place of the protocol's own."""
+    """What one walker starts from."""
 
     configuration: Configuration
+    """The structure. Its name says how it differs from those of other walkers."""
     temperature: tuple[float, float] | None = None
+    """K, [start, stop], in place of that of the protocol."""
     pressure: tuple[float, float] | None = None
+    """bar, [start, stop], in place of that of the protocol."""
 
     @property
     def own(self) -> dict[str, tuple[float, float]]:

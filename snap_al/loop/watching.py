@@ -39,12 +39,16 @@ FORCE = 1
 
 @dataclass(frozen=True)
 class RuleContext:
-    """What rules are made from: the config, where the run stands, its last fit."""
+    """What rules are made from."""
 
     config: RunConfig
+    """The config."""
     state: RunState
+    """Where the run stands."""
     posterior: Posterior
+    """The last fit."""
     directory: RunDirectory
+    """The directory of the run."""
 
     @property
     def query(self) -> QuerySettings:

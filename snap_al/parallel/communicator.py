@@ -25,10 +25,12 @@ STARTED = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "Open MPI's m
 
 
 class Communicator(Protocol):
-    """What snap_al asks of a group of ranks. Every method but `abort` is collective."""
+    """A group of ranks. Every method but `abort` is collective."""
 
     rank: int
+    """Number of this rank."""
     size: int
+    """Number of ranks."""
 
     @property
     def handle(self) -> Any:

@@ -3,7 +3,7 @@ batch.
 """
 
 from snap_al.query.acquisition import Acquisition, Score
-from snap_al.query.batch import Selection, select
+from snap_al.query.batch import BatchOptions, Selection, select
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.committee import Committee
 from snap_al.query.knowledge import Knowledge, Labelled
@@ -15,6 +15,7 @@ from snap_al.query.strategies import acquisition
 __all__ = [
     "Acquisition",
     "ActiveSet",
+    "BatchOptions",
     "Candidate",
     "Candidates",
     "Committee",

@@ -17,15 +17,13 @@ nobody.
 
 
 class Acquisition(Protocol):
-    """A query strategy.
-
-    shrinks: whether a candidate's score can only fall as more is known (submodular criteria): then
-    few candidates are looked at again after each imagined label. linear: whether `prepare` and the
-    scores of all candidates cost O(candidates).
-    """
+    """A query strategy."""
 
     shrinks: ClassVar[bool]
+    """Whether the score of a candidate can only fall as more is known (submodular criteria). Then
+    few candidates are scored again after each imagined label."""
     linear: ClassVar[bool]
+    """Whether `prepare` and the scores of all candidates cost O(candidates)."""
 
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         """What is computed once from all candidates. Collective."""

@@ -18,9 +18,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Random:
-    """Every candidate alike."""
+    """Candidates in random order."""
 
     seed: int
+    """Seed of the order."""
     shrinks: ClassVar[bool] = True
     linear: ClassVar[bool] = True
 
@@ -31,15 +32,18 @@ class Random:
 
 @dataclass(frozen=True)
 class Boltzmann:
-    """Drawn without replacement in proportion to exp(+std/τ): largest std/τ plus Gumbel noise.
-    Kool, van Hoof, Welling, ICML (2019). Against the talk's e^(-std), which would avoid the
-    uncertain region.
+    """Draws without replacement in proportion to exp(+std/τ): largest std/τ plus Gumbel noise.
+    Kool, van Hoof, Welling, ICML (2019).
 
-    temperature: τ, as a share of the candidates' spread of stds when they are first looked at."""
+    The sign is positive: e^(-std) would avoid the uncertain region.
+    """
 
     uncertainty: Uncertainty
+    """The std."""
     temperature: float
+    """τ, as a share of the spread of the candidates' stds when they are first scored."""
     seed: int
+    """Seed of the noise."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 

@@ -12,6 +12,7 @@ from snap_al.query.acquisition import Acquisition, Score
 from snap_al.query.candidates import Candidates
 from snap_al.query.committee import one_of_each
 from snap_al.query.knowledge import Knowledge
+from snap_al.query.settings import QuerySettings
 
 Array = NDArray[np.float64]
 Diversity = Literal["conditional", "kmeans", "farthest", "none"]
@@ -26,14 +27,38 @@ are one.
 
 
 @dataclass(frozen=True)
+class BatchOptions:
+    """How a batch is made from scores."""
+
+    diversity: Diversity = "conditional"
+    """conditional: each score is taken after the candidates before it are imagined labelled.
+    kmeans, farthest: the batch is spread over the best candidates by mean descriptors. none: the
+    largest scores."""
+    by_cost: bool = False
+    """Whether scores are divided by costs."""
+    budget: float | None = None
+    """Largest cost of the whole batch; None for no limit."""
+    seed: int = 0
+    """Seed of kmeans."""
+    polish: int = 0
+    """Largest number of sweeps of Fedorov's exchanges, with diversity conditional."""
+
+    @classmethod
+    def of(cls, settings: QuerySettings, seed: int) -> BatchOptions:
+        """The options that a config asks for."""
+        return cls(settings.diversity, settings.by_cost, settings.budget, seed, settings.polish)
+
+
+@dataclass(frozen=True)
 class Selection:
-    """numbers: in the order in which to label them. scores: of each when it was taken. duplicates:
-    left out as such.
-    """
+    """A batch of candidates."""
 
     numbers: tuple[int, ...]
+    """Their numbers, in the order in which to label them."""
     scores: tuple[float, ...]
+    """The score of each when it was taken."""
     duplicates: int
+    """Number of candidates that were left out because they repeat another."""
 
 
 def select(
@@ -41,39 +66,30 @@ def select(
     acquisition: Acquisition,
     known: Knowledge,
     n: int,
-    *,
-    diversity: Diversity = "conditional",
-    by_cost: bool = False,
-    budget: float | None = None,
-    seed: int = 0,
-    polish: int = 0,
+    options: BatchOptions | None = None,
 ) -> Selection:
     """At most n of the available candidates; fewer when there are no more, or the budget is spent.
-    Collective.
+    Candidates that repeat a labelled one, or one before them, are left out. Collective.
 
-    diversity: conditional takes the score of the next after the last is imagined labelled; kmeans
-    and farthest spread the batch over the foremost by mean descriptors; none takes the n largest.
-    by_cost: scores count per cost. budget: of the batch's costs together. polish: at most so many
-    sweeps of Fedorov's exchanges. Candidates that are the same as a labelled one, or as one before
-    them, are left out.
+    options: the defaults of BatchOptions when not given.
     """
+    options = options or BatchOptions()
     kept, n_duplicates = without_duplicates(candidates, known)
     n = min(n, int(kept.available.sum()))
     if n <= 0:
         return Selection((), (), n_duplicates)
-    score, purse = (
-        acquisition.prepare(kept, known),
-        _Purse(kept.costs(), by_cost, np.inf if budget is None else budget),
-    )
-    if diversity != "conditional":
-        chosen, values = _spread(kept, known, score, purse, n, diversity, seed)
+    score = acquisition.prepare(kept, known)
+    budget = np.inf if options.budget is None else options.budget
+    costs = _Costs(kept.costs(), options.by_cost, budget)
+    if options.diversity != "conditional":
+        chosen, values = _spread(kept, known, score, costs, n, options)
         return Selection(tuple(chosen), tuple(values), n_duplicates)
-    picks = _Greedy(kept, known, score, purse, acquisition.shrinks)
+    picks = _Greedy(kept, known, score, costs, acquisition.shrinks)
     while len(picks.chosen) < n and picks.next():
         pass
     chosen, values = picks.chosen, picks.scores
-    for _ in range(polish):
-        better = _exchanged(kept, known, score, purse, chosen)
+    for _ in range(options.polish):
+        better = _exchanged(kept, known, score, costs, chosen)
         if better == chosen:
             break
         chosen, values = better, _in_turn(kept, known, score, better)
@@ -81,14 +97,15 @@ def select(
 
 
 @dataclass(frozen=True)
-class _Purse:
-    """costs: (size,) > 0. by_cost: whether scores count per cost. budget: of a batch's costs
-    together.
-    """
+class _Costs:
+    """The costs of labels, and what a batch may cost."""
 
-    costs: Array
+    each: Array
+    """(size,) cost of each candidate, larger than 0."""
     by_cost: bool
+    """Whether scores are divided by costs."""
     budget: float
+    """Largest cost of the whole batch."""
 
     def merit(self, scores: Array) -> Array:
         """(size,) what candidates are ranked by. A cost makes a good score less and a bad one
@@ -96,10 +113,10 @@ class _Purse:
         """
         if not self.by_cost:
             return scores
-        return np.asarray(np.where(scores > 0, scores / self.costs, scores * self.costs))
+        return np.asarray(np.where(scores > 0, scores / self.each, scores * self.each))
 
     def left(self, chosen: list[int]) -> float:
-        return self.budget - float(self.costs[chosen].sum())
+        return self.budget - float(self.each[chosen].sum())
 
 
 class _Greedy:
@@ -108,10 +125,10 @@ class _Greedy:
     Optimization Techniques (1978), p. 234."""
 
     def __init__(
-        self, candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, shrinks: bool
+        self, candidates: Candidates, known: Knowledge, score: Score, costs: _Costs, shrinks: bool
     ) -> None:
         self._candidates, self._known, self._score = candidates, known, score
-        self._purse, self._shrinks = purse, shrinks
+        self._costs, self._shrinks = costs, shrinks
         self.chosen: list[int] = []
         self.scores: list[float] = []
         self._raw = self._look(None)
@@ -119,12 +136,12 @@ class _Greedy:
 
     def next(self) -> bool:
         """Takes one more, if there is one that the budget allows."""
-        self._raw[self._purse.costs > self._purse.left(self.chosen)] = -np.inf
+        self._raw[self._costs.each > self._costs.left(self.chosen)] = -np.inf
         if not self._shrinks and not self._fresh:
             affordable = np.isfinite(self._raw)
             self._raw = np.where(affordable, self._look(None), -np.inf)
             self._fresh = set(range(len(self._raw)))
-        while (best := int(np.argmax(merits := self._purse.merit(self._raw)))) not in self._fresh:
+        while (best := int(np.argmax(merits := self._costs.merit(self._raw)))) not in self._fresh:
             order = np.argsort(-merits, kind="stable")[: 2 * LOOKED_AT]
             which = [int(i) for i in order if int(i) not in self._fresh][:LOOKED_AT]
             self._raw[which] = np.where(
@@ -150,20 +167,19 @@ def _spread(
     candidates: Candidates,
     known: Knowledge,
     score: Score,
-    purse: _Purse,
+    costs: _Costs,
     n: int,
-    diversity: Diversity,
-    seed: int,
+    options: BatchOptions,
 ) -> tuple[list[int], list[float]]:
     scores = candidates.scores(lambda c: score(c, known))
-    merits = purse.merit(scores)
+    merits = costs.merit(scores)
     order = np.argsort(-merits, kind="stable")
-    order = order[(scores[order] > -np.inf) & (purse.costs[order] <= purse.budget)]
-    if diversity != "none" and len(order):
+    order = order[(scores[order] > -np.inf) & (costs.each[order] <= costs.budget)]
+    if options.diversity != "none" and len(order):
         points = candidates.geometry(known.labelled.energy)[0]
         foremost, n = order[: SPREAD * n], min(n, len(order))
-        if diversity == "kmeans":
-            rng = np.random.default_rng(seed)
+        if options.diversity == "kmeans":
+            rng = np.random.default_rng(options.seed)
             order = np.array(
                 one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng)
             )
@@ -171,7 +187,7 @@ def _spread(
             order = _apart(points, foremost, n)
     chosen: list[int] = []
     for number in candidates.comm.bcast(order).tolist():
-        if len(chosen) < n and purse.costs[number] <= purse.left(chosen):
+        if len(chosen) < n and costs.each[number] <= costs.left(chosen):
             chosen.append(number)
     return chosen, scores[chosen].tolist()
 
@@ -188,7 +204,7 @@ def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int
 
 
 def _exchanged(
-    candidates: Candidates, known: Knowledge, score: Score, purse: _Purse, chosen: list[int]
+    candidates: Candidates, known: Knowledge, score: Score, costs: _Costs, chosen: list[int]
 ) -> list[int]:
     """One sweep of Fedorov's algorithm (Theory of Optimal Experiments, 1972): each member gives way
     to the candidate that adds most to the others, if that is more than it adds itself. O(members ×
@@ -199,8 +215,8 @@ def _exchanged(
         base, free = known, candidates
         for number in others:
             base, free = base.with_label(members[number]), free.without(number)
-        gains = purse.merit(free.scores(lambda c, base=base: score(c, base)))  # type: ignore[misc]
-        gains[purse.costs > purse.left(others)] = -np.inf
+        gains = costs.merit(free.scores(lambda c, base=base: score(c, base)))  # type: ignore[misc]
+        gains[costs.each > costs.left(others)] = -np.inf
         best = int(np.argmax(gains))
         if gains[best] > gains[member] + 1e-9 * abs(gains[member]):
             kept = candidates.fetch(best)

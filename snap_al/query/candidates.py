@@ -22,18 +22,23 @@ configurations differ.
 
 @dataclass(frozen=True)
 class Candidate:
-    """One configuration. rows: (m, n) unweighted, energy (per atom) first, then forces, atom by
-    atom, then stress. weights: (m,) that a label would give them. vanishing: (m,) by symmetry.
-    number: among all candidates. cost: of its label, in any unit. atoms: (a, n) rows of single
-    atoms' energies, for grades by atom."""
+    """One configuration that could be labelled."""
 
     number: int
+    """Its number among all candidates."""
     rows: Array
+    """(m, n) unweighted rows: the energy per atom, then the forces of each atom, then the stress.
+    """
     weights: Array
+    """(m,) weights that a label would give the rows."""
     kinds: NDArray[np.int8]
+    """(m,) kinds of the rows."""
     vanishing: NDArray[np.bool_]
+    """(m,) whether the row vanishes by symmetry."""
     cost: float = 1.0
+    """Cost of its label, in any unit."""
     atoms: Array | None = None
+    """(a, n) rows of the energies of single atoms, for grades by atom."""
 
     @property
     def energy(self) -> Array:
@@ -65,14 +70,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Candidates:
-    """own: this rank's. available: (size,) which may be asked for; the others belong to the pool,
-    but are labelled already. once: what was computed from all of them, which copies that differ in
-    what is available share."""
+    """All candidates, spread over ranks."""
 
     own: Sequence[Candidate]
+    """The candidates of this rank."""
     available: NDArray[np.bool_]
+    """(size,) which may be chosen. The others belong to the pool, but are labelled already."""
     comm: Communicator
-    once: dict[str, Array] = field(default_factory=dict, repr=False)
+    """The ranks that the candidates are spread over."""
+    shared: dict[str, Array] = field(default_factory=dict, repr=False)
+    """Arrays computed from all candidates, by name. Copies that differ in `available` alone share
+    them."""
 
     def __len__(self) -> int:
         return len(self.available)
@@ -141,10 +149,10 @@ class Candidates:
         coordinates in which all candidates' rows together are orthonormal: how far apart two
         configurations are for a linear model. Collective."""
         n = labelled.shape[1]
-        if "whitening" not in self.once:
-            self.once["whitening"] = self._whitening(n)
-            self.once["points"] = self.each(lambda c: c.energy @ self.once["whitening"], (n,))
-        return self.once["points"], labelled @ self.once["whitening"]
+        if "whitening" not in self.shared:
+            self.shared["whitening"] = self._whitening(n)
+            self.shared["points"] = self.each(lambda c: c.energy @ self.shared["whitening"], (n,))
+        return self.shared["points"], labelled @ self.shared["whitening"]
 
     def _whitening(self, n: int) -> Array:
         triangle = np.zeros((n, n))

@@ -29,12 +29,14 @@ SPREAD = 5
 
 @dataclass(frozen=True)
 class Disagreement:
-    """The std of the members' predictions. A batch needs diversity: an imagined label leaves the
-    members as they are.
+    """The std of the members' predictions. A batch needs diversity, because an imagined label does
+    not change the members.
 
-    Raises InputError for a posterior without members."""
+    Raises InputError for a posterior without members.
+    """
 
     uncertainty: Uncertainty
+    """The std."""
     shrinks: ClassVar[bool] = True
     linear: ClassVar[bool] = True
 
@@ -49,13 +51,14 @@ class Disagreement:
 
 @dataclass
 class Committee:
-    """members: K regressors with their own points, by number in a pool x (N, d). A number may stand
-    several times.
-    """
+    """A committee of K regressors, each fitted to points of its own."""
 
     members: list[Any]
+    """The regressors."""
     points: list[NDArray[np.int64]]
+    """The points of each, as numbers in a pool x (N, d). A number may occur several times."""
     fraction: float
+    """Share of the labelled points that each member is fitted to."""
 
     @classmethod
     def of(

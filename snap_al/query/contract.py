@@ -10,7 +10,7 @@ import numpy as np
 from snap_al.inference import Posterior, fit_posterior
 from snap_al.parallel import SERIAL
 from snap_al.query.acquisition import Acquisition
-from snap_al.query.batch import Diversity, select
+from snap_al.query.batch import BatchOptions, Diversity, select
 from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.knowledge import Knowledge, Labelled
 
@@ -47,7 +47,7 @@ def validate_acquisition(
     assert close.all(), "the order of a candidate's rows matters"
     for diversity in DIVERSITIES:
         for n in (1, 4, 1000):
-            found = select(candidates, acquisition, known, n, diversity=diversity)
+            found = select(candidates, acquisition, known, n, BatchOptions(diversity))
             expected = min(n, int(candidates.available.sum()) - found.duplicates)
             assert len(found.numbers) == expected, (
                 f"{diversity}: {len(found.numbers)} chosen, {expected} expected"

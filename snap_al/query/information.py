@@ -82,6 +82,7 @@ class ErrorReduction:
     label, model error stays. Roy and McCallum, ICML (2001)."""
 
     seed: int
+    """Seed of the sample."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 

@@ -21,14 +21,15 @@ Part = Literal["total", "epistemic", "model_error"]
 
 @dataclass(frozen=True)
 class Labelled:
-    """The training set, as far as queries look at it. energy: (t, n) energy rows. stds: (t, 2)
-    left-out energy std (eV/atom) and RMS force std (eV/Å) of each configuration at unit noise:
-    sqrt(a (G - G_own)⁻¹ aᵀ); 0 where all forces vanish."""
+    """The training set, as far as queries use it."""
 
     energy: Array
+    """(t, n) energy rows."""
     stds: Array
+    """(t, 2) left-out energy std (eV/atom) and RMS force std (eV/Å) of each configuration at unit
+    noise: sqrt(a (G - G_own)⁻¹ aᵀ); 0 where all forces vanish."""
     atoms: Array | None = None
-    """(k, n) rows of all their atoms, where these are known."""
+    """(k, n) rows of all their atoms; None where they are not known."""
 
     @classmethod
     def of(cls, posterior: Posterior, own: Sequence[Candidate], comm: Communicator) -> Labelled:
@@ -69,20 +70,22 @@ def _left_out(posterior: Posterior, c: Candidate) -> Array:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """In whitened coordinates q = aT of the posterior, in which what was fitted is the unit matrix.
-
-    change: (n, n) information QᵀQ of the candidates in `imagined`, weighted rows. All covariances
-    follow it: Posterior's `parts_with` says how.
-    """
+    """What is known, in whitened coordinates q = aT of the posterior, in which the fitted
+    information is the unit matrix."""
 
     posterior: Posterior
+    """The posterior."""
     labelled: Labelled
+    """The training set."""
     change: Array
+    """(n, n) information QᵀQ of the candidates in `imagined`, of their weighted rows. All
+    covariances follow it, as `Posterior.parts_with` describes."""
     imagined: tuple[int, ...] = ()
+    """Numbers of the candidates that are imagined labelled."""
     scores: tuple[float, ...] = ()
-    """That the imagined were taken with."""
+    """Scores with which these were taken."""
     added: tuple[Candidate, ...] = field(default=(), repr=False)
-    """The imagined themselves."""
+    """These candidates."""
 
     @classmethod
     def of(cls, posterior: Posterior, labelled: Labelled) -> Knowledge:

@@ -35,13 +35,14 @@ MOST_SWAPS = 100_000
 
 @dataclass(frozen=True)
 class ActiveSet:
-    """rows: (n, n). inverse: (n, n). members: (n,) which of the given rows; -1 where a stand-in
-    is.
-    """
+    """The rows of largest volume."""
 
     rows: Array
+    """(n, n) rows."""
     inverse: Array
+    """(n, n) inverse of the rows."""
     members: NDArray[np.int64]
+    """(n,) which of the given rows each is; -1 for a row that stands in for a missing one."""
 
     @classmethod
     def of(cls, rows: Array) -> ActiveSet:
@@ -100,11 +101,14 @@ def unique_whitening(posterior: Posterior) -> Array:
 
 @dataclass(frozen=True)
 class Grade:
-    """γ of a configuration's energy row, or the largest of its atoms; the active set is that of
-    what is labelled, and follows imagined labels. Raises InputError for grades by atom where atoms'
-    rows were not computed."""
+    """The extrapolation grade γ of a configuration's energy row, or the largest of its atoms. The
+    active set is that of the labelled configurations, and follows imagined labels.
+
+    Raises InputError for grades by atom where the rows of atoms were not computed.
+    """
 
     by_atom: bool
+    """Whether γ is the largest over atoms."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 

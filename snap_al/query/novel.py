@@ -36,12 +36,14 @@ MOST_PAIRED = 1000
 
 @dataclass(frozen=True)
 class Novel:
-    """rank: how many left-out stds of labelled configurations may be above a candidate's that is
-    novel. share: of a batch that may be novel. Novel candidates score above 1, by their ratio; the
-    others below, by herding."""
+    """Novel candidates score above 1, by the ratio of their std to the limit; the others score
+    below 1, by herding."""
 
     rank: int
+    """Number of left-out stds of labelled configurations that may be above the std of a novel
+    candidate."""
     share: float
+    """Largest share of a batch that may be novel."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = False
 
@@ -80,18 +82,18 @@ class Novel:
 @dataclass(frozen=True)
 class Herding:
     """Scores in (-1, 1): how much a candidate lowers the distance of the labelled set's mean in
-    kernel space from the pool's.
-
-    points: (size, k), in which distances are. affinity: (size,) mean kernel with the pool. sums:
-    (size,) of the kernel with what is labelled; n_labelled: how many. width: of the kernel
-    exp(-distance/width).
-    """
+    kernel space from that of the pool."""
 
     points: Array
+    """(size, k) points between which distances are taken."""
     affinity: Array
+    """(size,) mean kernel with the pool."""
     sums: Array
+    """(size,) sum of the kernel with the labelled configurations."""
     n_labelled: int
+    """Number of labelled configurations."""
     width: float
+    """Width of the kernel exp(-distance/width)."""
 
     @classmethod
     def of(cls, candidates: Candidates, known: Knowledge, useful: NDArray[np.bool_]) -> Herding:

@@ -40,10 +40,10 @@ another's, and is then missed.
 
 @dataclass(frozen=True)
 class TraceReduction:
-    """tr(KS) before minus after: the decrease of a mean variance. matrix: K (n, n) in the rows'
-    coordinates, from all candidates, once. Collective."""
+    """tr(KS) before minus after: the decrease of a mean variance. Collective."""
 
     matrix: Callable[[Candidates, Knowledge], Array]
+    """Computes K (n, n), in the coordinates of the rows, from all candidates. It is called once."""
     shrinks: ClassVar[bool] = False
     linear: ClassVar[bool] = True
 

@@ -26,11 +26,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Context:
-    """What strategies are made from. targets: (m, n) energy rows of query.targets, or None."""
+    """What strategies are made from."""
 
     settings: QuerySettings
+    """Settings of queries."""
     seed: int
+    """Seed of strategies that draw random numbers."""
     targets: Array | None = None
+    """(m, n) energy rows of query.targets; None without them."""
 
     @property
     def tolerances(self) -> Tolerances:

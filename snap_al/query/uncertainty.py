@@ -23,23 +23,29 @@ Of = Literal["energy", "force", "stress", "weighted"]
 
 @dataclass(frozen=True)
 class Tolerances:
-    """energy: eV/atom. force: eV/Å. stress: eV/Å³. What a std of each counts as one."""
+    """The std of each kind that counts as one."""
 
     energy: float
+    """eV/atom."""
     force: float
+    """eV/Å."""
     stress: float
+    """eV/Å³."""
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The std of a configuration's energy (eV/atom), of its atoms' forces (eV/Å: largest, mean, or
-    a quantile), of its stress (eV/Å³, RMS of the components), or the sum of all three in units of
-    the tolerances; total, or one of its parts."""
+    """The std of a configuration's energy (eV/atom), of its atoms' forces (eV/Å), of its stress
+    (eV/Å³, RMS of the components), or the sum of all three in units of the tolerances."""
 
     of: Of
+    """Which of these."""
     atoms: Literal["max", "mean"] | float
+    """How the forces of atoms are combined: the largest, the mean, or a quantile."""
     part: Part
+    """The total std, or one of its parts."""
     tolerances: Tolerances
+    """Tolerances of the sum."""
     shrinks: ClassVar[bool] = False  # model error does not
     linear: ClassVar[bool] = True
 

@@ -56,20 +56,22 @@ class FitResult(TaskResult):
 
 @dataclass(frozen=True)
 class _Given:
-    """Everything that a fit begins with."""
+    """The input of a fit."""
 
     config: RunConfig
+    """The config."""
     inputs: RunInputs
+    """Labelled configurations and reference potential."""
     deck: Deck | None
-    """None for a config."""
+    """The FitSNAP deck; None for a config."""
     folder: Path
-    """To write into."""
+    """Folder to write into."""
     lenient: bool
     """Whether a configuration that cannot be used is left out."""
     memory: float | None
-    """Bytes for the design matrix, if limited."""
+    """Bytes, limit on the design matrix; None for no limit."""
     notes: tuple[str, ...]
-    """What a user may not expect, and that is no fault."""
+    """Remarks on what a user may not expect, which is no fault."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ class _Sets:
     """The rows of a fit."""
 
     training: TrainingSet
+    """The training set."""
     test: TestSet
+    """The test set."""
     warnings: tuple[str, ...]
-    """Of configurations that were left out."""
+    """Remarks on configurations that were left out."""
 
     def read(self, inputs: RunInputs) -> tuple[ReadCount, ...]:
         """What was found in each file, without what was left out."""
@@ -92,11 +96,14 @@ class _Sets:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A posterior and its predictions of the rows. test: None without a test set."""
+    """A posterior and its predictions of the rows."""
 
     posterior: Posterior
+    """The posterior."""
     training: Evaluated
+    """Predictions of the training set."""
     test: Evaluated | None
+    """Predictions of the test set; None without one."""
 
 
 def fit(

@@ -83,21 +83,25 @@ class _Pool:
     """Labelled configurations to choose from."""
 
     items: tuple[LabelledConfiguration, ...]
+    """The configurations."""
     read: tuple[ReadCount, ...] = ()
-    """What was found in their file, if it is not one of the config's."""
-    told: Remarks = field(default_factory=Remarks)
+    """What was read from their file, if it is not one of the config's."""
+    remarks: Remarks = field(default_factory=Remarks)
+    """Remarks on the labels of the pool."""
 
 
 @dataclass(frozen=True)
 class _Given:
-    """Everything that a study begins with."""
+    """The input of a study."""
 
     configs: tuple[RunConfig, ...]
     """One for each strategy."""
     inputs: RunInputs
+    """Labelled configurations and reference potential."""
     pool: _Pool
+    """The configurations to choose from."""
     folder: Path
-    """To write into."""
+    """Folder to write into."""
 
     @property
     def config(self) -> RunConfig:
@@ -170,7 +174,7 @@ def learn(
     chosen, seeds = given.strategies, range(settings.seeds)
     inputs = given.inputs
     left_out = Remarks(tuple(f"left out: {text}" for text in inputs.left_out))
-    told = left_out + inputs.remarks + given.pool.told
+    told = left_out + inputs.remarks + given.pool.remarks
     summary, curves = record.summary(chosen, seeds), record.curves(chosen, seeds)
     result = LearnResult(
         summary["full"],

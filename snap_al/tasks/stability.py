@@ -10,6 +10,7 @@ from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report
 from snap_al.tasks.validation_request import Request
 from snap_al.validation import (
+    Conditions,
     Crystal,
     Curve,
     LabelCalculator,
@@ -45,17 +46,18 @@ def stability(
     if "holes" in request.checks:
         report("curves", 0, 0)
         curves = on_root(comm, lambda: tuple(_curves(request, crystal, labeler)))
-    temperature, timestep, seed = request.temperature, request.timestep, request.settings.seed
-    shared = (request.potential, out, crystal, temperature, timestep)
+    conditions = Conditions(
+        request.temperature, request.timestep, request.settings.seed, request.lammps
+    )
+    shared = (request.potential, out, crystal, conditions)
     trajectories = (
         [failed_check("relaxation", f"the crystal does not hold: {failure}")] if failure else []
     )
     if "nve" in request.checks:
         report("NVE", 0, 0)
-        trajectories.append(nve(*shared, seed, comm, request.lammps))
+        trajectories.append(nve(*shared, comm))
     if "npt" in request.checks:
-        ps = request.settings.ps
-        trajectories.append(npt(*shared, ps, seed, comm, request.lammps, report))
+        trajectories.append(npt(*shared, request.settings.ps, comm, report))
     return Stability(curves, tuple(trajectories))
 
 

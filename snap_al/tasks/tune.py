@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from threadpoolctl import threadpool_limits
 
@@ -19,12 +19,13 @@ from snap_al.data.storage import write_atomically
 from snap_al.descriptors import SnapSettings
 from snap_al.errors import InputError, did_you_mean
 from snap_al.loop import RunConfig, RunDirectory, RunInputs, read_inputs
-from snap_al.loop.tuning import Measure, Scored, Tuner, cheapest_good
+from snap_al.loop.scoring import Measure, Scored, Scorer, Scoring
+from snap_al.loop.tuning import Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
 from snap_al.tasks.bought import fitted_labels_of_run
-from snap_al.tasks.result import TaskResult
 from snap_al.tasks.source import Source, config_of, name_of
+from snap_al.tasks.tune_result import TuneResult
 
 CUTOFFS = (0.85, 1.0, 1.15)
 """Factors on the config's."""
@@ -34,56 +35,33 @@ FOLDS = 10
 
 
 @dataclass(frozen=True)
-class TuneResult(TaskResult):
-    """Descriptors and weights that were tried, and the best of them."""
-
-    by: Measure
-    """What they were compared by: folds, groups or evidence."""
-    configurations: int
-    """How many labelled ones there are."""
-    now: Scored | None
-    """Those of the config, if they were tried."""
-    best: Scored
-    """The best."""
-    tried: tuple[Scored, ...]
-    """All of them: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and
-    µs per atom."""
-    folder: Path
-    """Where tune.json and tuned.yaml are."""
-
-    def as_json(self) -> dict[str, Any]:
-        """What tune.json holds and `snap-al tune --json` prints."""
-        return {
-            "by": self.by,
-            "configurations": self.configurations,
-            "now": None if self.now is None else _plain(self.now),
-            "best": _plain(self.best),
-            "tried": [_plain(s) for s in self.tried],
-            **self.told(),
-        }
-
-
-@dataclass(frozen=True)
 class _Given:
-    """Everything that a search begins with."""
+    """The input of a search."""
 
     config: RunConfig
+    """The config."""
     inputs: RunInputs
+    """Labelled configurations and reference potential."""
     items: tuple[LabelledConfiguration, ...]
-    """The training set, and the labels that a run bought."""
+    """The training set, and the labels that a run has computed."""
     read: tuple[ReadCount, ...]
+    """What was read from each file."""
 
 
 @dataclass(frozen=True)
 class _Search:
-    """What was tried, in the order in which it was."""
+    """The candidates that were tried, in the order in which they were tried."""
 
     grid: tuple[Scored, ...]
+    """Candidates of the grid."""
     elements: tuple[Scored, ...]
+    """Candidates with other radii and weights of elements."""
     weights: tuple[Scored, ...]
+    """Candidates with other weights of groups."""
     best: Scored
+    """The best of all."""
     remarks: tuple[str, ...]
-    """What was left out, and why."""
+    """Remarks on what was left out, and why."""
 
 
 def tune(
@@ -145,18 +123,16 @@ def tune(
     _require_enough(given, source, by)
     config, base = given.config, given.config.descriptor
     with threadpool_limits(1):
-        tuner = Tuner(
+        scorer = Scorer(
             given.items,
             given.inputs.reference,
             config.lammps,
             _cache(source, config, folder),
             comm,
-            by=by,
-            n_folds=min(FOLDS, len(given.items)),
-            seed=seed,
-            report=report,
+            Scoring(by, min(FOLDS, len(given.items)), seed),
+            report,
         )
-        found = _searched(tuner, base, _twojmax(base, twojmax), _widths(base, cutoffs))
+        found = _searched(scorer, base, _twojmax(base, twojmax), _widths(base, cutoffs))
     left_out = (f"left out: {text}" for text in given.inputs.left_out)
     unwritable = _unwritable(config, given.items, found.best)
     told = Remarks((*left_out, *found.remarks, *unwritable)) + given.inputs.remarks
@@ -230,41 +206,18 @@ def _widths(base: SnapSettings, cutoffs: Sequence[float]) -> list[float]:
     return given or [base.rcutfac * f for f in CUTOFFS]
 
 
-def _searched(tuner: Tuner, base: SnapSettings, twojmax: list[int], widths: list[float]) -> _Search:
+def _searched(
+    scorer: Scorer, base: SnapSettings, twojmax: list[int], widths: list[float]
+) -> _Search:
     """First the grid, then elements with the best of it, then weights with the best of these."""
+    tuner = Tuner(scorer)
     grid = tuner.grid(base, twojmax, widths)
     best = cheapest_good(grid)
     elements = tuner.elements(best)
     best = cheapest_good([best, *elements])
     weights = tuner.weights(best)
     best = min([best, *weights], key=lambda s: s.score)
-    return _Search(tuple(grid), tuple(elements), tuple(weights), best, tuple(tuner.remarks))
-
-
-def _plain(scored: Scored) -> dict[str, Any]:
-    s = scored.settings
-    return {
-        "changed": scored.changed,
-        "score": scored.score,
-        "rmse": scored.rmse,
-        "evidence_per_row": scored.evidence,
-        "coefficients": scored.columns,
-        "microseconds_per_atom": scored.cost,
-        "cutoff": s.max_cutoff,
-        "descriptor": _changes(s),
-        "groups": scored.groups,
-    }
-
-
-def _changes(s: SnapSettings) -> dict[str, Any]:
-    """As a config has them."""
-    one = len(set(s.twojmax)) == 1
-    return {
-        "twojmax": s.twojmax[0] if one else list(s.twojmax),
-        "rcutfac": round(s.rcutfac, 6),
-        "radelem": list(s.radelem),
-        "wj": list(s.wj),
-    }
+    return _Search(tuple(grid), tuple(elements), tuple(weights), best, tuple(scorer.remarks))
 
 
 def _write(source: Source, config: RunConfig, result: TuneResult) -> None:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.errors import did_you_mean
 from snap_al.parallel import Communicator, on_root, world
+from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
 from snap_al.reporting.validation import Validation, read_validation, without_nan, write_validation
 from snap_al.tasks.stability import Stability, stability
@@ -22,7 +23,15 @@ from snap_al.tasks.validation_request import (
     ValidateSettings,
     request_of,
 )
-from snap_al.validation import Curve, LabelCalculator, Materials, Property, Trajectory, measure
+from snap_al.validation import (
+    Curve,
+    LabelCalculator,
+    Materials,
+    Property,
+    References,
+    Trajectory,
+    measure,
+)
 
 
 @dataclass(frozen=True)
@@ -163,18 +172,20 @@ def _materials(
     request: Request, labeler: LabelCalculator | None, comm: Communicator, report: Report
 ) -> Materials:
     """Collective."""
-    return measure(
-        request.potential,
-        request.crystal,
-        request.names,
-        request.settings.draws,
-        np.random.default_rng([request.settings.seed, 8]),
-        comm,
-        labeler=labeler,
-        table=request.table,
-        lammps=request.lammps,
-        report=report,
-    )
+    calculator = SnapCalculator(request.potential, stds=False, lammps=request.lammps)
+    try:
+        return measure(
+            calculator,
+            request.crystal,
+            request.names,
+            request.settings.draws,
+            np.random.default_rng([request.settings.seed, 8]),
+            comm,
+            References(labeler, request.table),
+            report,
+        )
+    finally:
+        calculator.close()
 
 
 def _properties(materials: Materials, table: dict[str, float]) -> Validation:

@@ -60,23 +60,28 @@ class ValidateSettings:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for, with all that was not said."""
+    """What is to be validated, with defaults filled in."""
 
     potential: FittedPotential
+    """The potential."""
     crystal: Crystal
+    """The crystal whose properties are computed."""
     names: tuple[str, ...]
-    """Of properties."""
+    """Names of the properties."""
     checks: tuple[str, ...]
-    """Of STABILITY."""
+    """Names of the checks, out of STABILITY."""
     labeler: LabelSettings | None
+    """Settings of the labeler to compare with; None for no comparison."""
     table: dict[str, float]
-    """Values to compare with, by a property's name."""
+    """Values to compare with, by name of the property."""
     temperature: float
     """K."""
     timestep: float
     """ps."""
     lammps: LammpsSettings
+    """Settings of LAMMPS."""
     settings: ValidateSettings
+    """Settings of the validation."""
 
 
 def request_of(

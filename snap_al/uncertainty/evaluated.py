@@ -31,18 +31,26 @@ GROUP_COLUMNS = (
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Labelled rows (m,) in the units of rows: kinds, group numbers, targets, weights, vanishing by
-    symmetry, and what is predicted with the reference noise of their kind."""
+    """Labelled rows (m,) and their predictions, in the units of rows."""
 
     kinds: NDArray[np.int8]
+    """Kind of each row."""
     groups: NDArray[np.int32]
+    """Number of the group of each row."""
     targets: Array
+    """Labels."""
     weights: Array
+    """Weights."""
     vanishing: NDArray[np.bool_]
+    """Whether the row vanishes by symmetry."""
     mean: Array
+    """Predicted mean."""
     epistemic_std: Array
+    """Std from the uncertainty of the coefficients."""
     model_error_std: Array
+    """Std of the model error."""
     noise_std: Array
+    """Reference noise of the kind."""
 
     @property
     def prediction(self) -> Prediction:

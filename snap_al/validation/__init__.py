@@ -4,15 +4,16 @@ it holds in MD.
 
 from snap_al.validation.crystal import Crystal, NotConvergedError, crystal_of, element_crystal
 from snap_al.validation.curves import Curve, approach, compression, dimers
-from snap_al.validation.dynamics import Trajectory, failed_check, npt, nve
+from snap_al.validation.dynamics import Conditions, Trajectory, failed_check, npt, nve
 from snap_al.validation.failures import failure_of
 from snap_al.validation.labeler import LabelCalculator
-from snap_al.validation.materials import Materials, Property, measure, names_of
+from snap_al.validation.materials import Materials, Property, References, measure, names_of
 from snap_al.validation.properties import PROPERTIES, Quantity
 from snap_al.validation.slabs import Slab, slab
 
 __all__ = [
     "PROPERTIES",
+    "Conditions",
     "Crystal",
     "Curve",
     "LabelCalculator",
@@ -20,6 +21,7 @@ __all__ = [
     "NotConvergedError",
     "Property",
     "Quantity",
+    "References",
     "Slab",
     "Trajectory",
     "approach",

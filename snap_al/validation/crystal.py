@@ -36,18 +36,18 @@ class NotConvergedError(RunError):
 
 @dataclass(frozen=True)
 class Crystal:
-    """atoms: the conventional cell, a along x, and c along z where it is hexagonal. centring: P, I
-    or F.
-
-    unrelaxed: what it was relaxed from, the atoms in the same order; None for a crystal as it was
-    given. Whatever is counted (cells of a supercell, planes of a slab) is counted there, so that it
-    is the same for each calculator.
-    """
+    """A crystal with cubic or hexagonal symmetry."""
 
     atoms: Atoms
+    """The conventional cell, with a along x, and c along z where it is hexagonal."""
     system: Literal["cubic", "hexagonal"]
+    """Crystal system."""
     centring: Literal["P", "I", "F"]
+    """Centring of the lattice."""
     unrelaxed: Crystal | None = None
+    """The crystal that this one was relaxed from, with the atoms in the same order; None for a
+    crystal as it was given. Cells of a supercell and planes of a slab are counted on it, so that
+    their number is the same for each calculator."""
 
     @property
     def given(self) -> Crystal:

@@ -42,19 +42,26 @@ SUPERCELL = 9.0
 
 @dataclass(frozen=True)
 class Curve:
-    """x against value ± std, each (m,), and whether that passes; reference: the labeler's, NaN
-    where that fails.
-    """
+    """A property along a path, with its std and whether the check passes."""
 
     name: str
+    """Name of the check."""
     x_label: str
+    """Label of the x axis, with its unit."""
     y_label: str
+    """Label of the y axis, with its unit."""
     x: Array
+    """(m,) abscissae."""
     value: Array
+    """(m,) values of the potential."""
     std: Array
+    """(m,) stds of the values."""
     reference: Array | None
+    """(m,) values of the labeler, NaN where it fails; None without a labeler."""
     passed: bool
+    """Whether the check passes."""
     finding: str
+    """The result in words."""
 
 
 def dimers(

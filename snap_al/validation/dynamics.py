@@ -41,33 +41,52 @@ BEYOND = 1e6
 
 @dataclass(frozen=True)
 class Trajectory:
-    """time: ps. temperature: K, volume: Å³ per atom, energy: eV per atom (NVE) and force_std: eV/Å,
-    the largest (NPT), each (m,).
-    """
+    """A short MD run, with whether the check passes."""
 
     name: str
+    """Name of the check."""
     time: Array
+    """(m,) ps."""
     temperature: Array
+    """(m,) K."""
     volume: Array
+    """(m,) Å³ per atom."""
     energy: Array | None
+    """(m,) eV per atom; None in NPT."""
     force_std: Array | None
+    """(m,) eV/Å, the largest force std; None in NVE."""
     passed: bool
+    """Whether the check passes."""
     finding: str
+    """The result in words."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions of an MD run."""
+
+    temperature: float
+    """K. In NVE, that of the crystal in equilibrium."""
+    timestep: float
+    """ps."""
+    seed: int
+    """Seed of the velocities."""
+    lammps: LammpsSettings | None = None
+    """Settings of LAMMPS."""
 
 
 def nve(
     potential: FittedPotential,
     files: Path,
     crystal: Crystal,
-    temperature: float,
-    timestep: float,
-    seed: int,
+    conditions: Conditions,
     comm: Communicator,
-    lammps: LammpsSettings | None,
 ) -> Trajectory:
-    """temperature: K of the crystal once the energy is shared out. timestep: ps. files: with the
-    potential as STEM. Collective.
+    """MD of a supercell at constant energy. Collective.
+
+    files: folder with the files of the potential.
     """
+    temperature, timestep = conditions.temperature, conditions.timestep
     atoms = crystal.supercell(SUPERCELL)
     n, every = len(atoms), max(1, round(NVE_PS / timestep / SAMPLES))
     rows: list[list[float]] = []
@@ -76,13 +95,14 @@ def nve(
         return failed_check("NVE", f"ended: {reason}")
     try:
         with LammpsSession(
-            comm, lammps=lammps, on_abort=lambda text: write_atomically(aborted, text)
+            comm, lammps=conditions.lammps, on_abort=lambda text: write_atomically(aborted, text)
         ) as session:
             session.where = "validation, NVE: "
             create(session, potential, Configuration.from_atoms(atoms, "crystal", Label()))
             session.commands(["neighbor 1.0 bin", *potential.pair_commands(files, session.name_of)])
             session.command(
-                f"velocity all create {2.0 * temperature!r} {seed} mom yes rot no dist gaussian"
+                f"velocity all create {2.0 * temperature!r} {conditions.seed} mom yes rot no "
+                "dist gaussian"
             )
             session.commands(
                 [
@@ -141,17 +161,16 @@ def npt(
     potential: FittedPotential,
     files: Path,
     crystal: Crystal,
-    temperature: float,
-    timestep: float,
+    conditions: Conditions,
     ps: float,
-    seed: int,
     comm: Communicator,
-    lammps: LammpsSettings | None,
     report: Report = silent,
 ) -> Trajectory:
-    """At zero pressure, as a walker of a run, watched and guarded as one. files: with the potential
-    as STEM. Collective.
+    """MD of a supercell at zero pressure, with the checks and guards of a walker. Collective.
+
+    files: folder with the files of the potential. ps: length of the trajectory.
     """
+    temperature, timestep = conditions.temperature, conditions.timestep
     atoms, steps = crystal.supercell(SUPERCELL), max(1, round(ps / timestep))
     stage = StageSettings(
         temperature=(temperature, temperature),
@@ -181,13 +200,13 @@ def npt(
             Configuration.from_atoms(atoms, "crystal", Label()),
             None,
             0,
-            seed,
+            conditions.seed,
             stage.check_every,
             name="validation, NPT",
         ),
         volume,
         SegmentFiles(restart=scratch, log=files / "npt.log", aborted=aborted),
-        lammps,
+        conditions.lammps,
     )
     on_root(comm, lambda: scratch.unlink(missing_ok=True))
     time = timestep * np.array([c.step for c in result.checks])

@@ -16,10 +16,8 @@ from ase.calculators.calculator import Calculator
 
 from snap_al.errors import InputError, did_you_mean
 from snap_al.parallel import Communicator, collectively
-from snap_al.potential import FittedPotential
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
-from snap_al.sessions import LammpsSettings
 from snap_al.validation.crystal import Crystal
 from snap_al.validation.failures import failure_of
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
@@ -31,17 +29,22 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Property:
-    """value: of the mean coefficients; None, where they give none. std: over `draws` draws that
-    came to a value. reference: the labeler's or the table's, if there is one. note: which of
-    several possible geometries it belongs to."""
+    """One property of a crystal, by the potential and by a reference."""
 
     name: str
+    """Name of the property."""
     unit: str
+    """Unit of the values."""
     value: float | None
+    """Value of the mean coefficients; None where it cannot be computed."""
     std: float | None
+    """Std over the draws; None where it cannot be computed."""
     draws: int
+    """Number of draws that gave a value."""
     reference: float | None = None
+    """Value of the labeler or of the table; None without one."""
     note: str = ""
+    """Which of several possible geometries the value belongs to."""
 
     @property
     def z(self) -> float | None:
@@ -56,10 +59,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Materials:
-    """problems: what could not be computed, and why."""
+    """All properties of a crystal."""
 
     properties: tuple[Property, ...]
+    """The properties."""
     problems: tuple[str, ...]
+    """What could not be computed, and why."""
 
     def coverage(self) -> dict[str, float]:
         """How many references there are, and which shares lie within one and two stds."""
@@ -84,23 +89,33 @@ def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
     return list(dict.fromkeys(only)) or everything
 
 
+@dataclass(frozen=True)
+class References:
+    """Values to compare with."""
+
+    labeler: Calculator | None = None
+    """Computes the properties, on one rank."""
+    table: Values | None = None
+    """Values by name of the property, in its unit. Those of the labeler take precedence."""
+
+
 def measure(
-    potential: FittedPotential,
+    calculator: SnapCalculator,
     crystal: Crystal,
     names: Sequence[str],
     n_draws: int,
     rng: np.random.Generator,
     comm: Communicator,
-    *,
-    labeler: Calculator | None = None,
-    table: Values | None = None,
-    lammps: LammpsSettings | None = None,
+    references: References | None = None,
     report: Report = silent,
 ) -> Materials:
-    """Collective; rng the same on all ranks. The labeler is called on one rank alone. table: by a
-    property's name, in its unit.
+    """Properties of a crystal, by the mean coefficients and by draws of them. Collective; rng is
+    the same on all ranks.
+
+    calculator: of the potential. names: groups of properties.
     """
-    calculator = SnapCalculator(potential, stds=False, lammps=lammps)
+    references = references or References()
+    labeler = references.labeler
     draws = calculator.draws(n_draws, rng)
     tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
     own: dict[int, tuple[list[Quantity], list[str]]] = {}
@@ -114,14 +129,13 @@ def measure(
                 draws[task].close()
             if comm.rank == 0:
                 report("properties of each draw", n + 1, len(mine))
-    calculator.close()
     found = {task: result for part in comm.allgather(own) for task, result in part.items()}
-    references = dict(table or {}) | (
+    values = dict(references.table or {}) | (
         {q.name: q.value for q in found[LABELER][0]} if LABELER in found else {}
     )
     problems = [f"the potential: {p}" for p in found[MEAN][1]]
     problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
-    return Materials(tuple(_with_stds(found, references)), tuple(problems))
+    return Materials(tuple(_with_stds(found, values)), tuple(problems))
 
 
 def _computed(

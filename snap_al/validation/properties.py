@@ -51,14 +51,16 @@ BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number of a crystal. note: which of several possible geometries it belongs to, in
-    words.
-    """
+    """One number of a crystal."""
 
     name: str
+    """Name of the quantity."""
     unit: str
+    """Its unit."""
     value: float
+    """Its value."""
     note: str = ""
+    """Which of several possible geometries the value belongs to, in words."""
 
 
 def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:

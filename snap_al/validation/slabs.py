@@ -41,29 +41,30 @@ PRIMITIVE = {
 
 @dataclass(frozen=True)
 class Slab:
-    """atoms: periodic along all three cell vectors, the third at right angles to the faces. area:
-    Å², of one face.
-    """
+    """A slab with two free faces."""
 
     atoms: Atoms
+    """The atoms, periodic along all three cell vectors, the third at right angles to the faces."""
     area: float
+    """Å², of one face."""
     termination: str
     """Where the crystal was cut, in words."""
 
 
 @dataclass(frozen=True)
 class _Stack:
-    """The planes of one period along a surface normal, from the lowest.
-
-    along: (3, 3) whole multiples of the primitive vectors: two within the planes, and one to the
-    next period. planes: for each plane, (number of an atom in the conventional cell, periods that
-    it is moved by). heights: (n_planes,) Å. period: Å.
-    """
+    """The planes of one period along a surface normal, from the lowest."""
 
     along: Integers
+    """(3, 3) whole multiples of the primitive vectors: two within the planes, and one to the next
+    period."""
     planes: tuple[tuple[tuple[int, int], ...], ...]
+    """For each plane, pairs (number of an atom in the conventional cell, periods that it is moved
+    by)."""
     heights: Array
+    """(n_planes,) Å."""
     period: float
+    """Å."""
 
     @property
     def gaps(self) -> Array:

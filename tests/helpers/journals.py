@@ -5,7 +5,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from snap_al.loop.events import Event, decoded
+from snap_al.loop.event_json import decoded
+from snap_al.loop.events import Event
 
 USUAL: dict[str, dict[str, Any]] = {
     "labelled": {"job": "j", "walker": 0, "step": 0, "seconds": 0.0, "max_force": None},

@@ -194,4 +194,4 @@ def test_learning_curves_that_are_damaged_are_computed_anew(tmp_path, monkeypatc
         '{"format": 1, "digest": "d", "curves": [], "full": {"x": {}}}',
     ):
         (tmp_path / "c.json").write_text(text)
-        assert file.opened([], [], None, None, 0.0).found == ()
+        assert file.opened([], [], None, None, 0.0).stored == ()

@@ -22,7 +22,8 @@ from snap_al.loop import (
     read_events,
     replayed,
 )
-from snap_al.loop.events import Opened, Started, Stopped, decoded, encoded
+from snap_al.loop.event_json import decoded, encoded
+from snap_al.loop.events import Opened, Started, Stopped
 from snap_al.loop.settings import StopSettings
 from snap_al.loop.state import EventOrderError, Query
 from snap_al.loop.stopping import stalled

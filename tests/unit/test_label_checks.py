@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
 from snap_al.data.compression import Compression
 from snap_al.data.label_checks import check_labels
-from snap_al.data.pair_forces import Geometry, compared_with_forces, terms_of
+from snap_al.data.neighbours import Neighbours
+from snap_al.data.pair_forces import compared_with_forces
+from snap_al.data.pair_potential import terms_of
 from snap_al.data.relatives import Relation, strained_and_displaced
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.potential.calculator import LammpsCalculator
@@ -187,7 +189,7 @@ def test_a_skewed_cell_costs_no_more_and_has_the_same_pairs(copper):
     c = copper[0].configuration if isinstance(copper[0], LabelledConfiguration) else copper[0]
     shear = np.array([[1.0, 0.0, 0.0], [30.0, 1.0, 0.0], [0.0, -20.0, 1.0]])
     one, other = (
-        np.sort(Geometry.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell))
+        np.sort(Neighbours.of(x, 5.0).distances) for x in (c, replace(c, cell=shear @ c.cell))
     )
     np.testing.assert_allclose(one, other, atol=1e-9)
 

@@ -16,6 +16,7 @@ from snap_al.inference import atom_force_std, square_root
 from snap_al.parallel import SERIAL
 from snap_al.query import (
     ActiveSet,
+    BatchOptions,
     Candidates,
     Committee,
     Knowledge,
@@ -152,7 +153,7 @@ def test_greedy_d_is_the_slow_greedy_and_near_the_best():
     )
     gained = np.linalg.slogdet(dense(known, slow))[1] - start
     assert gained >= (1 - 1 / np.e) * best
-    polished = select(candidates, of("D"), known, 4, polish=5).numbers
+    polished = select(candidates, of("D"), known, 4, BatchOptions(polish=5)).numbers
     after = np.linalg.slogdet(dense(known, [candidates.by_number[n] for n in polished]))[1] - start
     assert after >= gained - 1e-12
     assert after >= 0.98 * best
@@ -168,7 +169,9 @@ def test_exchanges_never_make_it_worse(name):
         )
 
     targets = np.array([c.energy for c in candidates.own])
-    plain, polished = (select(candidates, of(name), known, 3, polish=p).numbers for p in (0, 3))
+    plain, polished = (
+        select(candidates, of(name), known, 3, BatchOptions(polish=p)).numbers for p in (0, 3)
+    )
     assert value(polished) >= value(plain) - 1e-9 * abs(value(plain))
 
 
@@ -271,7 +274,7 @@ def test_novel_asks_for_what_is_novel_then_for_what_is_like_the_pool():
     far = replace(candidates.own[2], rows=candidates.own[2].rows * 50.0)
     useless = replace(candidates.own[3], weights=candidates.own[3].weights * 1e-9)
     own = [far if c.number == 2 else useless if c.number == 3 else c for c in candidates.own]
-    pool = replace(candidates, own=own, once={})
+    pool = replace(candidates, own=own, shared={})
     found = select(pool, of("novel", novel_share=0.2), known, 10)
     assert found.numbers[0] == 2
     assert found.scores[0] > 1
@@ -352,11 +355,12 @@ def test_doubles_are_left_out():
 def test_costs_and_budgets():
     candidates, known = example(0)
     costs = candidates.costs()
-    found = select(candidates, of("T"), known, 100, budget=5.0)
+    found = select(candidates, of("T"), known, 100, BatchOptions(budget=5.0))
     assert costs[list(found.numbers)].sum() <= 5.0
     per = of("T").prepare(candidates, known)
     values = candidates.scores(lambda c: per(c, known)) / costs
-    assert select(candidates, of("T"), known, 1, by_cost=True).numbers[0] == int(np.argmax(values))
+    best = select(candidates, of("T"), known, 1, BatchOptions(by_cost=True)).numbers
+    assert best == (int(np.argmax(values)),)
 
 
 def test_nothing_to_choose_from():
@@ -427,13 +431,12 @@ def test_a_cost_makes_a_good_score_less_and_a_bad_one_worse():
     plain = select(candidates, of("novel", novel_share=0.0), known, 10).numbers
     costs[plain[-1]] = 1e4
     own = [replace(c, cost=costs[c.number]) for c in candidates.own]
-    dear = replace(candidates, own=own, once={})
-    assert (
-        select(dear, of("novel", novel_share=0.0), known, 10, by_cost=True).numbers[-1] == plain[-1]
-    )
-    all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], once={})
+    dear = replace(candidates, own=own, shared={})
+    options = BatchOptions(by_cost=True)
+    assert select(dear, of("novel", novel_share=0.0), known, 10, options).numbers[-1] == plain[-1]
+    all_dear = replace(candidates, own=[replace(c, cost=64.0) for c in candidates.own], shared={})
     for share in (0.5, 1.0):
-        found = select(all_dear, of("novel", novel_share=share), known, 10, by_cost=True)
+        found = select(all_dear, of("novel", novel_share=share), known, 10, options)
         assert found == select(candidates, of("novel", novel_share=share), known, 10)
 
 
@@ -441,12 +444,14 @@ def test_a_budget_passes_over_what_is_too_dear():
     candidates, known = example(0)
     best = select(candidates, of("T"), known, 1).numbers[0]
     own = [replace(c, cost=100.0 if c.number == best else 1.0) for c in candidates.own]
-    pool = replace(candidates, own=own, once={})
+    pool = replace(candidates, own=own, shared={})
     for diversity in ("conditional", "none", "kmeans", "farthest"):
-        found = select(pool, of("T"), known, 3, budget=3.0, diversity=diversity).numbers
+        found = select(
+            pool, of("T"), known, 3, BatchOptions(budget=3.0, diversity=diversity)
+        ).numbers
         assert best not in found
         assert 1 <= len(found) <= 3
-    assert select(pool, of("T"), known, 3, budget=0.5).numbers == ()
+    assert select(pool, of("T"), known, 3, BatchOptions(budget=0.5)).numbers == ()
 
 
 def test_what_has_no_score_is_not_chosen():
@@ -460,7 +465,8 @@ def test_what_has_no_score_is_not_chosen():
             return lambda c, known: 1.0 if c.number < 4 else float("nan")
 
     for diversity in ("conditional", "none", "kmeans", "farthest"):
-        assert set(select(candidates, Few(), known, 9, diversity=diversity).numbers) == {0, 2, 3}
+        chosen = select(candidates, Few(), known, 9, BatchOptions(diversity)).numbers
+        assert set(chosen) == {0, 2, 3}
 
 
 def test_an_element_without_data_extrapolates():
@@ -474,7 +480,7 @@ def test_an_element_without_data_extrapolates():
 def test_a_pool_whose_labels_would_weigh_nothing():
     candidates, known = example(0)
     pool = replace(
-        candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], once={}
+        candidates, own=[replace(c, weights=0.0 * c.weights) for c in candidates.own], shared={}
     )
     for name in ("novel", "farthest", "D", "uncertainty"):
         assert len(select(pool, of(name), known, 3).numbers) == 3

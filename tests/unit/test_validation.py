@@ -24,10 +24,13 @@ from snap_al.label import AseLabeler, ImmediateBackend
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, Snap
 from snap_al.potential.calculator import LammpsCalculator
+from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.tasks.stability import relaxed as relaxed_crystal
 from snap_al.validation import (
+    Conditions,
     Crystal,
     LabelCalculator,
+    References,
     approach,
     compression,
     crystal_of,
@@ -198,13 +201,13 @@ def test_error_bars_cover_the_truth(copper_potential, tmp_path):
     labeler = LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
     names = ("lattice", "eos", "elastic", "phonons")
     found = measure(
-        copper_potential,
+        SnapCalculator(copper_potential, stds=False),
         element_crystal("Cu"),
         names,
         12,
         np.random.default_rng(0),
         SERIAL,
-        labeler=labeler,
+        References(labeler),
     )
     known = {p.name: p for p in found.properties if p.name != "cohesive energy"}
     assert not found.problems
@@ -213,13 +216,13 @@ def test_error_bars_cover_the_truth(copper_potential, tmp_path):
     assert np.mean([abs(p.z) < 2 for p in known.values()]) > 0.7
     assert known["a"].std < 0.02
     again = measure(
-        copper_potential,
+        SnapCalculator(copper_potential, stds=False),
         element_crystal("Cu"),
         ("eos",),
         2,
         np.random.default_rng(0),
         SERIAL,
-        table={"volume": known["volume"].value},
+        References(table={"volume": known["volume"].value}),
     )
     assert {p.name: p.reference for p in again.properties} == {
         "volume": known["volume"].value,
@@ -310,7 +313,9 @@ def places(potential, error, monkeypatch):
 
     def measured(labeler=None):
         crystal, rng = element_crystal("Cu"), np.random.default_rng(0)
-        return measure(potential, crystal, ("lattice",), 2, rng, SERIAL, labeler=labeler).problems
+        calculator = SnapCalculator(potential, stds=False)
+        known = References(labeler)
+        return measure(calculator, crystal, ("lattice",), 2, rng, SERIAL, known).problems
 
     def pushed():
         with DescriptorEngine(COPPER, ReferencePotential()) as engine:
@@ -413,15 +418,15 @@ def _dimer(r):
 def test_dynamics(copper_potential, tmp_path):
     copper_potential.write(tmp_path)
     crystal = element_crystal("Cu").relaxed(EMT())
-    quiet = nve(copper_potential, tmp_path, crystal, 300.0, 0.002, 1, SERIAL, None)
+    quiet = nve(copper_potential, tmp_path, crystal, Conditions(300.0, 0.002, 1), SERIAL)
     assert quiet.passed, quiet.finding
     assert quiet.temperature[50:].mean() == pytest.approx(300, rel=0.15)
-    wild = nve(copper_potential, tmp_path, crystal, 300.0, 0.03, 1, SERIAL, None)
+    wild = nve(copper_potential, tmp_path, crystal, Conditions(300.0, 0.03, 1), SERIAL)
     assert not wild.passed, "a timestep of 30 fs does not conserve energy"
-    held = npt(copper_potential, tmp_path, crystal, 300.0, 0.003, 0.5, 1, SERIAL, None)
+    held = npt(copper_potential, tmp_path, crystal, Conditions(300.0, 0.003, 1), 0.5, SERIAL)
     assert held.passed, held.finding
     made_of(-1e-3).write(tmp_path)
-    fallen = npt(made_of(-1e-3), tmp_path, crystal, 300.0, 0.003, 3.0, 1, SERIAL, None)
+    fallen = npt(made_of(-1e-3), tmp_path, crystal, Conditions(300.0, 0.003, 1), 3.0, SERIAL)
     assert not fallen.passed, "atoms that fall into each other"
 
 
