@@ -64,6 +64,10 @@ class InputError(SnapALError):
     exit_code = 2
 
 
+class OtherVersionError(InputError):
+    """A file of snap_al that another version wrote, and that this one does not read."""
+
+
 class RunError(SnapALError):
     """A run could not go on. What it had finished is on disk. Exit code 3."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
 from snap_al.data.json_text import read_json
-from snap_al.errors import InputError
+from snap_al.errors import InputError, OtherVersionError
 
 Array = NDArray[np.float64]
 FORMAT = 4
@@ -237,10 +237,12 @@ class Posterior:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Posterior:
-        """Raises InputError for anything that `to_bytes` of this format did not write."""
+        """Raises InputError for anything that `to_bytes` of this format did not write,
+        OtherVersionError for what another version of snap_al did."""
         try:
             arrays: dict[str, Any] = dict(read_arrays(data))
             header = read_json(str(arrays.pop("header", "{}")))
+            _check_version(header)
             _check_stored(header, arrays)
         except ValueError as error:
             raise InputError(f"no posterior of snap_al, format {FORMAT}: {error}") from error
@@ -248,12 +250,22 @@ class Posterior:
         return cls(**{k: v for k, v in header.items() if k != "format"} | tuples, **arrays)
 
 
+def _check_version(header: Any) -> None:
+    """Raises OtherVersionError."""
+    found = header.get("format") if isinstance(header, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise OtherVersionError(
+            f"written by another version of snap_al: format {found}, and this one has "
+            f"{FORMAT}; fit again"
+        )
+
+
 def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
     """Raises ValueError unless these are what a Posterior has, and of one number of
     coefficients.
     """
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError("another format version")
+    if not isinstance(header, dict):
+        raise ValueError("has no header")
     names = {f.name for f in fields(Posterior)}
     if wrong := names ^ ((header.keys() - {"format"}) | arrays.keys()):
         raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")

@@ -96,17 +96,28 @@ class Driver:
             self._report,
         )
         with threadpool_limits(1), opened as model:
-            self._record(self._opened(model.warnings))
+            again = self._state.fits > 0 and not model.last_fit_is_readable(self._state)
+            self._record(self._opened(model.warnings, again))
             if not self._state.started:
                 self._start()
+            if again:
+                self._record(model.fit(self._state))
             reason = self._loop(model)
             self._finish(model, reason)
         failed_run(self._state)
         return self._state
 
-    def _opened(self, warnings: Sequence[str]) -> Opened:
-        """With what is to be said of the labels to begin with. warnings: of their rows."""
+    def _opened(self, warnings: Sequence[str], again: bool) -> Opened:
+        """With what is to be said of the labels to begin with. warnings: of their rows. again:
+        whether the last fit is done once more."""
         remarks = self._inputs.remarks + Remarks(tuple(warnings))
+        if again:
+            remarks += Remarks(
+                notes=(
+                    f"fit {self._state.fits} was written by another version of snap_al: all labels "
+                    "are fitted once more",
+                )
+            )
         return Opened(
             snap_al=__version__,
             ranks=self._comm.size,

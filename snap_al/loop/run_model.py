@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Engine, RowSource, row_source
-from snap_al.errors import RunError
+from snap_al.errors import OtherVersionError, RunError
 from snap_al.loop.evaluation import TestSet
 from snap_al.loop.events import Fitted
 from snap_al.loop.inputs import RunInputs
@@ -59,10 +59,12 @@ class RunModel:
         """Fits all labels, and writes the potential."""
         started = time.perf_counter()
         self._add_labels(state)
-        refit = state.fits > 0
-        previous = self.potential(state).posterior if refit else None
-        n_fitted = state.fitted_labels + len(self.inputs.training) if refit else 0
-        posterior = self.training.fit(previous, n_fitted)
+        if self.last_fit_is_readable(state):
+            previous = self.potential(state).posterior
+            n_fitted = state.fitted_labels + len(self.inputs.training)
+            posterior = self.training.fit(previous, n_fitted)
+        else:
+            posterior = self.training.fit()
         potential = FittedPotential(self.model, self.inputs.reference, posterior)
         assert self.config.explore is not None
         limits = self.training.limits(posterior, self.config.explore.guards.max_force_std)
@@ -88,6 +90,17 @@ class RunModel:
             table=evaluated.table(),
             seconds=time.perf_counter() - started,
         )
+
+    def last_fit_is_readable(self, state: RunState) -> bool:
+        """Whether there is one, and this version of snap_al wrote it. Raises InputError for a
+        damaged one."""
+        if not state.fits:
+            return False
+        try:
+            self.potential(state)
+        except OtherVersionError:
+            return False
+        return True
 
     def potential(self, state: RunState) -> FittedPotential:
         """The potential of the last fit. After a restart it is read from its files, which hold the

@@ -127,7 +127,7 @@ class FittedPotential:
         try:
             posterior = Posterior.from_bytes(data)
         except InputError as error:
-            raise InputError(f"{folder / 'posterior.npz'}: {error}") from error
+            raise type(error)(f"{folder / 'posterior.npz'}: {error}") from error
         n = found.columns.n_distinct
         if len(posterior.atom_reference) not in (0, len(found.elements)):
             raise InputError(
