@@ -17,7 +17,7 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.rows import n_rows
 from snap_al.data.storage import replace_file
 from snap_al.descriptors.columns import Columns
-from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.configuration_rows import ConfigurationRows
 from snap_al.descriptors.row_source import Engine, RowSource
 from snap_al.parallel import Communicator, collectively
 

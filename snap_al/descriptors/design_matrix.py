@@ -8,7 +8,7 @@ configurations before it, so a training set that grows keeps its rows where they
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from snap_al.data.configuration import Configuration
 from snap_al.data.labelled import LabelledConfiguration, Weighting
 from snap_al.data.rows import ENERGY, FORCES, STRESS, kinds_of
 from snap_al.descriptors.columns import Columns
-from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.configuration_rows import ConfigurationRows
 from snap_al.descriptors.row_source import RowSource
+from snap_al.descriptors.rows import INDEX_TYPE, Rows
 from snap_al.descriptors.slabs import Slabs
 from snap_al.errors import InputError, SnapALError
 from snap_al.parallel import Communicator, collectively
@@ -27,20 +28,6 @@ from snap_al.progress import Report, silent
 from snap_al.units import ASE_STRESS_TO_ROWS
 
 Array = NDArray[np.float64]
-
-
-INDEX_TYPE = np.dtype(
-    [
-        ("configuration", "i4"),
-        ("kind", "i1"),
-        ("atom", "i4"),
-        ("component", "i1"),
-        ("group", "i4"),
-        ("core", "?"),
-    ]
-)
-"""The row index. atom is -1 for energy and stress rows; component is 0-2 for forces, 0-5 (Voigt)
-for stress. core: False for forces outside the core of a carved cell, which are not fitted."""
 
 
 @dataclass
@@ -60,55 +47,6 @@ class _Entry:
     """(m,) rows that are zero by symmetry."""
     index: NDArray[np.void]
     """(m,) row index."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one or more configurations."""
-
-    values: Array
-    """(m, n)."""
-    targets: Array
-    """(m,) with the reference potential taken off; NaN where there is no label."""
-    weights: Array
-    """(m,)."""
-    labelled: NDArray[np.bool_]
-    """(m,) which have a label and a weight."""
-    vanishing: NDArray[np.bool_]
-    """(m,) which are zero by symmetry."""
-    index: NDArray[np.void]
-    """(m,) row index, see INDEX_TYPE."""
-    damping: Array
-    """(m,) what it has left of the row's weight."""
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(m,) the rows that a fit sees and calibration counts."""
-        return np.asarray(self.labelled & ~self.vanishing)
-
-    def used(self) -> Rows:
-        """A copy of the rows of the mask."""
-        m = self.mask
-        return Rows(*(getattr(self, f.name)[m] for f in fields(self)))
-
-    @classmethod
-    def nothing(cls, n_columns: int) -> Rows:
-        """No rows."""
-        none = np.zeros(0, dtype=bool)
-        return cls(
-            np.zeros((0, n_columns)),
-            np.zeros(0),
-            np.zeros(0),
-            none,
-            none,
-            np.zeros(0, INDEX_TYPE),
-            np.zeros(0),
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """A copy of all parts, at least one, together."""
-        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 class DesignMatrix:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
-from snap_al.data.storage import expanded
 from snap_al.descriptors.allowed import (
     check_atom_style,
     check_fix,
@@ -24,7 +23,8 @@ from snap_al.descriptors.allowed import (
     check_words,
     may_name_a_file,
 )
-from snap_al.descriptors.pair_types import check_elements, lammps_folders, numbered
+from snap_al.descriptors.pair_types import check_elements, lammps_folders
+from snap_al.descriptors.reference_lines import read_lines
 from snap_al.errors import InputError
 from snap_al.sessions import Box, LammpsSession, NameOf
 
@@ -118,83 +118,17 @@ class ReferencePotential:
         for anything else, for units not metal, and for a line that is for another element than its
         type is.
         """
-        found = replace(cls._parsed(lines, elements), folders=tuple(dict.fromkeys(folders)))
+        known = read_lines(lines, elements)
+        found = cls(
+            known.styles,
+            known.coefficients,
+            known.atom_style,
+            known.fixes,
+            tuple(dict.fromkeys(folders)),
+        )
         if elements:
             check_elements(found.coefficients, elements, found.folders)
         return found
-
-    @classmethod
-    def _parsed(cls, lines: list[str], elements: Sequence[str]) -> ReferencePotential:
-        style_line: list[str] = []
-        atom_style, fixes = "atomic", []
-        coefficient_lines: list[list[str]] = []
-        for line in lines:
-            words = [str(expanded(w)) if w[0] == "~" else w for w in line.split("#")[0].split()]
-            if not words:
-                continue
-            if words[0] == "pair_style" and len(words) > 1 and not style_line:
-                style_line = words[1:]
-            elif words[0] == "pair_coeff" and len(words) > 2:
-                style = "".join(
-                    words[3:4]
-                    if style_line[:1] and style_line[0].startswith("hybrid")
-                    else style_line[:1]
-                )
-                coefficient_lines.append(
-                    numbered(words[1:], style, elements) if elements else words[1:]
-                )
-            elif words[0] == "units":
-                if words[1:] != ["metal"]:
-                    raise InputError(f"reference: `{line}`: only `units metal` is supported")
-            elif words[0] == "atom_style":
-                atom_style = " ".join(words[1:])
-            elif words[0] == "fix" and words[3:4] == ["nve/spin"]:
-                fixes.append(" ".join(words))
-            else:
-                raise InputError(
-                    f"reference: `{line}`: expected one pair_style line, then pair_coeff lines"
-                )
-        if not style_line:
-            if coefficient_lines:
-                raise InputError("reference: pair_coeff without a pair_style line before it")
-            return cls(atom_style=atom_style, fixes=tuple(fixes))
-        if style_line[0] == "hybrid/overlay":
-            return replace(
-                cls._from_overlay(style_line[1:], coefficient_lines),
-                atom_style=atom_style,
-                fixes=tuple(fixes),
-            )
-        if style_line[0] == "hybrid" and _each_pair_once([c[:2] for c in coefficient_lines]):
-            return replace(
-                cls._from_overlay(style_line[1:], coefficient_lines),
-                atom_style=atom_style,
-                fixes=tuple(fixes),
-            )
-        if style_line[0].startswith("hybrid"):
-            raise InputError(
-                f"reference: `pair_style {style_line[0]}`: use hybrid/overlay, onto which SNAP is "
-                "added"
-            )
-        coefficients = tuple(
-            (" ".join(c[:2]), style_line[0], " ".join(c[2:])) for c in coefficient_lines
-        )
-        return cls((" ".join(style_line),), coefficients, atom_style, tuple(fixes))
-
-    @classmethod
-    def _from_overlay(cls, words: list[str], lines: list[list[str]]) -> ReferencePotential:
-        named = {c[2] for c in lines if len(c) > 2}
-        styles: list[list[str]] = []
-        for word in words:
-            if word in named:
-                styles.append([word])
-            elif styles:
-                styles[-1].append(word)
-            else:
-                raise InputError(
-                    f"reference: sub-style {word!r} of hybrid/overlay has no pair_coeff line"
-                )
-        coefficients = tuple((" ".join(c[:2]), c[2], " ".join(c[3:])) for c in lines)
-        return cls(tuple(" ".join(s) for s in styles), coefficients)
 
     @property
     def moments(self) -> tuple[str, ...]:
@@ -313,14 +247,6 @@ def _texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise InputError(f"reference: {values!r}: expected a list of texts")
     return values
-
-
-def _each_pair_once(pairs: list[list[str]]) -> bool:
-    """Whether every pair of types has one sub-style, without wildcards: then hybrid is the same as
-    hybrid/overlay.
-    """
-    named = [frozenset(p) for p in pairs]
-    return all(t.isdigit() for p in pairs for t in p) and len(set(named)) == len(named)
 
 
 def spin_vectors(spins: NDArray[np.float64]) -> NDArray[np.float64]:

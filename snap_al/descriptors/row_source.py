@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors.columns import Columns
-from snap_al.descriptors.engine import ConfigurationRows
+from snap_al.descriptors.configuration_rows import ConfigurationRows
 
 Array = NDArray[np.float64]
 

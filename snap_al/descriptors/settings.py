@@ -38,19 +38,27 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     components are not fitted.
     """
     rcutfac: float = Field(gt=0)
+    """Å for radii of 1: pairs see each other within rcutfac (R_i + R_j)."""
     radelem: PerElement = (0.5,)
+    """Radius R of each element, next to rcutfac."""
     wj: PerElement = (1.0,)
+    """Weight of each element in the density of neighbours."""
     rfac0: float = Field(default=0.99363, gt=0, le=1)
+    """Share of the way to the pole that distances are mapped to."""
     rmin0: float = Field(default=0.0, ge=0)
+    """Å, where this mapping begins."""
     chemflag: bool = False
+    """Components for each triple of elements."""
     bnormflag: bool | None = None
     """None: as compute snap has it, on with chemflag and off without."""
     wselfallflag: bool = False
+    """With chemflag: the weight of the central atom in all components."""
     bzeroflag: bool = False
     """Off: one constant coefficient per element is fitted, which labels that have an energy offset
     need.
     """
     switchflag: bool = True
+    """Whether neighbours fade out towards the cutoff."""
     quadraticflag: bool = False
     """Products B_k B_l beside the B_k; https://docs.lammps.org/pair_snap.html."""
     sinner: PerElement | None = None
@@ -58,6 +66,7 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     None: no inner switching.
     """
     dinner: PerElement | None = None
+    """Å, half the width of the inner switching."""
 
     @field_validator("elements")
     @classmethod

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from snap_al.errors import FitError
 from snap_al.inference.factor import LEAST_INFORMATION, Factor
 from snap_al.inference.noise import Noise
-from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.posterior import Posterior
 from snap_al.inference.settings import FitSettings
+from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.inference.blocks import MOST_LEVERAGE, Block
-from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.posterior import Posterior
+from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, collectively, sum_rows
 
 Array = NDArray[np.float64]

@@ -21,13 +21,14 @@ from snap_al.inference.blocks import (
     transform,
 )
 from snap_al.inference.conjugate import Conjugate, as_posterior
+from snap_al.inference.coordinates import Coordinates, Estimate, noise_share
 from snap_al.inference.crossvalidate import left_out_factors
-from snap_al.inference.estimate import Coordinates, Estimate, estimate, noise_share
+from snap_al.inference.estimate import estimate
 from snap_al.inference.noise import Noise
-from snap_al.inference.posterior import square_root
 from snap_al.inference.problem import Fitted, Problem
 from snap_al.inference.selection import fewest, given
 from snap_al.inference.settings import FitSettings
+from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator
 
 Array = NDArray[np.float64]

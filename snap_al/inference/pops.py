@@ -20,9 +20,9 @@ from snap_al.inference.blocks import Block, enter, row_variance
 from snap_al.inference.conjugate import Conjugate, as_posterior
 from snap_al.inference.constants import ANCHOR
 from snap_al.inference.dense import gathered
-from snap_al.inference.posterior import square_root
 from snap_al.inference.problem import Fitted, Problem
 from snap_al.inference.settings import FitSettings
+from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, on_root, sum_rows
 
 Array = NDArray[np.float64]

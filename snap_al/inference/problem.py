@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from snap_al.errors import FitError
 from snap_al.inference.blocks import Block, enter, row_variance
 from snap_al.inference.conjugate import Conjugate, as_posterior
-from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.posterior import Posterior
 from snap_al.inference.settings import FitSettings
+from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from snap_al.inference.blocks import Block, row_variance, sandwich, transform
 from snap_al.inference.conjugate import Coefficients, as_posterior, conjugate, plain_bayes
 from snap_al.inference.noise import Noise
-from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.posterior import Posterior
 from snap_al.inference.settings import FitSettings
+from snap_al.inference.stds import square_root
 from snap_al.parallel import SERIAL, Communicator
 
 Array = NDArray[np.float64]

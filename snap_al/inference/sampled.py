@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from snap_al.errors import FitError, InputError
 from snap_al.inference.blocks import Block, parts_of
-from snap_al.inference.estimate import Coordinates, Estimate, noise_share, objective
+from snap_al.inference.coordinates import Coordinates, Estimate, noise_share
+from snap_al.inference.gradient import objective, prior_scale
 from snap_al.inference.objective import CHUNK, Objective
 from snap_al.inference.settings import FitSettings
 from snap_al.parallel import Communicator, collectively, served, sum_rows
@@ -136,8 +137,6 @@ def _log_scale(
     chosen: NDArray[np.int64],
     comm: Communicator,
 ) -> float:
-    from snap_al.inference.estimate import prior_scale
-
     g = (
         1.0
         if not settings.multiplicative

@@ -95,6 +95,8 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     has.
     """
     noise: Literal["fixed", "inferred", "zero"] = "fixed"
+    """fixed: a share of the mean square residual of each kind. inferred: with the model error.
+    zero: none."""
     noise_fraction: float = Field(default=0.01, gt=0, le=1)
     """σ² as a fraction of each kind's mean square residual, where it is fixed, or where its
     inference begins.
@@ -116,9 +118,11 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     noise_std: PositiveFloat | None = None
     """bayes: σ in weighted units, where it is known."""
     noise_shape: float = Field(default=0.0, ge=0)
+    """bayes: shape of an inverse-gamma prior on σ²."""
     noise_scale: float = Field(default=0.0, ge=0)
-    """bayes: inverse-gamma prior on σ²; both zero leave it to the data."""
+    """bayes: its scale; both zero leave σ² to the data."""
     members: int = Field(default=20, ge=2, le=10_000)
+    """committee: how many."""
     fraction: float = Field(default=0.8, gt=0)
     """committee: each member sees this share of the rows, drawn with replacement."""
     recalibrate: bool = False
@@ -126,8 +130,11 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     out.
     """
     draws: int = Field(default=500, ge=10, le=1_000_000)
+    """mcmc: samples of each chain."""
     tune: int = Field(default=500, ge=10, le=1_000_000)
+    """mcmc: steps before these, which adapt the sampler."""
     chains: int = Field(default=2, ge=2, le=1000)
+    """mcmc: independent chains."""
     seed: int = Field(default=0, ge=0)
     """Of committee, mcmc and pops."""
     embed_again: float = Field(default=0.1, ge=0)

@@ -10,8 +10,9 @@ from snap_al.inference import committee
 from snap_al.inference.blocks import enter
 from snap_al.inference.conjugate import as_posterior, plain_bayes, variational
 from snap_al.inference.noise import Noise
-from snap_al.inference.posterior import Posterior, square_root
+from snap_al.inference.posterior import Posterior
 from snap_al.inference.problem import Fitted, Problem
+from snap_al.inference.stds import square_root
 from snap_al.parallel import collectively
 
 

@@ -10,7 +10,7 @@ been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -97,7 +97,7 @@ class Driver:
         )
         with threadpool_limits(1), opened as model:
             again = self._state.fits > 0 and not model.last_fit_is_readable(self._state)
-            self._record(self._opened(model.warnings, again))
+            self._record(self._opened(model.remarks(self._state)))
             if not self._state.started:
                 self._start()
             if again:
@@ -107,17 +107,9 @@ class Driver:
         failed_run(self._state)
         return self._state
 
-    def _opened(self, warnings: Sequence[str], again: bool) -> Opened:
-        """With what is to be said of the labels to begin with. warnings: of their rows. again:
-        whether the last fit is done once more."""
-        remarks = self._inputs.remarks + Remarks(tuple(warnings))
-        if again:
-            remarks += Remarks(
-                notes=(
-                    f"fit {self._state.fits} was written by another version of snap_al: all labels "
-                    "are fitted once more",
-                )
-            )
+    def _opened(self, of_model: Remarks) -> Opened:
+        """With what is to be said of the labels to begin with, and of the model."""
+        remarks = self._inputs.remarks + of_model
         return Opened(
             snap_al=__version__,
             ranks=self._comm.size,
@@ -198,21 +190,18 @@ class Driver:
         is of other walkers.
         """
         walkers, planned = len(self._state.walkers), len(self._inputs.walkers)
+        root = self._directory.root
         if self._state.started and walkers != planned:
             raise InputError(
-                f"the journal in {self._directory.root} is of {walkers} walkers, and the config "
-                f"has {planned}; give another --out"
+                f"the journal in {root} is of {walkers} walkers, and the config has {planned}; "
+                "give another --out"
             ).on_all_ranks()
-        changed = [
-            where
-            for where, digest in self._state.digests.items()
-            if self._inputs.digests.get(where) != digest
-        ]
+        now, then = self._inputs.digests, self._state.digests
+        changed = [where for where, digest in then.items() if now.get(where) != digest]
         if changed:
             raise InputError(
-                f"the files of {', '.join(changed)} are not those that the run in "
-                f"{self._directory.root} began with; "
-                "restore them, or give another --out"
+                f"the files of {', '.join(changed)} are not those that the run in {root} began "
+                "with; restore them, or give another --out"
             ).on_all_ranks()
 
     def _choose(self, model: RunModel) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from snap_al.data.remarks import Remarks
 from snap_al.data.storage import write_atomically
 from snap_al.descriptors import Engine, RowSource, row_source
 from snap_al.errors import OtherVersionError, RunError
@@ -101,6 +102,12 @@ class RunModel:
         except OtherVersionError:
             return False
         return True
+
+    def remarks(self, state: RunState) -> Remarks:
+        """What is to be said of the rows, and of a fit that is done once more."""
+        again = f"fit {state.fits} was written by another version of snap_al: all labels are fitted"
+        lost = state.fits > 0 and not self.last_fit_is_readable(state)
+        return Remarks(self.warnings, (f"{again} once more",) if lost else ())
 
     def potential(self, state: RunState) -> FittedPotential:
         """The potential of the last fit. After a restart it is read from its files, which hold the

@@ -10,7 +10,7 @@ from snap_al.md.settings import APPLIES_WITH, SCRIPT_VARIABLES
 from snap_al.options import applies, given, sentence
 
 if TYPE_CHECKING:
-    from snap_al.loop.settings import ExploreSettings
+    from snap_al.loop.explore_settings import ExploreSettings
 
 
 def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from snap_al.errors import InputError, LammpsError, RunError
 from snap_al.parallel import Communicator, abandon
 from snap_al.sessions.box import Box
+from snap_al.sessions.interrupts import Interrupts
 from snap_al.sessions.library import chosen_library, load_lammps, own_library
 from snap_al.sessions.names import PlainNames
 from snap_al.sessions.scripts import line_of, message_of
@@ -59,7 +57,7 @@ class LammpsSession:
         """What of the user's is going on, for the message of a failure that ends the job."""
         self._broken = False
         self._raised: Exception | None = None
-        self._interrupted = False
+        self._interrupts = Interrupts()
         self._module = load_lammps()
         self._names = PlainNames()
         settings = lammps or LammpsSettings()
@@ -156,7 +154,7 @@ class LammpsSession:
                 stop = look(step)
             except Exception as error:  # noqa: BLE001  would vanish in LAMMPS
                 self._raised, stop = error, True
-            if stop or self._interrupted:
+            if stop or self._interrupts.seen:
                 self._lammps.force_timeout()
 
         self.command(f"fix snap_al_each all external pf/callback {every} {every}")
@@ -173,38 +171,12 @@ class LammpsSession:
         where it is ended early.
         """
         before = self.step
-        with self._interruptible():
+        with self._interrupts.caught(alone=self.comm.size == 1):
             self.command(f"run {steps} {options}")
         if self._raised is not None:
             raise self._raised
         self.command("timer timeout unlimited")  # for the next one
         return self.step - before
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """An interrupt within LAMMPS would be raised in, and lost with, whatever it calls.
-
-        Here it ends the run. On several ranks it ends the process, and with it the job, unless the
-        program has a handler of its own that does so.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: object) -> None:
-            self._interrupted = True
-
-        before = signal.getsignal(signal.SIGINT)
-        if self.comm.size == 1:
-            signal.signal(signal.SIGINT, note)
-        elif before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-        if self._interrupted:
-            raise KeyboardInterrupt
 
     @property
     def step(self) -> int:

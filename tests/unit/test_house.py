@@ -10,27 +10,13 @@ FILES = sorted((ROOT / "snap_al").rglob("*.py"))
 MOST_PARAMETERS, MOST_LINES = 8, 300
 COMMANDS = ("app.py", "_commands.py")
 """Ends of the names of files in snap_al/cli with commands, which have an argument per option."""
-LONG_FUNCTIONS = {
-    "inference/covariance.py:iid_covariance",
-    "inference/joint.py:scored",
-    "inference/methods.py:fit_blocks",
-    "inference/methods.py:fit_posterior",
-}
-"""Functions that have more parameters today. The list must only become shorter."""
-LONG_FILES = {
-    "descriptors/design_matrix.py",
-    "descriptors/engine.py",
-    "descriptors/reference.py",
-    "fitsnap/reader.py",
-    "inference/estimate.py",
-    "sessions/session.py",
-}
+LONG_FILES = {"inference/posterior.py", "sessions/session.py"}
 """Files that have more lines today. The list must only become shorter."""
 PACKAGES = (
     "cli", "data", "label", "loop", "parallel", "query", "reporting", "tasks", "uncertainty",
-    "validation",
+    "validation", "inference", "potential", "md", "descriptors", "config", "sessions", "fitsnap",
 )  # fmt: skip
-"""Packages in which every field is documented. Other packages are added as they get there."""
+"""Packages in which every field is documented."""
 
 
 def name_of(path: Path) -> str:
@@ -56,7 +42,7 @@ def test_functions_have_at_most_eight_parameters():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and n_parameters(node) > MOST_PARAMETERS
     }
-    assert long <= LONG_FUNCTIONS
+    assert not long
 
 
 def test_files_have_at_most_three_hundred_lines():

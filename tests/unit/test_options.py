@@ -18,8 +18,10 @@ from snap_al.inference import settings as of_fits
 from snap_al.label import LabelSettings
 from snap_al.label import settings as of_labels
 from snap_al.loop import RunConfig
+from snap_al.loop import explore_settings as of_walkers
 from snap_al.loop import settings as of_runs
-from snap_al.loop.settings import ExploreSettings, StopSettings
+from snap_al.loop.explore_settings import ExploreSettings
+from snap_al.loop.settings import StopSettings
 from snap_al.md import StageSettings
 from snap_al.md import settings as of_md
 from snap_al.options import GIVEN, OF_YOURS, applies, given
@@ -34,7 +36,7 @@ TABLES = {
     QuerySettings: of_queries.APPLIES_WITH,
     LabelSettings: of_labels.APPLIES_WITH,
     SnapSettings: of_descriptors.APPLIES_WITH,
-    ExploreSettings: of_runs.EXPLORE_APPLIES_WITH,
+    ExploreSettings: of_walkers.APPLIES_WITH,
     StopSettings: of_runs.STOP_APPLIES_WITH,
     RunConfig: of_runs.RUN_APPLIES_WITH,
     ModelSettings: of_models.APPLIES_WITH,

@@ -18,7 +18,7 @@ from snap_al.data.structures import (
     with_vacancies,
 )
 from snap_al.errors import InputError
-from snap_al.loop.settings import ExploreSettings
+from snap_al.loop.explore_settings import ExploreSettings
 from snap_al.loop.walkers import WalkerSettings
 
 CRYSTAL = Configuration.from_atoms(bulk("Cu", cubic=True) * (2, 2, 2), "copper")
