@@ -106,8 +106,8 @@ def _launcher() -> Finding:
     """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the
     same work twice.
     """
-    found, beside = mpirun.on_path(), mpirun.beside_python()
-    if found is None:
+    path, beside = mpirun.on_path(), mpirun.beside_python()
+    if path is None:
         if beside is None:
             return Finding(
                 "mpirun",
@@ -125,13 +125,13 @@ def _launcher() -> Finding:
         mpi = importlib.import_module("mpi4py.MPI")
     except (ImportError, RuntimeError):
         return Finding(
-            "mpirun", str(found), False, "not tried: there is no MPI library to try it with"
+            "mpirun", str(path), False, "not tried: there is no MPI library to try it with"
         )
     if mpi.COMM_WORLD.Get_size() > 1:
-        return Finding("mpirun", f"{found}, {mpi.COMM_WORLD.Get_size()} ranks", False)
-    launcher = mpirun.try_launcher(found)
+        return Finding("mpirun", f"{path}, {mpi.COMM_WORLD.Get_size()} ranks", False)
+    launcher = mpirun.try_launcher(path)
     wrong = mpirun.what_is_wrong(launcher, mpi.Get_library_version(), beside)
-    return Finding("mpirun", f"{found}, {launcher.name}", bool(wrong), wrong)
+    return Finding("mpirun", f"{path}, {launcher.name}", bool(wrong), wrong)
 
 
 def requirements(extra: str) -> list[Requirement]:

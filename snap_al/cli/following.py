@@ -34,13 +34,13 @@ def screen(folder: Path, width: int, *, everything: bool = False) -> tuple[Rende
     """The screen, and whether the run goes on. everything: all columns of the table of errors."""
     directory = RunDirectory(folder)
     _, events, state = read_run(folder)
-    found = _status(directory, events, state)
-    shown: list[RenderableType] = [status_screen(found, found["running"], everything=everything)]
+    status = _status(directory, events, state)
+    shown: list[RenderableType] = [status_screen(status, status["running"], everything=everything)]
     try:
         shown += terminal_plots(directory, events, state.tolerance, width)
     except RunError as error:  # only the plots need that file
         shown.append(Text(f"no plots: {error}"))
-    return Group(*shown), found["running"]
+    return Group(*shown), status["running"]
 
 
 def follow(folder: Path, console: Console, every: float, *, everything: bool = False) -> None:

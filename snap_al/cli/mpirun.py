@@ -84,12 +84,12 @@ def try_launcher(path: Path, within: float = LAUNCHER_SECONDS) -> Launcher:
     environment = {**kept, **ALLOWED}
     try:
         version = _output([path, "--version"], environment, within)
-        said = _output([path, "-n", "2", sys.executable, "-c", HELLO], environment, within)
+        output = _output([path, "-n", "2", sys.executable, "-c", HELLO], environment, within)
     except subprocess.TimeoutExpired:
         return Launcher(path, "an unknown MPI", [], f"it did not end within {within:.0f} s")
     except OSError as error:
         return Launcher(path, "an unknown MPI", [], str(error))
-    lines = said.splitlines()
+    lines = output.splitlines()
     sizes = [int(line.split()[1]) for line in lines if line.startswith("ranks ")]
     trouble = next(
         (line for line in lines if "error" in line.lower() or "abort" in line.lower()), ""

@@ -119,25 +119,25 @@ def show(screen: Any) -> None:
     make_console().print(screen, crop=False)
 
 
-def show_json(found: Mapping[str, Any]) -> None:
+def show_json(content: Mapping[str, Any]) -> None:
     """Prints one JSON object on stdout."""
-    typer.echo(json.dumps(found))
+    typer.echo(json.dumps(content))
 
 
 def show_found(
     result: FoundResult, screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str
 ) -> None:
     """Its warnings and notes on stderr; as JSON, or on a screen with a line after it."""
-    show_told(result)
-    found = result.as_json()
+    show_summary(result)
+    content = result.as_json()
     if as_json:
-        show_json(found)
+        show_json(content)
         return
-    show(screen(found))
+    show(screen(content))
     say(after)
 
 
-def show_told(result: TaskResult) -> None:
+def show_summary(result: TaskResult) -> None:
     """What was read, warnings and notes, on stderr."""
     show_read(result)
     show_remarks(result)

@@ -88,7 +88,7 @@ class Verdict:
         return self.factor != 1.0
 
     @property
-    def told(self) -> bool:
+    def certain(self) -> bool:
         return self.certainty > TRUSTED
 
 
@@ -135,14 +135,16 @@ class Agreement:
         """
         kinds = self._kinds()
         right = self._log_likelihood(*self._grid(kinds, None)).max() if kinds else 0.0
-        found = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
-        wrong = [kind for kind, v in found.items() if v.wrong]
+        verdicts = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
+        wrong = [kind for kind, v in verdicts.items() if v.wrong]
         first = max(
             wrong,
-            key=lambda kind: found[kind].certainty - (2.0 if kind == "energy" else 0.0),
+            key=lambda kind: verdicts[kind].certainty - (2.0 if kind == "energy" else 0.0),
             default=None,
         )
-        return {k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in found.items()}
+        return {
+            k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in verdicts.items()
+        }
 
     def _kinds(self) -> list[str]:
         """Of labels that the relations connect."""
@@ -160,14 +162,14 @@ class Agreement:
         grid = self._grid(kinds, (kind, factors))
         likelihood = self._log_likelihood(*grid).reshape(len(factors), -1).max(axis=1)
         none = [1 / NOTHING, -1 / NOTHING] if kind == "energy" else [NOTHING, -NOTHING]
-        nothing = float(self._log_likelihood(*self._grid(kinds, (kind, np.array(none)))).max())
+        unrelated = float(self._log_likelihood(*self._grid(kinds, (kind, np.array(none)))).max())
         likelihood -= np.where(factors == -1.0, 0.0, OTHER_UNITS)
         best = int(np.argmax(likelihood))
         gain = float(likelihood[best]) - right
         enough = kind != "forces" or self._n_displaced >= FEWEST_SHIFTS
-        if enough and gain > TRUSTED and float(likelihood[best]) - nothing > TRUSTED:
+        if enough and gain > TRUSTED and float(likelihood[best]) - unrelated > TRUSTED:
             return Verdict(float(factors[best]), gain)
-        return Verdict(1.0, right - nothing)
+        return Verdict(1.0, right - unrelated)
 
     def contradicts(self, kind: str, factor: float) -> bool:
         """Whether right units of all labels explain the relations far better than labels of this
@@ -212,21 +214,21 @@ class Agreement:
             density = (1 - UNLIKE) * 0.35 / share * (1 + off**2 / 2) ** -1.5 + UNLIKE * WIDE
             total[:, n] = (np.log(density) * known).sum(axis=1)
         peak = total.max(axis=1)
-        found = peak + np.log(np.exp(total - peak[:, None]).mean(axis=1))
-        found += self._compression.log_likelihood(s[:, 0])
-        return np.asarray(found + self._of_stability(s, f) + self._of_moduli(s))
+        log_likelihood = peak + np.log(np.exp(total - peak[:, None]).mean(axis=1))
+        log_likelihood += self._compression.log_likelihood(s[:, 0])
+        return np.asarray(log_likelihood + self._of_stability(s, f) + self._of_moduli(s))
 
     def _of_stability(self, s: Array, f: Array) -> Array:
-        found = np.zeros(len(s))
+        log_likelihood = np.zeros(len(s))
         for curvature, factor, where in (
             (self._stress_curvature, s, self._stable_strain),
             (self._force_curvature, f, self._stable_shift),
         ):
-            told = where & (np.abs(curvature) > self._numeric)
-            found += (
-                told * np.where(curvature / factor > 0, np.log(1 - UNSTABLE), np.log(UNSTABLE))
+            known = where & (np.abs(curvature) > self._numeric)
+            log_likelihood += (
+                known * np.where(curvature / factor > 0, np.log(1 - UNSTABLE), np.log(UNSTABLE))
             ).sum(axis=1)
-        return found
+        return log_likelihood
 
     def _of_moduli(self, s: Array) -> Array:
         modulus, pressure = np.abs(self._modulus / s), np.abs(self._pressure / s)

@@ -108,20 +108,20 @@ def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[Read
     sources: dict[str, list[LabelledConfiguration]] = {}
     for item in items:
         sources.setdefault(item.source, []).append(item)
-    return [count(set, source, len(found), found) for source, found in sources.items()]
+    return [count(set, source, len(group), group) for source, group in sources.items()]
 
 
 def without_left_out(
     counts: Iterable[ReadCount], kept: dict[SetName, Iterable[LabelledConfiguration]]
 ) -> tuple[ReadCount, ...]:
     """The same when some of what was read could not be computed. kept: what could, by set."""
-    found = []
+    recounted = []
     items = {name: list(content) for name, content in kept.items()}
     for c in counts:
-        own = (i for i in items[c.set] if (i.source, i.entry) == (c.file, c.entry))
-        now = count(c.set, c.file, c.frames, own, c.unread, c.entry)
-        found.append(replace(now, weightless=c.weightless))
-    return tuple(found)
+        kept_items = (i for i in items[c.set] if (i.source, i.entry) == (c.file, c.entry))
+        now = count(c.set, c.file, c.frames, kept_items, c.unread, c.entry)
+        recounted.append(replace(now, weightless=c.weightless))
+    return tuple(recounted)
 
 
 def _shown(name: str) -> str:

@@ -122,27 +122,27 @@ def _row(lines: _Lines, n: int, count: int, columns: int | None, labelled: bool)
     row = lines.read()
     if not row:
         raise lines.error(f"a frame of {count} atoms, of which {n} are there: the file is cut off")
-    found = len(row.split())
-    if columns is None and labelled and found > PLAIN:
+    n_columns = len(row.split())
+    if columns is None and labelled and n_columns > PLAIN:
         raise lines.error(
-            f"{found} columns, and nothing says what those after the position are; say so with "
+            f"{n_columns} columns, and nothing says what those after the position are; say so with "
             "Properties in the line "
             "above the atoms, such as Properties=species:S:1:pos:R:3:forces:R:3"
         )
-    if columns is not None and found != columns:
+    if columns is not None and n_columns != columns:
         raise lines.error(
-            f"{found} columns, and Properties in the frame's second line speaks of {columns}"
+            f"{n_columns} columns, and Properties in the frame's second line speaks of {columns}"
         )
     return row
 
 
 def _vectors(lines: _Lines) -> list[str]:
     """Lines with a cell vector each, as some programs write them after the atoms."""
-    found: list[str] = []
+    vectors: list[str] = []
     while (line := lines.read()).lstrip().startswith("VEC"):
-        found.append(line)
+        vectors.append(line)
     lines.put_back(line)
-    return found
+    return vectors
 
 
 def _last_number_is_cut(rows: list[str]) -> bool:
@@ -164,8 +164,8 @@ def _info(comment: str) -> dict[str, Any]:
     xy."""
     from ase.io.extxyz import key_val_str_to_dict  # late: it is slow to import
 
-    found: dict[str, Any] = key_val_str_to_dict(_SIX.sub(_as_nine, comment))
-    return found
+    values: dict[str, Any] = key_val_str_to_dict(_SIX.sub(_as_nine, comment))
+    return values
 
 
 def _as_nine(match: re.Match[str]) -> str:

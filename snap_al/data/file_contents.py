@@ -44,16 +44,16 @@ class FileContents:
 
 
 def usable(
-    found: FileContents, elements: tuple[str, ...], *, labelled: bool, lenient: bool
+    contents: FileContents, elements: tuple[str, ...], *, labelled: bool, lenient: bool
 ) -> FileContents:
     """What can be used of it, for these elements and, if so asked for, with labels.
 
     Raises InputError naming file and frame; if lenient, the frame is left out.
     """
     kept = FileContents(
-        found.path, frames=found.frames, left_out=found.left_out, unread=found.unread
+        contents.path, frames=contents.frames, left_out=contents.left_out, unread=contents.unread
     )
-    for configuration, atoms in zip(found.configurations, found.atoms, strict=True):
+    for configuration, atoms in zip(contents.configurations, contents.atoms, strict=True):
         try:
             check_configuration(configuration, elements, configuration.name)
             if labelled:

@@ -63,9 +63,9 @@ def _short_database(path: Path) -> str:
         return ""
     page = int.from_bytes(header[16:18], "big")
     size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
-    if (found := path.stat().st_size) >= size:
+    if (actual := path.stat().st_size) >= size:
         return ""
-    return f"is cut off: it has {found} of {size} bytes"
+    return f"is cut off: it has {actual} of {size} bytes"
 
 
 def all_but_the_last(frames: Iterator[Atoms]) -> Iterator[Atoms]:

@@ -34,26 +34,26 @@ def read_atoms(
     of `arrays`. Raises InputError naming the frame.
     """
     options = options or FileOptions()
-    found = FileContents(GIVEN, frames=len(frames))
+    contents = FileContents(GIVEN, frames=len(frames))
     if not frames:
         raise InputError(f"{GIVEN}: no configurations among them")
     named = ((f"{GIVEN}, frame {n}", _own(atoms)) for n, atoms in enumerate(frames))
-    take_frames(named, found, options, options.units.factors(), labelled=labelled)
-    return usable(found, elements, labelled=labelled, lenient=False)
+    take_frames(named, contents, options, options.units.factors(), labelled=labelled)
+    return usable(contents, elements, labelled=labelled, lenient=False)
 
 
 def _own(atoms: Atoms) -> Atoms:
     """A copy with what its calculator has computed."""
-    found: Atoms = atoms.copy()
+    copy: Atoms = atoms.copy()
     if isinstance(atoms.calc, Calculator) and not atoms.calc.check_state(atoms):
-        found.calc = SinglePointCalculator(found)
-        found.calc.results.update(atoms.calc.results)
-    return found
+        copy.calc = SinglePointCalculator(copy)
+        copy.calc.results.update(atoms.calc.results)
+    return copy
 
 
 def take_frames(
     frames: Iterable[tuple[str, Atoms]],
-    found: FileContents,
+    contents: FileContents,
     options: FileOptions,
     factors: Factors,
     *,
@@ -67,19 +67,19 @@ def take_frames(
     """
     families: dict[str, tuple[str, ...]] | None = None
     names: set[str] = set()
-    keys, unread = options.labels, dict.fromkeys(found.unread)
+    keys, unread = options.labels, dict.fromkeys(contents.unread)
     for where, atoms in frames:
         names |= {c.name for c in candidates(atoms)}
-        with LeavingOut(found.left_out if lenient else None):
+        with LeavingOut(contents.left_out if lenient else None):
             labels = labels_of(atoms, where, keys, factors, required=labelled)
             atoms.set_cell(atoms.cell.array * factors.cell)
             atoms.set_positions(atoms.positions * factors.length, apply_constraint=False)
             configuration = Configuration.from_atoms(atoms, where, labels.label)
             if labelled:
                 families = require_one_family(families, labels, where)
-            found.configurations.append(configuration)
-            found.atoms.append(atoms)
+            contents.configurations.append(configuration)
+            contents.atoms.append(atoms)
             unread |= dict.fromkeys(labels.unread)
-    found.unread = list(unread)
+    contents.unread = list(unread)
     if keys is not None and names and labelled:
-        require_key_somewhere(keys, names, found.path)
+        require_key_somewhere(keys, names, contents.path)

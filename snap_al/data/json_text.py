@@ -60,8 +60,8 @@ def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float6
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} is there twice")
-    return found
+    return values

@@ -31,9 +31,9 @@ def as_array(value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:
-        found = np.empty((), dtype=object)
-        found[()] = value
-        return found
+        array = np.empty((), dtype=object)
+        array[()] = value
+        return array
 
 
 def candidates(atoms: Atoms) -> Iterator[Candidate]:

@@ -136,7 +136,7 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
     if wrong is not None:
         kind, factor, against = wrong
         return [_finding(kind, factor, against, where)]  # type: ignore[arg-type]
-    return _not_told(configurations, verdicts, ratios, where)
+    return _not_checked(configurations, verdicts, ratios, where)
 
 
 def _of_forces(ratios: Ratios) -> tuple[KindName, float, str] | None:
@@ -207,7 +207,7 @@ def _unit(kind: KindName, factor: float) -> str:
     return f", as if {first} were taken for {second}"
 
 
-def _not_told(
+def _not_checked(
     configurations: Sequence[Configuration],
     verdicts: dict[str, Verdict],
     ratios: Ratios,
@@ -217,15 +217,15 @@ def _not_told(
         "stress": "no strained relatives with energies, and no forces that predict stresses",
         "forces": "no displaced relatives with energies, and no stresses to compare with",
     }
-    found: list[LabelFinding] = []
+    findings: list[LabelFinding] = []
     for kind, reason in reasons.items():
         if not any(getattr(c.label, kind) is not None for c in configurations):
             continue
-        told = ratios.stress is not None or (kind == "forces" and ratios.energy is not None)
-        if not (told or (kind in verdicts and verdicts[kind].told)):
-            found.append(
+        predicted = ratios.stress is not None or (kind == "forces" and ratios.energy is not None)
+        if not (predicted or (kind in verdicts and verdicts[kind].certain)):
+            findings.append(
                 LabelFinding(
                     where, kind, "unknown", f"sign and unit of {NAMES[kind]} not checked: {reason}"
                 )
             )
-    return found
+    return findings

@@ -142,10 +142,10 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
 
     def entries(self) -> dict[str, LabelName]:
         """By name in the file, what each is."""
-        found = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
-        found |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
-        found |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
-        return found | (
+        entries = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
+        entries |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
+        entries |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
+        return entries | (
             {}
             if self.virial is None
             else {self.virial: LabelName(self.virial, "stress", virial=True)}

@@ -40,9 +40,9 @@ class Neighbours:
         reach = [range(-n, n + 1) for n in np.floor(cutoff / heights + 0.5).astype(int)]
         images = np.array(list(product(*reach)), dtype=float)
         scaled = np.linalg.solve(cell.T, c.positions.T).T
-        apart = scaled[None, :, :] - scaled[:, None, :]
-        apart -= np.round(apart)
-        vectors = apart @ cell
+        separations = scaled[None, :, :] - scaled[:, None, :]
+        separations -= np.round(separations)
+        vectors = separations @ cell
         steps = images @ cell
         squared = (
             (vectors**2).sum(axis=2)[:, :, None] + 2 * vectors @ steps.T + (steps**2).sum(axis=1)

@@ -106,13 +106,13 @@ def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Arra
         ridged = gram / np.outer(size, size) + RIDGE * np.eye(len(size))
         return np.asarray(np.linalg.solve(ridged, right / size) / size)
 
-    found = []
+    predicted = []
     for n, terms in enumerate(usable):
         coefficients = fitted(gram.sum(axis=0) - gram[n], right.sum(axis=0) - right[n])
         left = np.sum((targets[n] - rows[n] @ coefficients) ** 2)
         if left < (1 - PREDICTED) * np.sum(targets[n] ** 2):
-            found.append((terms, coefficients))
-    return found, fitted(gram.sum(axis=0), right.sum(axis=0))
+            predicted.append((terms, coefficients))
+    return predicted, fitted(gram.sum(axis=0), right.sum(axis=0))
 
 
 def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
@@ -124,10 +124,10 @@ def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
     ]
     if len(pairs) < FEWEST_STRESSES:
         return None
-    given, said = (_deviatoric(np.array([pair[k] for pair in pairs])) for k in (0, 1))
+    given, predicted = (_deviatoric(np.array([pair[k] for pair in pairs])) for k in (0, 1))
     sizes = (given**2).sum(axis=1)
     weights = 1 / np.sqrt(sizes + 0.3 * np.median(sizes) + 1e-300)[:, None]
-    return _ratio(given * weights, said * weights, CORRELATED)
+    return _ratio(given * weights, predicted * weights, CORRELATED)
 
 
 def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
@@ -146,11 +146,11 @@ def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
     return _ratio(both[:, 0], both[:, 1], CORRELATED_ENERGIES)
 
 
-def _ratio(given: Array, said: Array, correlated: float) -> float | None:
-    norms = float(np.sqrt((given**2).sum())), float(np.sqrt((said**2).sum()))
+def _ratio(given: Array, predicted: Array, correlated: float) -> float | None:
+    norms = float(np.sqrt((given**2).sum())), float(np.sqrt((predicted**2).sum()))
     if (
         min(norms) == 0
-        or abs(correlation := float((given * said).sum()) / (norms[0] * norms[1])) < correlated
+        or abs(correlation := float((given * predicted).sum()) / (norms[0] * norms[1])) < correlated
     ):
         return None
     if not 1 / NO_UNIT < norms[0] / norms[1] < NO_UNIT:
@@ -159,7 +159,7 @@ def _ratio(given: Array, said: Array, correlated: float) -> float | None:
 
 
 def _deviatoric(stresses: Array) -> Array:
-    found = stresses.copy()
-    found[:, :3] -= stresses[:, :3].mean(axis=1)[:, None]
-    found[:, 3:] *= np.sqrt(2)
-    return found
+    deviatoric = stresses.copy()
+    deviatoric[:, :3] -= stresses[:, :3].mean(axis=1)[:, None]
+    deviatoric[:, 3:] *= np.sqrt(2)
+    return deviatoric

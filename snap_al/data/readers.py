@@ -66,12 +66,12 @@ def read_configurations(
 ) -> list[Configuration]:
     """The configurations of `read_file`."""
     options = FileOptions(units=units or LabelUnits())
-    found = read_file(
+    contents = read_file(
         path, elements, labelled=labelled, options=options, lenient=problems is not None
     )
     if problems is not None:
-        problems += found.left_out
-    return found.configurations
+        problems += contents.left_out
+    return contents.configurations
 
 
 def read_file(
@@ -89,8 +89,8 @@ def read_file(
     used is left out, and the rest of a file that cannot be read to its end. Raises InputError
     naming file and frame otherwise.
     """
-    found = _Reading(path, options or FileOptions(), labelled, lenient).contents()
-    return usable(found, elements, labelled=labelled, lenient=lenient)
+    contents = _Reading(path, options or FileOptions(), labelled, lenient).contents()
+    return usable(contents, elements, labelled=labelled, lenient=lenient)
 
 
 def read_frames(
@@ -105,10 +105,10 @@ def read_frames(
     Raises InputError for what cannot be read; with `problems` it is noted there, and what could be
     read is returned.
     """
-    found = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
+    contents = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
     if problems is not None:
-        problems += found.left_out
-    return found.configurations
+        problems += contents.left_out
+    return contents.configurations
 
 
 class _Reading:

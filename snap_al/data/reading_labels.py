@@ -69,17 +69,17 @@ class _Frame:
         self._reader = ValueReader(atoms, where, factors)
 
     def named(self, keys: LabelKeys) -> FrameLabels:
-        found: _Family = {}
+        chosen: _Family = {}
         for key, entry in keys.entries().items():
             values = [self._parsed(c, entry) for c in self._candidates if c.name == key]
             if present := [v for v in values if v is not None]:
                 if self._required:
                     self._require_same(present)
-                found[entry.kind] = present[0]
+                chosen[entry.kind] = present[0]
         covered = {entry.kind for entry in keys.entries().values()}
         others = [c.name for c in self._candidates if looks_like(c) not in (None, *covered)]
-        names = tuple(v.name for v in found.values())
-        return FrameLabels(_label(found), {"labels:": names} if found else {}, tuple(others))
+        names = tuple(v.name for v in chosen.values())
+        return FrameLabels(_label(chosen), {"labels:": names} if chosen else {}, tuple(others))
 
     def by_family(self) -> FrameLabels:
         families = self._families()
@@ -220,8 +220,8 @@ def _how_to_choose(*values: LabelValue) -> str:
     )
 
 
-def _label(found: _Family) -> Label:
-    energy, forces, stress = (found.get(kind) for kind in KIND_NAMES)
+def _label(values: _Family) -> Label:
+    energy, forces, stress = (values.get(kind) for kind in KIND_NAMES)
     return Label(
         None if energy is None else float(energy.value),
         None if forces is None else forces.value,

@@ -86,12 +86,12 @@ def relations(configurations: Sequence[Configuration]) -> list[Relation]:
     for c in _evenly(configurations, MOST):
         if _can_be_compared(c):
             kinds[c.species].append(c)
-    numbered = [c for found in kinds.values() for c in _evenly(found, MOST_OF_A_KIND)]
+    numbered = [c for alike in kinds.values() for c in _evenly(alike, MOST_OF_A_KIND)]
     edges = [
-        (found, a, b)
+        (relation, a, b)
         for a, first in enumerate(numbered)
         for b, second in enumerate(numbered[:a])
-        if (found := _between(second, first)) is not None
+        if (relation := _between(second, first)) is not None
     ]
     return _shortest_tree(edges, len(numbered))
 
@@ -113,17 +113,17 @@ def _shortest_tree(edges: Iterable[tuple[Relation, int, int]], n: int) -> list[R
             k = root[k]
         return k
 
-    found = []
+    tree = []
     for relation, a, b in sorted(edges, key=lambda edge: edge[0].distance):
         if (one := find(a)) != (other := find(b)):
             root[one] = other
-            found.append(relation)
-    return found
+            tree.append(relation)
+    return tree
 
 
 def _between(a: Configuration, b: Configuration) -> Relation | None:
-    if a.species == b.species and (found := strained_and_displaced(a, b)) is not None:
-        return found
+    if a.species == b.species and (path := strained_and_displaced(a, b)) is not None:
+        return path
     return _compressed(a, b)
 
 

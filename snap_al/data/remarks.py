@@ -20,15 +20,15 @@ class Remarks:
 
     @classmethod
     def of(cls, findings: Iterable[LabelFinding]) -> Remarks:
-        found = list(findings)
-        wrong = tuple(str(f) for f in found if f.problem != "unknown")
-        return cls(wrong, tuple(str(f) for f in found if f.problem == "unknown"))
+        every = list(findings)
+        wrong = tuple(str(f) for f in every if f.problem != "unknown")
+        return cls(wrong, tuple(str(f) for f in every if f.problem == "unknown"))
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Remarks:
         """What `as_json` gave; texts alone, and none where they are not there."""
-        found = (content.get(name) for name in ("warnings", "notes"))
-        lists = [part if isinstance(part, list) else [] for part in found]
+        parts = (content.get(name) for name in ("warnings", "notes"))
+        lists = [part if isinstance(part, list) else [] for part in parts]
         return cls(*(tuple(text for text in part if isinstance(text, str)) for part in lists))
 
     def __add__(self, other: Remarks) -> Remarks:

@@ -39,8 +39,8 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
                 "from 1"
             )
         options = FileOptions(self.format)
-        found = read_file(self.structure, elements, labelled=False, options=options)
-        frames = found.configurations
+        contents = read_file(self.structure, elements, labelled=False, options=options)
+        frames = contents.configurations
         if (atoms := max(map(len, frames)) * math.prod(self.supercell)) > MOST_ATOMS:
             raise InputError(
                 f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; "
@@ -110,10 +110,10 @@ class StartSettings(BaseModel, extra="forbid", frozen=True):
 
     def configurations(self, elements: tuple[str, ...], seed: int) -> list[Configuration]:
         """All of them; the same seed gives the same bits. Raises InputError."""
-        found: list[Configuration] = []
+        configurations: list[Configuration] = []
         for number, recipe in enumerate(self.structures):
-            found += recipe.copies(elements, np.random.default_rng([seed, 1, number]))
-        return found + (self.dimers.pairs(elements) if self.dimers else [])
+            configurations += recipe.copies(elements, np.random.default_rng([seed, 1, number]))
+        return configurations + (self.dimers.pairs(elements) if self.dimers else [])
 
 
 def rattled(

@@ -29,18 +29,18 @@ def require_regular_file(path: Path, largest: int | None = None) -> Path:
     device, socket or directory, which could block or never end, and for a larger file.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return path
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise InputError(
             f"{path}: is {kind}, not a regular file; copy what it holds into a file and name that "
             "one"
         )
-    if largest is not None and found.st_size > largest:
+    if largest is not None and status.st_size > largest:
         raise InputError(
-            f"{path}: has {found.st_size} bytes, and a file of its kind at most {largest}"
+            f"{path}: has {status.st_size} bytes, and a file of its kind at most {largest}"
         )
     return path
 

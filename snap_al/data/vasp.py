@@ -72,13 +72,13 @@ def vasp_format(beginning: bytes) -> VaspFormat | None:
 def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
     """Raises InputError, naming the step, for a file of which no step can be read, or one between
     others cannot."""
-    found = _outcar(path) if format == "vasp-out" else _vasprun(path)
-    if not found.frames:
+    steps = _outcar(path) if format == "vasp-out" else _vasprun(path)
+    if not steps.frames:
         kind = "an OUTCAR" if format == "vasp-out" else "a vasprun.xml"
         raise InputError(
-            f"{path}: {kind} without a finished ionic step{f': {found.cut}' if found.cut else ''}"
+            f"{path}: {kind} without a finished ionic step{f': {steps.cut}' if steps.cut else ''}"
         )
-    return found
+    return steps
 
 
 @dataclass
@@ -117,10 +117,10 @@ def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
             for line in file:
                 n += 1
                 step = steps[-1]
-                if found := _ITERATION.search(line):
-                    begun, step.iterations = max(begun, int(found.group(1))), int(found.group(2))
-                elif not nelm and (found := _NELM.search(line)):
-                    nelm = int(found.group(1))
+                if match := _ITERATION.search(line):
+                    begun, step.iterations = max(begun, int(match.group(1))), int(match.group(2))
+                elif not nelm and (match := _NELM.search(line)):
+                    nelm = int(match.group(1))
                 step.reached |= _REACHED in line
                 step.not_reached |= _NOT_REACHED in line
                 after = _ENERGY_LINES if _STEP_END in line else max(after - 1, -1)

@@ -112,8 +112,8 @@ def _require_converged(calculator: Any) -> None:
                 raise LabelError(f"not converged: the calculator's {name} is False")
     for path in _outputs(calculator):
         text = path.read_bytes()[-TAIL:].decode(errors="replace")
-        if found := NOT_CONVERGED.search(text):
-            raise LabelError(f"not converged: {path.name} says {found.group(0)!r}")
+        if match := NOT_CONVERGED.search(text):
+            raise LabelError(f"not converged: {path.name} says {match.group(0)!r}")
 
 
 def _outputs(calculator: Any) -> list[Path]:

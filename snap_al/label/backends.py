@@ -64,12 +64,12 @@ def backend_of(context: Context) -> LabelBackend:
     name = context.settings.backend
     if name in BACKENDS:
         return BACKENDS[name](context)
-    found = made(
+    backend = made(
         "label.backend", name, context.settings.backend_options, context.labeler, context.folder
     )
-    if missing := [m for m in ("submit", "poll", "cancel", "close") if not hasattr(found, m)]:
+    if missing := [m for m in ("submit", "poll", "cancel", "close") if not hasattr(backend, m)]:
         raise InputError(f"label.backend: {name} has no method {', '.join(missing)}")
-    return cast(LabelBackend, found)
+    return cast(LabelBackend, backend)
 
 
 def on_all_ranks(settings: LabelSettings) -> bool:

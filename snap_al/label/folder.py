@@ -83,11 +83,11 @@ def _label_in(path: Path, asked: Configuration) -> Label:
     answered = read_frames(path)[-1]
     if answered.species != asked.species:
         raise LabelError("other atoms, or in another order, than were asked for")
-    apart = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
-    apart -= np.where(asked.pbc, np.round(apart), 0.0)
+    separations = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
+    separations -= np.where(asked.pbc, np.round(separations), 0.0)
     if (
         not np.allclose(answered.cell, asked.cell, atol=SAME)
-        or np.abs(apart @ asked.cell).max() > SAME
+        or np.abs(separations @ asked.cell).max() > SAME
     ):
         raise LabelError(f"another structure than was asked for (compare asked/{path.stem}.extxyz)")
     return check_result(asked, answered.label)

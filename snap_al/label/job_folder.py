@@ -71,8 +71,10 @@ class JobFolder:
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
-        found: dict[str, Any] = read_json(require_regular_file(self.home / "job.json").read_bytes())
-        return found
+        request: dict[str, Any] = read_json(
+            require_regular_file(self.home / "job.json").read_bytes()
+        )
+        return request
 
     def begin(self) -> None:
         """Counts a start."""
@@ -87,7 +89,7 @@ class JobFolder:
         """It was given up, and is asked for anew."""
         (self.home / "starts").unlink(missing_ok=True)
 
-    def said(self) -> str:
+    def last_output(self) -> str:
         """The last lines of its output."""
         text = (
             require_regular_file(self.output).read_text(encoding="utf-8", errors="replace")
@@ -141,8 +143,8 @@ class JobFolder:
         if not path.exists():
             return "", 0
         try:
-            found = read_json(require_regular_file(path).read_bytes())
-            return str(found["token"]), int(found["starts"])
+            record = read_json(require_regular_file(path).read_bytes())
+            return str(record["token"]), int(record["starts"])
         except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
             return "", 0
 

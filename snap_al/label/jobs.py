@@ -182,7 +182,7 @@ class JobBackend:
             # begun once more than that, if the driver was killed in between: which the reason must
             # not show
             else:
-                ended = f"its process ended {most} times without a result: {home.said()}"
+                ended = f"its process ended {most} times without a result: {home.last_output()}"
                 write_atomically(
                     home.results[1], encode_result(configuration, None, reason or ended, 0.0)
                 )

@@ -35,14 +35,14 @@ class LocalProcesses:
         self._spare: subprocess.Popen[bytes] | None = None
 
     def start(self, script: Path) -> Handle:
-        process = self._told(script.parent) or _started(["/bin/bash", str(script)])
+        process = self._given_to_spare(script.parent) or _started(["/bin/bash", str(script)])
         self._spare = _started(
-            ["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], told=True
+            ["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], with_stdin=True
         )
         return _Process(JobFolder(script.parent), process, self._settings.timeout)
 
-    def _told(self, home: Path) -> subprocess.Popen[bytes] | None:
-        """The spare one, if it is alive, now with a job."""
+    def _given_to_spare(self, home: Path) -> subprocess.Popen[bytes] | None:
+        """The spare worker with this job; None when no spare worker is alive."""
         spare, self._spare = self._spare, None
         if spare is None or spare.stdin is None or spare.poll() is not None:
             return None
@@ -60,13 +60,13 @@ class LocalProcesses:
             self._spare.wait()
 
 
-def _started(command: list[str], *, told: bool = False) -> subprocess.Popen[bytes]:
+def _started(command: list[str], *, with_stdin: bool = False) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
         command,
         stdout=quiet,
         stderr=quiet,
-        stdin=subprocess.PIPE if told else quiet,
+        stdin=subprocess.PIPE if with_stdin else quiet,
         start_new_session=True,
     )
 

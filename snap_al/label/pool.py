@@ -33,17 +33,17 @@ class Pool:
         """Raises InputError for a name that cannot be imported, or makes no executor."""
         factory = imported("label.executor", name)
         try:
-            made = factory(**arguments)
+            executor = factory(**arguments)
         except Exception as error:
             raise InputError(
                 f"label.executor: {name}({arguments}) failed: {type(error).__name__}: {error}"
             ) from error
-        if not callable(getattr(made, "submit", None)):
+        if not callable(getattr(executor, "submit", None)):
             raise InputError(
-                f"label.executor: {name} makes a {type(made).__name__}, not a "
+                f"label.executor: {name} makes a {type(executor).__name__}, not a "
                 "concurrent.futures.Executor"
             )
-        return cls(made)
+        return cls(executor)
 
     def start(self, script: Path) -> Handle:
         try:

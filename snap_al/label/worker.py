@@ -53,8 +53,8 @@ def wait_for_one(calculator: str) -> None:
         calculator_named(calculator)
     if line := sys.stdin.readline().strip():
         job = JobFolder(Path(json.loads(line)))
-        with open(job.output, "ab") as output, open(os.devnull) as nothing:
-            for number, file in ((0, nothing), (1, output), (2, output)):
+        with open(job.output, "ab") as output, open(os.devnull) as null:
+            for number, file in ((0, null), (1, output), (2, output)):
                 os.dup2(file.fileno(), number)
         os.chdir(job.home)
         work_on(job)

@@ -41,8 +41,8 @@ class Approval:
 
     def answer(self, batch: str) -> bool | None:
         """None while there is none."""
-        found = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
-        return found[0] == "yes" if found else None
+        answers = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
+        return answers[0] == "yes" if answers else None
 
     def give(self, batch: str, answer: str) -> None:
         write_atomically(self._path(batch, answer), "")
@@ -64,10 +64,10 @@ class Approval:
 
 def _asked(path: Path) -> list[dict[str, Any]]:
     try:
-        found = read_json(require_regular_file(path).read_bytes())
-        if not isinstance(found, list):
+        queries = read_json(require_regular_file(path).read_bytes())
+        if not isinstance(queries, list):
             raise ValueError("expected a list")
-        for query in found:
+        for query in queries:
             part(query, "name")
             for name in ("atoms", "walker", "step"):
                 number(query, name)
@@ -75,4 +75,4 @@ def _asked(path: Path) -> list[dict[str, Any]]:
         raise RunError(
             f"{path}: is not what a run asked: {error}; remove it, and start the run again"
         ) from error
-    return found
+    return queries

@@ -67,8 +67,8 @@ def worth_labelling(
     matrix = DesignMatrix(source, comm)
     matrix.append([LabelledConfiguration(frame, config.label.weights) for frame in frames])
     candidates = Candidates(as_candidates(matrix), np.ones(len(frames), dtype=bool), comm)
-    nothing = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
-    known, q = Knowledge.of(posterior, nothing), config.query
+    no_labels = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
+    known, q = Knowledge.of(posterior, no_labels), config.query
     largest = Uncertainty(
         "force", "max", "total", Tolerances(q.energy_std, q.force_tolerance, q.stress_std)
     )

@@ -147,8 +147,8 @@ def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bo
 
 def owners(columns: Columns) -> Array:
     """(n_elements, n_distinct) 1 where a column is one of the element's."""
-    found = np.zeros((columns.n_elements, columns.n_distinct))
+    belongs = np.zeros((columns.n_elements, columns.n_distinct))
     for element in range(columns.n_elements):
-        own = columns.distinct_of[columns.block(element)]
-        found[element, own[own >= 0]] = 1.0
-    return found
+        columns_of_element = columns.distinct_of[columns.block(element)]
+        belongs[element, columns_of_element[columns_of_element >= 0]] = 1.0
+    return belongs

@@ -140,7 +140,7 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
                 name=f"walker {number} ({planned.configuration.name})",
                 collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             ),
-            _told(
+            _with_progress(
                 rule_of(config, state, potential.posterior, directory),
                 f"walker {number}, step",
                 protocol.steps,
@@ -185,8 +185,8 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
     )
 
 
-def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
-    """The same rule; `report` hears of each check."""
+def _with_progress(rule: Rule, what: str, steps: int, report: Report) -> Rule:
+    """The same rule, which also calls `report` at each check."""
 
     def watched(frame: Frame) -> Verdict:
         report(what, frame.step, steps)

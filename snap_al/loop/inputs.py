@@ -127,13 +127,15 @@ def _not_compared(prior_mean: Path | None) -> list[str]:
 
 
 def _findings(
-    config: RunConfig, given: Sequence[LabelledConfiguration], own: Sequence[LabelledConfiguration]
+    config: RunConfig,
+    items_of_deck: Sequence[LabelledConfiguration],
+    items_of_files: Sequence[LabelledConfiguration],
 ) -> tuple[LabelFinding, ...]:
     """Of the deck, and of each file: units and signs belong to a source."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     if config.fitsnap is not None:
-        sources[str(config.fitsnap)] = list(given)
-    for item in own:
+        sources[str(config.fitsnap)] = list(items_of_deck)
+    for item in items_of_files:
         sources.setdefault(item.source, []).append(item)
     return tuple(f for path, items in sources.items() for f in check_labels(items, path))
 
@@ -161,10 +163,10 @@ class _Files:
         """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
         entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
-        found = read_file(
+        contents = read_file(
             source.path, elements, labelled=True, options=source.options, lenient=not self._strict
         )
-        self._left_out += found.left_out
+        self._left_out += contents.left_out
         items = [
             LabelledConfiguration(
                 c.labelled(shifted(c.label, c.species, self._config.eshift)),
@@ -174,9 +176,11 @@ class _Files:
                 str(source.path),
                 entry,
             )
-            for c in found.configurations
+            for c in contents.configurations
         ]
-        self.counts.append(count(set, str(source.path), found.frames, items, found.unread, entry))
+        self.counts.append(
+            count(set, str(source.path), contents.frames, items, contents.unread, entry)
+        )
         return items
 
 
@@ -238,26 +242,26 @@ def _check_stage(
 
 
 def _files(config: RunConfig) -> dict[str, Path]:
-    found = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
+    files = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
     if config.fitsnap is not None:
-        found["fitsnap"] = config.fitsnap
+        files["fitsnap"] = config.fitsnap
     if config.prior_mean is not None:
-        found["prior_mean"] = config.prior_mean
+        files["prior_mean"] = config.prior_mean
         if (beside := param_file(config.prior_mean)).is_file():
-            found["prior_mean, its .snapparam"] = beside
-    found |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
-    found |= {
+            files["prior_mean, its .snapparam"] = beside
+    files |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
+    files |= {
         f"start.structures.{n}.structure": s.structure
         for n, s in enumerate(config.start.structures)
     }
     if config.explore is not None:
-        found |= {
+        files |= {
             f"explore.walkers.{n}.structure": s.structure
             for n, s in enumerate(config.explore.walkers)
         }
         scripts = [stage.script_path() for stage in config.explore.protocol().stages]
-        found |= {
+        files |= {
             "explore.script" if n == 0 else f"explore.stages.{n}.script": path
             for n, path in enumerate(dict.fromkeys(scripts))
         }
-    return found
+    return files

@@ -51,10 +51,10 @@ class Labelling:
 
         def poll() -> dict[int, LabelResult]:
             assert self._backend is not None
-            found = (
+            results = (
                 (n, self._backend.poll(job, self._asked(queries[n]))) for n, job in enumerate(jobs)
             )
-            return {n: result for n, result in found if result is not None}
+            return {n: result for n, result in results if result is not None}
 
         done: dict[int, LabelResult] = {}
         with self._together():
@@ -113,14 +113,14 @@ class Labelling:
                 self._comm.rest()
 
     def _over_ranks(self, count: int, work: Callable[[LabelBackend, int], T]) -> list[T]:
-        own: dict[int, T] = {}
+        local: dict[int, T] = {}
         with self._together():
             if self._backend is not None:
                 for n in range(
                     self._comm.rank, count, self._comm.size if self._backend.everywhere else 1
                 ):
-                    own[n] = work(self._backend, n)
-        everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
+                    local[n] = work(self._backend, n)
+        everyone = {n: result for part in self._comm.allgather(local) for n, result in part.items()}
         return [everyone[n] for n in range(count)]
 
     def _submit(self, backend: LabelBackend, query: Query) -> str:

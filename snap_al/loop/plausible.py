@@ -41,10 +41,10 @@ class KnownEnergies:
         if not set(asked) <= set(elements):
             return 0.0
         shares = np.array([[c.get(e, 0.0) for e in elements] for c in self._compositions])
-        own = np.linalg.lstsq(shares, np.array(self._energies), rcond=None)[0]
-        known = np.array(self._energies) - shares @ own
+        energies = np.linalg.lstsq(shares, np.array(self._energies), rcond=None)[0]
+        known = np.array(self._energies) - shares @ energies
         excess = energy / len(configuration) - float(
-            np.array([asked.get(e, 0.0) for e in elements]) @ own
+            np.array([asked.get(e, 0.0) for e in elements]) @ energies
         )
         return float(max(excess - known.max(), known.min() - excess, 0.0))
 

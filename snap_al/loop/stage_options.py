@@ -19,22 +19,22 @@ def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:
     own, walkers of `vary` would be the same."""
     stages = explore.stages or (StageSettings(),)
     merged = explore.protocol().stages[: len(stages)]
-    found = []
+    problems = []
     for number, (stage, whole) in enumerate(zip(stages, merged, strict=True)):
         for name in StageSettings.model_fields:
             if given(stage, name) and (problem := _problem(name, [whole])):
-                found.append(f"stages.{number}.{problem}")
+                problems.append(f"stages.{number}.{problem}")
     for name in StageSettings.model_fields:
         takers = _without_own(name, stages, merged)
         if takers and given(explore, name) and (problem := _problem(name, takers)):
-            found.append(problem)
+            problems.append(problem)
     for number, walker in enumerate(explore.walkers):
         for name in ("temperature", "pressure"):
             if getattr(walker.vary, name) and (
                 problem := _problem(name, _without_own(name, stages, merged))
             ):
-                found.append(f"walkers.{number}.vary.{problem}")
-    return found
+                problems.append(f"walkers.{number}.vary.{problem}")
+    return problems
 
 
 def _without_own(

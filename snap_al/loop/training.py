@@ -207,13 +207,13 @@ class TrainingSet:
     def _updated_triangle(self) -> Array:
         """This rank's, brought up to date configuration by configuration, so that its bits do not
         depend on when. Begun anew when weights have changed, as a new lowest energy makes them."""
-        own = {n: self.matrix.rows_of(n) for n in self.matrix.own}
+        local = {n: self.matrix.rows_of(n) for n in self.matrix.own}
         if self._triangle is None or any(
-            own[n].weights.tobytes() != w for n, w in self._factored.items()
+            local[n].weights.tobytes() != w for n, w in self._factored.items()
         ):
             self._factored = {}
             self._triangle = np.zeros((self.matrix.columns.n_distinct + 1,) * 2)
-        for n, rows in own.items():
+        for n, rows in local.items():
             if n not in self._factored:
                 self._triangle = triangle_of([block_of(rows)], self._triangle)
                 self._factored[n] = rows.weights.tobytes()

@@ -51,9 +51,9 @@ class Subset:
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         """As the source's."""
-        found = self._source.rows(configuration)
+        rows = self._source.rows(configuration)
         return ConfigurationRows(
-            np.ascontiguousarray(found.values[:, self._kept]), found.reference, found.vanishing
+            np.ascontiguousarray(rows.values[:, self._kept]), rows.reference, rows.vanishing
         )
 
 
@@ -73,7 +73,7 @@ class Tuner:
 
         Raises InputError where no energy can be met, see FreeConstants.
         """
-        found: list[Scored] = []
+        scored: list[Scored] = []
         for cutoff in rcutfac:
             largest = _with(base, rcutfac=cutoff, twojmax=max(twojmax))
             with self.scorer.source(largest) as source:
@@ -82,18 +82,18 @@ class Tuner:
                     matrix = self.scorer.matrix(Subset(source, largest, wanted), wanted)
                     if cutoff == rcutfac[0] and wanted == largest:
                         self.scorer.require_energies_met(matrix)
-                    found.append(
+                    scored.append(
                         self.scorer.scored(
                             wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"
                         )
                     )
-        return found
+        return scored
 
     def elements(self, best: Scored) -> list[Scored]:
         """Radius and weight of each element but the first, one after another, each time from the
         best so far.
         """
-        found: list[Scored] = []
+        scored: list[Scored] = []
         settings = best.settings
         for k in range(1, len(settings.elements)):
             for name in ("radelem", "wj"):
@@ -107,11 +107,11 @@ class Tuner:
                             f"{name} of {settings.elements[k]} {values[k]:g}",
                         )
                     )
-                found += tried
+                scored += tried
                 good = min(tried, key=lambda s: s.score)
                 if good.score < (1.0 - WORTH) * best.score:
                     best, settings = good, good.settings
-        return found
+        return scored
 
     def weights(self, best: Scored) -> list[Scored]:
         """Factors on the weights of whole groups, one after another, each time from the best so
@@ -119,7 +119,7 @@ class Tuner:
         units."""
         if len(self.scorer.groups) < 2 or self.scorer.by == "evidence":
             return []
-        found: list[Scored] = []
+        scored: list[Scored] = []
         with self.scorer.source(best.settings) as source:
             matrix = self.scorer.matrix(source, best.settings)
             for group in self.scorer.groups:
@@ -135,11 +135,11 @@ class Tuner:
                     )
                     for f in factors
                 ]
-                found += tried
+                scored += tried
                 good = min(tried, key=lambda s: s.score)
                 if good.score < (1.0 - WORTH) * best.score:
                     best = good
-        return found
+        return scored
 
 
 def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
@@ -147,17 +147,17 @@ def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
     try:
         return SnapSettings(**{**settings.model_dump(), **changes})
     except ValidationError as error:
-        told = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
-        raise InputError(f"a descriptor to try: {told}").on_all_ranks() from error
+        raise InputError(f"a descriptor to try: {problems}").on_all_ranks() from error
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:
     """Of those whose score is within WORTH of the lowest, the best among the cheapest."""
-    found = list(scored)
-    lowest = min(s.score for s in found)
-    good = [s for s in found if s.score <= (1.0 + WORTH) * lowest]
+    candidates = list(scored)
+    lowest = min(s.score for s in candidates)
+    good = [s for s in candidates if s.score <= (1.0 + WORTH) * lowest]
     least = min(s.cost for s in good)
     return min((s for s in good if s.cost <= ALIKE * least), key=lambda s: s.score)

@@ -127,30 +127,32 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
         elements: tuple[str, ...],
         rng: np.random.Generator,
     ) -> Walker:
-        made, name = base, [base.name]
+        structure, name = base, [base.name]
         if variant.strain is not None:
-            made = strained(made, variant.strain)
+            structure = strained(structure, variant.strain)
             name.append(f"strain {variant.strain:g}")
         if variant.composition is not None:
             _known(variant.composition, elements)
-            made = recomposed(made, variant.composition, rng)
+            structure = recomposed(structure, variant.composition, rng)
             name.append(" ".join(f"{e} {f:g}" for e, f in variant.composition.items()))
         if self.vacancies:
-            made = with_vacancies(made, self.vacancies, rng)
+            structure = with_vacancies(structure, self.vacancies, rng)
             name.append(f"{self.vacancies} vacancies")
         if self.surface is not None:
-            made = with_surface(made, self.surface.axis, self.surface.vacuum)
+            structure = with_surface(structure, self.surface.axis, self.surface.vacuum)
             name.append("surface")
         if self.interstitials:
             _known(self.interstitials, elements)
-            made = with_interstitials(made, self.interstitials, rng)
+            structure = with_interstitials(structure, self.interstitials, rng)
             name.append(" ".join(f"{count} {e} between" for e, count in self.interstitials.items()))
         for ramp, unit in ((variant.temperature, "K"), (variant.pressure, "bar")):
             if ramp is not None:
                 name.append(_shown(ramp, unit))
         if self.vary.seeds > 1:
             name.append(f"copy {variant.copy}")
-        return Walker(replace(made, name=", ".join(name)), variant.temperature, variant.pressure)
+        return Walker(
+            replace(structure, name=", ".join(name)), variant.temperature, variant.pressure
+        )
 
 
 @dataclass(frozen=True)

@@ -95,14 +95,14 @@ def rule_of(
 def _active_set(path: Path) -> Array:
     """Raises RunError for a file that is gone or is not what `keep_active_set` left."""
     try:
-        found = read_arrays(path).get("", np.zeros(0))
+        rows = read_arrays(path).get("", np.zeros(0))
     except (OSError, ValueError) as error:
         raise RunError(
             f"{path}: cannot be read: {error}; restore it, or begin in a new --out"
         ) from error
-    if found.ndim != 2 or found.dtype.kind != "f":
+    if rows.ndim != 2 or rows.dtype.kind != "f":
         raise RunError(f"{path}: is no matrix of numbers; restore it, or begin in a new --out")
-    return np.asarray(found, dtype=float)
+    return np.asarray(rows, dtype=float)
 
 
 def keep_active_set(

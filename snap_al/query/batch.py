@@ -231,9 +231,9 @@ def _in_turn(
     """What each scores after those before it."""
     values = []
     for number in chosen:
-        one = candidates.fetch(number)
-        values.append(float(score(one, known)))
-        known = known.with_label(one, values[-1])
+        candidate = candidates.fetch(number)
+        values.append(float(score(candidate, known)))
+        known = known.with_label(candidate, values[-1])
     return values
 
 

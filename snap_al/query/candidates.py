@@ -111,21 +111,21 @@ class Candidates:
             if which is None
             else [n for n in which if self.available[n]]
         )
-        own = [self.by_number[n] for n in wanted if n in self.by_number]
-        found = self._gathered(score, own, np.full(len(self), -np.inf))
-        return np.asarray(np.where(np.isnan(found), -np.inf, found))
+        local = [self.by_number[n] for n in wanted if n in self.by_number]
+        values = self._gathered(score, local, np.full(len(self), -np.inf))
+        return np.asarray(np.where(np.isnan(values), -np.inf, values))
 
     def _gathered(
-        self, of: Callable[[Candidate], Array | float], own: Sequence[Candidate], values: Array
+        self, of: Callable[[Candidate], Array | float], local: Sequence[Candidate], values: Array
     ) -> Array:
         with collectively(self.comm):
-            mine = (
-                np.array([c.number for c in own], dtype=int),
-                np.array([of(c) for c in own], dtype=float),
+            computed = (
+                np.array([c.number for c in local], dtype=int),
+                np.array([of(c) for c in local], dtype=float),
             )
-        for numbers, found in self.comm.allgather(mine):
+        for numbers, results in self.comm.allgather(computed):
             if len(numbers):
-                values[numbers] = found
+                values[numbers] = results
         return values
 
     @cached_property
@@ -135,10 +135,10 @@ class Candidates:
 
     def fetch(self, number: int) -> Candidate:
         """One candidate, on all ranks. Collective."""
-        own = self.by_number.get(number)
+        local = self.by_number.get(number)
         if self.comm.size == 1:
             return self.by_number[number]
-        return next(c for c in self.comm.allgather(own) if c is not None)
+        return next(c for c in self.comm.allgather(local) if c is not None)
 
     def costs(self) -> Array:
         """(size,)"""

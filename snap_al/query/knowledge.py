@@ -37,9 +37,9 @@ class Labelled:
         Collective.
         """
         with collectively(comm):
-            found = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
+            local = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
         everyone = sorted(
-            (each for part in comm.allgather(found) for each in part), key=lambda each: each[0]
+            (each for part in comm.allgather(local) for each in part), key=lambda each: each[0]
         )
         n, atoms = len(posterior.mean), [e[3] for e in everyone if e[3] is not None]
         return cls(

@@ -104,13 +104,13 @@ class Herding:
         points, labelled = candidates.geometry(known.labelled.energy)
         pool = points[useful]
         some = pool[:: max(1, len(pool) // MOST_PAIRED)]
-        apart = np.concatenate([distances(some, p)[n + 1 :] for n, p in enumerate(some)])
-        width = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
-        own = {
+        separations = np.concatenate([distances(some, p)[n + 1 :] for n, p in enumerate(some)])
+        width = float(np.median(separations[separations > 0])) if (separations > 0).any() else 1.0
+        local = {
             n: float(np.exp(-distances(pool, points[n]) / width).mean())
             for n in range(comm.rank, len(points), comm.size)
         }
-        merged = {n: value for part in comm.allgather(own) for n, value in part.items()}
+        merged = {n: value for part in comm.allgather(local) for n, value in part.items()}
         affinity = np.array([merged[n] for n in range(len(points))])
         sums = np.zeros(len(points))
         for row in labelled:
@@ -156,5 +156,5 @@ def unit_stds(candidate: Candidate, known: Knowledge) -> Array:
     )
 
 
-def distances(points: Array, one: Array) -> Array:
-    return np.asarray(np.linalg.norm(points - one, axis=1))
+def distances(points: Array, point: Array) -> Array:
+    return np.asarray(np.linalg.norm(points - point, axis=1))

@@ -32,8 +32,8 @@ def as_svg(figure: Figure) -> str:
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub("<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub("<[^>]*>", lambda tag: _recoloured(tag[0]), svg)
-    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    width, height = found.groups()  # type: ignore[union-attr]
+    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    width, height = match.groups()  # type: ignore[union-attr]
     return svg.replace(f'width="{width}pt" height="{height}pt"', f'style="max-width: {width}pt"', 1)
 
 

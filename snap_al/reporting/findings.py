@@ -16,8 +16,8 @@ def findings_screen(findings: Sequence[tuple[str, str, bool, str]]) -> Renderabl
 
     findings: name, what was found (empty: nothing), whether it is needed, advice (empty: none).
     """
-    nothing = {True: "missing", False: "not found"}
-    rows = tuple((name, found or nothing[needed]) for name, found, needed, _ in findings)
+    missing = {True: "missing", False: "not found"}
+    rows = tuple((name, found or missing[needed]) for name, found, needed, _ in findings)
     columns = (Column("", Content.NAME), Column("found", Content.TEXT))
     shown: list[RenderableType] = [TextTable("", columns, rows)]
     advice = [in_terminal(f"  {name}: {text}") for name, _, _, text in findings if text]

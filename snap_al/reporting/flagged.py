@@ -30,13 +30,13 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
         if (query.atoms or 0) <= MOST_COMPUTED
     ]
     asked.sort(key=lambda item: -item[0].force_std)
-    found = []
+    frames = []
     for segment, query in asked[:MOST_FRAMES]:
         try:
-            found.append(_frame(record, segment, query))
+            frames.append(_frame(record, segment, query))
         except SnapALError:
             continue
-    return found
+    return frames
 
 
 def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, Any]:

@@ -166,24 +166,24 @@ def _widths(columns: Columns, rows: Rows, width: int) -> list[int] | None:
             natural[k] = min(natural[k], MAX_TEXT)
     limits = {Content.NUMBER: UNLIMITED, Content.NAME: MIN_NAME, Content.TEXT: MIN_TEXT}
     least = [min(n, limits[c.content]) for c, n in zip(columns, natural, strict=True)]
-    found = [max(_longest(c.header.split(" ")), n) for c, n in zip(columns, least, strict=True)]
-    spare = width - sum(found) - GAP * (len(columns) - 1)
+    widths = [max(_longest(c.header.split(" ")), n) for c, n in zip(columns, least, strict=True)]
+    spare = width - sum(widths) - GAP * (len(columns) - 1)
     if spare < 0:
         return None
     names = [c.content is Content.NAME for c in columns]
-    headers = [max(cell_len(c.header), f) for c, f in zip(columns, found, strict=True)]
+    headers = [max(cell_len(c.header), f) for c, f in zip(columns, widths, strict=True)]
     wishes = [
         [min(n, GOOD_NAME) if name else 0 for name, n in zip(names, natural, strict=True)],
-        headers if sum(headers) - sum(found) <= spare else found,
+        headers if sum(headers) - sum(widths) <= spare else widths,
         [n if name else 0 for name, n in zip(names, natural, strict=True)],
         natural,
     ]
     for wish in wishes:
         for k, wanted in enumerate(wish):
-            more = min(max(wanted - found[k], 0), spare)
-            found[k] += more
+            more = min(max(wanted - widths[k], 0), spare)
+            widths[k] += more
             spare -= more
-    return found
+    return widths
 
 
 def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tuple[str, bool]]:

@@ -69,30 +69,30 @@ def _svgs(figures: Figures) -> dict[str, Markup]:
 
 def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
     """The few numbers that a group leader looks for."""
-    found = []
+    entries = []
     if summary is not None:
-        found.append((str(summary["labels"]), "labels"))
+        entries.append((str(summary["labels"]), "labels"))
     on, table = next(iter(record.tables.items()), ("", {}))
     for kind, (unit, factor) in UNITS.items():
         if kind in table:
-            found.append(
+            entries.append(
                 (f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set")
             )
     if "forces" in table:
-        found.append(
+        entries.append(
             (
                 f"{table['forces']['coverage_1sigma']:.0%}",
                 "of force components within 1 std (68 % is calibrated)",
             )
         )
-    return found
+    return entries
 
 
 def _what(record: Record) -> list[tuple[str, str]]:
     """What was run, as lines of name and value."""
-    found: list[tuple[str, str]] = []
+    entries: list[tuple[str, str]] = []
     if record.potential is not None:
-        found += [
+        entries += [
             ("elements", ", ".join(record.potential.elements)),
             ("descriptor", record.potential.model.described()),
             ("reference potential", ", ".join(record.potential.reference.styles) or "none"),
@@ -110,7 +110,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
             f"{s.steps * s.timestep:g} ps"
             for s in explore.protocol().stages
         )
-        found += [
+        entries += [
             (
                 "exploration",
                 f"{len(record.state.walkers) if record.state else 0} walkers: {stages}",
@@ -133,7 +133,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
                 f"seed {config.seed}",
             ),
         ]
-    return found
+    return entries
 
 
 def _errors(record: Record) -> list[dict[str, Any]]:

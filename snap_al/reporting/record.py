@@ -45,23 +45,25 @@ class Predictions:
     def read(cls, path: Path) -> Predictions | None:
         """None for a file that is not there, is cut off, or is of an earlier version."""
         try:
-            found = read_arrays(path)
+            arrays = read_arrays(path)
         except (OSError, ValueError):
             return None
         stds = ("epistemic_std", "model_error_std", "noise_std")
         numbers = ("kinds", "groups", "targets", "mean", *stds)
-        if "names" not in found or any(
-            name not in found or found[name].dtype.kind not in "fi" for name in numbers
+        if "names" not in arrays or any(
+            name not in arrays or arrays[name].dtype.kind not in "fi" for name in numbers
         ):
             return None
-        values = {name: np.asarray(found[name], dtype=float) for name in ("targets", "mean", *stds)}
+        values = {
+            name: np.asarray(arrays[name], dtype=float) for name in ("targets", "mean", *stds)
+        }
         if len({values[name].shape for name in values}) > 1:
             return None
-        names = tuple(str(name) for name in np.atleast_1d(found["names"]))
+        names = tuple(str(name) for name in np.atleast_1d(arrays["names"]))
         std = np.sqrt(sum((values[name] ** 2 for name in stds), np.zeros(())))
         columns = (
-            found["kinds"].astype(np.int8),
-            found["groups"].astype(np.int32),
+            arrays["kinds"].astype(np.int8),
+            arrays["groups"].astype(np.int32),
             values["targets"],
             values["mean"],
             std,

@@ -35,9 +35,11 @@ def errors_table(table: Table, title: str, *, everything: bool = False) -> Rende
             groups = [(name or "(no group)", kind, part) for name, part in values["groups"].items()]
             heading = f"{kind} by group, {UNITS[kind][0]}"
             shown += [Text(), _errors(heading, "group", groups, everything)]
-    apart = [f"{v['vanishing']['n']} of {kind}" for kind, v in table.items() if "vanishing" in v]
-    if apart:
-        listed = ", ".join(apart)
+    vanishing = [
+        f"{v['vanishing']['n']} of {kind}" for kind, v in table.items() if "vanishing" in v
+    ]
+    if vanishing:
+        listed = ", ".join(vanishing)
         shown.append(Text(f"components that vanish by symmetry are not counted: {listed}"))
     shown.append(Text(f"{LEGEND} {ALL_LEGEND}" if everything else LEGEND))
     return Group(*shown)

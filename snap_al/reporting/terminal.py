@@ -19,27 +19,27 @@ def terminal_plots(
     directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int
 ) -> list[Text]:
     """Those that there is data for."""
-    found = []
+    plots = []
     checks = _checks(directory, events)
     if len(checks) > 1:
-        found.append(_std(checks, tolerance, width))
+        plots.append(_std(checks, tolerance, width))
     fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
     if len(fits) > 1:
-        found.append(_errors(fits, width))
-    return found
+        plots.append(_errors(fits, width))
+    return plots
 
 
 def _checks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
     """Largest force std of each of the latest checks, and whether it was asked about."""
-    found: list[tuple[float, bool]] = []
+    checks: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
         asked = {q.step for q in w.queries}
-        found[:0] = [
+        checks[:0] = [
             (c.force_std, c.step in asked) for c in directory.read_checks(w.walker, w.segment)
         ]
-        if len(found) >= LATEST:
+        if len(checks) >= LATEST:
             break
-    return found[-LATEST:]
+    return checks[-LATEST:]
 
 
 def _std(checks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:

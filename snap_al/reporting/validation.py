@@ -19,37 +19,39 @@ Validation = dict[str, Any]
 COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
 
 
-def write_validation(folder: Path, found: Validation) -> None:
+def write_validation(folder: Path, validation: Validation) -> None:
     """Figures of an earlier validation that is not part of this one go."""
     for name in ("properties", "curves", "trajectories"):
         (folder / f"{name}.png").unlink(missing_ok=True)
     (folder / "properties.csv").unlink(missing_ok=True)
-    write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
-    if "properties" in found:
-        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in found["properties"])]
+    write_atomically(
+        folder / "validation.json", json.dumps(without_nan(validation), indent=1) + "\n"
+    )
+    if "properties" in validation:
+        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in validation["properties"])]
         write_atomically(folder / "properties.csv", csv_text(rows))
     matplotlib.use("Agg")
-    for name, figure in figures(found).items():
+    for name, figure in figures(validation).items():
         write_png(folder / f"{name}.png", figure)
 
 
 def read_validation(folder: Path) -> Validation | None:
     """None where there is none, or it is not whole."""
     try:
-        found = read_json(require_regular_file(folder / "validation.json").read_bytes())
+        validation = read_json(require_regular_file(folder / "validation.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "structure" in found else None
+    return validation if isinstance(validation, dict) and "structure" in validation else None
 
 
-def figures(found: Validation) -> dict[str, Figure]:
+def figures(validation: Validation) -> dict[str, Figure]:
     """Those that there is something for."""
     out = {}
-    if any(p["z"] is not None for p in found.get("properties", [])):
-        out["properties"] = _deviations(found["properties"])
-    if found.get("curves"):
-        out["curves"] = _curves(found["curves"])
-    shown = [t for t in found.get("trajectories", []) if t["time"]]
+    if any(p["z"] is not None for p in validation.get("properties", [])):
+        out["properties"] = _deviations(validation["properties"])
+    if validation.get("curves"):
+        out["curves"] = _curves(validation["curves"])
+    shown = [t for t in validation.get("trajectories", []) if t["time"]]
     if shown:
         out["trajectories"] = _trajectories(shown)
     return out

@@ -52,7 +52,7 @@ class FitResult(TaskResult):
 
     def as_json(self) -> dict[str, Any]:
         """What metrics.json holds and `snap-al fit --json` prints."""
-        return {**self.tables.as_json(), **self.told()}
+        return {**self.tables.as_json(), **self.common_json()}
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def fit(
     comm = comm or world()
     report = report if comm.rank == 0 else silent
     given = on_root(comm, lambda: _given(config, Path(out), strict, prior))
-    inputs, told = given.inputs, given.inputs.remarks
-    _refuse(told, strict)
+    inputs, remarks = given.inputs, given.inputs.remarks
+    _refuse(remarks, strict)
     with threadpool_limits(1), _engine(given) as engine:
         kept = given.folder / "descriptors" if cache and given.config.cache else None
         sets = _sets(given, row_source(engine, kept, comm), comm, report)
@@ -181,11 +181,11 @@ def fit(
         posterior, training = sets.training.fit_once()
         test = sets.test.evaluate(posterior) if sets.test else None
     fitted = _Fitted(posterior, training, test)
-    told = Remarks(sets.warnings, given.notes) + told + Remarks(posterior.remarks)
-    _refuse(told, strict)
+    remarks = Remarks(sets.warnings, given.notes) + remarks + Remarks(posterior.remarks)
+    _refuse(remarks, strict)
     if (disk := sets.training.matrix.folder) is not None:
         kept_in = f"the design matrix is larger than memory and was kept in files in {disk}"
-        told += Remarks(notes=(kept_in,))
+        remarks += Remarks(notes=(kept_in,))
     result = FitResult(
         FittedPotential(given.config.made_model(), inputs.reference, posterior),
         ErrorTables(
@@ -194,17 +194,17 @@ def fit(
         ),
         given.folder,
         read=sets.read(inputs),
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: _write(given, sets, fitted, result))
     return result
 
 
-def _refuse(told: Remarks, strict: bool | None) -> None:
+def _refuse(remarks: Remarks, strict: bool | None) -> None:
     """Raises InputError for warnings, if they are errors."""
-    if strict and told.warnings:
-        raise InputError("\n".join(told.warnings)).on_all_ranks()
+    if strict and remarks.warnings:
+        raise InputError("\n".join(remarks.warnings)).on_all_ranks()
 
 
 def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:

@@ -75,7 +75,7 @@ class LearnResult(TaskResult):
 
     def as_json(self) -> dict[str, Any]:
         """What summary.json holds and `snap-al learn --json` prints."""
-        return {"full": self.full, "strategies": self.strategies, **self.told()}
+        return {"full": self.full, "strategies": self.strategies, **self.common_json()}
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def learn(
     chosen, seeds = given.strategies, range(settings.seeds)
     inputs = given.inputs
     left_out = Remarks(tuple(f"left out: {text}" for text in inputs.left_out))
-    told = left_out + inputs.remarks + given.pool.remarks
+    remarks = left_out + inputs.remarks + given.pool.remarks
     summary, curves = record.summary(chosen, seeds), record.curves(chosen, seeds)
     result = LearnResult(
         summary["full"],
@@ -182,8 +182,8 @@ def learn(
         tuple(curves),
         given.folder,
         read=(*inputs.read, *given.pool.read),
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: write_learning(given.folder, curves, result.as_json()))
     return result
@@ -206,7 +206,7 @@ def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
     source = name_of(pool)
     group = Path(source).stem if isinstance(pool, Path | str | DataFile) else ""
     like = config.training[0] if config.training else TrainingSource(path=Path(source))
-    found = _contents(config, pool, like)
+    contents = _contents(config, pool, like)
     items = tuple(
         LabelledConfiguration(
             c.labelled(shifted(c.label, c.species, config.eshift)),
@@ -215,11 +215,11 @@ def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
             like.damping,
             source,
         )
-        for c in found.configurations
+        for c in contents.configurations
     )
-    left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
-    told = left_out + Remarks.of(check_labels(items, source))
-    return _Pool(items, (count("pool", source, found.frames, items, found.unread),), told)
+    left_out = Remarks(tuple(f"left out: {text}" for text in contents.left_out))
+    remarks = left_out + Remarks.of(check_labels(items, source))
+    return _Pool(items, (count("pool", source, contents.frames, items, contents.unread),), remarks)
 
 
 def _contents(config: RunConfig, pool: Data, like: TrainingSource) -> FileContents:
@@ -228,8 +228,8 @@ def _contents(config: RunConfig, pool: Data, like: TrainingSource) -> FileConten
         pool = DataFile(pool)
     if isinstance(pool, DataFile):
         plain = FileOptions()
-        own = {k: v for k, v in vars(pool.options).items() if v != getattr(plain, k)}
-        pool = DataFile(pool.path, replace(like.options, **own))
+        changed = {k: v for k, v in vars(pool.options).items() if v != getattr(plain, k)}
+        pool = DataFile(pool.path, replace(like.options, **changed))
     return read_data(pool, config.descriptor.elements, labelled=True)
 
 

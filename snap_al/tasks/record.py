@@ -61,7 +61,7 @@ def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, s
 def _json(path: Path) -> dict[str, Any] | None:
     """None for a file that is not there, or is not whole."""
     try:
-        found = read_json(require_regular_file(path).read_bytes())
+        content = read_json(require_regular_file(path).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None

@@ -20,8 +20,8 @@ class TaskResult:
     notes: tuple[str, ...] = ()
     """What a user may not expect and is no fault, and what could not be told."""
 
-    def told(self) -> dict[str, Any]:
-        """These fields, as JSON has them."""
+    def common_json(self) -> dict[str, Any]:
+        """The fields that all results share, as JSON has them."""
         return {
             "read": [c.as_json() for c in self.read],
             "warnings": list(self.warnings),

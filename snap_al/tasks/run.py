@@ -64,7 +64,7 @@ class RunResult(TaskResult):
 
     def as_json(self) -> dict[str, Any]:
         """What metrics.json holds and `snap-al run --json` prints."""
-        told = self.told()
+        common = self.common_json()
         return {
             "labels": self.labels,
             "rejected": self.rejected,
@@ -72,10 +72,10 @@ class RunResult(TaskResult):
             "model_limited": self.model_limited,
             "wall_seconds": self.wall_seconds,
             "label_core_seconds": self.label_core_seconds,
-            "warnings": told["warnings"],
-            "notes": told["notes"],
+            "warnings": common["warnings"],
+            "notes": common["notes"],
             **self.tables.as_json(),
-            "read": told["read"],
+            "read": common["read"],
         }
 
 
@@ -123,13 +123,13 @@ def run(
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
-    told = log(directory.root / "run.log") if comm.rank == 0 else None
-    observe = told or (lambda event, state: None)
-    report, warn = (told.report, told.warn) if told else (silent, lambda text: None)
+    run_log = log(directory.root / "run.log") if comm.rank == 0 else None
+    observe = run_log or (lambda event, state: None)
+    report, warn = (run_log.report, run_log.warn) if run_log else (silent, lambda text: None)
     source = config if isinstance(config, RunConfig) else Path(config)
     opened = open_run(source, directory.root, comm, observe, report, warn)
-    with told or nullcontext(), opened as driver:
-        on_root(comm, lambda: told.say_all(driver.read_lines) if told else None)
+    with run_log or nullcontext(), opened as driver:
+        on_root(comm, lambda: run_log.say_all(driver.read_lines) if run_log else None)
         try:
             driver.run()
         except SnapALError:

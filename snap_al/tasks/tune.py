@@ -132,20 +132,20 @@ def tune(
             Scoring(by, min(FOLDS, len(given.items)), seed),
             report,
         )
-        found = _searched(scorer, base, _twojmax(base, twojmax), _widths(base, cutoffs))
+        search = _searched(scorer, base, _twojmax(base, twojmax), _widths(base, cutoffs))
     left_out = (f"left out: {text}" for text in given.inputs.left_out)
-    unwritable = _unwritable(config, given.items, found.best)
-    told = Remarks((*left_out, *found.remarks, *unwritable)) + given.inputs.remarks
+    unwritable = _unwritable(config, given.items, search.best)
+    remarks = Remarks((*left_out, *search.remarks, *unwritable)) + given.inputs.remarks
     result = TuneResult(
         by,
         len(given.items),
-        next((s for s in found.grid if s.settings == base), None),
-        found.best,
-        (*found.grid, *found.elements, *found.weights),
+        next((s for s in search.grid if s.settings == base), None),
+        search.best,
+        (*search.grid, *search.elements, *search.weights),
         folder,
         read=given.read,
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: _write(source, config, result))
     return result
@@ -238,14 +238,14 @@ def _unwritable(
     """
     entries = {group_of(t.group, t.path) for t in config.training}
     sizes = {name: sum(item.group == name for item in items) for name in best.groups}
-    told = [
+    factors = [
         f"{name or '(no group)'} ({sizes[name]} configurations) × {f:g}"
         for name, f in best.groups.items()
         if name not in entries
     ]
-    if not told:
+    if not factors:
         return []
     return [
         "tuned.yaml cannot have these factors on the weights of groups, set them where the "
-        f"weights are: {', '.join(told)}"
+        f"weights are: {', '.join(factors)}"
     ]

@@ -37,7 +37,7 @@ class TuneResult(TaskResult):
             "now": None if self.now is None else _plain(self.now),
             "best": _plain(self.best),
             "tried": [_plain(s) for s in self.tried],
-            **self.told(),
+            **self.common_json(),
         }
 
 
@@ -58,9 +58,9 @@ def _plain(scored: Scored) -> dict[str, Any]:
 
 def _changes(s: SnapSettings) -> dict[str, Any]:
     """As a config has them."""
-    one = len(set(s.twojmax)) == 1
+    one_value = len(set(s.twojmax)) == 1
     return {
-        "twojmax": s.twojmax[0] if one else list(s.twojmax),
+        "twojmax": s.twojmax[0] if one_value else list(s.twojmax),
         "rcutfac": round(s.rcutfac, 6),
         "radelem": list(s.radelem),
         "wj": list(s.wj),

@@ -134,7 +134,7 @@ def validate(
     root = Path(folder)
     out = root / "validation"
     request = on_root(comm, lambda: request_of(root, structure, labeler, table, settings))
-    found = on_root(comm, lambda: _begun(request, out))
+    validation = on_root(comm, lambda: _begun(request, out))
     known = (
         None
         if request.labeler is None
@@ -142,13 +142,13 @@ def validate(
     )
     with threadpool_limits(1):
         if request.names:
-            found |= _properties(_materials(request, known, comm, report), request.table)
-            on_root(comm, lambda: write_validation(out, found))
+            validation |= _properties(_materials(request, known, comm, report), request.table)
+            on_root(comm, lambda: write_validation(out, validation))
         if request.checks:
-            found |= _checks(stability(request, known, out, comm, report), found)
+            validation |= _checks(stability(request, known, out, comm, report), validation)
     if known is not None:
         known.close()
-    shown: Validation = without_nan(found)
+    shown: Validation = without_nan(validation)
     on_root(comm, lambda: write_validation(out, shown))
     return ValidateResult(shown, out)
 
@@ -208,19 +208,19 @@ def _checks(looked_at: Stability, before: Validation) -> Validation:
     names = {t["name"] for t in new} | {"relaxation"}
     trajectories = [t for t in before.get("trajectories", []) if t["name"] not in names] + new
     curves = before.get("curves", [])
-    found: Validation = {}
+    checks: Validation = {}
     if looked_at.curves is not None:
-        found["curves"] = curves = [_plain(c) for c in looked_at.curves]
-    found["trajectories"] = trajectories
-    found["passed"] = all(c["passed"] for c in [*curves, *trajectories])
-    return found
+        checks["curves"] = curves = [_plain(c) for c in looked_at.curves]
+    checks["trajectories"] = trajectories
+    checks["passed"] = all(c["passed"] for c in [*curves, *trajectories])
+    return checks
 
 
-def _plain(found: Curve | Trajectory) -> dict[str, Any]:
+def _plain(result: Curve | Trajectory) -> dict[str, Any]:
     """As JSON can have it."""
     return {
         k: v.tolist() if isinstance(v, np.ndarray) else bool(v) if k == "passed" else v
-        for k, v in asdict(found).items()
+        for k, v in asdict(result).items()
     }
 
 

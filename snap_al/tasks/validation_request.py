@@ -182,9 +182,11 @@ def _table_in(path: Path) -> dict[str, float]:
         raise InputError(
             f"{path}: cannot be read as YAML: {' '.join(str(error).split())}"
         ) from error
-    found = parse_yaml(text, path)
-    if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):
+    content = parse_yaml(text, path)
+    if not isinstance(content, dict) or not all(
+        isinstance(v, int | float) for v in content.values()
+    ):
         raise InputError(
             f"{path}: expected lines `C11: 176.2`, names as `snap-al validate` prints them"
         )
-    return {str(name): float(value) for name, value in found.items()}
+    return {str(name): float(value) for name, value in content.items()}

@@ -68,11 +68,11 @@ class Evaluated:
         for kind, name in enumerate(KIND_NAMES):
             if name not in table:
                 continue
-            apart = self.vanishing & (self.kinds == kind)
-            if apart.any():
-                error = (self.mean - self.targets)[apart] * TO_USER_UNITS[kind]
+            vanishing = self.vanishing & (self.kinds == kind)
+            if vanishing.any():
+                error = (self.mean - self.targets)[vanishing] * TO_USER_UNITS[kind]
                 table[name]["vanishing"] = {
-                    "n": int(apart.sum()),
+                    "n": int(vanishing.sum()),
                     "rmse": float(np.sqrt(np.mean(error**2))),
                 }
             if len(groups) > 1:
@@ -80,14 +80,14 @@ class Evaluated:
         return table
 
     def _by_group(self, kind: int, groups: Sequence[str]) -> dict[str, dict[str, float]]:
-        found: dict[str, dict[str, float]] = {}
+        metrics_of_group: dict[str, dict[str, float]] = {}
         for number, name in enumerate(groups):
             here = (self.kinds == kind) & (self.groups == number)
             if here.any():
                 error = (self.mean - self.targets)[here] * TO_USER_UNITS[kind]
                 metrics = kind_metrics(error, self.prediction.total_std[here] * TO_USER_UNITS[kind])
-                found[name] = {k: metrics[k] for k in GROUP_COLUMNS}
-        return found
+                metrics_of_group[name] = {k: metrics[k] for k in GROUP_COLUMNS}
+        return metrics_of_group
 
     def to_bytes(self, groups: Sequence[str]) -> bytes:
         """npz without pickle of what calibration counts, for figures. groups: names of the group

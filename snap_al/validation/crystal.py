@@ -70,8 +70,8 @@ class Crystal:
 
     def supercell(self, length: float) -> Atoms:
         """Repeated until every edge has `length` Å, to within what relaxing changes."""
-        found: Atoms = self.atoms * self.repeats(length)
-        return found
+        atoms: Atoms = self.atoms * self.repeats(length)
+        return atoms
 
     def relaxed(self, calculator: Calculator) -> Crystal:
         """Its cell and atoms where this calculator has no stress and no forces, as symmetric as
@@ -88,27 +88,27 @@ class Crystal:
 def crystal_of(atoms: Atoms) -> Crystal:
     """Raises InputError for one that is neither cubic nor hexagonal."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    if found is None or not atoms.pbc.all():
+    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
+    if dataset is None or not atoms.pbc.all():
         raise InputError(
             f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to "
             f"{SYMPREC} Å"
         )
-    if found.number < 168:
+    if dataset.number < 168:
         raise InputError(
-            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic "
+            f"{atoms.get_chemical_formula()}: space group {dataset.international} is neither cubic "
             "nor hexagonal; give another --structure"
         )
     standard = Atoms(
-        numbers=found.std_types,
-        scaled_positions=found.std_positions,
-        cell=found.std_lattice,
+        numbers=dataset.std_types,
+        scaled_positions=dataset.std_positions,
+        cell=dataset.std_lattice,
         pbc=True,
     )
     return Crystal(
         standard,
-        "cubic" if found.number >= 195 else "hexagonal",
-        cast(Literal["P", "I", "F"], found.international[0]),
+        "cubic" if dataset.number >= 195 else "hexagonal",
+        cast(Literal["P", "I", "F"], dataset.international[0]),
     )
 
 
@@ -131,20 +131,22 @@ def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
     The cell is turned to a along x and b in the xy plane.
     """
     fractions, numbers = model.get_scaled_positions(wrap=False), model.numbers
-    found = spglib.get_symmetry((model.cell.array, fractions, numbers), symprec=SYMPREC)
-    assert found is not None, "the model is a crystal"
+    symmetry = spglib.get_symmetry((model.cell.array, fractions, numbers), symprec=SYMPREC)
+    assert symmetry is not None, "the model is a crystal"
     metric = atoms.cell.array @ atoms.cell.array.T
     moved = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T - fractions
     means, metrics = np.zeros_like(moved), np.zeros((3, 3))
-    for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
-        apart = (fractions @ rotation.T + translation)[:, None] - fractions
-        apart -= np.rint(apart)
+    for rotation, translation in zip(symmetry["rotations"], symmetry["translations"], strict=True):
+        separations = (fractions @ rotation.T + translation)[:, None] - fractions
+        separations -= np.rint(separations)
         same = np.where(
-            numbers[:, None] == numbers, np.linalg.norm(apart @ model.cell.array, axis=2), np.inf
+            numbers[:, None] == numbers,
+            np.linalg.norm(separations @ model.cell.array, axis=2),
+            np.inf,
         )
         means[same.argmin(axis=1)] += moved @ rotation.T
         metrics += rotation.T @ metric @ rotation
-    n = len(found["rotations"])
+    n = len(symmetry["rotations"])
     cell = np.linalg.cholesky(metrics / n)
     return Atoms(numbers, cell=cell, scaled_positions=fractions + means / n, pbc=True)
 

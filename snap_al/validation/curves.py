@@ -76,11 +76,11 @@ def dimers(
     """
     reach = potential.model.cutoff
     x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
-    apart = max(reach, potential.reference.longest_cutoff())
-    for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
-        frames = [_pair(one, other, r, apart) for r in x]
+    farthest = max(reach, potential.reference.longest_cutoff())
+    for first, second in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
+        frames = [_pair(first, second, r, farthest) for r in x]
         yield _wall(
-            f"{one}-{other} in vacuum",
+            f"{first}-{second} in vacuum",
             x,
             frames,
             potential,
@@ -91,10 +91,10 @@ def dimers(
         )
 
 
-def _pair(one: str, other: str, r: float, reach: float) -> Atoms:
+def _pair(first: str, second: str, r: float, reach: float) -> Atoms:
     edge = 2.0 * reach + 5.0
     return Atoms(
-        [one, other], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True
+        [first, second], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True
     )
 
 
@@ -248,13 +248,13 @@ def _pressures(
 def _labels(labeler: Calculator, frames: list[Atoms]) -> list[dict[str, Array]]:
     """Nothing of a frame that the labeler fails at: two atoms on top of each other are beyond many
     codes. Raises what is no failure of a calculation, see failure_of."""
-    found = []
+    labels = []
     for atoms in frames:
         trial = with_calculator(atoms, labeler)
         try:
             trial.get_potential_energy()
-            found.append(dict(labeler.results))
+            labels.append(dict(labeler.results))
         except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
             failure_of(error)
-            found.append({})
-    return found
+            labels.append({})
+    return labels

@@ -153,8 +153,8 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
 
 def failed_check(name: str, finding: str) -> Trajectory:
     """Of MD that did not come about."""
-    nothing = np.zeros(0)
-    return Trajectory(name, nothing, nothing, nothing, None, None, False, finding)
+    empty = np.zeros(0)
+    return Trajectory(name, empty, empty, empty, None, None, False, finding)
 
 
 def npt(

@@ -40,8 +40,8 @@ class LabelCalculator(Calculator):
             time.sleep(POLL_SECONDS)
         if result.label is None:
             raise LabelError(result.reason)
-        found = {"free_energy": result.label.energy, **vars(result.label)}
-        self.results = {name: value for name, value in found.items() if value is not None}
+        values = {"free_energy": result.label.energy, **vars(result.label)}
+        self.results = {name: value for name, value in values.items() if value is not None}
 
     def close(self) -> None:
         self._backend.close()

@@ -118,24 +118,24 @@ def measure(
     labeler = references.labeler
     draws = calculator.draws(n_draws, rng)
     tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
-    own: dict[int, tuple[list[Quantity], list[str]]] = {}
+    local: dict[int, tuple[list[Quantity], list[str]]] = {}
     with collectively(comm):
-        mine = tasks[comm.rank :: comm.size]
-        for n, task in enumerate(mine):
+        local_tasks = tasks[comm.rank :: comm.size]
+        for n, task in enumerate(local_tasks):
             chosen = calculator if task == MEAN else labeler if task == LABELER else draws[task]
             assert chosen is not None
-            own[task] = _computed(chosen, crystal, names)
+            local[task] = _computed(chosen, crystal, names)
             if task >= 0:
                 draws[task].close()
             if comm.rank == 0:
-                report("properties of each draw", n + 1, len(mine))
-    found = {task: result for part in comm.allgather(own) for task, result in part.items()}
+                report("properties of each draw", n + 1, len(local_tasks))
+    results = {task: result for part in comm.allgather(local) for task, result in part.items()}
     values = dict(references.table or {}) | (
-        {q.name: q.value for q in found[LABELER][0]} if LABELER in found else {}
+        {q.name: q.value for q in results[LABELER][0]} if LABELER in results else {}
     )
-    problems = [f"the potential: {p}" for p in found[MEAN][1]]
-    problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
-    return Materials(tuple(_with_stds(found, values)), tuple(problems))
+    problems = [f"the potential: {p}" for p in results[MEAN][1]]
+    problems += [f"the labeler: {p}" for p in results.get(LABELER, ([], []))[1]]
+    return Materials(tuple(_with_stds(results, values)), tuple(problems))
 
 
 def _computed(
@@ -143,7 +143,7 @@ def _computed(
 ) -> tuple[list[Quantity], list[str]]:
     """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at
     all. Raises what is no failure of a calculation, see failure_of."""
-    found: list[Quantity] = []
+    quantities: list[Quantity] = []
     problems: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -153,20 +153,22 @@ def _computed(
             return [], [failure_of(error)]
         for name in names:
             try:
-                found += [q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)]
+                quantities += [
+                    q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)
+                ]
             except Exception as error:  # noqa: BLE001
                 problems.append(f"{name}: {failure_of(error)}")
-    return found, problems
+    return quantities, problems
 
 
 def _with_stds(
-    found: dict[int, tuple[list[Quantity], list[str]]], references: Values
+    results: dict[int, tuple[list[Quantity], list[str]]], references: Values
 ) -> list[Property]:
-    units = {q.name: q.unit for quantities, _ in found.values() for q in quantities}
-    notes = {q.name: q.note for quantities, _ in found.values() for q in quantities}
-    order = [q.name for q in found[MEAN][0]]
+    units = {q.name: q.unit for quantities, _ in results.values() for q in quantities}
+    notes = {q.name: q.note for quantities, _ in results.values() for q in quantities}
+    order = [q.name for q in results[MEAN][0]]
     values = {
-        task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()
+        task: {q.name: q.value for q in quantities} for task, (quantities, _) in results.items()
     }
     out = []
     for name in dict.fromkeys([*order, *units]):

@@ -70,11 +70,11 @@ def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     atoms = with_calculator(crystal.atoms, calculator)
     alone = sum(_lone_energy(calculator, symbol) for symbol in atoms.symbols)
     a, _, c = atoms.cell.lengths()
-    found = [Quantity("a", "Å", a)]
+    lengths = [Quantity("a", "Å", a)]
     if crystal.system == "hexagonal":
-        found.append(Quantity("c", "Å", c))
+        lengths.append(Quantity("c", "Å", c))
     return [
-        *found,
+        *lengths,
         Quantity("cohesive energy", "eV/atom", (alone - atoms.get_potential_energy()) / len(atoms)),
     ]
 
@@ -102,11 +102,11 @@ def equation_of_state(calculator: Calculator, crystal: Crystal) -> list[Quantity
 def elastic(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """C_ij from stresses at small strains to both sides, atoms relaxed."""
     first, shear = _stress_slope(calculator, crystal, 0), _stress_slope(calculator, crystal, 3)
-    found = {"C11": first[0], "C12": first[1], "C44": shear[3]}
+    constants = {"C11": first[0], "C12": first[1], "C44": shear[3]}
     if crystal.system == "hexagonal":
         third = _stress_slope(calculator, crystal, 2)
-        found |= {"C13": first[2], "C33": third[2]}
-    return [Quantity(name, "GPa", value) for name, value in sorted(found.items())]
+        constants |= {"C13": first[2], "C33": third[2]}
+    return [Quantity(name, "GPa", value) for name, value in sorted(constants.items())]
 
 
 def _stress_slope(calculator: Calculator, crystal: Crystal, voigt: int) -> np.ndarray:
@@ -170,15 +170,15 @@ def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """
     bulk = with_calculator(crystal.atoms, calculator)
     per_atom = bulk.get_potential_energy() / len(bulk)
-    found = []
+    energies = []
     for indices in FACES[crystal.system]:
-        made = slab(crystal, indices, SLAB)
-        atoms = with_calculator(made.atoms, calculator)
+        cut = slab(crystal, indices, SLAB)
+        atoms = with_calculator(cut.atoms, calculator)
         converge(atoms, SURFACE_IONS, f"the surface {indices}")
-        energy = (atoms.get_potential_energy() - len(atoms) * per_atom) / (2.0 * made.area)
+        energy = (atoms.get_potential_energy() - len(atoms) * per_atom) / (2.0 * cut.area)
         name = f"surface {''.join(map(str, indices))}"
-        found.append(Quantity(name, "J/m²", energy * J_PER_M2, made.termination))
-    return found
+        energies.append(Quantity(name, "J/m²", energy * J_PER_M2, cut.termination))
+    return energies
 
 
 def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
@@ -193,20 +193,20 @@ def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
         cell=atoms.cell.array,
         scaled_positions=atoms.get_scaled_positions(),
     )
-    made = Phonopy(
+    phonopy = Phonopy(
         cell, np.diag(crystal.repeats(SUPERCELL)), primitive_matrix=crystal.centring, log_level=0
     )
-    made.generate_displacements(distance=DISPLACEMENT)
-    made.forces = [
-        _forces(calculator, displaced) for displaced in made.supercells_with_displacements or []
+    phonopy.generate_displacements(distance=DISPLACEMENT)
+    phonopy.forces = [
+        _forces(calculator, displaced) for displaced in phonopy.supercells_with_displacements or []
     ]
-    made.produce_force_constants()
-    names, points = zip(*_special_points(made.primitive.cell), strict=True)
-    made.run_qpoints(points)
-    assert made.qpoints is not None
+    phonopy.produce_force_constants()
+    names, points = zip(*_special_points(phonopy.primitive.cell), strict=True)
+    phonopy.run_qpoints(points)
+    assert phonopy.qpoints is not None
     return [
         Quantity(f"phonon {name} {branch}", "THz", float(frequency))
-        for name, at_point in zip(names, made.qpoints.frequencies, strict=True)
+        for name, at_point in zip(names, phonopy.qpoints.frequencies, strict=True)
         for branch, frequency in enumerate(at_point, 1)
     ]
 
