@@ -1,4 +1,5 @@
-"""The commands. Each parses, calls a task, prints; heavy imports wait until a command runs."""
+"""The commands of a run. Each parses its arguments, calls a task and prints the result. Modules
+that are slow to import are imported when a command runs."""
 
 from __future__ import annotations
 

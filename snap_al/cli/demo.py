@@ -1,4 +1,5 @@
-"""The demo: on-the-fly learning of copper, tested on EMT trajectories that the run never sees."""
+"""The demo: on-the-fly learning of copper, tested on EMT trajectories that are not used for
+training."""
 
 from __future__ import annotations
 
@@ -29,9 +30,8 @@ POISON = (
 def prepare(
     folder: Path, seed: int, poison: bool, comm: Communicator, report: Report = silent
 ) -> Path:
-    """Writes config, structure and test set into `folder`, those that are not there. Returns the
-    config. Collective.
-    """
+    """Writes config, structure and test set into `folder`, as far as they are missing. Returns the
+    config. Collective."""
     config = folder / "copper.yaml"
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""What is installed of what snap_al works with, and what to do about the rest."""
+"""Checks whether what snap_al works with is installed, and gives advice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXTRAS = {
     "test": "make test",
     "lint": "make lint",
 }
-"""What each extra of pyproject.toml is for."""
+"""The purpose of each extra of pyproject.toml."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Looks for everything, the extras of pyproject.toml included. Never raises: what breaks is
-    what it reports.
-    """
+    """Looks for everything, including the extras of pyproject.toml. Never raises: errors are part
+    of the result."""
     return [
         _probe("MPI", True, _mpi, "pip install mpich mpi4py, or load your site's MPI module"),
         _launcher(),
@@ -103,9 +102,8 @@ def _program(name: str, advice: str) -> Finding:
 
 
 def _launcher() -> Finding:
-    """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the
-    same work twice.
-    """
+    """The finding on mpirun. On one rank none is needed. One whose ranks do not know of each other
+    is wrong, since each would do the whole work."""
     path, beside = mpirun.on_path(), mpirun.beside_python()
     if path is None:
         if beside is None:
@@ -135,9 +133,7 @@ def _launcher() -> Finding:
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """What snap_al asks of other packages, always (an empty `extra`) or for one extra, as its
-    metadata has it.
-    """
+    """Requirements of snap_al, always (an empty `extra`) or for one extra, from its metadata."""
     parsed = [Requirement(text) for text in importlib.metadata.requires("snap_al") or []]
     return [
         r
@@ -151,7 +147,7 @@ def requirements(extra: str) -> list[Requirement]:
 
 
 def _requirement(name: str) -> str:
-    """As in pyproject.toml, or the bare name where snap_al itself is not installed."""
+    """A requirement as in pyproject.toml, or its name where snap_al is not installed."""
     try:
         return next((str(r) for r in requirements("") if r.name == name), name)
     except importlib.metadata.PackageNotFoundError:
@@ -159,7 +155,7 @@ def _requirement(name: str) -> str:
 
 
 def unmet(requirement: Requirement) -> str:
-    """Why a requirement is not met, naming the version that is there; nothing when it is met."""
+    """Why a requirement is not met, with the installed version; "" when it is met."""
     try:
         version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:

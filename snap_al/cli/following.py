@@ -1,4 +1,4 @@
-"""`snap-al status`, once or for as long as the run goes on."""
+"""Shows `snap-al status` one time, or again and again until the run ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def _status(directory: RunDirectory, events: list[Event], state: RunState) -> di
 
 
 def screen(folder: Path, width: int, *, everything: bool = False) -> tuple[RenderableType, bool]:
-    """The screen, and whether the run goes on. everything: all columns of the table of errors."""
+    """The screen, and whether the run goes on.
+
+    everything: whether all columns of the table of errors are shown.
+    """
     directory = RunDirectory(folder)
     _, events, state = read_run(folder)
     status = _status(directory, events, state)
@@ -44,7 +47,7 @@ def screen(folder: Path, width: int, *, everything: bool = False) -> tuple[Rende
 
 
 def follow(folder: Path, console: Console, every: float, *, everything: bool = False) -> None:
-    """Shows the screen anew every so many seconds, until the run has ended; the last one stays."""
+    """Shows the screen again every few seconds until the run has ended. The last screen stays."""
     shown, running = screen(folder, console.width, everything=everything)
     with Live(shown, console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while running:

@@ -50,7 +50,8 @@ spacings: an energy's third derivative by a logarithmic strain is some five to t
 and the rule's error a twelfth of that."""
 LEAST_SHARE = 0.01
 UNLIKE = 0.1
-"""Relations that follow no rule: calculations with other settings, or another electronic state."""
+"""Share of relations that follow no rule: calculations with other settings, or another electronic
+state."""
 WIDE = 0.1
 """Density of the share that a relation of anything has."""
 UNSTABLE = 0.15
@@ -130,9 +131,8 @@ class Agreement:
         self._pressure = column("pressure")
 
     def verdicts(self) -> dict[str, Verdict]:
-        """By kind of label, of those that the relations connect. At most one is wrong: the best
-        explanation.
-        """
+        """The verdict for each kind of label that the relations connect. At most one kind is wrong:
+        the best explanation."""
         kinds = self._kinds()
         right = self._log_likelihood(*self._grid(kinds, None)).max() if kinds else 0.0
         verdicts = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
@@ -147,7 +147,7 @@ class Agreement:
         }
 
     def _kinds(self) -> list[str]:
-        """Of labels that the relations connect."""
+        """Kinds of labels that the relations connect."""
         kinds = [
             kind
             for kind, there in (("stress", self._strained.any()), ("forces", self._shifted.any()))
@@ -172,8 +172,8 @@ class Agreement:
         return Verdict(1.0, right - unrelated)
 
     def contradicts(self, kind: str, factor: float) -> bool:
-        """Whether right units of all labels explain the relations far better than labels of this
-        kind that are off by a factor do."""
+        """Whether the relations are explained far better by right units of all labels than by a
+        factor on labels of this kind."""
         kinds = self._kinds()
         if kind not in kinds:
             return False
@@ -183,7 +183,7 @@ class Agreement:
 
     @staticmethod
     def _grid(kinds: Sequence[str], other: tuple[str, Array] | None) -> tuple[Array, Array, Array]:
-        """Factors of stress, forces and energies: those of one kind as given, the others right."""
+        """Factors of stress, forces and energies. Those of one kind are as given, the others 1."""
         half: Array = 10.0 ** np.linspace(-0.5, 0.5, 9)
         axes: list[Array] = [
             half if kind in kinds else np.ones(1) for kind in ("stress", "forces")
@@ -200,7 +200,7 @@ class Agreement:
         return stress.ravel(), forces.ravel(), energy.ravel()
 
     def _log_likelihood(self, stress: Array, forces: Array, energy: Array) -> Array:
-        """(m,) of m alternatives, each three factors."""
+        """(m,) logarithms of the likelihood of m alternatives, each with three factors."""
         s, f, e = (x[:, None] for x in (stress, forces, energy))
         work = self._stress / s + self._force / f
         curvature = np.abs(self._stress_curvature / s) + np.abs(self._force_curvature / f)

@@ -1,7 +1,7 @@
-"""Frames written as extended XYZ with all that they carried: info, columns, constraints, and labels
-under names of their own.
+"""Writes frames as extended XYZ with all that they had when they were read: info, columns,
+constraints, and labels under names of their own.
 
-ASE's format holds constraints of whole atoms and of Cartesian components, and no other.
+ASE's format holds constraints of whole atoms and of Cartesian components, and no others.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
 
 
 def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
-    """Whether a value says what the label does not: another energy than the free one, or each
-    atom's share."""
+    """Whether a value has more than the label: another energy than the free energy, or the share of
+    each atom."""
     if name in ("energy", "free_energy"):
         return label.energy is not None and np.size(value) == 1
     return (
@@ -78,7 +78,7 @@ def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
 
 
 def as_extended_xyz(frames: list[Atoms]) -> tuple[str, list[str]]:
-    """The text, and what of the frames cannot be written in this format and is left out."""
+    """The text, and a list of what this format cannot hold and is therefore left out."""
     import ase.io  # late: it is slow to import
 
     dropped: dict[str, None] = {}

@@ -19,9 +19,8 @@ STIFF, STIFF_SPREAD = 0.9, 0.45
 tungsten, from the isothermal bulk moduli (3.2, 137, 323 GPa) and lattice constants in C. Kittel,
 Introduction to Solid State Physics, chapters 1 and 3."""
 SOFT, SOFT_SPREAD = -0.3, 0.5
-"""The same where stresses fall with volume: beyond the ideal strength, or between unlike
-structures.
-"""
+"""The same where stresses fall with volume: beyond the ideal strength, or between different
+structures."""
 FALLING, ANY = 0.1, 0.02
 """Shares of relations in which stresses fall with volume, and which have any sign and size."""
 RANGE = 28.0

@@ -42,7 +42,7 @@ class ReadCount:
     """False: of the file's frames nothing but the structures is used."""
 
     def described(self) -> list[str]:
-        """The same as sentences."""
+        """The count in sentences."""
         used = (
             f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses "
             f"of {self.stresses}"
@@ -103,8 +103,7 @@ def count(
 
 
 def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:
-    """Of configurations that know where they come from, in the order in which the sources
-    appear."""
+    """Counts of configurations that have a source, in the order in which the sources appear."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     for item in items:
         sources.setdefault(item.source, []).append(item)
@@ -114,7 +113,10 @@ def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[Read
 def without_left_out(
     counts: Iterable[ReadCount], kept: dict[SetName, Iterable[LabelledConfiguration]]
 ) -> tuple[ReadCount, ...]:
-    """The same when some of what was read could not be computed. kept: what could, by set."""
+    """The same counts after some configurations could not be computed.
+
+    kept: the configurations that could be computed, by set.
+    """
     recounted = []
     items = {name: list(content) for name, content in kept.items()}
     for c in counts:
@@ -125,7 +127,7 @@ def without_left_out(
 
 
 def _shown(name: str) -> str:
-    """A name of a file's own, without what a terminal would take for a command."""
+    """A name from a file, without characters that a terminal would take for a command."""
     return name if name.isprintable() else repr(name)
 
 

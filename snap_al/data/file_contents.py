@@ -46,10 +46,8 @@ class FileContents:
 def usable(
     contents: FileContents, elements: tuple[str, ...], *, labelled: bool, lenient: bool
 ) -> FileContents:
-    """What can be used of it, for these elements and, if so asked for, with labels.
-
-    Raises InputError naming file and frame; if lenient, the frame is left out.
-    """
+    """The configurations that can be used, for these elements and, if so asked for, with labels.
+    Raises InputError naming file and frame; if lenient, the frame is left out."""
     kept = FileContents(
         contents.path, frames=contents.frames, left_out=contents.left_out, unread=contents.unread
     )

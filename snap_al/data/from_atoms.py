@@ -1,4 +1,4 @@
-"""Configurations out of ASE Atoms, whether a file or Python gives them."""
+"""Configurations from ASE Atoms, whether they come from a file or from Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from snap_al.data.reading_labels import labels_of
 from snap_al.errors import InputError
 
 GIVEN = Path("the atoms given")
-"""Stands in messages where the name of a file would."""
+"""Name in messages, in place of that of a file."""
 
 
 def read_atoms(
@@ -28,11 +28,9 @@ def read_atoms(
     labelled: bool,
     options: FileOptions | None = None,
 ) -> FileContents:
-    """The same as `read_file` of these frames. They are not changed.
-
-    Labels are those of a calculator that has computed them for the atoms as they are, of `info` and
-    of `arrays`. Raises InputError naming the frame.
-    """
+    """The same as `read_file` for these frames, which are not changed. Labels are those of a
+    calculator that has computed them for the atoms as they are, of `info` and of `arrays`. Raises
+    InputError naming the frame."""
     options = options or FileOptions()
     contents = FileContents(GIVEN, frames=len(frames))
     if not frames:
@@ -43,7 +41,7 @@ def read_atoms(
 
 
 def _own(atoms: Atoms) -> Atoms:
-    """A copy with what its calculator has computed."""
+    """A copy with the results of its calculator."""
     copy: Atoms = atoms.copy()
     if isinstance(atoms.calc, Calculator) and not atoms.calc.check_state(atoms):
         copy.calc = SinglePointCalculator(copy)
@@ -60,10 +58,11 @@ def take_frames(
     labelled: bool,
     lenient: bool = False,
 ) -> None:
-    """Adds frames, each with its name for messages, to `found`; the Atoms get the units of ASE.
+    """Adds frames, each with its name for messages, to `contents`. The Atoms get the units of ASE.
+    Raises InputError.
 
-    labelled: all labels must be understood, and be of the same family of names. lenient: a frame
-    that cannot be used is left out. Raises InputError otherwise.
+    labelled: all labels must be understood, and belong to one family of names. lenient: a frame
+    that cannot be used is left out.
     """
     families: dict[str, tuple[str, ...]] | None = None
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""That all frames of a file have their labels under names of one family."""
+"""Requires that all frames of a file have their labels under names of one family."""
 
 from __future__ import annotations
 

@@ -33,12 +33,14 @@ NO_UNIT = 10**7.5
 that were relaxed.
 """
 FEWEST_STRESSES = 5
-"""Configurations. In draws of ten from potentials of ten other materials, stresses that were
-predicted for four were off by up to 0.9 decades, and for five by up to 0.5."""
+"""Number of configurations. In draws of ten from potentials of ten other materials, stresses that
+were predicted for four configurations were off by up to 0.9 decades, and for five by up to 0.5."""
 CORRELATED = 0.6
-"""Of five deviatoric components of each of at least FEWEST_STRESSES configurations."""
+"""Smallest correlation of the five deviatoric components of at least FEWEST_STRESSES
+configurations."""
 CORRELATED_ENERGIES = 0.95
-"""Of at least four differences: numbers without relation reach it once in a hundred times."""
+"""Smallest correlation of at least four differences. Numbers without relation reach it in one of a
+hundred cases."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,8 @@ class Ratios:
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:
-    """Nothing is said when there are too few, symmetry lets forces vanish, or the small potential
-    cannot predict them.
-    """
+    """Ratios of labels to predictions. There are none when there are too few configurations, when
+    symmetry lets forces vanish, or when the small potential cannot predict the forces."""
     chosen = _affordable(configurations)
     if len(chosen) < FEWEST:
         return Ratios()
@@ -86,9 +87,8 @@ def _affordable(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 
 def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Array]:
-    """Those whose forces are predicted by a fit to the others, with its coefficients; and those of
-    a fit to all.
-    """
+    """Configurations whose forces are predicted by a fit to the others, each with the coefficients
+    of that fit, and the coefficients of a fit to all."""
     targets = [
         t.configuration.label.forces.ravel()
         for t in usable
@@ -116,7 +116,7 @@ def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Arra
 
 
 def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
-    """Of the deviatoric parts, all configurations counting alike."""
+    """The ratio of the deviatoric parts; all configurations have the same weight."""
     pairs = [
         (t.configuration.label.stress, x @ t.stresses)
         for t, x in known
@@ -131,7 +131,7 @@ def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
 
 
 def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
-    """Of differences between configurations of one list of species and one cell."""
+    """The ratio of differences between configurations with the same species and the same cell."""
     alike: dict[tuple[tuple[str, ...], bytes], list[tuple[float, float]]] = defaultdict(list)
     for t in known:
         c = t.configuration

@@ -1,4 +1,4 @@
-"""What a command tells beside its result."""
+"""Warnings and notes that a command has beside its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Remarks:
     warnings: tuple[str, ...] = ()
     """What looks wrong, or was left out."""
     notes: tuple[str, ...] = ()
-    """What a user may not expect and is no fault, and what could not be told."""
+    """What a user may not expect and is no fault, and what could not be checked."""
 
     @classmethod
     def of(cls, findings: Iterable[LabelFinding]) -> Remarks:
@@ -26,7 +26,7 @@ class Remarks:
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Remarks:
-        """What `as_json` gave; texts alone, and none where they are not there."""
+        """The remarks of a JSON object. Entries that are no texts are left out."""
         parts = (content.get(name) for name in ("warnings", "notes"))
         lists = [part if isinstance(part, list) else [] for part in parts]
         return cls(*(tuple(text for text in part if isinstance(text, str)) for part in lists))

@@ -1,5 +1,4 @@
-"""Files that are either whole or not there: written beside, synced, then moved into place; and
-which may be read."""
+"""Writes files that are either complete or missing, and checks which files may be read."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from pathlib import Path
 from snap_al.errors import InputError
 
 LARGEST_TEXT = 256 * 2**20
-"""Bytes of a config, deck, script or coefficient file: more is none of these."""
+"""Bytes. A config, deck, script or coefficient file is smaller."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe (FIFO)",
@@ -46,7 +45,8 @@ def require_regular_file(path: Path, largest: int | None = None) -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """With `~` or `~user` at its beginning as the home directory; as it is where there is none."""
+    """The path with `~` or `~user` at its beginning replaced by the home directory, if there is
+    one."""
     return Path(os.path.expanduser(path))
 
 
@@ -59,9 +59,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def encoded(text: str) -> bytes:
-    """As UTF-8, whatever the locale is; names of files that are not UTF-8 come out as the bytes
-    that they are.
-    """
+    """The text as UTF-8, whatever the locale is. Names of files that are not UTF-8 keep their
+    bytes."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""The backend that a config names: one line for each of ours, or a class of the user's own."""
+"""The label backend that a config names."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BACKENDS: dict[str, Callable[[Context], LabelBackend]] = {
     "executor": _jobs(_pool),
     "folder": lambda c: FolderBackend(c.labeler.key, c.folder),
 }
-"""By the names of `snap_al.label.settings.BackendName`."""
+"""Backends, by the names of `snap_al.label.settings.BackendName`."""
 
 
 def backend_of(context: Context) -> LabelBackend:

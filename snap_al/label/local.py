@@ -1,6 +1,4 @@
-"""Label jobs as processes of their own on this machine, each in a session of its own, with a time
-limit.
-"""
+"""Label jobs as processes on this machine, each in a session of its own and with a time limit."""
 
 from __future__ import annotations
 
@@ -54,7 +52,7 @@ class LocalProcesses:
         return _Process(job, None, self._settings.timeout) if job.holder() else None
 
     def close(self) -> None:
-        """What has a job goes on, and is found again."""
+        """Ends the spare worker. Workers with a job continue, and are found again."""
         if self._spare is not None and self._spare.stdin is not None:
             self._spare.stdin.close()
             self._spare.wait()
@@ -94,13 +92,13 @@ class _Process:
             and not self.late
             and time.monotonic() - self.started > self.timeout + GRACE
         ):
-            self.late = True  # its own alarm has not ended it: it is deep in a library
+            self.late = True  # its own alarm has not ended it, since it is inside a library
             self.end()
         if self.process is None:
             return self.job.holder() != 0
         if self.process.poll() is None:
             return True
-        end_group(self.process.pid)  # what the worker left behind
+        end_group(self.process.pid)  # processes that the worker started
         return False
 
     def end(self) -> None:

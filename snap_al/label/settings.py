@@ -1,4 +1,4 @@
-"""Which labeler, where it runs, and how much its labels weigh."""
+"""Which labeler computes labels, where it runs, and the weights of its labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JOB_KEYS = (
     "prologue",
     "environment",
 )
-"""Of labels that are jobs."""
+"""Cases in which labels are jobs."""
 BackendName = Literal["here", "local", "cluster", "executor", "folder"]
 OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
 """Of one backend, the first of them needed there."""
@@ -29,7 +29,7 @@ APPLIES_WITH: Table = {
     **{key: ({"backend": ("local", "cluster", "executor")},) for key in JOB_KEYS},
     **{key: ({"backend": (backend,)},) for backend, keys in OWN_KEYS.items() for key in keys},
 }
-"""Cases in which an option applies; the others always do."""
+"""Cases in which an option has an effect. The options that are not listed always have one."""
 
 
 def _seconds(value: object) -> object:

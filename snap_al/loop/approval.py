@@ -1,6 +1,5 @@
-"""A person's yes before labels are paid for: approve/BATCH.json says what is asked,
-approve/BATCH.yes or .no answers.
-"""
+"""Approval of labels before they are computed. approve/BATCH.json lists the queries, and a file
+approve/BATCH.yes or BATCH.no is the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +27,8 @@ class Approval:
     """Folder of the files."""
 
     def ask(self, queries: Sequence[dict[str, Any]]) -> str:
-        """The batch's name, the same for the same queries. Each has its `query`, a key."""
+        """Name of the batch, which is the same for the same queries. Each query has its key as
+        `query`."""
         batch = hashlib.sha256(" ".join(q["query"] for q in queries).encode()).hexdigest()[:12]
         if not self._path(batch, "json").exists():
             write_atomically(self._path(batch, "json"), json.dumps(list(queries), indent=1))
@@ -40,7 +40,7 @@ class Approval:
         return {p.stem: _asked(p) for p in asked if self.answer(p.stem) is None}
 
     def answer(self, batch: str) -> bool | None:
-        """None while there is none."""
+        """Whether the batch is approved; None while there is no answer."""
         answers = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
         return answers[0] == "yes" if answers else None
 
@@ -48,7 +48,8 @@ class Approval:
         write_atomically(self._path(batch, answer), "")
 
     def wait(self, batch: str) -> None:
-        """Raises RunError for a no, which is then taken back: the next start asks again."""
+        """Waits for the answer. Raises RunError when it is no. That answer is removed, so that the
+        next start asks again."""
         while (answer := self.answer(batch)) is None:
             time.sleep(POLL_SECONDS)
         if not answer:

@@ -1,4 +1,4 @@
-"""Predictions of labelled rows next to their labels, all ranks' together."""
+"""Predictions of labelled rows, gathered from all ranks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from snap_al.uncertainty import Evaluated
 
 
 def predicted(slabs: Sequence[Rows], posterior: Posterior, comm: Communicator) -> Evaluated:
-    """Of all ranks' labelled rows. Collective."""
+    """Predictions of the labelled rows of all ranks. Collective."""
     local = []
     for rows in slabs:
         kinds, m = rows.index["kind"], rows.labelled
@@ -33,7 +33,7 @@ def predicted(slabs: Sequence[Rows], posterior: Posterior, comm: Communicator) -
 def row_errors(
     slabs: Sequence[Rows], errors: Sequence[RowErrors], posterior: Posterior, comm: Communicator
 ) -> Evaluated:
-    """The same from what a fit found out about its own rows. Collective."""
+    """The same, from the residuals of a fit on its own rows. Collective."""
     local = []
     for rows, error in zip(slabs, errors, strict=True):
         m = rows.labelled
@@ -65,7 +65,8 @@ def _gathered(local: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> 
 
 
 class TestSet:
-    """Labelled configurations that are never fitted; their rows are computed once. Collective."""
+    """Labelled configurations that are never fitted. Their rows are computed once. Every method is
+    collective."""
 
     def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
         self._comm = comm
@@ -78,7 +79,7 @@ class TestSet:
         strict: bool = True,
         report: Report = silent,
     ) -> list[str]:
-        """See DesignMatrix.append."""
+        """Adds configurations, see DesignMatrix.append."""
         return self.matrix.append(given, strict=strict, report=report)
 
     def __bool__(self) -> bool:

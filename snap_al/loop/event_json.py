@@ -61,7 +61,7 @@ def _require_errors(event: Fitted) -> None:
 
 
 def _content(value: Any) -> Any:
-    """Of a dataclass, a JSON object; of anything else, itself."""
+    """The JSON object of a dataclass; any other value as it is."""
     if isinstance(value, tuple):
         return [_content(v) for v in value]
     if not is_dataclass(value):

@@ -1,6 +1,5 @@
-"""Everything that a run reads from the user's files: read and checked once, before anything is
-written or paid for.
-"""
+"""All input of a run from the user's files. It is read and checked before anything is written or
+labelled."""
 
 from __future__ import annotations
 
@@ -62,16 +61,16 @@ class RunInputs:
 
     @property
     def remarks(self) -> Remarks:
-        """What is wrong with labels, and notes."""
+        """Notes, and problems of labels."""
         return Remarks(notes=self.notes) + Remarks.of(self.findings)
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
-    """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot
-    be used is left out.
+    """Reads and checks the input. Raises InputError naming file and frame. If not strict, a
+    labelled configuration that cannot be used is left out.
 
-    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run
-    by one rank; the result travels.
+    checked: whether signs, units and placeholders of labels are checked, which takes a few seconds.
+    It is called on one rank, and the result is sent to the others.
     """
     elements = config.descriptor.elements
     deck = None if config.fitsnap is None else read_deck(config.fitsnap)
@@ -122,7 +121,7 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
 
 
 def _not_compared(prior_mean: Path | None) -> list[str]:
-    """What the prior's file leaves open, if anything."""
+    """What could not be checked about the file of the prior, if anything."""
     return [] if prior_mean is None else [text for text in [not_compared(prior_mean)] if text]
 
 
@@ -131,7 +130,7 @@ def _findings(
     items_of_deck: Sequence[LabelledConfiguration],
     items_of_files: Sequence[LabelledConfiguration],
 ) -> tuple[LabelFinding, ...]:
-    """Of the deck, and of each file: units and signs belong to a source."""
+    """Findings on the labels of the deck and of each file. Units and signs belong to a source."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     if config.fitsnap is not None:
         sources[str(config.fitsnap)] = list(items_of_deck)
@@ -141,7 +140,7 @@ def _findings(
 
 
 def _digest(items: Sequence[LabelledConfiguration]) -> str:
-    """Of structures and labels."""
+    """Digest of structures and labels."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(item.configuration.key.encode())
@@ -151,7 +150,10 @@ def _digest(items: Sequence[LabelledConfiguration]) -> str:
 
 
 class _Files:
-    """Labelled files of a config. counts: what was found in each so far."""
+    """The labelled files of a config.
+
+    counts: what was read from each so far.
+    """
 
     def __init__(self, config: RunConfig, strict: bool, left_out: list[str]) -> None:
         self._config, self._strict, self._left_out = config, strict, left_out
@@ -160,7 +162,8 @@ class _Files:
     def items(
         self, set: SetName, number: int, source: LabelledFile, weighted: TrainingSource
     ) -> list[LabelledConfiguration]:
-        """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
+        """The configurations of an entry, with the weights and damping of `weighted`. Raises
+        InputError."""
         entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
         contents = read_file(
@@ -185,7 +188,7 @@ class _Files:
 
 
 def _digest_of_file(path: Path) -> str:
-    """Of a file's content, or of that of all FitSNAP JSON files in a folder."""
+    """Digest of the content of a file, or of all FitSNAP JSON files in a folder."""
     digest = hashlib.sha256()
     for part in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
         digest.update(require_regular_file(part).read_bytes())
@@ -193,7 +196,7 @@ def _digest_of_file(path: Path) -> str:
 
 
 def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:
-    """Those of every entry, for which every stage's script has been looked at."""
+    """The walkers of all entries. The scripts of all stages are checked. Raises InputError."""
     explore = config.explore
     if explore is None:
         return []

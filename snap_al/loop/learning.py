@@ -1,6 +1,5 @@
-"""Learning curves on a labelled pool: what strategies would have asked for, and the error after
-each round.
-"""
+"""Learning curves on a labelled pool: which labels each strategy would have asked for, and the
+error after each round."""
 
 from __future__ import annotations
 
@@ -116,7 +115,7 @@ class Learner:
             if n <= 0:
                 break
             batch = self._ask(posterior, chosen, config, n, seed + len(chosen))
-            if not batch:  # what is left are doubles
+            if not batch:  # the configurations that are left repeat labelled ones
                 break
             chosen += batch
         return Curve(
@@ -167,8 +166,9 @@ class Learner:
 
 
 def labels_to_reach(curve: Curve, name: str, target: float) -> float:
-    """The fewest labels from which on the error is at most `target` on average over what follows
-    (so that one lucky fit does not count); infinite when it never is."""
+    """The smallest number of labels from which on the error is at most `target`, on average over
+    the rest of the curve, so that a single low error does not count; infinite when there is none.
+    """
     errors = np.array(curve.errors[name])
     if not len(errors):
         return float("inf")

@@ -128,7 +128,7 @@ def select_from_pool(
 
 
 def committee_if_asked(config: RunConfig) -> RunConfig:
-    """A committee's disagreement needs one."""
+    """The same config, with a committee as its posterior when the strategy needs one."""
     if config.query.strategy != "committee" or config.fit.posterior == "committee":
         return config
     given = config.fit.model_dump(include={"members", "fraction", "seed", "prior_precision"})
@@ -138,9 +138,7 @@ def committee_if_asked(config: RunConfig) -> RunConfig:
 def unlabelled(
     pool: Sequence[Configuration], like: Sequence[LabelledConfiguration]
 ) -> list[LabelledConfiguration]:
-    """Items whose labels, if the pool has any, are not seen; with the largest weights of each kind
-    in the training set.
-    """
+    """The pool without its labels, with the largest weights of each kind in the training set."""
     weights = Weights(
         *(max(getattr(i.weights, kind) for i in like) for kind in ("energy", "force", "stress"))
     )
@@ -148,23 +146,20 @@ def unlabelled(
 
 
 def as_labelled(matrix: DesignMatrix) -> list[Candidate]:
-    """This rank's configurations of a matrix with the weights that they are fitted with: none for
-    rows without a label.
-    """
+    """This rank's configurations of a matrix, with the weights that they are fitted with. Rows
+    without a label have weight 0."""
     return _as_candidates(matrix, lambda rows: np.where(rows.labelled, rows.weights, 0.0), None)
 
 
 def as_candidates(matrix: DesignMatrix, costs: Sequence[float] | None = None) -> list[Candidate]:
-    """The same with the weights that labels would have, as far as is known before: no label is
-    looked at.
-    """
+    """The same with the weights that labels would have, as far as they are known before."""
     return _as_candidates(matrix, lambda rows: rows.weights / rows.damping, costs)
 
 
 def _as_candidates(
     matrix: DesignMatrix, weights: Callable[[Rows], Array], costs: Sequence[float] | None
 ) -> list[Candidate]:
-    """Numbers are places among all configurations of the matrix."""
+    """Numbers are positions among all configurations of the matrix."""
     places = {number: place for place, number in enumerate(sorted(matrix.items))}
     candidates = []
     for number in matrix.own:
@@ -179,7 +174,7 @@ def _as_candidates(
 def with_atoms(
     local: Sequence[Candidate], matrix: DesignMatrix, engine: Engine, comm: Communicator
 ) -> list[Candidate]:
-    """The same with the rows of their atoms. Collective."""
+    """The same candidates with the rows of their atoms. Collective."""
     items = [matrix.items[number] for number in sorted(matrix.items)]
     candidates: list[Candidate] = []
     with collectively(comm):
@@ -190,7 +185,8 @@ def with_atoms(
 
 
 def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
-    """Raises InputError for a function that is not there, or a cost that is not positive."""
+    """The cost of a label. Raises InputError for a function that does not exist, or a cost that is
+    not positive."""
     try:
         if isinstance(settings.cost, str):
             cost = float(imported("query.cost", settings.cost)(configuration.to_atoms()))

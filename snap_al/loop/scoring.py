@@ -175,7 +175,8 @@ class Scorer:
         )
 
     def _cost(self, settings: SnapSettings, usable: Sequence[Configuration]) -> float:
-        """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
+        """µs per atom. It is measured once for each descriptor, on the largest configuration, on
+        rank 0."""
         key = settings.model_dump_json()
         if key not in self._costs:
             largest = max(usable, key=len)
@@ -193,7 +194,7 @@ class Scorer:
 
 
 def _rmse(slabs: Sequence[Rows], predicted: LeftOut, comm: Communicator) -> dict[str, float]:
-    """By kind that is fitted, in user units."""
+    """RMSE of each kind that is fitted, in user units."""
     squares, counts = np.zeros(3), np.zeros(3)
     for rows, residuals in zip(slabs, predicted.residuals, strict=True):
         m = rows.mask

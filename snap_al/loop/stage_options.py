@@ -1,4 +1,4 @@
-"""Options of `explore`, its stages and its walkers that would change nothing."""
+"""Options of `explore`, its stages and its walkers that have no effect."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:
-    """One sentence for each. A value of `explore`, which is a default, or of `vary` is looked at in
-    the stages that do not give their own: one of them must take it. Where all stages give their
-    own, walkers of `vary` would be the same."""
+    """One sentence for each such option. A value of `explore`, which is a default, or of `vary`
+    must be used by one of the stages that do not give their own. When all stages give their own,
+    the walkers of `vary` would be the same."""
     stages = explore.stages or (StageSettings(),)
     merged = explore.protocol().stages[: len(stages)]
     problems = []
@@ -48,7 +48,7 @@ def _without_own(
 
 
 def _problem(name: str, stages: Sequence[StageSettings]) -> str:
-    """Empty where one of the stages, with all that they take from `explore`, follows the option."""
+    """Empty when one of the stages uses the option."""
     if not stages:
         return f"{name} does not apply: every stage gives its own; leave {name} out here or there"
     if name in APPLIES_WITH:

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 WORTH = 0.03
 """A candidate that costs more must be better than a cheaper one by this share of the score."""
 ALIKE = 1.2
-"""Costs that differ by no more are the same: one timing is no better."""
+"""Costs that differ by less than this factor count as equal, since they are measured once."""
 RADII = (0.85, 1.15)
 """Factors tried on the radius and the weight of each element but the first."""
 GROUP_FACTORS = (0.3, 3.0)
@@ -46,11 +46,11 @@ class Subset:
         return self._source.elements
 
     def atom_rows(self, configuration: Configuration) -> Array:
-        """As the source's."""
+        """The same columns of the rows of atoms."""
         return np.ascontiguousarray(self._source.atom_rows(configuration)[:, self._kept])
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
-        """As the source's."""
+        """The same columns of the rows."""
         rows = self._source.rows(configuration)
         return ConfigurationRows(
             np.ascontiguousarray(rows.values[:, self._kept]), rows.reference, rows.vanishing
@@ -68,8 +68,8 @@ class Tuner:
     def grid(
         self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]
     ) -> list[Scored]:
-        """Every pair of them; descriptors are computed once for each cutoff, with the largest
-        twojmax.
+        """Scores every pair of values. Descriptors are computed once for each cutoff, with the
+        largest twojmax.
 
         Raises InputError where no energy can be met, see FreeConstants.
         """
@@ -90,9 +90,8 @@ class Tuner:
         return scored
 
     def elements(self, best: Scored) -> list[Scored]:
-        """Radius and weight of each element but the first, one after another, each time from the
-        best so far.
-        """
+        """Scores other radii and weights of each element but the first, one after another, each
+        time from the best so far."""
         scored: list[Scored] = []
         settings = best.settings
         for k in range(1, len(settings.elements)):
@@ -114,9 +113,9 @@ class Tuner:
         return scored
 
     def weights(self, best: Scored) -> list[Scored]:
-        """Factors on the weights of whole groups, one after another, each time from the best so
-        far. None by evidence, which is a density of weighted labels: other weights are other
-        units."""
+        """Scores factors on the weights of whole groups, one group after another, each time from
+        the best so far. There are none by evidence, which is a density of weighted labels and
+        changes its unit with the weights."""
         if len(self.scorer.groups) < 2 or self.scorer.by == "evidence":
             return []
         scored: list[Scored] = []
@@ -155,7 +154,7 @@ def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:
-    """Of those whose score is within WORTH of the lowest, the best among the cheapest."""
+    """The best among the cheapest of those whose score is within WORTH of the lowest."""
     candidates = list(scored)
     lowest = min(s.score for s in candidates)
     good = [s for s in candidates if s.score <= (1.0 + WORTH) * lowest]

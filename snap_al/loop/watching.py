@@ -76,7 +76,7 @@ RULES: dict[str, Callable[[RuleContext], Rule]] = {
     "flare": _flare,
     "hal": lambda c: WhenRelative(c.query.hal_ratio, c.query.hal_floor),
 }
-"""By the names of `snap_al.query.settings.Rule`."""
+"""Rules, by the names of `snap_al.query.settings.Rule`."""
 
 
 def rule_of(
@@ -113,12 +113,12 @@ def keep_active_set(
     posterior: Posterior,
     comm: Communicator,
 ) -> None:
-    """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which
-    has γ as its largest entry. Collective."""
+    """Writes MaxVol's active set of the training atoms beside the fit: (n, n), with which the grade
+    γ of an atom is the largest entry of its row times this matrix. Collective."""
     atoms = Labelled.of(
         posterior, with_atoms(as_labelled(matrix), matrix, engine, comm), comm
     ).atoms
-    assert atoms is not None  # nothing is fitted without a configuration
+    assert atoms is not None  # a fit needs at least one configuration
 
     def write() -> None:
         buffer = BytesIO()

@@ -39,7 +39,7 @@ def tell_before_abort(message: str, rank: int, *, shared: bool) -> None:
     if shared and rank != 0:
         time.sleep(RANK_0_SECONDS)
     text = message if rank == 0 else f"rank {rank}: {message}"
-    # A pipe that is full and that nobody reads must not keep the job from ending, hence the thread.
+    # When a pipe is full and is not read, the job must still end; hence the thread.
     writer = threading.Thread(target=_write, args=(f"{text}\n",), name="reason", daemon=True)
     writer.start()
     writer.join(PIPE_SECONDS)

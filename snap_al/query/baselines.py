@@ -1,4 +1,4 @@
-"""What strategies are measured against, and what keeps a batch from being one cluster."""
+"""Simple strategies to compare with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""From scores to a batch: the one selector of pools, of walkers side by side, and of studies."""
+"""Chooses a batch by scores. It is used for pools, for walkers that run side by side, and for
+learning curves."""
 
 from __future__ import annotations
 
@@ -17,13 +18,12 @@ from snap_al.query.settings import QuerySettings
 Array = NDArray[np.float64]
 Diversity = Literal["conditional", "kmeans", "farthest", "none"]
 LOOKED_AT = 64
-"""Candidates whose scores are brought up to date together, where old scores are upper bounds."""
+"""Number of candidates whose scores are updated together, where old scores are upper bounds."""
 SPREAD = 5
-"""Foremost candidates that a diverse batch is taken from, for each that is asked for."""
+"""Number of best candidates that a diverse batch is taken from, per configuration of the batch."""
 SAME = 1e-6
-"""Two configurations nearer than this, next to the candidates' typical distance from their mean,
-are one.
-"""
+"""Two configurations are the same when they are nearer than this share of the candidates' typical
+distance from their mean."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ class _Costs:
     """Largest cost of the whole batch."""
 
     def merit(self, scores: Array) -> Array:
-        """(size,) what candidates are ranked by. A cost makes a good score less and a bad one
-        worse.
-        """
+        """(size,) values by which candidates are ranked. A cost lowers a positive score, and lowers
+        a negative one as well."""
         if not self.by_cost:
             return scores
         return np.asarray(np.where(scores > 0, scores / self.each, scores * self.each))
@@ -120,9 +119,9 @@ class _Costs:
 
 
 class _Greedy:
-    """One candidate after another, each imagined labelled before the next. Where scores only
-    shrink, an old one is an upper bound, and only the foremost are looked at again: Minoux,
-    Optimization Techniques (1978), p. 234."""
+    """Takes one candidate after another, each as if those before it were labelled. Where scores can
+    only fall, an old score is an upper bound, and only the best candidates are scored again:
+    Minoux, Optimization Techniques (1978), p. 234."""
 
     def __init__(
         self, candidates: Candidates, known: Knowledge, score: Score, costs: _Costs, shrinks: bool
@@ -135,7 +134,7 @@ class _Greedy:
         self._fresh = set(range(len(candidates)))
 
     def next(self) -> bool:
-        """Takes one more, if there is one that the budget allows."""
+        """Takes one more candidate. False when the budget allows none."""
         self._raw[self._costs.each > self._costs.left(self.chosen)] = -np.inf
         if not self._shrinks and not self._fresh:
             affordable = np.isfinite(self._raw)
@@ -193,7 +192,8 @@ def _spread(
 
 
 def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """n of the foremost, from the best on each the farthest from those before it."""
+    """n of the best candidates: the best one, and then each time the one farthest from those taken
+    before."""
     taken = [int(foremost[0])]
     nearest = np.linalg.norm(points[foremost] - points[taken[0]], axis=1)
     while len(taken) < n:
@@ -228,7 +228,7 @@ def _exchanged(
 def _in_turn(
     candidates: Candidates, known: Knowledge, score: Score, chosen: list[int]
 ) -> list[float]:
-    """What each scores after those before it."""
+    """The score of each candidate after those before it."""
     values = []
     for number in chosen:
         candidate = candidates.fetch(number)
@@ -238,9 +238,8 @@ def _in_turn(
 
 
 def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candidates, int]:
-    """Those that are nobody's double, and how many are: of a labelled configuration, or of an
-    available one before them.
-    """
+    """The candidates without repetitions, and the number of repetitions: of a labelled
+    configuration, or of an available candidate before."""
     from scipy.spatial import cKDTree  # late: it is slow to import
 
     if not candidates.available.any():

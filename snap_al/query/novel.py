@@ -26,12 +26,11 @@ from snap_al.query.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 LEAST_SHARE = 1e-3
-"""Candidates whose labels would have weights this small next to the pool's largest of the same kind
-are asked for last.
-"""
+"""Candidates whose weights are smaller than this share of the pool's largest of the same kind are
+chosen last."""
 USELESS = -2.0
 MOST_PAIRED = 1000
-"""Configurations between which the median distance is taken."""
+"""Number of configurations between which the median distance is taken."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,8 @@ class Novel:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         useful = _useful(candidates)
         limits, herding = self._limits(known), Herding.of(candidates, known, useful)
-        ratios: dict[
-            int, float
-        ] = {}  # stds only fall with labels: what is not novel does not become so
+        # Stds only fall with labels: a candidate that is not novel does not become novel.
+        ratios: dict[int, float] = {}
         state: dict[tuple[int, ...], Array] = {}
 
         def score(candidate: Candidate, known: Knowledge) -> float:
@@ -72,7 +70,7 @@ class Novel:
         return score
 
     def _limits(self, known: Knowledge) -> Array:
-        """(2,) energy and force; infinite where nothing is known of the kind."""
+        """(2,) limits on energy and force; infinite where nothing is known of the kind."""
         largest_first = [np.sort(column[column > 0])[::-1] for column in known.labelled.stds.T]
         return np.array(
             [c[min(self.rank, len(c) - 1)] if len(c) else np.inf for c in largest_first]
@@ -97,8 +95,9 @@ class Herding:
 
     @classmethod
     def of(cls, candidates: Candidates, known: Knowledge, useful: NDArray[np.bool_]) -> Herding:
-        """useful: (size,) which candidates the pool is made of. Collective. O(candidates²): each
-        rank takes its share of pairs.
+        """Collective. The cost is O(candidates²); each rank computes its share of the pairs.
+
+        useful: (size,) which candidates the pool is made of.
         """
         comm = candidates.comm
         points, labelled = candidates.geometry(known.labelled.energy)
@@ -118,9 +117,8 @@ class Herding:
         return cls(points, affinity, sums, len(labelled), width)
 
     def scores(self, imagined: tuple[int, ...]) -> Array:
-        """(size,) minus the change of the squared distance, but for what is the same for all
-        candidates.
-        """
+        """(size,) decrease of the squared distance, up to a constant that is the same for all
+        candidates."""
         sums = self.sums.copy()
         for n in imagined:
             sums += np.exp(-distances(self.points, self.points[n]) / self.width)
@@ -131,9 +129,8 @@ class Herding:
 
 
 def _useful(candidates: Candidates) -> NDArray[np.bool_]:
-    """(size,) which have rows of some kind whose weights are not next to nothing in the pool.
-    Collective.
-    """
+    """(size,) which candidates have rows of some kind whose weights are not negligible in the pool.
+    Collective."""
 
     def heaviest(c: Candidate) -> Array:
         return np.array(

@@ -71,7 +71,7 @@ APPLIES_WITH: Table = {
     "cost": ({"by_cost": (True,)}, {"budget": (GIVEN,)}),
     "by_cost": ({"cost": (GIVEN,)},),
 }
-"""Cases in which an option applies; the others always do."""
+"""Cases in which an option has an effect. The options that are not listed always have one."""
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
@@ -168,5 +168,5 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
 
     @property
     def force_tolerance(self) -> float:
-        """eV/Å, next to which strategies weigh forces."""
+        """eV/Å, tolerance by which strategies weigh forces."""
         return USUAL_FORCE_STD if self.force_std == "auto" else float(self.force_std)

@@ -16,7 +16,7 @@ Figures = dict[str, Figure]
 
 
 def figures_of(record: Record) -> Figures:
-    """Those that there is data for, by name."""
+    """The figures that there is data for, by name."""
     matplotlib.use("Agg")
     figures = {
         "std_along_walkers": std_along_walkers(record),
@@ -31,6 +31,6 @@ def figures_of(record: Record) -> Figures:
 
 
 def write_figures(folder: Path, figures: Figures) -> None:
-    """PNG, into figures/ of the folder."""
+    """Writes figures as PNG into figures/ of the folder."""
     for name, figure in figures.items():
         write_png(folder / "figures" / f"{name}.png", figure)

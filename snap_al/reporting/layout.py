@@ -21,7 +21,7 @@ from rich.text import Text
 from snap_al.names import in_terminal
 
 GAP = 2
-"""Blanks between columns."""
+"""Number of blanks between columns."""
 MIN_NAME, GOOD_NAME, MIN_TEXT, MAX_TEXT = 16, 24, 24, 60
 """Cells: the least that a name is shortened to, what it gets before headers are written on one
 line; the least and the most of a column of sentences."""
@@ -63,7 +63,7 @@ class TextTable:
             yield Text(line, style="bold" if bold else "", no_wrap=True, overflow="ignore")
 
     def lines(self, width: int) -> list[str]:
-        """As printed in so many cells."""
+        """The lines of the text at this width."""
         return [line for line, _ in self._styled_lines(width)]
 
     def _styled_lines(self, width: int) -> list[tuple[str, bool]]:
@@ -91,7 +91,7 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
 
 def shortened(name: str, width: int) -> str:
-    """At most so many cells, with … in place of the middle: both ends stay readable."""
+    """The text with at most this number of cells, with … in place of its middle."""
     if cell_len(name) <= width:
         return name
     right = (width - 1) // 2
@@ -120,7 +120,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    """Of at most so many cells, but at least one character."""
+    """Pieces of a word with at most this number of cells, but at least one character."""
     pieces = [""]
     for character in word:
         if pieces[-1] and cell_len(pieces[-1]) + cell_len(character) > width:
@@ -140,7 +140,7 @@ Part = tuple[list[int], list[int]]
 
 
 def _parts(columns: Columns, rows: Rows, width: int) -> list[Part] | None:
-    """As few tables as fit. None where a column does not even fit beside the first."""
+    """The smallest number of tables that fit. None where a column does not fit beside the first."""
 
     def fitted(chosen: list[int]) -> Part | None:
         cells = [[row[k] for k in chosen] for row in rows]
@@ -159,7 +159,7 @@ def _parts(columns: Columns, rows: Rows, width: int) -> list[Part] | None:
 
 
 def _widths(columns: Columns, rows: Rows, width: int) -> list[int] | None:
-    """Of each column, or None where they do not fit."""
+    """Width of each column; None where they do not fit."""
     natural = [_longest(row[k] for row in rows) for k in range(len(columns))]
     for k, column in enumerate(columns):
         if column.content is Content.TEXT:
@@ -202,14 +202,14 @@ def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tu
 
 
 def _name_lines(name: str, width: int) -> list[str]:
-    """Two lines where words allow it, else one that is shortened."""
+    """Two lines when the words allow it, otherwise one that is shortened."""
     lines = wrapped(name, width)
     whole = " ".join(lines) == name and len(lines) <= 2
     return lines if whole else [shortened(name, width)]
 
 
 def _joined(columns: Columns, cells: Rows, widths: Sequence[int]) -> list[str]:
-    """Lines of a row, whose cells have several each."""
+    """The lines of a row whose cells have several lines each."""
     out = []
     for parts in zip_longest(*cells, fillvalue=""):
         padded = [_padded(*item) for item in zip(columns, parts, widths, strict=True)]

@@ -1,4 +1,4 @@
-"""Learning curves: figure and numbers."""
+"""The figure and the numbers of learning curves."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ LABELS = (
 
 
 def write_numbers(record: Record) -> list[Path]:
-    """Beside the figures, by the same names. Returns their paths."""
+    """Writes the numbers beside the figures, under the same names. Returns their paths."""
     tables: dict[str, tuple[Row, Iterable[Row]]] = {}
     if record.fits:
         tables["learning_curve"] = (LEARNING, _learning(record))
@@ -105,7 +105,7 @@ def _labels(record: Record) -> Iterator[Row]:
 
 
 def _outcome(label: Labelled | Rejected) -> Row:
-    """The largest force, and why it was rejected."""
+    """The largest force, and the reason when the label was rejected."""
     if isinstance(label, Rejected):
         return "", label.reason
     return label.max_force, ""

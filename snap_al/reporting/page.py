@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a run or fit, for people who were not there."""
+"""One self-contained HTML page of a run or fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(record: Record, figures: Figures) -> Path:
-    """report.html in the folder. Returns its path."""
+    """Writes report.html into the folder. Returns its path."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -68,7 +68,7 @@ def _svgs(figures: Figures) -> dict[str, Markup]:
 
 
 def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The few numbers that a group leader looks for."""
+    """The main numbers, at the top of the page."""
     entries = []
     if summary is not None:
         entries.append((str(summary["labels"]), "labels"))
@@ -89,7 +89,7 @@ def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str,
 
 
 def _what(record: Record) -> list[tuple[str, str]]:
-    """What was run, as lines of name and value."""
+    """A description of the run, as pairs of name and value."""
     entries: list[tuple[str, str]] = []
     if record.potential is not None:
         entries += [

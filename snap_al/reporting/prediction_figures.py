@@ -12,9 +12,9 @@ from snap_al.reporting.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
 
 MOST_BARS = 2000
-"""Error bars drawn in one panel; beyond that some of them by chance."""
+"""Number of error bars drawn in one panel; of more, some are chosen at random."""
 MOST_GROUPS = 10
-"""With a colour each; those of fewer rows share one."""
+"""Number of groups with a colour each; smaller ones share one."""
 
 
 def parity(predictions: Predictions) -> Figure:
@@ -46,20 +46,22 @@ def parity(predictions: Predictions) -> Figure:
         if len(predictions.names) > 1:
             legend = panel.legend(fontsize=7, markerscale=2)
             for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
-                text.set_text(in_figure(name))  # as a label, one with _ in front would be left out
+                text.set_text(
+                    in_figure(name)
+                )  # as a label, since one that begins with _ would be left out
     return figure
 
 
 def _some(n: int, most: int) -> np.ndarray:
-    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in
-    every k would be the same component of all forces where k is a multiple of 3."""
+    """Numbers of at most this many of n rows, in order and the same each time. They are drawn at
+    random: every k-th row would be the same component of all forces where k is a multiple of 3."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
 def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
-    """Rows of the largest groups, and of all others together."""
+    """Masks of the rows of the largest groups, and of all others together."""
     sizes = np.bincount(groups, minlength=len(names))
     order = [int(g) for g in np.argsort(-sizes, kind="stable") if sizes[g]]
     masks = [(names[g] or "(no group)", groups == g) for g in order[:MOST_GROUPS]]
@@ -69,9 +71,9 @@ def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.n
 
 
 def calibration(predictions: Predictions) -> Figure:
-    """Left: how often the truth is inside an interval, against how often it should be. Right: where
-    in the predicted distribution the truth is; flat is calibrated, a hill too wide, a valley too
-    narrow."""
+    """Left: how often the label is inside an interval, against how often it should be. Right: where
+    in the predicted distribution the label is. A flat histogram is calibrated; a hill means that
+    stds are too large, a valley that they are too small."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
@@ -101,7 +103,7 @@ def calibration(predictions: Predictions) -> Figure:
 
 
 def std_histogram(predictions: Predictions) -> Figure:
-    """Of the total stds, with the RMSE beside them."""
+    """Histogram of the total stds, with the RMSE."""
     figure = Figure(figsize=(2.9 * len(predictions.present), 2.8), layout="constrained")
     for panel, kind in zip(
         figure.subplots(1, len(predictions.present), squeeze=False)[0],

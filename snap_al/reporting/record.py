@@ -43,7 +43,8 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> Predictions | None:
-        """None for a file that is not there, is cut off, or is of an earlier version."""
+        """The predictions of a file. None for a file that does not exist, is cut off, or is of an
+        earlier version."""
         try:
             arrays = read_arrays(path)
         except (OSError, ValueError):
@@ -82,7 +83,7 @@ class Predictions:
 
     @property
     def present(self) -> list[int]:
-        """Kinds that have rows."""
+        """The kinds that have rows."""
         return [kind for kind in range(3) if (self.kinds == kind).any()]
 
 
@@ -121,9 +122,9 @@ class Record:
 
     @property
     def labels(self) -> list[Labelled | Rejected]:
-        """Those that came, whether fitted or rejected."""
+        """The labels that arrived, whether accepted or rejected."""
         return [e for e in self.events if isinstance(e, Labelled | Rejected)]
 
     def segments(self) -> list[Segment]:
-        """Of all walkers, in the order in which they ran."""
+        """The segments of all walkers, in the order in which they ran."""
         return segments(self.events)

@@ -57,7 +57,7 @@ def learning_table(result: Found) -> RenderableType:
 
 
 def tuning_table(result: Found) -> RenderableType:
-    """What `snap-al tune` tried, what is best, and what is now."""
+    """The candidates that `snap-al tune` tried, with the best one and the one of the config."""
     kinds, evidence = list(result["best"]["rmse"]), result["by"] == "evidence"
     columns = [Column("tried", Content.NAME)]
     columns += [Column(f"{kind}, {UNITS[kind][0]}") for kind in kinds]

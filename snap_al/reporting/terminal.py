@@ -1,4 +1,5 @@
-"""Plots for a terminal: largest force std of the latest checks, and errors against labels."""
+"""Plots on a terminal: largest force std of the latest checks, and errors against the number of
+labels."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ from snap_al.loop.events import Fitted
 from snap_al.reporting.summary import segments
 
 LATEST, HEIGHT = 200, 12
-"""Checks shown, all walkers one after another; and lines of a plot."""
+"""Number of checks shown, of all walkers one after another, and number of lines of a plot."""
 
 
 def terminal_plots(
     directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int
 ) -> list[Text]:
-    """Those that there is data for."""
+    """The plots that there is data for."""
     plots = []
     checks = _checks(directory, events)
     if len(checks) > 1:
@@ -30,7 +31,7 @@ def terminal_plots(
 
 
 def _checks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
-    """Largest force std of each of the latest checks, and whether it was asked about."""
+    """Largest force std of each of the latest checks, and whether the frame was queried."""
     checks: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
         asked = {q.step for q in w.queries}

@@ -20,7 +20,7 @@ COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
 
 
 def write_validation(folder: Path, validation: Validation) -> None:
-    """Figures of an earlier validation that is not part of this one go."""
+    """Writes the files. Figures of an earlier validation that are not part of it are removed."""
     for name in ("properties", "curves", "trajectories"):
         (folder / f"{name}.png").unlink(missing_ok=True)
     (folder / "properties.csv").unlink(missing_ok=True)
@@ -36,7 +36,7 @@ def write_validation(folder: Path, validation: Validation) -> None:
 
 
 def read_validation(folder: Path) -> Validation | None:
-    """None where there is none, or it is not whole."""
+    """The validation in a folder; None where there is none, or where it is not complete."""
     try:
         validation = read_json(require_regular_file(folder / "validation.json").read_bytes())
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def read_validation(folder: Path) -> Validation | None:
 
 
 def figures(validation: Validation) -> dict[str, Figure]:
-    """Those that there is something for."""
+    """The figures that there is data for."""
     out = {}
     if any(p["z"] is not None for p in validation.get("properties", [])):
         out["properties"] = _deviations(validation["properties"])
@@ -58,7 +58,7 @@ def figures(validation: Validation) -> dict[str, Figure]:
 
 
 def _deviations(properties: list[dict[str, Any]]) -> Figure:
-    """Each property's deviation from its reference, in stds."""
+    """Deviation of each property from its reference, in stds."""
     known = [p for p in properties if p["z"] is not None][::-1]
     figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(known)), layout="constrained")
     panel = figure.subplots()

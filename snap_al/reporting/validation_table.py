@@ -1,4 +1,4 @@
-"""What `snap-al validate` found, on a terminal."""
+"""The results of `snap-al validate` as a table on a terminal."""
 
 from __future__ import annotations
 

@@ -111,7 +111,8 @@ def evaluate(
 
 
 def _recalibrated(potential: FittedPotential, test: TestSet) -> FittedPotential:
-    """With stds that are, kind by kind, as large as the errors on these configurations."""
+    """The potential with stds that are, for each kind, as large as the errors on these
+    configurations."""
     plain = potential.posterior.recalibrated(np.ones(3))
     factors = test.evaluate(plain).scale_factors()
     return replace(potential, posterior=plain.recalibrated(factors))

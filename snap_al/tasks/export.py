@@ -1,4 +1,4 @@
-"""The labels that a run bought, for FitSNAP."""
+"""The labels that a run has computed, for FitSNAP."""
 
 from __future__ import annotations
 

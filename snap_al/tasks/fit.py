@@ -87,7 +87,7 @@ class _Sets:
     """Remarks on configurations that were left out."""
 
     def read(self, inputs: RunInputs) -> tuple[ReadCount, ...]:
-        """What was found in each file, without what was left out."""
+        """What was read from each file, without configurations that were left out."""
         used: dict[SetName, Iterable[LabelledConfiguration]] = {
             "training": self.training.matrix.items.values(),
             "test": self.test.matrix.items.values(),
@@ -202,13 +202,13 @@ def fit(
 
 
 def _refuse(remarks: Remarks, strict: bool | None) -> None:
-    """Raises InputError for warnings, if they are errors."""
+    """Raises InputError for warnings, if they are to be errors."""
     if strict and remarks.warnings:
         raise InputError("\n".join(remarks.warnings)).on_all_ranks()
 
 
 def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:
-    """Raises InputError."""
+    """The input of a fit. Raises InputError."""
     deck = None
     if not isinstance(source, RunConfig) and is_deck(source):
         deck = read_deck(Path(source))
@@ -229,7 +229,7 @@ def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str 
 
 
 def _memory(config: RunConfig) -> float | None:
-    """Bytes, as the config says, or else its deck."""
+    """Bytes for the design matrix, from the config or from its deck."""
     if config.memory_gb is not None:
         return config.memory_gb * 1e9
     return None if config.fitsnap is None else read_deck(config.fitsnap).memory
@@ -242,7 +242,7 @@ def _engine(given: _Given) -> Engine:
 
 
 def _sets(given: _Given, rows: RowSource, comm: Communicator, report: Report) -> _Sets:
-    """Raises InputError when no configuration can be used."""
+    """The rows of a fit. Raises InputError when no configuration can be used."""
     inputs, strict = given.inputs, not given.lenient
     both = (*inputs.training, *inputs.test)
     disk = matrix_folder(both, rows.columns, given.memory, given.folder, comm)

@@ -50,7 +50,7 @@ class LearnSettings:
     """Share of the pool to test on, drawn for each seed, where the config has no test set."""
 
     def __post_init__(self) -> None:
-        """Raises InputError for numbers that make no study."""
+        """Raises InputError for numbers that are not possible."""
         for name, least in (("seeds", 1), ("initial", 1), ("most", 2)):
             if (value := getattr(self, name)) < least:
                 raise InputError(f"LearnSettings: {name} is {value}; give at least {least}")
@@ -105,7 +105,7 @@ class _Given:
 
     @property
     def config(self) -> RunConfig:
-        """What all strategies share."""
+        """The config that all strategies share."""
         return self.configs[0]
 
     @property
@@ -190,7 +190,7 @@ def learn(
 
 
 def _given(config: Source, folder: Path, pool: Data | None, settings: LearnSettings) -> _Given:
-    """Raises InputError."""
+    """The input of a study. Raises InputError."""
     names = settings.strategies
     configs = tuple(with_strategy(config_of(config, names), name) for name in names)
     inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
@@ -198,7 +198,7 @@ def _given(config: Source, folder: Path, pool: Data | None, settings: LearnSetti
 
 
 def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
-    """Raises InputError."""
+    """The pool. Raises InputError."""
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
@@ -223,7 +223,8 @@ def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
 
 
 def _contents(config: RunConfig, pool: Data, like: TrainingSource) -> FileContents:
-    """A file is read as `like` says, where its own options do not say otherwise."""
+    """The content of the pool. A file is read with the options of `like`, where it has no options
+    of its own."""
     if isinstance(pool, Path | str):
         pool = DataFile(pool)
     if isinstance(pool, DataFile):
@@ -240,7 +241,7 @@ def _record(
     report: Report,
     finished: Callable[[Curve], None],
 ) -> CurveFile:
-    """With the curves that were missing. Collective."""
+    """The file of curves with those that were missing. Collective."""
     config, inputs, items = given.config, given.inputs, given.pool.items
     study = Study(settings.initial, config.query.batch, settings.most)
     path, share = given.folder / "learning.json", settings.hold_out
@@ -269,7 +270,7 @@ def _record(
 def _learner(
     given: _Given, rows: RowSource, hold_out: float, seed: int, comm: Communicator, report: Report
 ) -> Learner:
-    """Its test set is the config's, or held out of the pool, the same share of it by chance."""
+    """The learner. Its test set is the config's, or a share of the pool, chosen at random."""
     config, items, test = given.config, list(given.pool.items), list(given.inputs.test)
     if not test:
         order = np.random.default_rng([seed, 6]).permutation(len(items))

@@ -100,8 +100,10 @@ class RunPlan:
 
 
 def plan(path: Path, out: Path, ranks: int) -> RunPlan:
-    """Reads and checks everything that a run does, and writes nothing. Raises InputError as it
-    would. One rank; ranks: that the run would have.
+    """The plan of a run. Everything is read and checked, and nothing is written. Raises InputError
+    as the run would. It is called on one rank.
+
+    ranks: number of ranks of the run.
     """
     config = load_config(path)
     state, inputs = initial_state(config), read_inputs(config, checked=False)
@@ -114,7 +116,7 @@ def plan(path: Path, out: Path, ranks: int) -> RunPlan:
 
 
 def _core_seconds(events: list[Event]) -> float | None:
-    """Of a label, the median."""
+    """Median of the core seconds of a label."""
     costs = [
         e.core_seconds for e in events if isinstance(e, Labelled) and e.core_seconds is not None
     ]

@@ -1,4 +1,4 @@
-"""What results of tasks have in common."""
+"""What the results of tasks have in common."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ class ErrorTables:
     """On the test set."""
 
     def as_json(self) -> dict[str, Table]:
-        """The tables that there are, by name of the set."""
+        """The tables that exist, by name of the set."""
         tables = {"training": self.training, "test": self.test}
         return {name: table for name, table in tables.items() if table is not None}

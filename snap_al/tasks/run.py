@@ -46,7 +46,10 @@ class RunResult(TaskResult):
 
     @classmethod
     def of(cls, summary: Summary, read: Sequence[ReadCount], folder: Path) -> RunResult:
-        """From what `summarise` says of a run. read: what was found in each labelled file."""
+        """The result of a summary by `summarise`.
+
+        read: what was read from each labelled file.
+        """
         last = summary["learning_curve"][-1:]
         return cls(
             summary["labels"],
@@ -134,14 +137,16 @@ def run(
             driver.run()
         except SnapALError:
             if comm.rank == 0:
-                with suppress(Exception):  # the error that stopped the run is the one to show
+                with suppress(
+                    Exception
+                ):  # the error that stopped the run is the one that is raised
                     _leave_report(directory, driver.read)
             raise
         return on_root(comm, lambda: _leave_report(directory, driver.read))
 
 
 def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> RunResult:
-    """metrics.json and figures, also of a run that failed."""
+    """Writes metrics.json and figures, also of a run that failed."""
     record = record_of(directory.root)
     assert record.state is not None
     result = RunResult.of(summarise(list(record.events), record.state), read, directory.root)

@@ -180,7 +180,7 @@ def _chosen(contents: FileContents, selection: PoolSelection, rank: int) -> Atom
 
 
 def _write(out: Path, frames: list[Atoms]) -> list[str]:
-    """Returns what extended XYZ cannot hold."""
+    """Writes the selected frames. Returns what extended XYZ cannot hold."""
     text, remarks = as_extended_xyz(frames)
     write_atomically(out, text)
     return remarks

@@ -57,7 +57,7 @@ def _plain(scored: Scored) -> dict[str, Any]:
 
 
 def _changes(s: SnapSettings) -> dict[str, Any]:
-    """As a config has them."""
+    """The descriptor's settings as a config has them."""
     one_value = len(set(s.twojmax)) == 1
     return {
         "twojmax": s.twojmax[0] if one_value else list(s.twojmax),

@@ -1,4 +1,4 @@
-"""Properties with error bars, holes, and MD, before anyone trusts a potential."""
+"""Validation of a potential: properties with error bars, holes, and MD."""
 
 from __future__ import annotations
 
@@ -154,9 +154,8 @@ def validate(
 
 
 def _begun(request: Request, out: Path) -> Validation:
-    """What an earlier validation of this potential and crystal has found; and the potential's
-    files, for LAMMPS.
-    """
+    """The results of an earlier validation of this potential and crystal. The files of the
+    potential are written, for LAMMPS."""
     request.potential.write(out)
     same = {
         "potential": request.potential.posterior.digest,
@@ -171,7 +170,7 @@ def _begun(request: Request, out: Path) -> Validation:
 def _materials(
     request: Request, labeler: LabelCalculator | None, comm: Communicator, report: Report
 ) -> Materials:
-    """Collective."""
+    """The properties. Collective."""
     calculator = SnapCalculator(request.potential, stds=False, lammps=request.lammps)
     try:
         return measure(
@@ -203,7 +202,7 @@ def _properties(materials: Materials, table: dict[str, float]) -> Validation:
 
 
 def _checks(looked_at: Stability, before: Validation) -> Validation:
-    """With the trajectories of earlier validations that are not of these checks."""
+    """The results of the checks, with those of earlier validations that are not checked again."""
     new = [_plain(t) for t in looked_at.trajectories]
     names = {t["name"] for t in new} | {"relaxation"}
     trajectories = [t for t in before.get("trajectories", []) if t["name"] not in names] + new
@@ -217,7 +216,7 @@ def _checks(looked_at: Stability, before: Validation) -> Validation:
 
 
 def _plain(result: Curve | Trajectory) -> dict[str, Any]:
-    """As JSON can have it."""
+    """A result with values that JSON can have."""
     return {
         k: v.tolist() if isinstance(v, np.ndarray) else bool(v) if k == "passed" else v
         for k, v in asdict(result).items()
@@ -225,5 +224,5 @@ def _plain(result: Curve | Trajectory) -> dict[str, Any]:
 
 
 def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
-    """The same as `_plain` was given; NaN where JSON has null."""
+    """The inverse of `_plain`; NaN where JSON has null."""
     return {k: np.array(v, dtype=float) if isinstance(v, list) else v for k, v in stored.items()}

@@ -17,8 +17,11 @@ OWN = "own"
 
 
 def label_settings(labeler: Labeler | None, config: RunConfig | None) -> LabelSettings | None:
-    """own: the config of the run. The labeler is made once here, so that one that is not there is
-    refused at the beginning. Raises InputError."""
+    """The settings of the labeler. It is made here, so that one that does not exist is refused at
+    the beginning. Raises InputError.
+
+    config: the config of the run.
+    """
     if labeler is None:
         return None
     settings = _settings(labeler, config)

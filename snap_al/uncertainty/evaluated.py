@@ -1,4 +1,4 @@
-"""Labelled rows next to what is predicted for them."""
+"""Labelled rows and their predictions."""
 
 from __future__ import annotations
 
@@ -57,12 +57,15 @@ class Evaluated:
         return Prediction(self.mean, self.epistemic_std, self.model_error_std, self.noise_std)
 
     def counted(self) -> Evaluated:
-        """Without the rows that vanish by symmetry: what calibration counts."""
+        """The same without the rows that vanish by symmetry, which calibration does not count."""
         return Evaluated(*(getattr(self, f.name)[~self.vanishing] for f in fields(self)))
 
     def table(self, groups: Sequence[str] = ()) -> Table:
-        """By kind. groups: names of the group numbers; with more than one, each kind's table has
-        theirs as well. Rows that vanish by symmetry are counted apart."""
+        """Tables by kind. Rows that vanish by symmetry are counted separately.
+
+        groups: names of the group numbers; with more than one, the table of each kind has one for
+        each group as well.
+        """
         counted = self.counted()
         table = evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
         for kind, name in enumerate(KIND_NAMES):
@@ -103,7 +106,7 @@ class Evaluated:
         return buffer.getvalue()
 
     def scale_factors(self) -> Array:
-        """(3,) by kind, what recalibration multiplies stds with; 1 where a kind has no rows."""
+        """(3,) factors of the recalibration of stds, by kind; 1 where a kind has no rows."""
         counted, factors = self.counted(), np.ones(3)
         for kind in range(3):
             here = counted.kinds == kind

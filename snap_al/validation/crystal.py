@@ -19,12 +19,11 @@ from ase.optimize import BFGS
 from snap_al.errors import InputError, RunError
 
 SYMPREC = 1e-3
-"""Å."""
+"""Å, tolerance for symmetry."""
 KNOWN = ("fcc", "bcc", "hcp", "diamond", "sc")
 SHELL, ALIKE = 1.1, 1e-3
-"""In nearest distances: how far the nearest shell reaches, and which components of vectors are
-equal.
-"""
+"""In nearest distances: the range of the nearest shell, and the difference up to which components
+of vectors are equal."""
 IONS, CELL = 2e-3, 1e-3
 """eV/Å and eV at which a relaxation has converged: strains are then right to some 1e-5."""
 MOST_STEPS = 300
@@ -60,25 +59,23 @@ class Crystal:
 
     @property
     def nearest(self) -> float:
-        """Å, between neighbours."""
+        """Å, distance between neighbours."""
         return nearest_distance(self.atoms)
 
     def repeats(self, length: float) -> tuple[int, int, int]:
-        """How often, until every edge of the crystal as it was given has `length` Å."""
+        """Number of repetitions along each cell vector, until every edge of the crystal as it was
+        given has `length` Å."""
         a, b, c = (int(np.ceil(length / edge - 1e-6)) for edge in self.given.atoms.cell.lengths())
         return a, b, c
 
     def supercell(self, length: float) -> Atoms:
-        """Repeated until every edge has `length` Å, to within what relaxing changes."""
+        """The crystal repeated until every edge has `length` Å, up to the change by relaxation."""
         atoms: Atoms = self.atoms * self.repeats(length)
         return atoms
 
     def relaxed(self, calculator: Calculator) -> Crystal:
-        """Its cell and atoms where this calculator has no stress and no forces, as symmetric as
-        before.
-
-        Raises NotConvergedError.
-        """
+        """The crystal with the cell and positions where this calculator has no stress and no
+        forces, in the same symmetry. Raises NotConvergedError."""
         atoms = with_calculator(self.atoms, calculator)
         cell = FrechetCellFilter(atoms, mask=[1, 1, 1, 0, 0, 0])
         converge(cell, CELL, f"the {self.system} cell of {atoms.get_chemical_formula()}")
@@ -113,9 +110,8 @@ def crystal_of(atoms: Atoms) -> Crystal:
 
 
 def element_crystal(element: str) -> Crystal:
-    """The one that ASE knows as the element's reference state. Raises InputError when that is
-    another kind.
-    """
+    """The crystal that ASE has as the element's reference state. Raises InputError when it is
+    neither cubic nor hexagonal."""
     state: dict[str, Any] = reference_states[atomic_numbers[element]] or {}
     if state.get("symmetry") not in KNOWN:
         raise InputError(
@@ -168,7 +164,7 @@ def neighbour_of_first(atoms: Atoms) -> tuple[int, np.ndarray]:
 
 
 def nearest_distance(atoms: Atoms) -> float:
-    """Å, of the two atoms that are nearest to each other, images counted."""
+    """Å, distance of the two atoms that are nearest to each other, including images."""
     from ase.neighborlist import neighbor_list
 
     reach = 1.2 * (atoms.get_volume() / len(atoms)) ** (1 / 3) * 2 ** (1 / 2)
@@ -177,7 +173,7 @@ def nearest_distance(atoms: Atoms) -> float:
 
 
 def with_calculator(atoms: Atoms, calculator: Calculator) -> Atoms:
-    """A copy."""
+    """A copy of the atoms with this calculator."""
     copied: Atoms = atoms.copy()
     copied.calc = calculator
     return copied

@@ -1,6 +1,5 @@
-"""A label backend as an ASE calculator: every answer is kept on disk, and a validation that was cut
-short asks for none of them again.
-"""
+"""A label backend as an ASE calculator. Every result is kept on disk, so that a validation that was
+interrupted does not compute it again."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class LabelCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
-        assert self.atoms is not None  # ASE has set it
+        assert self.atoms is not None  # ASE has set the atoms
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         job = self._backend.submit(configuration)
         while (result := self._backend.poll(job, configuration)) is None:

@@ -1,8 +1,8 @@
-"""A potential's properties with error bars, next to a labeler's or a table's.
+"""Properties of a potential with error bars, beside those of a labeler or a table.
 
-Each draw from the posterior goes through everything that the mean goes through, relaxations and
-all; the std of a property is that of its values over the draws. Values, draws and the labeler are
-tasks that are dealt to the ranks.
+Each draw from the posterior goes through the same steps as the mean, including relaxations. The std
+of a property is that of its values over the draws. The mean, the draws and the labeler are tasks
+that are distributed over ranks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from snap_al.validation.failures import failure_of
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
 
 MEAN, LABELER = -1, -2
-"""Tasks beside the draws' own numbers."""
+"""Numbers of tasks beside those of the draws."""
 Values = dict[str, float]
 
 
@@ -67,16 +67,15 @@ class Materials:
     """What could not be computed, and why."""
 
     def coverage(self) -> dict[str, float]:
-        """How many references there are, and which shares lie within one and two stds."""
+        """Number of references, and the shares of them that lie within one and two stds."""
         z = np.array([abs(p.z) for p in self.properties if p.z is not None])
         shares = {f"within_{k}std": float(np.mean(z <= k)) for k in (1, 2)} if len(z) else {}
         return {"n": len(z), **shares}
 
 
 def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
-    """Of groups of properties; all that the crystal can have when none are given. Raises InputError
-    for one that is not there.
-    """
+    """Groups of properties; all that the crystal can have when none are given. Raises InputError
+    for a name that does not exist."""
     for name in only:
         if name not in PROPERTIES:
             raise InputError(f"--only {name}: {did_you_mean(name, PROPERTIES)}")
@@ -141,8 +140,8 @@ def measure(
 def _computed(
     calculator: Calculator, crystal: Crystal, names: Sequence[str]
 ) -> tuple[list[Quantity], list[str]]:
-    """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at
-    all. Raises what is no failure of a calculation, see failure_of."""
+    """The properties by a calculator, and those that could not be computed: a drawn potential may
+    not have such a crystal. Raises what is no failure of a calculation, see failure_of."""
     quantities: list[Quantity] = []
     problems: list[str] = []
     with warnings.catch_warnings():

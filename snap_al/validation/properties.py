@@ -30,7 +30,7 @@ from snap_al.validation.crystal import (
 from snap_al.validation.slabs import slab
 
 STRAIN = 3e-3
-"""Of elastic constants, to both sides."""
+"""Strain for elastic constants, in both directions."""
 VOLUMES = np.linspace(0.94, 1.06, 7)
 SUPERCELL = 9.0
 """Å, least edge of cells with a vacancy, and of those for phonons."""
@@ -41,11 +41,11 @@ SURFACE_IONS = 5e-4
 FACES = {"cubic": ((1, 0, 0), (1, 1, 0), (1, 1, 1)), "hexagonal": ((0, 0, 1), (1, 0, 0), (1, 1, 0))}
 """Miller indices of the surfaces, by crystal system."""
 ATOM_BOX = 15.0
-"""Å, of a lone atom."""
+"""Å, edge of the cell of a single atom."""
 J_PER_M2 = 16.021766
-"""of eV/Å²."""
+"""J/m² per eV/Å²."""
 DISPLACEMENT = 0.01
-"""Å, of phonons."""
+"""Å, displacement for phonons."""
 BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 
@@ -64,9 +64,7 @@ class Quantity:
 
 
 def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Lattice constants, and the cohesive energy next to lone atoms as this same calculator has
-    them.
-    """
+    """Lattice constants, and the cohesive energy relative to single atoms."""
     atoms = with_calculator(crystal.atoms, calculator)
     alone = sum(_lone_energy(calculator, symbol) for symbol in atoms.symbols)
     a, _, c = atoms.cell.lengths()
@@ -223,9 +221,8 @@ def _forces(calculator: Calculator, displaced: object) -> np.ndarray:
 
 
 def _special_points(primitive: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and
-    thirds.
-    """
+    """The special points that do not depend on lengths and are not Γ: their coordinates are whole
+    fourths and thirds."""
     points = Atoms(cell=primitive, pbc=True).cell.bandpath(npoints=0).special_points
     for name, point in sorted(points.items()):
         if point.any() and np.allclose(12 * point, np.round(12 * point)):
@@ -242,4 +239,4 @@ PROPERTIES: dict[str, Property] = {
     "phonons": phonons,
 }
 OF_ELEMENTS = ("vacancy", "surfaces")
-"""Where a compound's would depend on chemical potentials."""
+"""Properties that in a compound would depend on chemical potentials."""

@@ -141,7 +141,7 @@ def _along(miller: Integers, cell: Array) -> Integers:
 
 
 def _distinct(fractions: Array, cell: Array) -> list[int]:
-    """Of atoms that a lattice vector of the primitive cell takes to each other, the first."""
+    """The first atom of each set that lattice vectors of the primitive cell map to each other."""
     kept: list[int] = []
     for k, x in enumerate(fractions):
         separations = x - fractions[kept]
