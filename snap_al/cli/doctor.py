@@ -31,16 +31,16 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for."""
+    """A program or package that was looked for."""
 
     name: str
-    """What it is."""
+    """Its name."""
     found: str
-    """Its version or place; empty when it is not there."""
+    """Its version or place; "" when it was not found."""
     needed: bool
-    """Whether nothing runs without it."""
+    """Whether snap_al needs it."""
     advice: str = ""
-    """What to do, when there is anything to do."""
+    """What to do; "" when there is nothing to do."""
 
     @property
     def ok(self) -> bool:

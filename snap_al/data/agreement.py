@@ -94,7 +94,10 @@ class Verdict:
 
 
 class Agreement:
-    """Of a set of relations. kinds: of labels that these connect."""
+    """The agreement of labels in a set of relations.
+
+    kinds: kinds of the labels that these connect.
+    """
 
     def __init__(self, relations: Sequence[Relation]) -> None:
         self._compression = Compression(relations)

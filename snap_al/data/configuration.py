@@ -54,7 +54,7 @@ class Configuration:
     name: str = ""
     """For messages, such as a file and a frame's number."""
     group: str = ""
-    """What the file says it belongs to (`group` or `config_type`), for statistics."""
+    """Name of the group that the file gives (`group` or `config_type`), for statistics."""
     charges: Array | None = None
     """(n_atoms,) e, where the reference potential needs them; None when not known."""
     spins: Array | None = None

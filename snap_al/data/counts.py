@@ -15,31 +15,32 @@ SetName = Literal["training", "test", "pool", "data"]
 
 @dataclass(frozen=True)
 class ReadCount:
-    """Of one file in one entry of a config, or of one group of a FitSNAP deck.
+    """What was read from one file for one entry of a config, or for one group of a FitSNAP deck.
 
-    Used is what has a label and a weight above zero.
+    A label is used when its weight is above zero.
     """
 
     set: SetName
-    """What the file is read for."""
+    """The set that the file is read for."""
     file: str
-    """Its path, or the group."""
+    """Path of the file, or name of the group."""
     frames: int
-    """That the file has."""
+    """Number of frames in the file."""
     energies: int = 0
-    """Of how many frames they are used."""
+    """Number of frames whose energies are used."""
     forces: int = 0
-    """On how many atoms they are used."""
+    """Number of atoms whose forces are used."""
     stresses: int = 0
-    """Of how many frames they are used."""
+    """Number of frames whose stresses are used."""
     weightless: tuple[str, ...] = ()
     """Kinds with labels of weight 0."""
     unread: tuple[str, ...] = ()
     """Names that look like labels and were not read."""
     entry: str = ""
-    """Of the config, such as training.0; "" where a deck or the command line names the file."""
+    """The entry of the config, such as training.0; "" where a deck or the command line names the
+    file."""
     labels_used: bool = True
-    """False: of the file's frames nothing but the structures is used."""
+    """False when only the structures of the file are used."""
 
     def described(self) -> list[str]:
         """The count in sentences."""

@@ -24,7 +24,7 @@ ENERGY, FORCES, STRESS = slice(0, 1), slice(1, -6), slice(-6, None)
 
 
 class Kind(IntEnum):
-    """Of a row, as a number."""
+    """Kind of a row, as a number."""
 
     ENERGY = 0
     FORCE = 1

@@ -1,8 +1,8 @@
 """A label job on disk, in a folder named by a hash of the structure and the labeler's settings.
 
-job.json   what is asked for       script.sh       how it is run; may be run by hand
-lock       held by who works on it  starts          a line each time that it was begun
-launched.json  where it was sent    output.txt, work/  what it said, and its files
+job.json       structure and settings       script.sh    runs the job; may be run by hand
+lock           held by its process          starts       a line for each start
+launched.json  where it was sent            output.txt, work/  its output and its files
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from snap_al.data.configuration import Configuration, Label
 from snap_al.label.settings import LabelChecks
 
 STRAIN, STRETCH = 0.004, 1.02
-"""Of the finite difference; and of the cell before it, so that there is a stress to have a sign."""
+"""Strain of the finite difference, and factor on the cell's vectors before it, so that there is a
+stress whose sign can be checked."""
 CLOSE, SAME_SIZE = 0.05, 0.5
-"""Of the derivative: how far a stress may be from it without a word, and at all. A basis that
-changes with the cell (plane waves up to a cut-off) makes the energies' derivative another one than
-the stress (Pulay)."""
+"""Shares of the derivative by which a stress may differ from it without a remark, and at all. With
+a basis that changes with the cell (plane waves up to a cut-off), the stress differs from the
+derivative of the energies (Pulay)."""
 
 
 class KnownEnergies:

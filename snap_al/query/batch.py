@@ -247,13 +247,13 @@ def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candid
     points, labelled = candidates.geometry(known.labelled.energy)
     spread = float(np.sqrt(np.mean(np.sum((points - points.mean(axis=0)) ** 2, axis=1))))
     near = max(SAME * spread, np.finfo(float).tiny)
-    double = np.zeros(len(points), dtype=bool)
+    repeated = np.zeros(len(points), dtype=bool)
     if len(labelled):
-        double |= cKDTree(labelled).query(points, distance_upper_bound=near)[0] < near
-    open_numbers = np.flatnonzero(candidates.available & ~double)
+        repeated |= cKDTree(labelled).query(points, distance_upper_bound=near)[0] < near
+    open_numbers = np.flatnonzero(candidates.available & ~repeated)
     for i, j in (
         sorted(cKDTree(points[open_numbers]).query_pairs(near)) if len(open_numbers) else []
     ):
-        double[open_numbers[j]] |= not double[open_numbers[i]]
-    left = candidates.only(np.flatnonzero(~double).tolist())
+        repeated[open_numbers[j]] |= not repeated[open_numbers[i]]
+    left = candidates.only(np.flatnonzero(~repeated).tolist())
     return left, int(candidates.available.sum() - left.available.sum())

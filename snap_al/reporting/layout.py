@@ -39,12 +39,12 @@ class Content(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """Of a table."""
+    """A column of a table."""
 
     header: str
-    """Above its cells."""
+    """Text above its cells."""
     content: Content = Content.NUMBER
-    """What may be done with its cells where there is no room."""
+    """How its cells may be broken or shortened."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,12 @@ class TextTable:
     """A table for a terminal."""
 
     title: str
-    """Above it."""
+    """Text above the table."""
     columns: tuple[Column, ...]
-    """The first names the rows, and is repeated where the others go into several tables."""
+    """The columns. The first one names the rows, and is repeated where the others go into several
+    tables."""
     rows: tuple[tuple[str, ...], ...]
-    """A text for each column."""
+    """A text for each column of each row."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line, bold in self._styled_lines(options.max_width):

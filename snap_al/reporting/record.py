@@ -33,7 +33,7 @@ class Predictions:
     groups: NDArray[np.int32]
     """(m,) numbers into `names`."""
     names: tuple[str, ...]
-    """Of the groups."""
+    """Names of the groups."""
     targets: Array
     """(m,) labels."""
     mean: Array
@@ -89,28 +89,28 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Record:
-    """A run or a fit, as its folder holds it."""
+    """The content of the folder of a run or a fit."""
 
     folder: Path
-    """Its folder."""
+    """The folder."""
     stem: str
-    """The name of the potential's files; empty where there is none."""
+    """Name of the potential's files; "" where there is no potential."""
     potential: FittedPotential | None
-    """The last; None where there is none yet."""
+    """The last potential; None where there is none yet."""
     tables: dict[str, Table]
     """Errors and calibration by name of the set."""
     predictions: Predictions | None
-    """Of the test set or, where there is none, of the training set."""
+    """Predictions of the test set or, where there is none, of the training set."""
     config: RunConfig | None = None
-    """Of a run."""
+    """Config of a run; None for a fit."""
     state: RunState | None = None
-    """Of a run."""
+    """State of a run; None for a fit."""
     events: tuple[Event, ...] = ()
-    """Of a run, from its journal."""
+    """Events of a run's journal."""
     validation: dict[str, Any] | None = None
-    """What `snap-al validate` left, if it did."""
+    """Results of `snap-al validate`; None without a validation."""
     remarks: Remarks = field(default_factory=Remarks)
-    """Of the labels that it began with."""
+    """Remarks on the labels that it began with."""
 
     @property
     def directory(self) -> RunDirectory:

@@ -48,7 +48,7 @@ class FitResult(TaskResult):
     tables: ErrorTables
     """Errors and calibration on the training set and, where there is one, on the test set."""
     folder: Path
-    """Where the files are."""
+    """Folder of the files."""
 
     def as_json(self) -> dict[str, Any]:
         """What metrics.json holds and `snap-al fit --json` prints."""

@@ -69,9 +69,9 @@ class LearnResult(TaskResult):
     """By strategy and error: mean_error (the geometric mean over the curve), its interval (95 %),
     and labels_to_reach 1.1 times the error of the whole pool (None: not within the study)."""
     curves: tuple[Curve, ...]
-    """Each strategy's, for each seed."""
+    """The curves of each strategy, one for each seed."""
     folder: Path
-    """Where learning.json, learning.csv, learning.png and summary.json are."""
+    """Folder of learning.json, learning.csv, learning.png and summary.json."""
 
     def as_json(self) -> dict[str, Any]:
         """What summary.json holds and `snap-al learn --json` prints."""

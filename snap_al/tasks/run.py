@@ -25,24 +25,24 @@ from snap_al.tasks.result import ErrorTables, TaskResult
 
 @dataclass(frozen=True)
 class RunResult(TaskResult):
-    """What a run has done, and what its last potential is worth."""
+    """What a run has done, and the errors of its last potential."""
 
     labels: int
-    """How many it has bought."""
+    """Number of labels."""
     rejected: int
-    """How many failed, or were not taken."""
+    """Number of labels that failed or were not accepted."""
     stopped: str
     """Why it ended."""
     model_limited: str
-    """What to do where the model, not the data, sets the error bar; empty if it does not."""
+    """What to do where the model, and not the data, limits the error; "" where it does not."""
     wall_seconds: dict[str, float]
     """md, std, label, fit and total, s, over all sessions."""
     label_core_seconds: float
-    """What labels cost, core-seconds."""
+    """Core seconds that labels cost."""
     tables: ErrorTables
-    """Of the last fit: on the test set or, where there is none, on the training set."""
+    """Errors of the last fit, on the test set or, where there is none, on the training set."""
     folder: Path
-    """The run's."""
+    """Folder of the run."""
 
     @classmethod
     def of(cls, summary: Summary, read: Sequence[ReadCount], folder: Path) -> RunResult:

@@ -32,15 +32,15 @@ class SelectResult(TaskResult):
     """Best first, with all that the pool's frames carry. `info` has pool_index, rank, score,
     energy_std (eV/atom) and force_std (eV/Å, the largest over atoms)."""
     selected: tuple[Choice, ...]
-    """The same in numbers: place in the pool, score, energy_std (eV/atom), force_std (eV/Å)."""
+    """The same in numbers: position in the pool, score, energy_std (eV/atom), force_std (eV/Å)."""
     pool: int
-    """How many configurations the pool has."""
+    """Number of configurations in the pool."""
     duplicates: int
-    """How many of them double a labelled one or each other."""
+    """Number of configurations that repeat a labelled one or each other."""
     asked: int
-    """How many were asked for."""
+    """Number of configurations that were asked for."""
     strategy: str
-    """By which they were chosen."""
+    """Strategy by which they were chosen."""
 
     def as_json(self) -> dict[str, Any]:
         """What `snap-al select --json` prints."""

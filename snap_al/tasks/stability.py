@@ -27,12 +27,12 @@ from snap_al.validation import (
 
 @dataclass(frozen=True)
 class Stability:
-    """What was looked at; None or empty for what was not asked for."""
+    """Results of the checks of stability; None or empty for checks that were not asked for."""
 
     curves: tuple[Curve, ...] | None
-    """Where holes show."""
+    """Curves, in which holes of the potential are visible."""
     trajectories: tuple[Trajectory, ...]
-    """MD, and a crystal that does not hold."""
+    """MD, and the relaxation when it failed."""
 
 
 def stability(

@@ -24,7 +24,7 @@ from snap_al.loop.scoring import Measure, Scored, Scorer, Scoring
 from snap_al.loop.tuning import Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
-from snap_al.tasks.bought import fitted_labels_of_run
+from snap_al.tasks.run_labels import fitted_labels_of_run
 from snap_al.tasks.source import Source, config_of, name_of
 from snap_al.tasks.tune_result import TuneResult
 
@@ -161,18 +161,18 @@ def _run_of(source: Source) -> RunDirectory | None:
 
 def _given(source: Source) -> _Given:
     """The input of a search. Raises InputError."""
-    bought: list[LabelledConfiguration] = []
+    run_labels: list[LabelledConfiguration] = []
     directory = _run_of(source)
     if directory is not None:
         config, _, state = read_run(directory.root)
-        bought = fitted_labels_of_run(directory, config, state)
+        run_labels = fitted_labels_of_run(directory, config, state)
     else:
         config = config_of(source)
     if config.model.type != "snap":
         raise InputError(f"tune searches settings of SNAP, and model.type is {config.model.type}")
     inputs = read_inputs(config, strict=config.fitsnap is None)
-    read = (*inputs.read, *by_source("training", bought))
-    return _Given(config, inputs, (*inputs.training, *bought), read)
+    read = (*inputs.read, *by_source("training", run_labels))
+    return _Given(config, inputs, (*inputs.training, *run_labels), read)
 
 
 def _require_enough(given: _Given, source: Source, by: Measure) -> None:

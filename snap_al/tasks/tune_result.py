@@ -16,18 +16,18 @@ class TuneResult(TaskResult):
     """Descriptors and weights that were tried, and the best of them."""
 
     by: Measure
-    """What they were compared by: folds, groups or evidence."""
+    """How they were compared: folds, groups or evidence."""
     configurations: int
-    """How many labelled ones there are."""
+    """Number of labelled configurations."""
     now: Scored | None
-    """Those of the config, if they were tried."""
+    """The settings of the config, if they were tried."""
     best: Scored
-    """The best."""
+    """The best settings."""
     tried: tuple[Scored, ...]
-    """All of them: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and
-    µs per atom."""
+    """All settings: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and µs
+    per atom."""
     folder: Path
-    """Where tune.json and tuned.yaml are."""
+    """Folder of tune.json and tuned.yaml."""
 
     def as_json(self) -> dict[str, Any]:
         """What tune.json holds and `snap-al tune --json` prints."""

@@ -36,18 +36,18 @@ class ValidateSettings:
     """What a validation computes."""
 
     only: tuple[str, ...] = ()
-    """Of lattice, eos, elastic, vacancy, surfaces, phonons; holes, nve, npt, or stability for these
-    three; everything when empty."""
+    """Names out of lattice, eos, elastic, vacancy, surfaces, phonons; and of holes, nve, npt, or
+    stability for these three. All when empty."""
     draws: int = 32
-    """From the posterior, for error bars."""
+    """Number of draws from the posterior, for error bars."""
     temperature: float | None = None
-    """K, the highest of use; the run's own, or 1000 K, when not given."""
+    """K, the highest temperature of use; that of the run, or 1000 K, when not given."""
     ps: float = 20.0
-    """Of the NPT trajectory."""
+    """ps, length of the NPT trajectory."""
     timestep: float | None = None
-    """ps, of MD; the run's smallest, or 0.001, when not given."""
+    """ps, of MD; the smallest of the run, or 0.001, when not given."""
     seed: int = 1
-    """Of draws and velocities."""
+    """Seed of draws and velocities."""
 
     def __post_init__(self) -> None:
         """Raises InputError for numbers that are not possible."""
