@@ -51,7 +51,7 @@ class FolderBackend:
             return None
         try:
             label, reason = _label_in(answer, configuration), ""
-        except SnapALError as error:  # of what cannot be read too
+        except SnapALError as error:  # including errors of files that cannot be read
             if time.time() - answer.stat().st_mtime < SETTLED:
                 return None
             label, reason = None, f"{answer.name}: {error}"

@@ -177,8 +177,8 @@ class JobBackend:
             reason, most = launch.handle.reason(), self._settings.max_starts
             if home.starts() < most and not reason:
                 self._waiting[job] = configuration
-            # begun once more than that, if the driver was killed in between: which the reason must
-            # not show
+            # A job was started once more than that if the driver was killed in between. The reason
+            # must not depend on it.
             else:
                 ended = f"its process ended {most} times without a result: {home.last_output()}"
                 write_atomically(

@@ -42,7 +42,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     columns = matrix.columns
     information = np.zeros((columns.n_elements,) * 2)
     moments = np.zeros((2, columns.n_elements, columns.n_distinct))
-    shares, own = np.zeros((2, columns.n_elements)), owners(columns)
+    shares, belongs = np.zeros((2, columns.n_elements)), owners(columns)
     for rows in slabs:
         here = rows.index["kind"] == Kind.ENERGY
         fractions = matrix.fractions(rows.index["configuration"][here])
@@ -50,7 +50,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
         information += (fractions * fitted[:, None] ** 2).T @ fractions
         for k, weights in enumerate((fitted**2, np.ones(len(fitted)))):
             shares[k] += weights @ fractions
-            moments[k] += weights @ rows.values[here] * own
+            moments[k] += weights @ rows.values[here] * belongs
     information, shares, moments = sum_rows(comm, information, shares, moments)
     values, vectors = comm.bcast(np.linalg.eigh(information))
     unknown = vectors[:, values <= DETERMINED * max(values.max(), np.finfo(float).tiny)]

@@ -231,7 +231,7 @@ class Driver:
             require_right_stress(event)
         if self._config.label.approve:
             self._labelling.approved(queries)
-        # Again also those that an earlier session submitted: what they asked for may not have been
+        # Queries of an earlier session are submitted again, since their jobs may not have been
         # finished.
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}

@@ -113,7 +113,7 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
         run.groups.comm, run.config, run.directory, run.walkers[number]
     )  # fmt: skip
     assert config.explore is not None
-    protocol = config.explore.protocol(planned.own)
+    protocol = config.explore.protocol(planned.overrides)
     walker = state.walkers[number]
     started = time.perf_counter()
     begin = walker.trail[-1]

@@ -123,17 +123,17 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
             )
         return self
 
-    def protocol(self, own: Mapping[str, Any] | None = None) -> Protocol:
+    def protocol(self, overrides: Mapping[str, Any] | None = None) -> Protocol:
         """The protocol of a walker. Values of a stage take precedence, then those of the walker,
         then those given here. The number of steps is the same for all.
 
-        own: the walker's values.
+        overrides: the walker's values.
         """
         shared = {
             name: getattr(self, name)
             for name in self.model_fields_set & set(StageSettings.model_fields)
         }
-        merged = {**shared, **(own or {})}
+        merged = {**shared, **(overrides or {})}
         stages = [
             stage.model_copy(
                 update={k: v for k, v in merged.items() if k not in stage.model_fields_set}

@@ -166,7 +166,7 @@ class Walker:
     """bar, [start, stop], in place of that of the protocol."""
 
     @property
-    def own(self) -> dict[str, tuple[float, float]]:
+    def overrides(self) -> dict[str, tuple[float, float]]:
         """The values that replace those of the protocol."""
         values = {"temperature": self.temperature, "pressure": self.pressure}
         return {name: value for name, value in values.items() if value is not None}

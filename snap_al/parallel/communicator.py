@@ -148,17 +148,19 @@ def world() -> Communicator:
 def collectively(comm: Communicator) -> Iterator[None]:
     """Local work whose failure on one rank becomes the same exception on all. The work must not
     communicate, because a rank that failed in it would leave the others waiting."""
-    own: Exception | None = None
+    local_error: Exception | None = None
     try:
         yield
     except Exception as error:
         if comm.size == 1:
             raise
-        own = error
-    failures = [(rank, e) for rank, e in enumerate(comm.allgather(_portable(own))) if e is not None]
+        local_error = error
+    failures = [
+        (rank, e) for rank, e in enumerate(comm.allgather(_portable(local_error))) if e is not None
+    ]
     if failures:
         rank, failure = failures[0]
-        raise failure.on_all_ranks() from (own if rank == comm.rank else None)
+        raise failure.on_all_ranks() from (local_error if rank == comm.rank else None)
 
 
 def on_root(comm: Communicator, work: Callable[[], T]) -> T:

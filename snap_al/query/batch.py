@@ -176,14 +176,14 @@ def _spread(
     order = order[(scores[order] > -np.inf) & (costs.each[order] <= costs.budget)]
     if options.diversity != "none" and len(order):
         points = candidates.geometry(known.labelled.energy)[0]
-        foremost, n = order[: SPREAD * n], min(n, len(order))
+        leading, n = order[: SPREAD * n], min(n, len(order))
         if options.diversity == "kmeans":
             rng = np.random.default_rng(options.seed)
             order = np.array(
-                one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng)
+                one_of_each(points[leading], merits[leading].tolist(), leading.tolist(), n, rng)
             )
         else:
-            order = _apart(points, foremost, n)
+            order = _spread_out(points, leading, n)
     chosen: list[int] = []
     for number in candidates.comm.bcast(order).tolist():
         if len(chosen) < n and costs.each[number] <= costs.left(chosen):
@@ -191,15 +191,14 @@ def _spread(
     return chosen, scores[chosen].tolist()
 
 
-def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """n of the best candidates: the best one, and then each time the one farthest from those taken
-    before."""
-    taken = [int(foremost[0])]
-    nearest = np.linalg.norm(points[foremost] - points[taken[0]], axis=1)
+def _spread_out(points: Array, leading: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """n of the leading candidates: the best, then each time the one farthest from the others."""
+    taken = [int(leading[0])]
+    nearest = np.linalg.norm(points[leading] - points[taken[0]], axis=1)
     while len(taken) < n:
-        nearest[[int(np.flatnonzero(foremost == t)[0]) for t in taken]] = -1.0
-        taken.append(int(foremost[int(np.argmax(nearest))]))
-        nearest = np.minimum(nearest, np.linalg.norm(points[foremost] - points[taken[-1]], axis=1))
+        nearest[[int(np.flatnonzero(leading == t)[0]) for t in taken]] = -1.0
+        taken.append(int(leading[int(np.argmax(nearest))]))
+        nearest = np.minimum(nearest, np.linalg.norm(points[leading] - points[taken[-1]], axis=1))
     return np.array(taken)
 
 

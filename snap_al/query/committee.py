@@ -98,10 +98,10 @@ class Committee:
         """(m,) of `available`, of large disagreement and spread over the geometry: the 5m largest
         in m clusters, of each the one of largest disagreement."""
         _, std = self.predict(x[available])
-        foremost = available[np.argsort(-std, kind="stable")[: SPREAD * m]]
+        leading = available[np.argsort(-std, kind="stable")[: SPREAD * m]]
         best = {int(n): float(s) for n, s in zip(available, std, strict=True)}
         return np.array(
-            one_of_each(x[foremost], [best[int(n)] for n in foremost], foremost.tolist(), m, rng),
+            one_of_each(x[leading], [best[int(n)] for n in leading], leading.tolist(), m, rng),
             dtype=int,
         )
 

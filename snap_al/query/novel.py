@@ -123,8 +123,8 @@ class Herding:
         for n in imagined:
             sums += np.exp(-distances(self.points, self.points[n]) / self.width)
         m = self.n_labelled + len(imagined) + 1
-        # (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity, by which one candidate differs from
-        # another; times m/2
+        # The part of (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity that differs between
+        # candidates, times m/2.
         return np.asarray((self.affinity - (sums + 0.5) / m) / 2.0)
 
 

@@ -46,9 +46,7 @@ def parity(predictions: Predictions) -> Figure:
         if len(predictions.names) > 1:
             legend = panel.legend(fontsize=7, markerscale=2)
             for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
-                text.set_text(
-                    in_figure(name)
-                )  # as a label, since one that begins with _ would be left out
+                text.set_text(in_figure(name))  # matplotlib leaves out labels that begin with _
     return figure
 
 
