@@ -12,7 +12,7 @@ from snap_al.data.counts import by_source
 from snap_al.fitsnap import read_deck, scrape
 from snap_al.loop import RunDirectory
 from snap_al.potential import read_snapcoeff
-from snap_al.tasks.bought import labels_of_run
+from snap_al.tasks.run_labels import labels_of_run
 
 pytest.importorskip("fitsnap3lib", reason="pip install 'snap_al[fitsnap]'")
 

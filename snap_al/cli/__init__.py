@@ -1,1 +1,1 @@
-"""Thin commands over the package."""
+"""The command line."""

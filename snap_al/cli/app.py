@@ -1,4 +1,5 @@
-"""The commands. Each parses, calls a task, prints; heavy imports wait until a command runs."""
+"""The commands of a run. Each parses its arguments, calls a task and prints the result. Modules
+that are slow to import are imported when a command runs."""
 
 from __future__ import annotations
 
@@ -159,11 +160,11 @@ def run(
     leave_on_signals()
     comm = world()
     if dry_run:
-        found = on_root(comm, lambda: plan(config, out, comm.size))
+        planned = on_root(comm, lambda: plan(config, out, comm.size))
         if comm.rank == 0 and as_json:
-            show_json(found.as_json())
+            show_json(planned.as_json())
         elif comm.rank == 0:
-            say("\n".join(map(in_terminal, described(found))))
+            say("\n".join(map(in_terminal, described(planned))))
         return
     result = learn_on_the_fly(
         config, out, comm=comm, log=lambda path: Progress(path, _console(as_json), warn)

@@ -1,4 +1,5 @@
-"""The demo: on-the-fly learning of copper, tested on EMT trajectories that the run never sees."""
+"""The demo: on-the-fly learning of copper, tested on EMT trajectories that are not used for
+training."""
 
 from __future__ import annotations
 
@@ -29,9 +30,8 @@ POISON = (
 def prepare(
     folder: Path, seed: int, poison: bool, comm: Communicator, report: Report = silent
 ) -> Path:
-    """Writes config, structure and test set into `folder`, those that are not there. Returns the
-    config. Collective.
-    """
+    """Writes config, structure and test set into `folder`, as far as they are missing. Returns the
+    config. Collective."""
     config = folder / "copper.yaml"
 
     def write() -> None:
@@ -67,19 +67,19 @@ def write_test_set(path: Path, comm: Communicator, report: Report = silent) -> N
     """EMT molecular dynamics at each temperature and zero pressure, in the demo's cell of 108
     atoms. Collective.
     """
-    own: dict[float, list[Atoms]] = {}
+    local: dict[float, list[Atoms]] = {}
     with collectively(comm):
         for number, temperature in enumerate(TEST_TEMPERATURES):
             if number % comm.size == comm.rank:
                 report("EMT trajectories to test on", number, len(TEST_TEMPERATURES))
-                own[temperature] = emt_trajectory(
+                local[temperature] = emt_trajectory(
                     temperature, np.random.default_rng([int(temperature), 7])
                 )
-    found = {t: frames for part in comm.allgather(own) for t, frames in part.items()}
+    frames_at = {t: frames for part in comm.allgather(local) for t, frames in part.items()}
 
     def write() -> None:
         scratch = path.with_name(f".{path.name}.part")
-        ase.io.write(scratch, [a for t in TEST_TEMPERATURES for a in found[t]], format="extxyz")
+        ase.io.write(scratch, [a for t in TEST_TEMPERATURES for a in frames_at[t]], format="extxyz")
         scratch.replace(path)
 
     on_root(comm, write)

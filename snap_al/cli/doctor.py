@@ -1,4 +1,4 @@
-"""What is installed of what snap_al works with, and what to do about the rest."""
+"""Checks whether what snap_al works with is installed, and gives advice."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ EXTRAS = {
     "test": "make test",
     "lint": "make lint",
 }
-"""What each extra of pyproject.toml is for."""
+"""The purpose of each extra of pyproject.toml."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for."""
+    """A program or package that was looked for."""
 
     name: str
-    """What it is."""
+    """Its name."""
     found: str
-    """Its version or place; empty when it is not there."""
+    """Its version or place; "" when it was not found."""
     needed: bool
-    """Whether nothing runs without it."""
+    """Whether snap_al needs it."""
     advice: str = ""
-    """What to do, when there is anything to do."""
+    """What to do; "" when there is nothing to do."""
 
     @property
     def ok(self) -> bool:
@@ -56,9 +56,8 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Looks for everything, the extras of pyproject.toml included. Never raises: what breaks is
-    what it reports.
-    """
+    """Looks for everything, including the extras of pyproject.toml. Never raises: errors are part
+    of the result."""
     return [
         _probe("MPI", True, _mpi, "pip install mpich mpi4py, or load your site's MPI module"),
         _launcher(),
@@ -103,11 +102,10 @@ def _program(name: str, advice: str) -> Finding:
 
 
 def _launcher() -> Finding:
-    """No mpirun is no fault on one rank; one whose ranks do not know of each other would do the
-    same work twice.
-    """
-    found, beside = mpirun.on_path(), mpirun.beside_python()
-    if found is None:
+    """The finding on mpirun. On one rank none is needed. One whose ranks do not know of each other
+    is wrong, since each would do the whole work."""
+    path, beside = mpirun.on_path(), mpirun.beside_python()
+    if path is None:
         if beside is None:
             return Finding(
                 "mpirun",
@@ -125,19 +123,17 @@ def _launcher() -> Finding:
         mpi = importlib.import_module("mpi4py.MPI")
     except (ImportError, RuntimeError):
         return Finding(
-            "mpirun", str(found), False, "not tried: there is no MPI library to try it with"
+            "mpirun", str(path), False, "not tried: there is no MPI library to try it with"
         )
     if mpi.COMM_WORLD.Get_size() > 1:
-        return Finding("mpirun", f"{found}, {mpi.COMM_WORLD.Get_size()} ranks", False)
-    launcher = mpirun.try_launcher(found)
+        return Finding("mpirun", f"{path}, {mpi.COMM_WORLD.Get_size()} ranks", False)
+    launcher = mpirun.try_launcher(path)
     wrong = mpirun.what_is_wrong(launcher, mpi.Get_library_version(), beside)
-    return Finding("mpirun", f"{found}, {launcher.name}", bool(wrong), wrong)
+    return Finding("mpirun", f"{path}, {launcher.name}", bool(wrong), wrong)
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """What snap_al asks of other packages, always (an empty `extra`) or for one extra, as its
-    metadata has it.
-    """
+    """Requirements of snap_al, always (an empty `extra`) or for one extra, from its metadata."""
     parsed = [Requirement(text) for text in importlib.metadata.requires("snap_al") or []]
     return [
         r
@@ -151,7 +147,7 @@ def requirements(extra: str) -> list[Requirement]:
 
 
 def _requirement(name: str) -> str:
-    """As in pyproject.toml, or the bare name where snap_al itself is not installed."""
+    """A requirement as in pyproject.toml, or its name where snap_al is not installed."""
     try:
         return next((str(r) for r in requirements("") if r.name == name), name)
     except importlib.metadata.PackageNotFoundError:
@@ -159,7 +155,7 @@ def _requirement(name: str) -> str:
 
 
 def unmet(requirement: Requirement) -> str:
-    """Why a requirement is not met, naming the version that is there; nothing when it is met."""
+    """Why a requirement is not met, with the installed version; "" when it is met."""
     try:
         version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:

@@ -20,8 +20,8 @@ from snap_al.cli.options import (
     show_json,
     show_read,
     show_remarks,
+    show_summary,
     show_tables,
-    show_told,
     working,
 )
 
@@ -75,7 +75,7 @@ def fit(
         )
     if comm.rank != 0:
         return
-    show_told(result)
+    show_summary(result)
     if as_json:
         show_json(result.as_json())
     else:
@@ -145,7 +145,7 @@ def predict(
         if comm.rank == 0:
             result = compute(folder, file, output, report=report)
     if result is not None:
-        show_told(result)
+        show_summary(result)
         say(f"wrote {len(result.frames)} configurations to {output}")
 
 

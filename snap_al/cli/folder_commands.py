@@ -114,7 +114,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
     out: OutFolder = Path("fitsnap"),
 ) -> None:
-    """The labels that a run bought, as FitSNAP JSON groups with a deck.
+    """The labels that a run has computed, as FitSNAP JSON groups with a deck.
 
     Example: snap-al export run --out fitsnap; cd fitsnap; python -m fitsnap3 export.in
     """

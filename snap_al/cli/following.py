@@ -1,4 +1,4 @@
-"""`snap-al status`, once or for as long as the run goes on."""
+"""Shows `snap-al status` one time, or again and again until the run ends."""
 
 from __future__ import annotations
 
@@ -31,20 +31,23 @@ def _status(directory: RunDirectory, events: list[Event], state: RunState) -> di
 
 
 def screen(folder: Path, width: int, *, everything: bool = False) -> tuple[RenderableType, bool]:
-    """The screen, and whether the run goes on. everything: all columns of the table of errors."""
+    """The screen, and whether the run goes on.
+
+    everything: whether all columns of the table of errors are shown.
+    """
     directory = RunDirectory(folder)
     _, events, state = read_run(folder)
-    found = _status(directory, events, state)
-    shown: list[RenderableType] = [status_screen(found, found["running"], everything=everything)]
+    status = _status(directory, events, state)
+    shown: list[RenderableType] = [status_screen(status, status["running"], everything=everything)]
     try:
         shown += terminal_plots(directory, events, state.tolerance, width)
     except RunError as error:  # only the plots need that file
         shown.append(Text(f"no plots: {error}"))
-    return Group(*shown), found["running"]
+    return Group(*shown), status["running"]
 
 
 def follow(folder: Path, console: Console, every: float, *, everything: bool = False) -> None:
-    """Shows the screen anew every so many seconds, until the run has ended; the last one stays."""
+    """Shows the screen again every few seconds until the run has ended. The last screen stays."""
     shown, running = screen(folder, console.width, everything=everything)
     with Live(shown, console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while running:

@@ -46,9 +46,9 @@ def main() -> None:
 
 
 def _in_utf8() -> None:
-    """Starts the program again in Python's UTF-8 mode where the locale has another encoding: files
-    are UTF-8, whoever reads or writes them. The terminal keeps its encoding; what that lacks is
-    written as its code."""
+    """Starts the program again in Python's UTF-8 mode where the locale has another encoding, so
+    that files are UTF-8 on every machine. The terminal keeps its encoding; characters that it lacks
+    are written as their codes."""
     if sys.flags.utf8_mode or codecs.lookup(locale.getencoding()).name == "utf-8":
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -60,14 +60,15 @@ def _in_utf8() -> None:
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Also when typer has made a quiet exit of it."""
+    """Whether the program was interrupted, also when typer has turned this into an exit without a
+    message."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:
-    # Only asks what is loaded already: an error before MPI concerns this process alone.
+    # Only asks a module that is loaded: before MPI is, an error concerns this process alone.
     world = sys.modules["mpi4py.MPI"].COMM_WORLD if "mpi4py.MPI" in sys.modules else None
     if world is not None and world.Get_size() > 1 and not everywhere:
         from snap_al.parallel import tell_before_abort
@@ -75,6 +76,6 @@ def _leave(message: str, exit_code: int, *, everywhere: bool) -> None:
         tell_before_abort(message, world.Get_rank(), shared=False)
         world.Abort(exit_code)
     if world is None or world.Get_rank() == 0:
-        with suppress(OSError):  # it may be a full disk that it goes to
+        with suppress(OSError):  # the disk of stderr may be full
             print(message, file=sys.stderr, flush=True)
     sys.exit(exit_code)

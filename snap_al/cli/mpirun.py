@@ -1,6 +1,5 @@
-"""Whether the `mpirun` that is found starts ranks that know of each other: whether it is of the MPI
-that mpi4py loads.
-"""
+"""Whether `mpirun` starts ranks that know of each other, which means that it belongs to the MPI
+that mpi4py loads."""
 
 from __future__ import annotations
 
@@ -17,24 +16,21 @@ MARKS = {
     "Open MPI": ("open mpi", "openrte", "open-mpi", "prrte"),
     "MPICH": ("hydra", "mpich"),
 }
-"""What the versions of launchers and libraries say, in the order in which to look: the first are
-made from MPICH.
-"""
+"""Texts in the versions of launchers and libraries, in the order in which they are looked for: the
+first ones are made from MPICH."""
 
 LAUNCHER_SECONDS = 60
 HELLO = "import os; from mpi4py import MPI; os.write(1, b'ranks %d\\n' % MPI.COMM_WORLD.size)"
-"""In one piece, since both write to the same pipe."""
+"""A single write, since both processes write to the same pipe."""
 OF_A_JOB = ("PMI", "HYD", "MPI_LOCAL", "MPIR_", "OMPI_", "PRTE_", "PALS_")
-"""Beginnings of the variables by which a launcher tells a process that it is a rank."""
+"""Beginnings of the variables by which a launcher shows a process that it is a rank."""
 ALLOWED = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }
-"""Open MPI refuses root, and more ranks than cores, unless told otherwise; neither is the question
-here.
-"""
+"""Open MPI refuses root, and more ranks than cores, unless these are set. Neither matters here."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Launcher:
 
 
 def implementation(version: str) -> str:
-    """The MPI that the text of `mpirun --version` or of MPI_Get_library_version is of."""
+    """The MPI that a text of `mpirun --version` or of MPI_Get_library_version belongs to."""
     text = version.lower()
     return next(
         (name for name, marks in MARKS.items() if any(mark in text for mark in marks)),
@@ -66,9 +62,8 @@ def implementation(version: str) -> str:
 
 
 def beside_python() -> Path | None:
-    """The mpirun in the folder of this Python, of the mpich that pip installs; it need not be on
-    PATH.
-    """
+    """The mpirun in the folder of this Python, from the mpich that pip installs. It need not be on
+    PATH."""
     path = Path(sys.executable).parent / "mpirun"
     return path if path.exists() else None
 
@@ -79,17 +74,17 @@ def on_path() -> Path | None:
 
 
 def try_launcher(path: Path, within: float = LAUNCHER_SECONDS) -> Launcher:
-    """Starts two processes with it. Never raises: what goes wrong is in the answer."""
+    """Starts two processes with the launcher. Never raises: errors are part of the result."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(OF_A_JOB)}
     environment = {**kept, **ALLOWED}
     try:
         version = _output([path, "--version"], environment, within)
-        said = _output([path, "-n", "2", sys.executable, "-c", HELLO], environment, within)
+        output = _output([path, "-n", "2", sys.executable, "-c", HELLO], environment, within)
     except subprocess.TimeoutExpired:
         return Launcher(path, "an unknown MPI", [], f"it did not end within {within:.0f} s")
     except OSError as error:
         return Launcher(path, "an unknown MPI", [], str(error))
-    lines = said.splitlines()
+    lines = output.splitlines()
     sizes = [int(line.split()[1]) for line in lines if line.startswith("ranks ")]
     trouble = next(
         (line for line in lines if "error" in line.lower() or "abort" in line.lower()), ""

@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Options and output that several commands share."""
 
 from __future__ import annotations
 
@@ -55,13 +55,12 @@ OutFolder = Annotated[
 
 
 def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with `~` at the beginning of its paths as the home directory, where no shell has
-    seen to it.
-    """
+    """The command with `~` at the beginning of its paths replaced by the home directory, where the
+    shell has not done so."""
 
     @wraps(command)
     def run(**arguments: Any) -> None:
-        from snap_al.data.storage import expanded  # late: it brings numpy
+        from snap_al.data.storage import expanded  # late: it imports numpy
 
         command(**{k: expanded(v) if isinstance(v, Path) else v for k, v in arguments.items()})
 
@@ -69,7 +68,7 @@ def with_home_folders(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def file_options(labels: str | None, format: str | None) -> FileOptions:
-    """Of the command line's --labels and --format. Raises InputError."""
+    """Options for reading a file, from --labels and --format. Raises InputError."""
     from pydantic import TypeAdapter, ValidationError
 
     from snap_al.data.label_names import LabelKeys
@@ -93,7 +92,7 @@ def file_options(labels: str | None, format: str | None) -> FileOptions:
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a list with commas."""
+    """The entries of a list with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -103,12 +102,12 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def warn(text: str) -> None:
-    """On stderr."""
+    """Prints a warning on stderr."""
     say(f"warning: {text}", err=True)
 
 
 def note(text: str) -> None:
-    """On stderr: what is no fault, and what could not be told."""
+    """Prints a note on stderr: what a user may not expect, and what could not be checked."""
     say(f"note: {text}", err=True)
 
 
@@ -119,32 +118,33 @@ def show(screen: Any) -> None:
     make_console().print(screen, crop=False)
 
 
-def show_json(found: Mapping[str, Any]) -> None:
+def show_json(content: Mapping[str, Any]) -> None:
     """Prints one JSON object on stdout."""
-    typer.echo(json.dumps(found))
+    typer.echo(json.dumps(content))
 
 
 def show_found(
     result: FoundResult, screen: Callable[[dict[str, Any]], Any], as_json: bool, after: str
 ) -> None:
-    """Its warnings and notes on stderr; as JSON, or on a screen with a line after it."""
-    show_told(result)
-    found = result.as_json()
+    """Prints warnings and notes on stderr, and the result as JSON or on a screen with a line after
+    it."""
+    show_summary(result)
+    content = result.as_json()
     if as_json:
-        show_json(found)
+        show_json(content)
         return
-    show(screen(found))
+    show(screen(content))
     say(after)
 
 
-def show_told(result: TaskResult) -> None:
-    """What was read, warnings and notes, on stderr."""
+def show_summary(result: TaskResult) -> None:
+    """Prints on stderr what was read, warnings and notes."""
     show_read(result)
     show_remarks(result)
 
 
 def show_remarks(result: TaskResult) -> None:
-    """Warnings and notes, on stderr."""
+    """Prints warnings and notes on stderr."""
     for text in result.warnings:
         warn(text)
     for text in result.notes:
@@ -152,14 +152,14 @@ def show_remarks(result: TaskResult) -> None:
 
 
 def show_read(result: TaskResult) -> None:
-    """What was found in each file and how much of it is used, on stderr."""
+    """Prints on stderr what was read from each file and how much of it is used."""
     for content in result.read:
         for line in content.described():
             say(line, err=True)
 
 
 def numbers(option: str, text: str) -> list[float]:
-    """Of a list with commas. Raises InputError."""
+    """The numbers of a list with commas. Raises InputError."""
     try:
         return [float(part) for part in listed(text)]
     except ValueError as error:
@@ -170,7 +170,7 @@ def numbers(option: str, text: str) -> list[float]:
 
 @contextmanager
 def working(rank: int) -> Iterator[Report]:
-    """Progress on rank 0's stderr."""
+    """The progress of a command on rank 0's stderr."""
     from snap_al.reporting.layout import make_console
     from snap_al.reporting.working import Working
 
@@ -179,7 +179,10 @@ def working(rank: int) -> Iterator[Report]:
 
 
 def show_tables(tables: Mapping[str, Table], everything: bool = False) -> None:
-    """Errors and calibration, by name of the set. everything: all columns."""
+    """Prints errors and calibration, by name of the set.
+
+    everything: whether all columns are shown.
+    """
     from snap_al.reporting.tables import errors_table
 
     for name, table in tables.items():

@@ -8,7 +8,7 @@ BACKENDS = {"here": "in the run's own processes", "folder": "by whoever answers 
 
 
 def described(plan: RunPlan) -> list[str]:
-    """One line for each."""
+    """The plan, one line for each part."""
     return [*_exploring(plan), *_labels(plan)]
 
 
@@ -45,7 +45,7 @@ def _labels(plan: RunPlan) -> list[str]:
 
 
 def _cost(each: float | None, most: float | None) -> str:
-    """In core-seconds."""
+    """The cost in core-seconds."""
     if each is None or most is None:
         return "what a label costs is known when there is one: then ask again"
     return f"at {each:.3g} core-seconds each (median so far), {most / 3600:.3g} core-hours at most"

@@ -1,4 +1,4 @@
-"""Signals that end a job. A run needs no time to save: what is finished is on disk."""
+"""Signals that end a job. A run needs no time to save, since what is finished is on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def leave_on_interrupt() -> None:
     """
     if (
         signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # a job in the background may ignore it
+    ):  # a job in the background may ignore interrupts
         _watch({signal.SIGINT: _interrupt})
 
 
@@ -49,15 +49,14 @@ def _watch(handlers: dict[signal.Signals, Any]) -> None:
         signal.signal(number, handler)
     signal.set_wakeup_fd(
         wake
-    )  # the thread of an earlier call, if there was one, sees no more signals
+    )  # the thread of an earlier call, if there was one, gets no more signals
     os.register_at_fork(after_in_child=partial(_forget, tuple(handlers)))
     threading.Thread(target=_wait, args=(woken,), name="signals", daemon=True).start()
 
 
 def _forget(numbers: tuple[signal.Signals, ...]) -> None:
-    """In a forked process, such as a pool's worker: it has no thread at the pipe, and its signals
-    would end the parent.
-    """
+    """Called in a forked process, such as a worker of a pool. It has no thread at the pipe, and its
+    signals would end the parent."""
     signal.set_wakeup_fd(-1)
     for number in numbers:
         signal.signal(
@@ -66,7 +65,7 @@ def _forget(numbers: tuple[signal.Signals, ...]) -> None:
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    """The thread that waits at the pipe does what is to be done."""
+    """The handler of a signal. It does nothing, since the thread at the pipe acts on the signal."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -98,7 +97,8 @@ def _leave(message: str, exit_code: int) -> None:
 
 
 def _ranks() -> int:
-    """Only asks what is loaded already: before MPI is, a signal concerns this process alone."""
+    """The number of ranks. Only asks a module that is loaded: before MPI is, a signal concerns this
+    process alone."""
     mpi = sys.modules.get("mpi4py.MPI")
     return (
         mpi.COMM_WORLD.Get_size()

@@ -50,7 +50,8 @@ spacings: an energy's third derivative by a logarithmic strain is some five to t
 and the rule's error a twelfth of that."""
 LEAST_SHARE = 0.01
 UNLIKE = 0.1
-"""Relations that follow no rule: calculations with other settings, or another electronic state."""
+"""Share of relations that follow no rule: calculations with other settings, or another electronic
+state."""
 WIDE = 0.1
 """Density of the share that a relation of anything has."""
 UNSTABLE = 0.15
@@ -88,12 +89,15 @@ class Verdict:
         return self.factor != 1.0
 
     @property
-    def told(self) -> bool:
+    def certain(self) -> bool:
         return self.certainty > TRUSTED
 
 
 class Agreement:
-    """Of a set of relations. kinds: of labels that these connect."""
+    """The agreement of labels in a set of relations.
+
+    kinds: kinds of the labels that these connect.
+    """
 
     def __init__(self, relations: Sequence[Relation]) -> None:
         self._compression = Compression(relations)
@@ -130,22 +134,23 @@ class Agreement:
         self._pressure = column("pressure")
 
     def verdicts(self) -> dict[str, Verdict]:
-        """By kind of label, of those that the relations connect. At most one is wrong: the best
-        explanation.
-        """
+        """The verdict for each kind of label that the relations connect. At most one kind is wrong:
+        the best explanation."""
         kinds = self._kinds()
         right = self._log_likelihood(*self._grid(kinds, None)).max() if kinds else 0.0
-        found = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
-        wrong = [kind for kind, v in found.items() if v.wrong]
+        verdicts = {kind: self._verdict(kind, kinds, float(right)) for kind in kinds}
+        wrong = [kind for kind, v in verdicts.items() if v.wrong]
         first = max(
             wrong,
-            key=lambda kind: found[kind].certainty - (2.0 if kind == "energy" else 0.0),
+            key=lambda kind: verdicts[kind].certainty - (2.0 if kind == "energy" else 0.0),
             default=None,
         )
-        return {k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in found.items()}
+        return {
+            k: v if k == first or not v.wrong else Verdict(1.0, 0.0) for k, v in verdicts.items()
+        }
 
     def _kinds(self) -> list[str]:
-        """Of labels that the relations connect."""
+        """Kinds of labels that the relations connect."""
         kinds = [
             kind
             for kind, there in (("stress", self._strained.any()), ("forces", self._shifted.any()))
@@ -160,18 +165,18 @@ class Agreement:
         grid = self._grid(kinds, (kind, factors))
         likelihood = self._log_likelihood(*grid).reshape(len(factors), -1).max(axis=1)
         none = [1 / NOTHING, -1 / NOTHING] if kind == "energy" else [NOTHING, -NOTHING]
-        nothing = float(self._log_likelihood(*self._grid(kinds, (kind, np.array(none)))).max())
+        unrelated = float(self._log_likelihood(*self._grid(kinds, (kind, np.array(none)))).max())
         likelihood -= np.where(factors == -1.0, 0.0, OTHER_UNITS)
         best = int(np.argmax(likelihood))
         gain = float(likelihood[best]) - right
         enough = kind != "forces" or self._n_displaced >= FEWEST_SHIFTS
-        if enough and gain > TRUSTED and float(likelihood[best]) - nothing > TRUSTED:
+        if enough and gain > TRUSTED and float(likelihood[best]) - unrelated > TRUSTED:
             return Verdict(float(factors[best]), gain)
-        return Verdict(1.0, right - nothing)
+        return Verdict(1.0, right - unrelated)
 
     def contradicts(self, kind: str, factor: float) -> bool:
-        """Whether right units of all labels explain the relations far better than labels of this
-        kind that are off by a factor do."""
+        """Whether the relations are explained far better by right units of all labels than by a
+        factor on labels of this kind."""
         kinds = self._kinds()
         if kind not in kinds:
             return False
@@ -181,7 +186,7 @@ class Agreement:
 
     @staticmethod
     def _grid(kinds: Sequence[str], other: tuple[str, Array] | None) -> tuple[Array, Array, Array]:
-        """Factors of stress, forces and energies: those of one kind as given, the others right."""
+        """Factors of stress, forces and energies. Those of one kind are as given, the others 1."""
         half: Array = 10.0 ** np.linspace(-0.5, 0.5, 9)
         axes: list[Array] = [
             half if kind in kinds else np.ones(1) for kind in ("stress", "forces")
@@ -198,7 +203,7 @@ class Agreement:
         return stress.ravel(), forces.ravel(), energy.ravel()
 
     def _log_likelihood(self, stress: Array, forces: Array, energy: Array) -> Array:
-        """(m,) of m alternatives, each three factors."""
+        """(m,) logarithms of the likelihood of m alternatives, each with three factors."""
         s, f, e = (x[:, None] for x in (stress, forces, energy))
         work = self._stress / s + self._force / f
         curvature = np.abs(self._stress_curvature / s) + np.abs(self._force_curvature / f)
@@ -212,21 +217,21 @@ class Agreement:
             density = (1 - UNLIKE) * 0.35 / share * (1 + off**2 / 2) ** -1.5 + UNLIKE * WIDE
             total[:, n] = (np.log(density) * known).sum(axis=1)
         peak = total.max(axis=1)
-        found = peak + np.log(np.exp(total - peak[:, None]).mean(axis=1))
-        found += self._compression.log_likelihood(s[:, 0])
-        return np.asarray(found + self._of_stability(s, f) + self._of_moduli(s))
+        log_likelihood = peak + np.log(np.exp(total - peak[:, None]).mean(axis=1))
+        log_likelihood += self._compression.log_likelihood(s[:, 0])
+        return np.asarray(log_likelihood + self._of_stability(s, f) + self._of_moduli(s))
 
     def _of_stability(self, s: Array, f: Array) -> Array:
-        found = np.zeros(len(s))
+        log_likelihood = np.zeros(len(s))
         for curvature, factor, where in (
             (self._stress_curvature, s, self._stable_strain),
             (self._force_curvature, f, self._stable_shift),
         ):
-            told = where & (np.abs(curvature) > self._numeric)
-            found += (
-                told * np.where(curvature / factor > 0, np.log(1 - UNSTABLE), np.log(UNSTABLE))
+            known = where & (np.abs(curvature) > self._numeric)
+            log_likelihood += (
+                known * np.where(curvature / factor > 0, np.log(1 - UNSTABLE), np.log(UNSTABLE))
             ).sum(axis=1)
-        return found
+        return log_likelihood
 
     def _of_moduli(self, s: Array) -> Array:
         modulus, pressure = np.abs(self._modulus / s), np.abs(self._pressure / s)

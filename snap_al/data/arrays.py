@@ -14,9 +14,8 @@ from snap_al.data.storage import require_regular_file
 
 
 def read_arrays(source: Path | bytes) -> dict[str, NDArray[np.generic]]:
-    """By name; the one of an .npy file by "". Raises ValueError for what is not a whole file of
-    plain arrays, OSError for a file that cannot be read.
-    """
+    """Arrays by name; the one of an .npy file has the name "". Raises ValueError for what is not a
+    complete file of plain arrays, OSError for a file that cannot be read."""
     content = require_regular_file(source).read_bytes() if isinstance(source, Path) else source
     try:
         stored = np.load(BytesIO(content), allow_pickle=False)

@@ -1,7 +1,7 @@
-"""Frames written as extended XYZ with all that they carried: info, columns, constraints, and labels
-under names of their own.
+"""Writes frames as extended XYZ with all that they had when they were read: info, columns,
+constraints, and labels under names of their own.
 
-ASE's format holds constraints of whole atoms and of Cartesian components, and no other.
+ASE's format holds constraints of whole atoms and of Cartesian components, and no others.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _AS_MATRIX = ("stress", "virial")
 def with_results(atoms: Atoms) -> Atoms:
     """A copy with a calculator's results in `info` and `arrays`, where they do not hide what is
     there."""
-    found: Atoms = atoms.copy()
+    copy: Atoms = atoms.copy()
     if isinstance(atoms.calc, SinglePointCalculator):
         for name, value in atoms.calc.results.items():
-            if value is None or name in found.info or name in found.arrays:
+            if value is None or name in copy.info or name in copy.arrays:
                 continue
             if np.ndim(value) > 0 and len(value) == len(atoms) and name not in _AS_MATRIX:
-                found.arrays[name] = np.asarray(value)
+                copy.arrays[name] = np.asarray(value)
             else:
-                found.info[name] = value
-    return found
+                copy.info[name] = value
+    return copy
 
 
 def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
     """A copy without the bare names of labels (energy, forces, …), which a prediction then takes:
     the label is under REF_energy, REF_forces, REF_stress. REF_* names that the frame has already
     stay as they are."""
-    found = with_results(atoms)
-    has = {name for name in (*found.info, *found.arrays) if name.startswith(REFERENCE)}
-    for place in (found.info, found.arrays):
+    copy = with_results(atoms)
+    has = {name for name in (*copy.info, *copy.arrays) if name.startswith(REFERENCE)}
+    for place in (copy.info, copy.arrays):
         for name in list(place):
             known = family_of(str(name))
             if known is None or known[0] != BARE:
@@ -55,19 +55,19 @@ def with_reference_names(atoms: Atoms, label: Label) -> Atoms:
     if not has:
         stress = None if label.stress is None else voigt_6_to_full_3x3_stress(label.stress).ravel()
         reference: dict[str, Any] = {"energy": label.energy, "stress": stress}
-        found.info |= {
+        copy.info |= {
             f"{REFERENCE}{k}": v
             for k, v in reference.items()
-            if v is not None and f"{REFERENCE}{k}" not in found.info
+            if v is not None and f"{REFERENCE}{k}" not in copy.info
         }
         if label.forces is not None:
-            found.arrays[f"{REFERENCE}forces"] = label.forces
-    return found
+            copy.arrays[f"{REFERENCE}forces"] = label.forces
+    return copy
 
 
 def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
-    """Whether a value says what the label does not: another energy than the free one, or each
-    atom's share."""
+    """Whether a value has more than the label: another energy than the free energy, or the share of
+    each atom."""
     if name in ("energy", "free_energy"):
         return label.energy is not None and np.size(value) == 1
     return (
@@ -78,7 +78,7 @@ def _is_more(name: str, value: Any, label: Label, n_atoms: int) -> bool:
 
 
 def as_extended_xyz(frames: list[Atoms]) -> tuple[str, list[str]]:
-    """The text, and what of the frames cannot be written in this format and is left out."""
+    """The text, and a list of what this format cannot hold and is therefore left out."""
     import ase.io  # late: it is slow to import
 
     dropped: dict[str, None] = {}
@@ -91,25 +91,23 @@ def as_extended_xyz(frames: list[Atoms]) -> tuple[str, list[str]]:
 def _writable(atoms: Atoms, dropped: dict[str, None]) -> Atoms:
     from ase.io.extxyz import key_val_dict_to_str  # late: it is slow to import
 
-    found: Atoms = atoms.copy()
-    for name, value in list(found.info.items()):
+    copy: Atoms = atoms.copy()
+    for name, value in list(copy.info.items()):
         try:
             if name in _AS_MATRIX and np.size(value) == 6:
-                found.info[name] = voigt_6_to_full_3x3_stress(
-                    np.asarray(value, dtype=float).ravel()
-                )
-            if "\n" in key_val_dict_to_str({name: found.info[name]}):
+                copy.info[name] = voigt_6_to_full_3x3_stress(np.asarray(value, dtype=float).ravel())
+            if "\n" in key_val_dict_to_str({name: copy.info[name]}):
                 raise ValueError("it has more than one line")
         except Exception:  # noqa: BLE001  values can be of any type
             dropped[f"{name!r} of a frame's info"] = None
-            del found.info[name]
-    for name, array in list(found.arrays.items()):
+            del copy.info[name]
+    for name, array in list(copy.arrays.items()):
         if array.dtype.kind not in "fiOSUb" or (array.ndim > 2 and array.dtype.kind not in "fi"):
             dropped[f"the column {name!r}"] = None
-            del found.arrays[name]
+            del copy.arrays[name]
         elif array.ndim > 2:
-            found.arrays[name] = array.reshape(len(found), -1)
-    for constraint in found.constraints:
+            copy.arrays[name] = array.reshape(len(copy), -1)
+    for constraint in copy.constraints:
         if not isinstance(constraint, FixAtoms | FixCartesian):
             dropped[f"constraints of type {type(constraint).__name__}"] = None
-    return found
+    return copy

@@ -13,27 +13,26 @@ from snap_al.data.relatives import Relation
 
 Array = NDArray[np.float64]
 DEGREES = 8
-"""Of Student's t, whose tails are wide."""
+"""Degrees of freedom of Student's t distribution, whose tails are wide."""
 STIFF, STIFF_SPREAD = 0.9, 0.45
 """log10 of bulk modulus times volume per atom, in eV: 0.2 of potassium, 1.0 of copper, 1.5 of
 tungsten, from the isothermal bulk moduli (3.2, 137, 323 GPa) and lattice constants in C. Kittel,
 Introduction to Solid State Physics, chapters 1 and 3."""
 SOFT, SOFT_SPREAD = -0.3, 0.5
-"""The same where stresses fall with volume: beyond the ideal strength, or between unlike
-structures.
-"""
+"""The same where stresses fall with volume: beyond the ideal strength, or between different
+structures."""
 FALLING, ANY = 0.1, 0.02
 """Shares of relations in which stresses fall with volume, and which have any sign and size."""
 RANGE = 28.0
 """Decades of both signs together, over which such signs and sizes are spread."""
 DILATED = 0.05
-"""Least change of the logarithm of volume."""
+"""Smallest change of the logarithm of volume that is compared."""
 MOST_COUNTED = 2.0
-"""Relations of one material say the same about its modulus: they count as two at most."""
+"""Largest number of relations that count, since relations of one material all have its modulus."""
 
 
 class Compression:
-    """Of a set of relations."""
+    """How stresses change with volume in a set of relations."""
 
     def __init__(self, relations: Sequence[Relation]) -> None:
         dilated = [r for r in relations if abs(r.dilation) > DILATED and r.is_dilation]

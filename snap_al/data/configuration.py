@@ -26,14 +26,14 @@ FLAT = 1e-10
 
 
 def shifted(label: Label, species: Sequence[str], eshift: Mapping[str, float]) -> Label:
-    """With eV added for each atom of an element, as FitSNAP's [ESHIFT] does."""
+    """The label with eV added for each atom of an element, as FitSNAP's [ESHIFT] does."""
     if label.energy is None:
         return label
     return replace(label, energy=label.energy + energy_shift(species, eshift))
 
 
 def energy_shift(species: Sequence[str], eshift: Mapping[str, float]) -> float:
-    """What `eshift` adds to the energy of these atoms, in the unit that it is in."""
+    """The energy that `eshift` adds for these atoms, in the unit of `eshift`."""
     return sum(eshift.get(s, 0.0) for s in species)
 
 
@@ -54,7 +54,7 @@ class Configuration:
     name: str = ""
     """For messages, such as a file and a frame's number."""
     group: str = ""
-    """What the file says it belongs to (`group` or `config_type`), for statistics."""
+    """Name of the group that the file gives (`group` or `config_type`), for statistics."""
     charges: Array | None = None
     """(n_atoms,) e, where the reference potential needs them; None when not known."""
     spins: Array | None = None
@@ -86,7 +86,7 @@ class Configuration:
         return digest.hexdigest()[:20]
 
     def labelled(self, label: Label) -> Configuration:
-        """The same with another label."""
+        """The same configuration with another label."""
         return replace(self, label=label)
 
     def to_atoms(self) -> Atoms:
@@ -106,11 +106,10 @@ class Configuration:
 
     @classmethod
     def from_atoms(cls, atoms: Atoms, name: str = "", label: Label | None = None) -> Configuration:
-        """From ASE Atoms. label: the one to give it; not given, what the Atoms carry
-        (reading_labels.py).
+        """A configuration of ASE Atoms. Raises InputError for labels that disagree.
 
-        The energy is the force-consistent free energy where there is one. Raises InputError for
-        labels that disagree.
+        label: its label; when not given, the label that the Atoms have (reading_labels.py). The
+        energy is the force-consistent free energy where there is one.
         """
         return cls(
             cell=np.array(atoms.cell.array, dtype=float),

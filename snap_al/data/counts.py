@@ -15,34 +15,35 @@ SetName = Literal["training", "test", "pool", "data"]
 
 @dataclass(frozen=True)
 class ReadCount:
-    """Of one file in one entry of a config, or of one group of a FitSNAP deck.
+    """What was read from one file for one entry of a config, or for one group of a FitSNAP deck.
 
-    Used is what has a label and a weight above zero.
+    A label is used when its weight is above zero.
     """
 
     set: SetName
-    """What the file is read for."""
+    """The set that the file is read for."""
     file: str
-    """Its path, or the group."""
+    """Path of the file, or name of the group."""
     frames: int
-    """That the file has."""
+    """Number of frames in the file."""
     energies: int = 0
-    """Of how many frames they are used."""
+    """Number of frames whose energies are used."""
     forces: int = 0
-    """On how many atoms they are used."""
+    """Number of atoms whose forces are used."""
     stresses: int = 0
-    """Of how many frames they are used."""
+    """Number of frames whose stresses are used."""
     weightless: tuple[str, ...] = ()
     """Kinds with labels of weight 0."""
     unread: tuple[str, ...] = ()
     """Names that look like labels and were not read."""
     entry: str = ""
-    """Of the config, such as training.0; "" where a deck or the command line names the file."""
+    """The entry of the config, such as training.0; "" where a deck or the command line names the
+    file."""
     labels_used: bool = True
-    """False: of the file's frames nothing but the structures is used."""
+    """False when only the structures of the file are used."""
 
     def described(self) -> list[str]:
-        """The same as sentences."""
+        """The count in sentences."""
         used = (
             f"energies of {self.energies}, forces on {_counted(self.forces, 'atom')}, stresses "
             f"of {self.stresses}"
@@ -103,29 +104,31 @@ def count(
 
 
 def by_source(set: SetName, items: Iterable[LabelledConfiguration]) -> list[ReadCount]:
-    """Of configurations that know where they come from, in the order in which the sources
-    appear."""
+    """Counts of configurations that have a source, in the order in which the sources appear."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     for item in items:
         sources.setdefault(item.source, []).append(item)
-    return [count(set, source, len(found), found) for source, found in sources.items()]
+    return [count(set, source, len(group), group) for source, group in sources.items()]
 
 
 def without_left_out(
     counts: Iterable[ReadCount], kept: dict[SetName, Iterable[LabelledConfiguration]]
 ) -> tuple[ReadCount, ...]:
-    """The same when some of what was read could not be computed. kept: what could, by set."""
-    found = []
+    """The same counts after some configurations could not be computed.
+
+    kept: the configurations that could be computed, by set.
+    """
+    recounted = []
     items = {name: list(content) for name, content in kept.items()}
     for c in counts:
-        own = (i for i in items[c.set] if (i.source, i.entry) == (c.file, c.entry))
-        now = count(c.set, c.file, c.frames, own, c.unread, c.entry)
-        found.append(replace(now, weightless=c.weightless))
-    return tuple(found)
+        kept_items = (i for i in items[c.set] if (i.source, i.entry) == (c.file, c.entry))
+        now = count(c.set, c.file, c.frames, kept_items, c.unread, c.entry)
+        recounted.append(replace(now, weightless=c.weightless))
+    return tuple(recounted)
 
 
 def _shown(name: str) -> str:
-    """A name of a file's own, without what a terminal would take for a command."""
+    """A name from a file, without characters that a terminal would take for a command."""
     return name if name.isprintable() else repr(name)
 
 

@@ -1,7 +1,7 @@
-"""Extended XYZ, frame by frame: the file is read to its end, or the error names the frame and the
-line.
+"""Reads extended XYZ frame by frame. The file is read to its end, or the error names the frame and
+the line.
 
-ASE's own reader stops, without a word, at the first empty line between two frames.
+ASE's reader stops at the first empty line between two frames, without a message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from snap_al.data.open_text import DAMAGED, open_text
 from snap_al.errors import InputError
 
 MOST_COLUMNS = 10_000
-"""Of a frame, more than any program writes."""
+"""Largest number of atoms of a frame, which no program exceeds."""
 _PROPERTIES = re.compile(r"""(?:^|\s)Properties\s*=\s*["']?([^\s"']+)""")
 _KEYS = re.compile(r"(?:(?<=\s)|^)(lattice|properties|pbc)(?=\s*=)", re.IGNORECASE)
 _SPELLING = {"lattice": "Lattice", "properties": "Properties", "pbc": "pbc"}
@@ -30,10 +30,9 @@ PLAIN = 4
 
 
 def iterate_extended_xyz(path: Path, *, labelled: bool = True) -> Iterator[Atoms]:
-    """Every frame. Empty lines between frames are passed over.
+    """Every frame. Empty lines between frames are skipped. Raises InputError naming frame and line.
 
-    labelled: columns that nothing says the meaning of are an error, since they may be labels.
-    Raises InputError naming frame and line.
+    labelled: columns of unknown meaning are an error, since they may be labels.
     """
     with open_text(path) as file:
         lines = _Lines(file, path)
@@ -75,7 +74,7 @@ class _Lines:
 
 
 def _frame(lines: _Lines, labelled: bool) -> Atoms | None:
-    """None at the end of the file."""
+    """The next frame; None at the end of the file."""
     while (first := lines.read()) and not first.strip():
         pass
     if not first:
@@ -109,7 +108,7 @@ def _count(line: str, lines: _Lines) -> int:
 
 
 def _columns(comment: str, lines: _Lines) -> int | None:
-    """That `Properties` speaks of; None when it is not there."""
+    """The columns that `Properties` names; None when it is not given."""
     if (properties := _PROPERTIES.search(comment)) is None:
         return None
     columns = sum(int(n) for n in _COLUMNS.findall(properties.group(1)))
@@ -122,27 +121,27 @@ def _row(lines: _Lines, n: int, count: int, columns: int | None, labelled: bool)
     row = lines.read()
     if not row:
         raise lines.error(f"a frame of {count} atoms, of which {n} are there: the file is cut off")
-    found = len(row.split())
-    if columns is None and labelled and found > PLAIN:
+    n_columns = len(row.split())
+    if columns is None and labelled and n_columns > PLAIN:
         raise lines.error(
-            f"{found} columns, and nothing says what those after the position are; say so with "
+            f"{n_columns} columns, and nothing says what those after the position are; say so with "
             "Properties in the line "
             "above the atoms, such as Properties=species:S:1:pos:R:3:forces:R:3"
         )
-    if columns is not None and found != columns:
+    if columns is not None and n_columns != columns:
         raise lines.error(
-            f"{found} columns, and Properties in the frame's second line speaks of {columns}"
+            f"{n_columns} columns, and Properties in the frame's second line speaks of {columns}"
         )
     return row
 
 
 def _vectors(lines: _Lines) -> list[str]:
-    """Lines with a cell vector each, as some programs write them after the atoms."""
-    found: list[str] = []
+    """Cell vectors, one in a line, as some programs write them after the atoms."""
+    vectors: list[str] = []
     while (line := lines.read()).lstrip().startswith("VEC"):
-        found.append(line)
+        vectors.append(line)
     lines.put_back(line)
-    return found
+    return vectors
 
 
 def _last_number_is_cut(rows: list[str]) -> bool:
@@ -164,8 +163,8 @@ def _info(comment: str) -> dict[str, Any]:
     xy."""
     from ase.io.extxyz import key_val_str_to_dict  # late: it is slow to import
 
-    found: dict[str, Any] = key_val_str_to_dict(_SIX.sub(_as_nine, comment))
-    return found
+    values: dict[str, Any] = key_val_str_to_dict(_SIX.sub(_as_nine, comment))
+    return values
 
 
 def _as_nine(match: re.Match[str]) -> str:

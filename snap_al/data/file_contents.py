@@ -20,23 +20,23 @@ class FileOptions:
     format: str | None = None
     """ASE's name of its format; found out when not given."""
     labels: LabelKeys | None = None
-    """The names of its labels; the usual ones when not given."""
+    """Names of its labels; the usual ones when not given."""
     units: LabelUnits = field(default_factory=LabelUnits)
-    """Of its labels and lengths; ASE's when not given."""
+    """Units of its labels and lengths; those of ASE when not given."""
 
 
 @dataclass
 class FileContents:
-    """What a file, a folder of FitSNAP JSON files, or a list of Atoms holds."""
+    """The content of a file, of a folder of FitSNAP JSON files, or of a list of Atoms."""
 
     path: Path
-    """Of the file or folder; a name for what is no file."""
+    """Path of the file or folder; a name for what is no file."""
     configurations: list[Configuration] = field(default_factory=list)
-    """Those that can be used."""
+    """The configurations that can be used."""
     atoms: list[Atoms] = field(default_factory=list)
-    """The same as ASE read them, with all that the file says."""
+    """The same as ASE read them, with all that the file has."""
     frames: int = 0
-    """In the file, those that cannot be used among them."""
+    """Number of frames in the file, including those that cannot be used."""
     left_out: list[str] = field(default_factory=list)
     """What is left out and why, where that is no error."""
     unread: list[str] = field(default_factory=list)
@@ -44,16 +44,14 @@ class FileContents:
 
 
 def usable(
-    found: FileContents, elements: tuple[str, ...], *, labelled: bool, lenient: bool
+    contents: FileContents, elements: tuple[str, ...], *, labelled: bool, lenient: bool
 ) -> FileContents:
-    """What can be used of it, for these elements and, if so asked for, with labels.
-
-    Raises InputError naming file and frame; if lenient, the frame is left out.
-    """
+    """The configurations that can be used, for these elements and, if so asked for, with labels.
+    Raises InputError naming file and frame; if lenient, the frame is left out."""
     kept = FileContents(
-        found.path, frames=found.frames, left_out=found.left_out, unread=found.unread
+        contents.path, frames=contents.frames, left_out=contents.left_out, unread=contents.unread
     )
-    for configuration, atoms in zip(found.configurations, found.atoms, strict=True):
+    for configuration, atoms in zip(contents.configurations, contents.atoms, strict=True):
         try:
             check_configuration(configuration, elements, configuration.name)
             if labelled:

@@ -1,5 +1,5 @@
-"""FitSNAP's JSON: one configuration per file, units said by `…Style`, stress in bar with LAMMPS'
-sign."""
+"""FitSNAP's JSON files: one configuration per file, with units given by `…Style`, and the stress in
+bar with LAMMPS' sign."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def read_json(
 
 
 def is_fitsnap_json(beginning: bytes) -> bool:
-    """Whether a file that begins so may be one: FitSNAP's begin with a comment or a brace, and have
-    a `Dataset`."""
+    """Whether a file that begins with this text may be one. FitSNAP's files begin with a comment or
+    a brace, and have a `Dataset`."""
     return beginning.lstrip()[:1] in (b"#", b"{") and b'"Dataset"' in beginning
 
 
@@ -95,7 +95,7 @@ def _stress(values: Sequence[Any], bar: float) -> Array:
 
 
 def _spins(values: Sequence[Any], n: int) -> Array:
-    """FitSNAP has length and direction of each."""
+    """Spins. FitSNAP has the length and direction of each."""
     given = _numbers(values, (n, 4))
     norms = np.linalg.norm(given[:, 1:], axis=1)
     return np.asarray(given[:, :1] * given[:, 1:] / np.where(norms > 0, norms, 1.0)[:, None])

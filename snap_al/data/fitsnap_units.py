@@ -71,7 +71,7 @@ def property_units(text: str) -> dict[str, float]:
 
     Raises ValueError for a quantity or unit that is not known, and for a target that is not Metal.
     """
-    found: dict[str, float] = {}
+    units: dict[str, float] = {}
     for item in text.replace("=", " ").replace(":", " ").replace(";", "\n").split("\n"):
         words = item.split()
         if not words or words == ["None"]:
@@ -84,5 +84,5 @@ def property_units(text: str) -> dict[str, float]:
             )
         if words[3].lower() != "metal":
             raise ValueError(f"{item.strip()!r}: only Metal units can be converted to")
-        found[quantity] = factor(quantity, words[2])
-    return found
+        units[quantity] = factor(quantity, words[2])
+    return units

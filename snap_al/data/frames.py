@@ -1,4 +1,4 @@
-"""ASE Atoms out of files of every format but VASP's and FitSNAP's, one after another."""
+"""Reads ASE Atoms from files of all formats but VASP's and FitSNAP's, one after another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SQLITE = b"SQLite format 3\0"
 
 
 def frames_marked(path: Path, format: str) -> int:
-    """How many frames begin in the file; 0 where the format has no mark for that."""
+    """Number of frames that begin in the file; 0 where the format does not mark that."""
     if format not in FRAME_MARKS:
         return 0
     mark = re.compile(FRAME_MARKS[format])
@@ -37,7 +37,7 @@ def frames_marked(path: Path, format: str) -> int:
 
 
 def early_end(path: Path, format: str) -> str:
-    """How the file ends before its last frame is whole; "" where that cannot be told."""
+    """How the file ends before its last frame is complete; "" where this cannot be found out."""
     if format == "db":
         return _short_database(path)
     if format not in LAST_LINES:
@@ -49,7 +49,7 @@ def early_end(path: Path, format: str) -> str:
             for number, line in enumerate(file, 1):  # noqa: B007
                 done = bool(last.match(line)) or (done and "Program PWSCF" not in line)
     except (*DAMAGED, OSError):
-        return ""  # reading says where
+        return ""  # the error of reading tells where
     if not line.endswith("\n"):
         return f"is cut off within line {number}"
     return "" if done else f"is cut off after line {number}: its run did not come to its end"
@@ -63,13 +63,13 @@ def _short_database(path: Path) -> str:
         return ""
     page = int.from_bytes(header[16:18], "big")
     size = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
-    if (found := path.stat().st_size) >= size:
+    if (actual := path.stat().st_size) >= size:
         return ""
-    return f"is cut off: it has {found} of {size} bytes"
+    return f"is cut off: it has {actual} of {size} bytes"
 
 
 def all_but_the_last(frames: Iterator[Atoms]) -> Iterator[Atoms]:
-    """Of a file that is cut off: what there is of its last frame may be wrong."""
+    """The frames of a file that is cut off, without the last one, which may be wrong."""
     for before, _ in pairwise(frames):
         yield before
 
@@ -90,7 +90,8 @@ def iterate_frames(path: Path, format: str, labelled: bool) -> Iterator[Atoms]:
 
 
 def _database(path: Path, format: str) -> Iterator[Atoms]:
-    """Without ASE's lock file: one that a killed writer left is waited for without end."""
+    """The rows of a database. ASE's lock file is not used: one that was left by a killed process
+    would be waited for without limit."""
     if compressed(path):
         raise InputError(f"{path}: ASE reads no compressed database; decompress it first")
     import ase.db  # late: it is slow to import

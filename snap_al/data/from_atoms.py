@@ -1,4 +1,4 @@
-"""Configurations out of ASE Atoms, whether a file or Python gives them."""
+"""Configurations from ASE Atoms, whether they come from a file or from Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from snap_al.data.reading_labels import labels_of
 from snap_al.errors import InputError
 
 GIVEN = Path("the atoms given")
-"""Stands in messages where the name of a file would."""
+"""Name in messages, in place of that of a file."""
 
 
 def read_atoms(
@@ -28,58 +28,57 @@ def read_atoms(
     labelled: bool,
     options: FileOptions | None = None,
 ) -> FileContents:
-    """The same as `read_file` of these frames. They are not changed.
-
-    Labels are those of a calculator that has computed them for the atoms as they are, of `info` and
-    of `arrays`. Raises InputError naming the frame.
-    """
+    """The same as `read_file` for these frames, which are not changed. Labels are those of a
+    calculator that has computed them for the atoms as they are, of `info` and of `arrays`. Raises
+    InputError naming the frame."""
     options = options or FileOptions()
-    found = FileContents(GIVEN, frames=len(frames))
+    contents = FileContents(GIVEN, frames=len(frames))
     if not frames:
         raise InputError(f"{GIVEN}: no configurations among them")
     named = ((f"{GIVEN}, frame {n}", _own(atoms)) for n, atoms in enumerate(frames))
-    take_frames(named, found, options, options.units.factors(), labelled=labelled)
-    return usable(found, elements, labelled=labelled, lenient=False)
+    take_frames(named, contents, options, options.units.factors(), labelled=labelled)
+    return usable(contents, elements, labelled=labelled, lenient=False)
 
 
 def _own(atoms: Atoms) -> Atoms:
-    """A copy with what its calculator has computed."""
-    found: Atoms = atoms.copy()
+    """A copy with the results of its calculator."""
+    copy: Atoms = atoms.copy()
     if isinstance(atoms.calc, Calculator) and not atoms.calc.check_state(atoms):
-        found.calc = SinglePointCalculator(found)
-        found.calc.results.update(atoms.calc.results)
-    return found
+        copy.calc = SinglePointCalculator(copy)
+        copy.calc.results.update(atoms.calc.results)
+    return copy
 
 
 def take_frames(
     frames: Iterable[tuple[str, Atoms]],
-    found: FileContents,
+    contents: FileContents,
     options: FileOptions,
     factors: Factors,
     *,
     labelled: bool,
     lenient: bool = False,
 ) -> None:
-    """Adds frames, each with its name for messages, to `found`; the Atoms get the units of ASE.
+    """Adds frames, each with its name for messages, to `contents`. The Atoms get the units of ASE.
+    Raises InputError.
 
-    labelled: all labels must be understood, and be of the same family of names. lenient: a frame
-    that cannot be used is left out. Raises InputError otherwise.
+    labelled: all labels must be understood, and belong to one family of names. lenient: a frame
+    that cannot be used is left out.
     """
     families: dict[str, tuple[str, ...]] | None = None
     names: set[str] = set()
-    keys, unread = options.labels, dict.fromkeys(found.unread)
+    keys, unread = options.labels, dict.fromkeys(contents.unread)
     for where, atoms in frames:
         names |= {c.name for c in candidates(atoms)}
-        with LeavingOut(found.left_out if lenient else None):
+        with LeavingOut(contents.left_out if lenient else None):
             labels = labels_of(atoms, where, keys, factors, required=labelled)
             atoms.set_cell(atoms.cell.array * factors.cell)
             atoms.set_positions(atoms.positions * factors.length, apply_constraint=False)
             configuration = Configuration.from_atoms(atoms, where, labels.label)
             if labelled:
                 families = require_one_family(families, labels, where)
-            found.configurations.append(configuration)
-            found.atoms.append(atoms)
+            contents.configurations.append(configuration)
+            contents.atoms.append(atoms)
             unread |= dict.fromkeys(labels.unread)
-    found.unread = list(unread)
+    contents.unread = list(unread)
     if keys is not None and names and labelled:
-        require_key_somewhere(keys, names, found.path)
+        require_key_somewhere(keys, names, contents.path)

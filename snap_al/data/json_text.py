@@ -1,4 +1,4 @@
-"""JSON from files that may have been damaged or made to do harm."""
+"""Reads JSON from files that may be damaged or malicious."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 
 def read_json(text: str | bytes) -> Any:
-    """What the text says. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has
-    a key twice.
-    """
+    """The value of a text. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or
+    has a key twice."""
     try:
         return json.loads(text, object_pairs_hook=without_repeats)
     except RecursionError:
@@ -20,14 +19,14 @@ def read_json(text: str | bytes) -> Any:
 
 
 def part(stored: Any, name: str) -> Any:
-    """Raises ValueError where it is not."""
+    """The value of a key. Raises ValueError when it is missing."""
     if not isinstance(stored, dict) or name not in stored:
         raise ValueError(f"{name} is missing")
     return stored[name]
 
 
 def named(stored: Any, name: str) -> dict[str, Any]:
-    """Raises ValueError for what has no parts."""
+    """The values by key. Raises ValueError for what is no object."""
     value = part(stored, name)
     if not isinstance(value, dict):
         raise ValueError(f"{name}: expected names and values")
@@ -35,7 +34,7 @@ def named(stored: Any, name: str) -> dict[str, Any]:
 
 
 def listed(stored: Any, name: str) -> list[Any]:
-    """Raises ValueError for what is no list."""
+    """The values of a list. Raises ValueError for what is no list."""
     value = part(stored, name)
     if not isinstance(value, list):
         raise ValueError(f"{name}: expected a list")
@@ -43,7 +42,7 @@ def listed(stored: Any, name: str) -> list[Any]:
 
 
 def number(stored: Any, name: str) -> float:
-    """Raises ValueError for what is none."""
+    """The value as a number. Raises ValueError for what is no number."""
     value = part(stored, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name}: {value!r} is no number")
@@ -51,7 +50,7 @@ def number(stored: Any, name: str) -> float:
 
 
 def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Raises ValueError for what is no array of numbers of this shape."""
+    """The value as an array. Raises ValueError for what is no array of numbers of this shape."""
     value = part(stored, name)
     try:
         return np.array(value, dtype=float).reshape(shape)
@@ -60,8 +59,8 @@ def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float6
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} is there twice")
-    return found
+    return values

@@ -1,4 +1,4 @@
-"""What a frame holds that may be a label, wherever ASE's readers put it."""
+"""Numbers and arrays of a frame that may be labels, wherever ASE's readers put them."""
 
 from __future__ import annotations
 
@@ -25,25 +25,24 @@ class Candidate:
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """Also of what cannot be one, such as lists of different lengths, which then is its only
-    element.
-    """
+    """The value as an array. A value that cannot be one, such as lists of different lengths, is its
+    only element."""
     try:
         return np.asarray(value)
     except ValueError:
-        found = np.empty((), dtype=object)
-        found[()] = value
-        return found
+        array = np.empty((), dtype=object)
+        array[()] = value
+        return array
 
 
 def candidates(atoms: Atoms) -> Iterator[Candidate]:
-    """What a calculator left, then `info`, then `arrays`."""
+    """The results of a calculator, then `info`, then `arrays`."""
     if isinstance(atoms.calc, SinglePointCalculator):
         for name, value in atoms.calc.results.items():
             if value is not None:
                 yield Candidate(name, as_array(value), name in ("energies", "stresses"))
     for name, value in atoms.info.items():
-        if isinstance(value, dict):  # as a database's row leaves them: its names are `outer.inner`
+        if isinstance(value, dict):  # as rows of a database have them: the names are `outer.inner`
             yield from (Candidate(f"{name}.{k}", as_array(v), False) for k, v in value.items())
         elif value is not None:
             yield Candidate(str(name), as_array(value), False)

@@ -1,10 +1,9 @@
-"""Whether labels can be what they are said to be: their signs, their units, and values that only
-hold a place.
+"""Checks of the signs and units of labels, and of labels that are placeholders.
 
-Nothing is fitted with SNAP, and nothing is compared with a fit to the labels in question. Energies
-are compared with the work of stresses and forces between strained or displaced relatives
+Nothing is fitted with SNAP, and nothing is compared with a fit to the labels that are checked.
+Energies are compared with the work of stresses and forces between strained or displaced relatives
 (`agreement`), stresses with the virial of forces that a small potential predicts (`pair_forces`),
-and zeros with what symmetry allows. What cannot be told is said.
+and zeros with what symmetry allows. What cannot be checked is reported as well.
 """
 
 from __future__ import annotations
@@ -54,9 +53,8 @@ UNITS: dict[KindName, dict[str, float]] = {
 }
 """The factor that labels are off by when the first unit is taken for the second."""
 NEAR = 0.15
-"""Decades, between a factor and the unit that is named for it. Factors of energies and stresses are
-sought in steps of a sixteenth.
-"""
+"""Decades between a factor and the unit that is named for it. Factors of energies and stresses are
+tried in steps of a sixteenth."""
 HALF_DECADE = 0.5
 WELL_PREDICTED = 0.7
 """Decades that predictions from forces may be off by: stresses were by up to 0.6, in draws of ten
@@ -90,10 +88,12 @@ class LabelFinding:
 
 
 def check_labels(items: Sequence[LabelledConfiguration], where: str = "") -> list[LabelFinding]:
-    """What is wrong with the labels of one source (a deck, or a file), and what could not be told.
-    where: its name.
+    """Problems with the labels of one source (a deck, or a file), and what could not be checked.
 
-    The cost is bounded: a few seconds, however many there are. Of large sets, some are looked at.
+    The cost is bounded: it takes a few seconds, since of large sets only some configurations are
+    used.
+
+    where: name of the source.
     """
     groups: dict[str, list[Configuration]] = defaultdict(list)
     for item in items:
@@ -136,12 +136,13 @@ def _signs_and_units(configurations: Sequence[Configuration], where: str) -> lis
     if wrong is not None:
         kind, factor, against = wrong
         return [_finding(kind, factor, against, where)]  # type: ignore[arg-type]
-    return _not_told(configurations, verdicts, ratios, where)
+    return _not_checked(configurations, verdicts, ratios, where)
 
 
 def _of_forces(ratios: Ratios) -> tuple[KindName, float, str] | None:
-    """Two of the three that agree are right; of two, energies' signs and units are wrong less often
-    than stresses', and stresses' more often than forces'."""
+    """The kind of label that is wrong. Of three kinds, the two that agree are right. Of two kinds,
+    the signs and units of energies are wrong less often than those of stresses, and those of
+    stresses less often than those of forces."""
     stress, energy = ratios.stress, ratios.energy
     if _off(stress) and _off(energy):
         assert stress is not None and energy is not None  # noqa: PT018
@@ -160,7 +161,7 @@ def _of_forces(ratios: Ratios) -> tuple[KindName, float, str] | None:
 
 
 def _of_forces_alone(ratios: Ratios) -> tuple[KindName, float, str] | None:
-    """Where stresses agree with energies, but not with what forces predict."""
+    """The case that stresses agree with energies, but not with what forces predict."""
     ratio = ratios.stress or 1.0
     if ratio > 0 and abs(np.log10(ratio)) < PREDICTED_ALONE:
         return None
@@ -207,7 +208,7 @@ def _unit(kind: KindName, factor: float) -> str:
     return f", as if {first} were taken for {second}"
 
 
-def _not_told(
+def _not_checked(
     configurations: Sequence[Configuration],
     verdicts: dict[str, Verdict],
     ratios: Ratios,
@@ -217,15 +218,15 @@ def _not_told(
         "stress": "no strained relatives with energies, and no forces that predict stresses",
         "forces": "no displaced relatives with energies, and no stresses to compare with",
     }
-    found: list[LabelFinding] = []
+    findings: list[LabelFinding] = []
     for kind, reason in reasons.items():
         if not any(getattr(c.label, kind) is not None for c in configurations):
             continue
-        told = ratios.stress is not None or (kind == "forces" and ratios.energy is not None)
-        if not (told or (kind in verdicts and verdicts[kind].told)):
-            found.append(
+        predicted = ratios.stress is not None or (kind == "forces" and ratios.energy is not None)
+        if not (predicted or (kind in verdicts and verdicts[kind].certain)):
+            findings.append(
                 LabelFinding(
                     where, kind, "unknown", f"sign and unit of {NAMES[kind]} not checked: {reason}"
                 )
             )
-    return found
+    return findings

@@ -1,4 +1,4 @@
-"""That all frames of a file have their labels under names of one family."""
+"""Requires that all frames of a file have their labels under names of one family."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from snap_al.errors import InputError, did_you_mean
 
 
 def require_one_family(
-    before: dict[str, tuple[str, ...]] | None, found: FrameLabels, where: str
+    before: dict[str, tuple[str, ...]] | None, labels: FrameLabels, where: str
 ) -> dict[str, tuple[str, ...]] | None:
     """The families that hold the labels of this frame and of all before it; `before` is None at the
     first.
 
     Raises InputError, naming the frame, when there is none.
     """
-    if not found.families:
+    if not labels.families:
         return before
     if before is None:
-        return found.families
-    common = {f: names for f, names in before.items() if f in found.families}
+        return labels.families
+    common = {f: names for f, names in before.items() if f in labels.families}
     if not common:
         here, there = (
-            ", ".join(next(iter(families.values()))) for families in (found.families, before)
+            ", ".join(next(iter(families.values()))) for families in (labels.families, before)
         )
         raise InputError(
             f"{where}: has {here}, and the frames before it {there}; all frames of a file must "

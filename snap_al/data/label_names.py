@@ -1,6 +1,6 @@
-"""Names under which files hold energies, forces, stresses and virials, and what each of them means.
+"""Names under which files hold energies, forces, stresses and virials, and the meaning of each.
 
-`NAMES` and `PREFIXES` are the one table of them. The reader (reading_labels.py) follows it,
+`NAMES` and `PREFIXES` are the only table of them. The reader (reading_labels.py) uses it,
 `names_read` prints it, and the table of docs/labels.md is tested against it. Upper and lower case
 make no difference.
 """
@@ -33,7 +33,9 @@ class LabelName:
 NAMES = {
     entry.name: entry
     for entry in (
-        LabelName("free_energy", "energy", order=0),  # what forces are derivatives of; VASP's TOTEN
+        LabelName(
+            "free_energy", "energy", order=0
+        ),  # the energy that forces are derivatives of; VASP's TOTEN
         LabelName("e_fr_energy", "energy", order=0),
         LabelName("energy", "energy"),
         LabelName("energies", "energy"),  # one number; an array with a number per atom is no label
@@ -64,8 +66,8 @@ PREFIXES = (
     "abinit_",
     "siesta_",
 )
-"""Each with the names above is a family of its own, beside the bare names: `REF_energy`,
-`dft_virial`."""
+"""Prefixes. Each makes a family with the names above, beside the names without a prefix:
+`REF_energy`, `dft_virial`."""
 BARE = ""
 """The family of ASE's own names."""
 
@@ -81,7 +83,7 @@ _NO_LABEL = re.compile(
     r"rmse|mae|tol|tolerance|converged"
     r"|convergence|method|source|cutoff|encut|kinetic|path|file)(_|$)"
 )
-"""Of names that speak of a label without being one."""
+"""Words in names that look like labels without being labels."""
 
 
 def family_of(name: str) -> tuple[str, LabelName] | None:
@@ -96,7 +98,7 @@ def family_of(name: str) -> tuple[str, LabelName] | None:
 
 
 def kind_that_it_looks_like(name: str) -> KindName | None:
-    """Of a name that the reader does not know; None when it does not look like a label."""
+    """The kind of a name that the reader does not know; None when it does not look like a label."""
     lower = name.lower()
     if lower in ("sigma", "e_wo_entrp") or not _NO_LABEL.search(lower):
         return next((kind for kind, pattern in _LOOKS.items() if pattern.search(lower)), None)
@@ -104,12 +106,12 @@ def kind_that_it_looks_like(name: str) -> KindName | None:
 
 
 def names_read(kind: KindName) -> str:
-    """For messages: `energy, free_energy, …`."""
+    """The known names, for messages: `energy, free_energy, …`."""
     return ", ".join(entry.name for entry in NAMES.values() if entry.kind == kind)
 
 
 def spelling(kind: KindName) -> str:
-    """What to call a label of a kind."""
+    """The recommended name of a label of a kind."""
     return {
         "energy": "energy or REF_energy",
         "forces": "forces or REF_forces",
@@ -141,11 +143,11 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
         return self
 
     def entries(self) -> dict[str, LabelName]:
-        """By name in the file, what each is."""
-        found = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
-        found |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
-        found |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
-        return found | (
+        """The meaning of each name."""
+        entries = {} if self.energy is None else {self.energy: LabelName(self.energy, "energy")}
+        entries |= {} if self.forces is None else {self.forces: LabelName(self.forces, "forces")}
+        entries |= {} if self.stress is None else {self.stress: LabelName(self.stress, "stress")}
+        return entries | (
             {}
             if self.virial is None
             else {self.virial: LabelName(self.virial, "stress", virial=True)}
@@ -153,7 +155,7 @@ class LabelKeys(BaseModel, extra="forbid", frozen=True):
 
     @classmethod
     def parsed(cls, text: str) -> LabelKeys:
-        """Of the command line's `energy=dft_energy,forces=dft_forces`. Raises ValueError."""
+        """The keys of a command line, `energy=dft_energy,forces=dft_forces`. Raises ValueError."""
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
         if not pairs or not all(sign and key.strip() for _, sign, key in pairs):
             raise ValueError(

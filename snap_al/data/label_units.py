@@ -42,7 +42,7 @@ class LabelUnits(BaseModel, extra="forbid", frozen=True):
     as LAMMPS and VASP do. A virial is positive under pressure whatever stands here."""
 
     def factors(self) -> Factors:
-        """To eV, Å and eV/Å³, tension positive."""
+        """Factors to eV, Å and eV/Å³, tension positive."""
         energy, length = _ENERGY[self.energy], _LENGTH[self.length]
         sign = 1.0 if self.stress_sign == "tension" else -1.0
         return Factors(energy, energy / length, sign * _STRESS[self.stress], energy, length, length)

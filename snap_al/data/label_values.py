@@ -31,7 +31,7 @@ class LabelValue:
 
     @property
     def key(self) -> str:
-        """What `labels:` calls it."""
+        """Its key in `labels:`."""
         return "virial" if self.entry.virial else self.entry.kind
 
 
@@ -46,7 +46,8 @@ class ValueReader:
         self._volume = abs(float(np.linalg.det(atoms.cell.array))) * factors.cell**3
 
     def converted(self, c: Candidate, entry: LabelName) -> Array:
-        """In eV, eV/Å or eV/Å³: energy (), forces (n_atoms, 3), stress (6,). Raises InputError."""
+        """The value in eV, eV/Å or eV/Å³: energy (), forces (n_atoms, 3), stress (6,). Raises
+        InputError."""
         value, n, f = self._numbers(c), self._n, self._factors
         if entry.kind == "energy":
             if value.size != 1:

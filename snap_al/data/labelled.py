@@ -51,15 +51,14 @@ class Weighting:
             self._lowest[composition] = min(per_atom, self._lowest.get(composition, per_atom))
 
     def agrees_with(self, earlier: Weighting) -> bool:
-        """Whether what `earlier` had seen still has the weights that it gave."""
+        """Whether the weights for what `earlier` had included are still the same."""
         return all(
             self._lowest[composition] == energy for composition, energy in earlier._lowest.items()
         )
 
     def of(self, item: LabelledConfiguration) -> Array:
-        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress; none for forces outside
-        a core.
-        """
+        """(1 + 3 n_atoms + 6,) weights of the rows: energy, forces, stress. Forces outside a core
+        have weight 0."""
         w, n, core = item.weights, len(item.configuration), item.configuration.core
         weights = by_kind((w.energy, w.force, w.stress), n)
         if core is not None:
@@ -67,7 +66,7 @@ class Weighting:
         return weights * self.damping_of(item)
 
     def damping_of(self, item: LabelledConfiguration) -> Array:
-        """(1 + 3 n_atoms + 6,) what damping leaves of each row's weight, between 0 and 1."""
+        """(1 + 3 n_atoms + 6,) factors of the damping on each row's weight, between 0 and 1."""
         c, energy, forces = item.configuration, 1.0, np.ones(len(item.configuration))
         if item.damping is not None and c.label.energy is not None:
             energy = item.damping.of_energy(c.label.energy / len(c) - self._lowest[_composition(c)])

@@ -30,9 +30,9 @@ class Neighbours:
 
     @classmethod
     def of(cls, c: Configuration, cutoff: float) -> Neighbours:
-        """By all pairs of atoms and images, which is quick for the few atoms that are looked at; c
-        has three periods. In the lattice's shortest vectors: a skewed cell has images without
-        end."""
+        """The neighbours in a configuration with three periods, by all pairs of atoms and images,
+        which is quick for few atoms. The images are those along the lattice's shortest vectors,
+        since a skewed cell would need very many."""
         from ase.geometry import minkowski_reduce  # late: it is slow to import
 
         cell = np.asarray(minkowski_reduce(c.cell, pbc=True)[0], dtype=float)
@@ -40,9 +40,9 @@ class Neighbours:
         reach = [range(-n, n + 1) for n in np.floor(cutoff / heights + 0.5).astype(int)]
         images = np.array(list(product(*reach)), dtype=float)
         scaled = np.linalg.solve(cell.T, c.positions.T).T
-        apart = scaled[None, :, :] - scaled[:, None, :]
-        apart -= np.round(apart)
-        vectors = apart @ cell
+        separations = scaled[None, :, :] - scaled[:, None, :]
+        separations -= np.round(separations)
+        vectors = separations @ cell
         steps = images @ cell
         squared = (
             (vectors**2).sum(axis=2)[:, :, None] + 2 * vectors @ steps.T + (steps**2).sum(axis=1)
@@ -53,7 +53,7 @@ class Neighbours:
         return cls(i, j, distances, bonds / distances[:, None], len(c))
 
     def sums(self, of_pairs: Array) -> Array:
-        """(n_atoms, k) of (m, k)."""
+        """(n_atoms, k) sums over the pairs of each atom, of (m, k)."""
         columns = [np.bincount(self.i, x, self.n_atoms) for x in of_pairs.T]
         return np.stack(columns, axis=1)
 

@@ -19,21 +19,21 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
-"""By a file's first bytes."""
+"""Compression formats, by the first bytes of a file."""
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, UnicodeDecodeError)
-"""What reading a compressed file raises that was cut off or damaged."""
+"""Errors of reading a compressed file that is cut off or damaged."""
 
 
 def compressed(path: Path) -> bool:
-    """Whether its first bytes are of gzip, bzip2 or xz."""
+    """Whether a file begins as one of gzip, bzip2 or xz."""
     with open(require_regular_file(path), "rb") as file:
         return file.read(6).startswith(tuple(_OPENERS))
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """What the file holds, decompressed if need be (gzip, bzip2 or xz, under any name). Raises
-    InputError, OSError."""
+    """The content of a file, decompressed if it is compressed (gzip, bzip2 or xz, under any name).
+    Raises InputError, OSError."""
     with open(require_regular_file(path), "rb") as file:
         first = file.read(6)
     opener = next((o for magic, o in _OPENERS.items() if first.startswith(magic)), open)
@@ -43,13 +43,13 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """The same as text, whatever the locale; bytes that are not UTF-8 are replaced."""
+    """The content as text, whatever the locale is. Bytes that are not UTF-8 are replaced."""
     with open_bytes(path) as file, TextIOWrapper(file, "utf-8", "replace") as text:
         yield text
 
 
 def beginning(path: Path, size: int = 4096) -> bytes:
-    """The first bytes of what it holds, fewer if it is damaged."""
+    """The first bytes of the content; fewer if the file is damaged."""
     try:
         with open_bytes(path) as file:
             return file.read(size)

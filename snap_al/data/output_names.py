@@ -1,6 +1,5 @@
-"""Names of files that input asks for: each stays in the output folder, and is none that snap_al
-writes there itself.
-"""
+"""Names of output files that the input gives. Each file stays in the output folder, and has none of
+the names that snap_al writes there itself."""
 
 from __future__ import annotations
 
@@ -40,13 +39,13 @@ OWN_FOLDERS = frozenset(
         "json",
     }
 )
-"""In lower case: some file systems do not tell cases apart."""
+"""In lower case, since some file systems do not distinguish upper and lower case."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,@-]*")
 LONGEST = 200
 
 
 def files_of_a_potential(stem: str) -> tuple[str, ...]:
-    """What a fitted potential has under its name, beside posterior.npz and descriptor.json."""
+    """Files of a fitted potential with this name, beside posterior.npz and descriptor.json."""
     endings = (
         ".snapcoeff",
         ".snapparam",
@@ -84,8 +83,9 @@ def check_output_name(name: str, what: str) -> None:
 
 
 def check_all_different(files: Iterable[tuple[str, str]]) -> None:
-    """files: each name with what asks for it; those that differ only in case are taken for the
-    same. Raises InputError.
+    """Raises InputError for two equal names; those that differ only in case count as equal.
+
+    files: each name with the key that gives it.
     """
     seen: dict[str, str] = {}
     for name, what in files:

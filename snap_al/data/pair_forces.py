@@ -33,12 +33,14 @@ NO_UNIT = 10**7.5
 that were relaxed.
 """
 FEWEST_STRESSES = 5
-"""Configurations. In draws of ten from potentials of ten other materials, stresses that were
-predicted for four were off by up to 0.9 decades, and for five by up to 0.5."""
+"""Number of configurations. In draws of ten from potentials of ten other materials, stresses that
+were predicted for four configurations were off by up to 0.9 decades, and for five by up to 0.5."""
 CORRELATED = 0.6
-"""Of five deviatoric components of each of at least FEWEST_STRESSES configurations."""
+"""Smallest correlation of the five deviatoric components of at least FEWEST_STRESSES
+configurations."""
 CORRELATED_ENERGIES = 0.95
-"""Of at least four differences: numbers without relation reach it once in a hundred times."""
+"""Smallest correlation of at least four differences. Numbers without relation reach it in one of a
+hundred cases."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,8 @@ class Ratios:
 
 
 def compared_with_forces(configurations: Sequence[Configuration]) -> Ratios:
-    """Nothing is said when there are too few, symmetry lets forces vanish, or the small potential
-    cannot predict them.
-    """
+    """Ratios of labels to predictions. There are none when there are too few configurations, when
+    symmetry lets forces vanish, or when the small potential cannot predict the forces."""
     chosen = _affordable(configurations)
     if len(chosen) < FEWEST:
         return Ratios()
@@ -86,9 +87,8 @@ def _affordable(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 
 def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Array]:
-    """Those whose forces are predicted by a fit to the others, with its coefficients; and those of
-    a fit to all.
-    """
+    """Configurations whose forces are predicted by a fit to the others, each with the coefficients
+    of that fit, and the coefficients of a fit to all."""
     targets = [
         t.configuration.label.forces.ravel()
         for t in usable
@@ -106,17 +106,17 @@ def _predicted(usable: Sequence[Terms]) -> tuple[list[tuple[Terms, Array]], Arra
         ridged = gram / np.outer(size, size) + RIDGE * np.eye(len(size))
         return np.asarray(np.linalg.solve(ridged, right / size) / size)
 
-    found = []
+    predicted = []
     for n, terms in enumerate(usable):
         coefficients = fitted(gram.sum(axis=0) - gram[n], right.sum(axis=0) - right[n])
         left = np.sum((targets[n] - rows[n] @ coefficients) ** 2)
         if left < (1 - PREDICTED) * np.sum(targets[n] ** 2):
-            found.append((terms, coefficients))
-    return found, fitted(gram.sum(axis=0), right.sum(axis=0))
+            predicted.append((terms, coefficients))
+    return predicted, fitted(gram.sum(axis=0), right.sum(axis=0))
 
 
 def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
-    """Of the deviatoric parts, all configurations counting alike."""
+    """The ratio of the deviatoric parts; all configurations have the same weight."""
     pairs = [
         (t.configuration.label.stress, x @ t.stresses)
         for t, x in known
@@ -124,14 +124,14 @@ def _of_stresses(known: Sequence[tuple[Terms, Array]]) -> float | None:
     ]
     if len(pairs) < FEWEST_STRESSES:
         return None
-    given, said = (_deviatoric(np.array([pair[k] for pair in pairs])) for k in (0, 1))
+    given, predicted = (_deviatoric(np.array([pair[k] for pair in pairs])) for k in (0, 1))
     sizes = (given**2).sum(axis=1)
     weights = 1 / np.sqrt(sizes + 0.3 * np.median(sizes) + 1e-300)[:, None]
-    return _ratio(given * weights, said * weights, CORRELATED)
+    return _ratio(given * weights, predicted * weights, CORRELATED)
 
 
 def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
-    """Of differences between configurations of one list of species and one cell."""
+    """The ratio of differences between configurations with the same species and the same cell."""
     alike: dict[tuple[tuple[str, ...], bytes], list[tuple[float, float]]] = defaultdict(list)
     for t in known:
         c = t.configuration
@@ -146,11 +146,11 @@ def _of_energies(known: Sequence[Terms], coefficients: Array) -> float | None:
     return _ratio(both[:, 0], both[:, 1], CORRELATED_ENERGIES)
 
 
-def _ratio(given: Array, said: Array, correlated: float) -> float | None:
-    norms = float(np.sqrt((given**2).sum())), float(np.sqrt((said**2).sum()))
+def _ratio(given: Array, predicted: Array, correlated: float) -> float | None:
+    norms = float(np.sqrt((given**2).sum())), float(np.sqrt((predicted**2).sum()))
     if (
         min(norms) == 0
-        or abs(correlation := float((given * said).sum()) / (norms[0] * norms[1])) < correlated
+        or abs(correlation := float((given * predicted).sum()) / (norms[0] * norms[1])) < correlated
     ):
         return None
     if not 1 / NO_UNIT < norms[0] / norms[1] < NO_UNIT:
@@ -159,7 +159,7 @@ def _ratio(given: Array, said: Array, correlated: float) -> float | None:
 
 
 def _deviatoric(stresses: Array) -> Array:
-    found = stresses.copy()
-    found[:, :3] -= stresses[:, :3].mean(axis=1)[:, None]
-    found[:, 3:] *= np.sqrt(2)
-    return found
+    deviatoric = stresses.copy()
+    deviatoric[:, :3] -= stresses[:, :3].mean(axis=1)[:, None]
+    deviatoric[:, 3:] *= np.sqrt(2)
+    return deviatoric

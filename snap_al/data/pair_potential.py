@@ -22,9 +22,9 @@ Term = tuple[float, Array]
 RADIAL = np.linspace(-2.0, 12.0, 6)
 """Steepness of the radial functions."""
 DENSITIES = (2, 4)
-"""Radial functions that densities and moments are made of."""
+"""Numbers of the radial functions that densities and moments are made of."""
 CUTOFF = 1.9
-"""Nearest distances: two to three shells of neighbours."""
+"""Cutoff in nearest distances; it includes two to three shells of neighbours."""
 SYMMETRIC = 3e-3
 """Largest share of a pair's force that is left where symmetry lets forces vanish."""
 

@@ -72,7 +72,7 @@ def _equal_stress(group: Sequence[Configuration]) -> tuple[KindName, str] | None
 
 
 def _no_shear(group: Sequence[Configuration]) -> tuple[KindName, str] | None:
-    """Only the diagonal was given."""
+    """Whether only the diagonal of stresses was given."""
     known = [c for c in _dense(group) if c.label.stress is not None and np.any(c.label.stress[:3])]
     if not known or any(c.label.stress is not None and np.any(c.label.stress[3:]) for c in known):
         return None
@@ -102,7 +102,7 @@ def _equal_energies(group: Sequence[Configuration]) -> tuple[KindName, str] | No
 
 
 def _dense(group: Sequence[Configuration]) -> list[Configuration]:
-    """With a volume of their own, and neighbours across it."""
+    """Configurations with a volume of their own that is filled with atoms."""
     return [c for c in group if all(c.pbc) and c.volume > 0 and c.volume / len(c) < 200.0]
 
 

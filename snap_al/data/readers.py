@@ -1,5 +1,4 @@
-"""Configurations from files that ASE reads and from FitSNAP's JSON, checked before anything uses
-them.
+"""Reads and checks configurations from files that ASE reads and from FitSNAP's JSON.
 
 A file is read to its end, or the error names the frame at which reading stopped.
 """
@@ -53,7 +52,7 @@ NAME_THE_FORMAT = (
     "name its format, such as extxyz or vasp-out, with `format:` in a config or `--format` on the "
     "command line, or write it as extended XYZ"
 )
-"""What to do about a file whose type is not found out."""
+"""Advice for a file whose type is not recognized."""
 
 
 def read_configurations(
@@ -66,12 +65,12 @@ def read_configurations(
 ) -> list[Configuration]:
     """The configurations of `read_file`."""
     options = FileOptions(units=units or LabelUnits())
-    found = read_file(
+    contents = read_file(
         path, elements, labelled=labelled, options=options, lenient=problems is not None
     )
     if problems is not None:
-        problems += found.left_out
-    return found.configurations
+        problems += contents.left_out
+    return contents.configurations
 
 
 def read_file(
@@ -89,8 +88,8 @@ def read_file(
     used is left out, and the rest of a file that cannot be read to its end. Raises InputError
     naming file and frame otherwise.
     """
-    found = _Reading(path, options or FileOptions(), labelled, lenient).contents()
-    return usable(found, elements, labelled=labelled, lenient=lenient)
+    contents = _Reading(path, options or FileOptions(), labelled, lenient).contents()
+    return usable(contents, elements, labelled=labelled, lenient=lenient)
 
 
 def read_frames(
@@ -105,14 +104,14 @@ def read_frames(
     Raises InputError for what cannot be read; with `problems` it is noted there, and what could be
     read is returned.
     """
-    found = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
+    contents = _Reading(path, FileOptions(format), True, problems is not None, factors).contents()
     if problems is not None:
-        problems += found.left_out
-    return found.configurations
+        problems += contents.left_out
+    return contents.configurations
 
 
 class _Reading:
-    """One file on its way in."""
+    """One file that is being read."""
 
     def __init__(
         self,
@@ -127,7 +126,7 @@ class _Reading:
         self._found = FileContents(path)
 
     def contents(self) -> FileContents:
-        """Raises InputError."""
+        """The configurations of the file. Raises InputError."""
         if not self._path.exists():
             raise InputError(f"{self._path}: no such file")
         if self._path.is_dir():
@@ -185,7 +184,7 @@ class _Reading:
             self._found.atoms.append(configuration.to_atoms())
 
     def _take_frames(self) -> None:
-        """Of any file but FitSNAP's."""
+        """Takes the frames of any file but FitSNAP's."""
         take_frames(
             self._frames(),
             self._found,
@@ -199,8 +198,8 @@ class _Reading:
         return LeavingOut(self._found.left_out if self._lenient else None)
 
     def _frames(self) -> Iterator[tuple[str, Atoms]]:
-        """Named and counted. Where the file cannot be read further, raises InputError or, if
-        lenient, ends."""
+        """The frames with their names, which are counted. When the file cannot be read further,
+        raises InputError or, if lenient, ends."""
         format = self._format()
         try:
             if format in ("vasp-out", "vasp-xml"):

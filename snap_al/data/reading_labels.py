@@ -1,5 +1,5 @@
-"""Labels out of ASE Atoms: from a calculator's results, `info` and `arrays`, by the names of
-label_names.py."""
+"""Reads labels from ASE Atoms: from the results of a calculator, `info` and `arrays`, by the names
+of label_names.py."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from snap_al.errors import InputError
 Array = NDArray[np.float64]
 
 SAME_ENERGY, SAME_FORCES, SAME_STRESS = 1e-5, 1e-3, 1e-5
-"""eV/atom, eV/Å, eV/Å³: what files round away. Labels that are farther apart disagree."""
+"""eV/atom, eV/Å, eV/Å³: differences that come from rounding in files. Labels that differ by more
+disagree."""
 ORDER = (*PREFIXES, BARE)
-"""Of families that disagree, where no labels are asked for, the first is kept: bare names may be
-predictions."""
+"""Order of the families. When families disagree and no labels are asked for, the first is used:
+names without a prefix may be predictions."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ def labels_of(
 ) -> FrameLabels:
     """Energy, forces and stress of a frame, in eV, eV/Å and eV/Å³.
 
-    keys: names to read instead of those of the table. factors: units of the frame. With `required`,
+    keys: names to read instead of the known ones. factors: units of the frame. With `required`,
     raises InputError for names of one kind that disagree, for labels of two families that cannot be
-    compared, for a name that looks like a label of a kind that is missing, and for what is not made
-    of numbers; without, what is clear is taken.
+    compared, for a name that looks like a label of a kind that is missing, and for values that are
+    not numbers. Otherwise, the labels that are clear are taken.
     """
     frame = _Frame(atoms, where, factors or Factors(), required)
     return frame.named(keys) if keys is not None else frame.by_family()
@@ -69,17 +70,17 @@ class _Frame:
         self._reader = ValueReader(atoms, where, factors)
 
     def named(self, keys: LabelKeys) -> FrameLabels:
-        found: _Family = {}
+        chosen: _Family = {}
         for key, entry in keys.entries().items():
             values = [self._parsed(c, entry) for c in self._candidates if c.name == key]
             if present := [v for v in values if v is not None]:
                 if self._required:
                     self._require_same(present)
-                found[entry.kind] = present[0]
+                chosen[entry.kind] = present[0]
         covered = {entry.kind for entry in keys.entries().values()}
         others = [c.name for c in self._candidates if looks_like(c) not in (None, *covered)]
-        names = tuple(v.name for v in found.values())
-        return FrameLabels(_label(found), {"labels:": names} if found else {}, tuple(others))
+        names = tuple(v.name for v in chosen.values())
+        return FrameLabels(_label(chosen), {"labels:": names} if chosen else {}, tuple(others))
 
     def by_family(self) -> FrameLabels:
         families = self._families()
@@ -115,7 +116,7 @@ class _Frame:
         }
 
     def _one(self, values: Sequence[LabelValue]) -> LabelValue:
-        """The one with the lowest order, of names that all mean the same and agree."""
+        """The value with the lowest order. Names of this order mean the same and must agree."""
         lowest = min(v.entry.order for v in values)
         same = [v for v in values if v.entry.order == lowest]
         if self._required:
@@ -123,7 +124,7 @@ class _Frame:
         return same[0]
 
     def _parsed(self, c: Candidate, entry: LabelName) -> LabelValue | None:
-        """None, where labels are not required, for what is no such label."""
+        """The value. When labels are not required, None for what is not such a label."""
         try:
             return LabelValue(c.name, entry, self._reader.converted(c, entry))
         except InputError:
@@ -137,8 +138,8 @@ class _Frame:
                 raise InputError(self._disagreement(values[0], other))
 
     def _require_agreement(self, families: dict[str, _Family]) -> None:
-        """Of every pair of families: the same values where both have them, and some that both have
-        unless one has all."""
+        """Requires that each two families have the same values where both have them, and that they
+        have a kind in common unless one has all."""
         for a, b in ((a, b) for n, a in enumerate(families) for b in list(families)[n + 1 :]):
             shared = [k for k in KIND_NAMES if k in families[a] and k in families[b]]
             for kind in shared:
@@ -208,7 +209,7 @@ _ARTICLE = {"energy": "an energy", "forces": "forces", "stress": "a stress or vi
 
 
 def _how_to_choose(*values: LabelValue) -> str:
-    """With the first of each kind as the example."""
+    """Advice on which names to give, with the first name of each kind as the example."""
     first: dict[KindName, LabelValue] = {}
     for v in values:
         first.setdefault(v.entry.kind, v)
@@ -220,8 +221,8 @@ def _how_to_choose(*values: LabelValue) -> str:
     )
 
 
-def _label(found: _Family) -> Label:
-    energy, forces, stress = (found.get(kind) for kind in KIND_NAMES)
+def _label(values: _Family) -> Label:
+    energy, forces, stress = (values.get(kind) for kind in KIND_NAMES)
     return Label(
         None if energy is None else float(energy.value),
         None if forces is None else forces.value,

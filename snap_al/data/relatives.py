@@ -21,19 +21,20 @@ from snap_al.data.configuration import Configuration
 
 Array = NDArray[np.float64]
 LARGEST_STRAIN = 0.5
-"""Logarithmic, along any direction."""
+"""Largest logarithmic strain, along any direction."""
 LARGEST_SHIFT = 0.4
-"""Of an atom relative to the others, in mean spacings; beyond, atoms have changed places."""
+"""Largest displacement of an atom relative to the others, in mean spacings. Atoms that move farther
+have changed places."""
 SMALLEST_DILATION = 0.15
 """Change of the logarithm of volume that outweighs the difference between two structures."""
 WIDEST_GAP = 1.6
 """Between layers of atoms, in mean spacings; in crystals it is below 1."""
 LARGEST_FORCE = 1.0
-"""eV/Å, in crystals, defects and surfaces near rest."""
+"""eV/Å, largest force in crystals, defects and surfaces near rest."""
 MOST_OF_A_KIND = 24
-"""Configurations of one list of species that are compared with one another."""
+"""Number of configurations with the same species that are compared with one another."""
 MOST = 120
-"""Configurations in all, spread evenly over what there is."""
+"""Number of all configurations that are compared, spread evenly over the set."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,18 @@ class Relation:
 
 
 def relations(configurations: Sequence[Configuration]) -> list[Relation]:
-    """The shortest ones that connect all configurations that can be compared: no closed loops, so
-    that each of them says something new. The cost is bounded, see MOST."""
+    """The shortest relations that connect all configurations that can be compared. They form no
+    closed loops, so that each adds information. The cost is bounded, see MOST."""
     kinds: dict[tuple[str, ...], list[Configuration]] = defaultdict(list)
     for c in _evenly(configurations, MOST):
         if _can_be_compared(c):
             kinds[c.species].append(c)
-    numbered = [c for found in kinds.values() for c in _evenly(found, MOST_OF_A_KIND)]
+    numbered = [c for alike in kinds.values() for c in _evenly(alike, MOST_OF_A_KIND)]
     edges = [
-        (found, a, b)
+        (relation, a, b)
         for a, first in enumerate(numbered)
         for b, second in enumerate(numbered[:a])
-        if (found := _between(second, first)) is not None
+        if (relation := _between(second, first)) is not None
     ]
     return _shortest_tree(edges, len(numbered))
 
@@ -113,25 +114,23 @@ def _shortest_tree(edges: Iterable[tuple[Relation, int, int]], n: int) -> list[R
             k = root[k]
         return k
 
-    found = []
+    tree = []
     for relation, a, b in sorted(edges, key=lambda edge: edge[0].distance):
         if (one := find(a)) != (other := find(b)):
             root[one] = other
-            found.append(relation)
-    return found
+            tree.append(relation)
+    return tree
 
 
 def _between(a: Configuration, b: Configuration) -> Relation | None:
-    if a.species == b.species and (found := strained_and_displaced(a, b)) is not None:
-        return found
+    if a.species == b.species and (path := strained_and_displaced(a, b)) is not None:
+        return path
     return _compressed(a, b)
 
 
 def strained_and_displaced(a: Configuration, b: Configuration) -> Relation | None:
-    """From a to b; None when they are not one crystal, or a label that this takes is missing.
-
-    Atoms are matched by their order. A rotation of the cell between the two is taken out.
-    """
+    """The relation from a to b; None when they are not one crystal, or when a label is missing.
+    Atoms are matched by their order. A rotation of the cell is removed."""
     gradient = np.linalg.solve(a.cell, b.cell)
     left, stretches, right = np.linalg.svd(gradient)
     if np.linalg.det(gradient) <= 0 or np.abs(np.log(stretches)).max() > LARGEST_STRAIN:
@@ -214,7 +213,7 @@ def _near_rest(c: Configuration) -> bool:
 
 
 def _has_empty_layer(c: Configuration) -> bool:
-    """Of a surface's vacuum, which makes a volume that no stress belongs to."""
+    """Whether there is a layer without atoms, as at a surface. Its volume belongs to no stress."""
     heights = 1 / np.sqrt((np.linalg.inv(c.cell) ** 2).sum(axis=0))
     scaled = np.sort(np.linalg.solve(c.cell.T, c.positions.T).T % 1.0, axis=0)
     gaps = np.diff(np.vstack([scaled, scaled[:1] + 1.0]), axis=0).max(axis=0)
@@ -243,6 +242,6 @@ def _tensor(c: Configuration) -> Array:
 
 
 def _work(c: Configuration, moved: Array) -> float:
-    """Of the forces along displacements in the same axes, eV."""
+    """eV, work of the forces along displacements in the same axes."""
     assert c.label.forces is not None
     return float((c.label.forces * moved).sum())

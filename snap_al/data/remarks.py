@@ -1,4 +1,4 @@
-"""What a command tells beside its result."""
+"""Warnings and notes that a command has beside its result."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Remarks:
     warnings: tuple[str, ...] = ()
     """What looks wrong, or was left out."""
     notes: tuple[str, ...] = ()
-    """What a user may not expect and is no fault, and what could not be told."""
+    """What a user may not expect and is no fault, and what could not be checked."""
 
     @classmethod
     def of(cls, findings: Iterable[LabelFinding]) -> Remarks:
-        found = list(findings)
-        wrong = tuple(str(f) for f in found if f.problem != "unknown")
-        return cls(wrong, tuple(str(f) for f in found if f.problem == "unknown"))
+        every = list(findings)
+        wrong = tuple(str(f) for f in every if f.problem != "unknown")
+        return cls(wrong, tuple(str(f) for f in every if f.problem == "unknown"))
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Remarks:
-        """What `as_json` gave; texts alone, and none where they are not there."""
-        found = (content.get(name) for name in ("warnings", "notes"))
-        lists = [part if isinstance(part, list) else [] for part in found]
+        """The remarks of a JSON object. Entries that are no texts are left out."""
+        parts = (content.get(name) for name in ("warnings", "notes"))
+        lists = [part if isinstance(part, list) else [] for part in parts]
         return cls(*(tuple(text for text in part if isinstance(text, str)) for part in lists))
 
     def __add__(self, other: Remarks) -> Remarks:

@@ -18,13 +18,13 @@ from snap_al.units import ASE_STRESS_TO_ROWS
 KindName = Literal["energy", "forces", "stress"]
 KIND_NAMES: Final[tuple[KindName, KindName, KindName]] = ("energy", "forces", "stress")
 TO_USER_UNITS: Final = (1.0, 1.0, 1.0 / abs(ASE_STRESS_TO_ROWS))
-"""What stds and errors of each kind are multiplied with: eV/atom, eV/Å, eV/Å³."""
+"""Factors on stds and errors of each kind: to eV/atom, eV/Å, eV/Å³."""
 ENERGY, FORCES, STRESS = slice(0, 1), slice(1, -6), slice(-6, None)
-"""Where the rows of a kind are."""
+"""Positions of the rows of each kind."""
 
 
 class Kind(IntEnum):
-    """Of a row, as a number."""
+    """Kind of a row, as a number."""
 
     ENERGY = 0
     FORCE = 1

@@ -1,6 +1,5 @@
-"""Unlabelled configurations to begin with: gentle strains and rattles around given structures, and
-dimers.
-"""
+"""Unlabelled configurations to begin with: small strains and displacements of given structures, and
+dimers."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from snap_al.errors import InputError
 Range = tuple[float, float]
 MOST_COPIES = 100_000
 MOST_ATOMS = 10_000_000
-"""Of one structure."""
+"""Largest number of copies of one structure."""
 
 
 class StructureSource(BaseModel, extra="forbid", frozen=True):
@@ -39,8 +38,8 @@ class StructureSource(BaseModel, extra="forbid", frozen=True):
                 "from 1"
             )
         options = FileOptions(self.format)
-        found = read_file(self.structure, elements, labelled=False, options=options)
-        frames = found.configurations
+        contents = read_file(self.structure, elements, labelled=False, options=options)
+        frames = contents.configurations
         if (atoms := max(map(len, frames)) * math.prod(self.supercell)) > MOST_ATOMS:
             raise InputError(
                 f"supercell {list(self.supercell)} of {self.structure}: has {atoms:,} atoms; "
@@ -109,11 +108,11 @@ class StartSettings(BaseModel, extra="forbid", frozen=True):
     """Pairs of atoms in vacuum; none when not given."""
 
     def configurations(self, elements: tuple[str, ...], seed: int) -> list[Configuration]:
-        """All of them; the same seed gives the same bits. Raises InputError."""
-        found: list[Configuration] = []
+        """All configurations. The same seed gives the same bits. Raises InputError."""
+        configurations: list[Configuration] = []
         for number, recipe in enumerate(self.structures):
-            found += recipe.copies(elements, np.random.default_rng([seed, 1, number]))
-        return found + (self.dimers.pairs(elements) if self.dimers else [])
+            configurations += recipe.copies(elements, np.random.default_rng([seed, 1, number]))
+        return configurations + (self.dimers.pairs(elements) if self.dimers else [])
 
 
 def rattled(

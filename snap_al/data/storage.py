@@ -1,5 +1,4 @@
-"""Files that are either whole or not there: written beside, synced, then moved into place; and
-which may be read."""
+"""Writes files that are either complete or missing, and checks which files may be read."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from pathlib import Path
 from snap_al.errors import InputError
 
 LARGEST_TEXT = 256 * 2**20
-"""Bytes of a config, deck, script or coefficient file: more is none of these."""
+"""Bytes. A config, deck, script or coefficient file is smaller."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe (FIFO)",
@@ -29,24 +28,25 @@ def require_regular_file(path: Path, largest: int | None = None) -> Path:
     device, socket or directory, which could block or never end, and for a larger file.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return path
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise InputError(
             f"{path}: is {kind}, not a regular file; copy what it holds into a file and name that "
             "one"
         )
-    if largest is not None and found.st_size > largest:
+    if largest is not None and status.st_size > largest:
         raise InputError(
-            f"{path}: has {found.st_size} bytes, and a file of its kind at most {largest}"
+            f"{path}: has {status.st_size} bytes, and a file of its kind at most {largest}"
         )
     return path
 
 
 def expanded(path: Path | str) -> Path:
-    """With `~` or `~user` at its beginning as the home directory; as it is where there is none."""
+    """The path with `~` or `~user` at its beginning replaced by the home directory, if there is
+    one."""
     return Path(os.path.expanduser(path))
 
 
@@ -59,9 +59,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def encoded(text: str) -> bytes:
-    """As UTF-8, whatever the locale is; names of files that are not UTF-8 come out as the bytes
-    that they are.
-    """
+    """The text as UTF-8, whatever the locale is. Names of files that are not UTF-8 keep their
+    bytes."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,6 +1,5 @@
-"""Structures made of others: strained, of another composition, with vacancies, interstitials or a
-surface.
-"""
+"""Structures made from others: with a strain, another composition, vacancies, interstitials or a
+surface."""
 
 from __future__ import annotations
 
@@ -19,11 +18,12 @@ WIDE, BELOW = 0.7, 1e-6
 is taken.
 """
 TRIED = 4000
-"""Random points among which an interstitial atom takes the one farthest from all atoms."""
+"""Number of random points among which an interstitial atom takes the one farthest from all atoms.
+"""
 
 
 def strained(base: Configuration, strain: float) -> Configuration:
-    """All lengths times 1 + strain."""
+    """The structure with all lengths times 1 + strain."""
     if strain <= -1.0:
         raise InputError(f"strain {strain} leaves no volume; 0.02 makes all lengths 2 % longer")
     factor = 1.0 + strain
@@ -33,8 +33,8 @@ def strained(base: Configuration, strain: float) -> Configuration:
 def recomposed(
     base: Configuration, fractions: Mapping[str, float], rng: np.random.Generator
 ) -> Configuration:
-    """Elements dealt out at random over all sites, in numbers nearest to the fractions. Raises
-    InputError unless they add up to 1."""
+    """The structure with elements distributed at random over all sites, in numbers nearest to the
+    fractions. Raises InputError unless these add up to 1."""
     if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1.0) > 1e-6:
         raise InputError(f"composition {dict(fractions)} does not add up to 1")
     edges = np.round(np.cumsum(list(fractions.values())) * len(base)).astype(int)
@@ -50,7 +50,8 @@ def recomposed(
 
 
 def with_vacancies(base: Configuration, count: int, rng: np.random.Generator) -> Configuration:
-    """Atoms taken out at random. Raises InputError when none would be left."""
+    """The structure without some atoms, chosen at random. Raises InputError when none would be
+    left."""
     if count >= len(base):
         raise InputError(f"{count} vacancies in {len(base)} atoms")
     kept = np.sort(rng.permutation(len(base))[count:])
@@ -60,9 +61,8 @@ def with_vacancies(base: Configuration, count: int, rng: np.random.Generator) ->
 def with_interstitials(
     base: Configuration, counts: Mapping[str, int], rng: np.random.Generator
 ) -> Configuration:
-    """Atoms put one after another where there is most room (Å to the nearest atom, images
-    counted).
-    """
+    """The structure with atoms added one after another, each where there is most room (Å to the
+    nearest atom, images counted)."""
     positions, species = base.positions, list(base.species)
     for symbol, count in counts.items():
         for _ in range(count):

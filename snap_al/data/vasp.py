@@ -21,13 +21,13 @@ from snap_al.data.open_text import DAMAGED, open_bytes, open_text
 from snap_al.errors import InputError
 
 VaspFormat = Literal["vasp-out", "vasp-xml"]
-"""ASE's names."""
+"""Names of the formats in ASE."""
 _STEP_END = "FREE ENERGIE OF THE ION-ELECTRON SYSTEM"
 _ITERATION = re.compile(r"Iteration\s+(\d+)\(\s*(\d+)\)")
 _NELM = re.compile(r"\bNELM\s*=\s*(\d+)")
 _REACHED, _NOT_REACHED = "EDIFF is reached", "EDIFF was not reached"
 _ENERGY_LINES = 4
-"""After the line that ends a step, as ASE reads them."""
+"""Number of lines after the line that ends a step, as ASE reads them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class VaspSteps:
         return [(n, a.copy() if n in self.unconverged else a) for n, a in enumerate(self.frames, 1)]
 
     def remarks(self, path: Path) -> list[str]:
-        """One for each step that is left out since its electrons did not converge."""
+        """One remark for each step that is left out because its electrons did not converge."""
         return [
             f"{path}, step {n} of {self.begun}: the electronic loop did not reach EDIFF; the step "
             "is left out"
@@ -63,7 +63,7 @@ class VaspSteps:
 
 
 def vasp_format(beginning: bytes) -> VaspFormat | None:
-    """Of a file, by how it begins."""
+    """The format of a file, by how it begins."""
     if re.match(rb"\s*vasp\.\d", beginning):
         return "vasp-out"
     return "vasp-xml" if b"<modeling>" in beginning and b"<?xml" in beginning else None
@@ -72,13 +72,13 @@ def vasp_format(beginning: bytes) -> VaspFormat | None:
 def read_vasp(path: Path, format: VaspFormat) -> VaspSteps:
     """Raises InputError, naming the step, for a file of which no step can be read, or one between
     others cannot."""
-    found = _outcar(path) if format == "vasp-out" else _vasprun(path)
-    if not found.frames:
+    steps = _outcar(path) if format == "vasp-out" else _vasprun(path)
+    if not steps.frames:
         kind = "an OUTCAR" if format == "vasp-out" else "a vasprun.xml"
         raise InputError(
-            f"{path}: {kind} without a finished ionic step{f': {found.cut}' if found.cut else ''}"
+            f"{path}: {kind} without a finished ionic step{f': {steps.cut}' if steps.cut else ''}"
         )
-    return found
+    return steps
 
 
 @dataclass
@@ -117,10 +117,10 @@ def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
             for line in file:
                 n += 1
                 step = steps[-1]
-                if found := _ITERATION.search(line):
-                    begun, step.iterations = max(begun, int(found.group(1))), int(found.group(2))
-                elif not nelm and (found := _NELM.search(line)):
-                    nelm = int(found.group(1))
+                if match := _ITERATION.search(line):
+                    begun, step.iterations = max(begun, int(match.group(1))), int(match.group(2))
+                elif not nelm and (match := _NELM.search(line)):
+                    nelm = int(match.group(1))
                 step.reached |= _REACHED in line
                 step.not_reached |= _NOT_REACHED in line
                 after = _ENERGY_LINES if _STEP_END in line else max(after - 1, -1)
@@ -132,8 +132,11 @@ def _scanned(path: Path) -> tuple[list[_Step], int, int, int, str]:
 
 
 def _fell_short(step: _Step, says: bool, nelm: int) -> bool:
-    """says: whether this VASP writes when EDIFF was reached; versions before 6 write nothing when
-    it was not."""
+    """Whether the electrons of a step did not converge.
+
+    says: whether this version of VASP reports that EDIFF was reached; versions before 6 write
+    nothing when it was not.
+    """
     if step.reached or step.not_reached:
         return step.not_reached and not step.reached
     return says or bool(nelm and step.iterations >= nelm)
@@ -147,7 +150,7 @@ class _Outcar(TextIOWrapper):
 
 
 def _read_by_ase(path: Path) -> tuple[list[Atoms], str]:
-    """Steps, and why one after them cannot be read."""
+    """Steps, and why a step after them cannot be read."""
     from ase.io.vasp import iread_vasp_out  # late: it is slow to import
 
     frames: list[Atoms] = []
@@ -194,8 +197,8 @@ def _content(path: Path) -> tuple[bytes, str]:
 
 
 def _electronic_loops(content: bytes) -> tuple[list[list[float] | None], int, float, str]:
-    """Of each step the free energies of its electronic iterations, None for one that is cut off;
-    NELM; EDIFF; why the XML ends early."""
+    """For each step the free energies of its electronic iterations, and None for a step that is cut
+    off; NELM; EDIFF; why the XML ends early."""
     loops: list[list[float] | None] = []
     nelm, ediff = 0, 0.0
     try:
@@ -220,8 +223,8 @@ def _electronic_loops(content: bytes) -> tuple[list[list[float] | None], int, fl
 
 
 def _xml_fell_short(energies: list[float], nelm: int, ediff: float) -> bool:
-    """Whether the loop ended since it had made all its iterations, and the last still changed the
-    energy."""
+    """Whether the loop ended because it had made all its iterations, and the last one still changed
+    the energy."""
     if not nelm or len(energies) < nelm:
         return False
     return len(energies) < 2 or abs(energies[-1] - energies[-2]) > ediff

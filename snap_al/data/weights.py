@@ -13,13 +13,13 @@ from pydantic import AfterValidator, BaseModel, Field
 
 Array = NDArray[np.float64]
 LIGHTEST, HEAVIEST = 1e-20, 1e20
-"""Weights between which rows can count next to each other in double precision; and 0."""
+"""Smallest and largest weight other than 0. Rows with weights between them can be added in double
+precision."""
 
 
 def check_weight(weight: float) -> float:
-    """The same. Raises ValueError for one that arithmetic would lose, or that would lose all
-    others.
-    """
+    """The weight itself. Raises ValueError for one that rounding would lose, or that would lose all
+    others."""
     if weight == 0 or LIGHTEST <= weight <= HEAVIEST:
         return weight
     raise ValueError(
@@ -28,7 +28,7 @@ def check_weight(weight: float) -> float:
 
 
 Weight = Annotated[float, Field(ge=0), AfterValidator(check_weight)]
-"""Of rows of one kind."""
+"""Weight of rows of one kind."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
-"""Labels from a labeler: any ASE calculator, results checked, one file each, none computed
-twice.
-"""
+"""Labels by any ASE calculator. Results are checked and kept in one file each, and no label is
+computed twice."""
 
 from snap_al.label.ase_labeler import AseLabeler
 from snap_al.label.backend import (

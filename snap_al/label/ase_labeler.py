@@ -1,4 +1,4 @@
-"""Labels from any ASE calculator, named by its dotted path."""
+"""Labels by any ASE calculator, which is given by its dotted name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from snap_al.named import imported
 FILE_CALCULATORS = (FileIOCalculator, GenericFileIOCalculator)
 FLAGS = ("converged", "scf_converged")
 TAIL = 4_000_000
-"""Bytes."""
+"""Bytes, of output that is read."""
 NOT_CONVERGED = re.compile(
     r"convergence NOT achieved|SCF run NOT converged|SCF not fully converged|SCF NOT "
     r"CONVERGED|did not converge",
@@ -103,21 +103,20 @@ class AseLabeler:
 
 
 def _require_converged(calculator: Any) -> None:
-    """Raises LabelError for one that says, by a flag or in its own output, that its states are not
-    converged, and raised nothing.
-    """
+    """Raises LabelError for a calculator that reports, by a flag or in its output, that its states
+    are not converged, without raising an error."""
     for place in (vars(calculator), getattr(calculator, "results", {})):
         for name in FLAGS:
             if place.get(name) is False:
                 raise LabelError(f"not converged: the calculator's {name} is False")
     for path in _outputs(calculator):
         text = path.read_bytes()[-TAIL:].decode(errors="replace")
-        if found := NOT_CONVERGED.search(text):
-            raise LabelError(f"not converged: {path.name} says {found.group(0)!r}")
+        if match := NOT_CONVERGED.search(text):
+            raise LabelError(f"not converged: {path.name} says {match.group(0)!r}")
 
 
 def _outputs(calculator: Any) -> list[Path]:
-    """Files that are there of those into which ASE has a code write its output."""
+    """The output files that exist, of those that ASE has a code write."""
     template, label = getattr(calculator, "template", None), getattr(calculator, "label", None)
     names = [
         getattr(template, "outputname", None),
@@ -142,7 +141,7 @@ def calculator_named(name: str) -> Callable[..., Any]:
 
 
 def merged(arguments: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """`change` over `arguments`, section by section."""
+    """The arguments with the changes, section by section."""
     both = {
         k: merged(arguments[k], v)
         if isinstance(v, dict) and isinstance(arguments.get(k), dict)

@@ -1,9 +1,8 @@
-"""Where labels are computed: submit and poll. Here the backend that computes at once; others take
-their time.
+"""Where labels are computed: the interface of backends, and the backend that computes at once.
 
-A label is one file, named by a hash of structure and labeler settings, written whole before anyone
-uses it. A label whose file is there is never computed again; one that failed is, when it is asked
-for again.
+A label is one file, named by a hash of the structure and the labeler's settings, which is complete
+before it is read. A label whose file exists is never computed again; one that failed is computed
+again when it is submitted again.
 """
 
 from __future__ import annotations
@@ -49,23 +48,22 @@ class LabelBackend(Protocol):
     0 alone submits."""
 
     def submit(self, configuration: Configuration) -> str:
-        """A job's name, the same for the same request. Finds again what was submitted before, by
-        another process too.
-        """
+        """Submits a configuration and returns the name of the job, which is the same for the same
+        configuration. Jobs that were submitted before are found again, also those of another
+        process."""
         ...
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
-        """None while there is no result. Raises LabelError for a result that is not of this
-        configuration.
-        """
+        """The result; None while there is none. Raises LabelError for a result that is not of this
+        configuration."""
         ...
 
     def cancel(self, job: str) -> None:
-        """What is not done need not be. It may be submitted again."""
+        """Cancels a job that is not done. It may be submitted again."""
         ...
 
     def close(self) -> None:
-        """This process submits no more. Jobs may go on."""
+        """Called when this process submits no more. Jobs may continue."""
         ...
 
 
@@ -93,23 +91,23 @@ class ImmediateBackend:
         return job
 
     def poll(self, job: str, configuration: Configuration) -> LabelResult | None:
-        """Raises LabelError for a file that is not a label of this configuration."""
+        """The result. Raises LabelError for a file that is not a label of this configuration."""
         return read_result(self._folder, job, configuration)
 
     def cancel(self, job: str) -> None:
-        """Nothing is ever under way."""
+        """Does nothing, since a job is done as soon as it is submitted."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing."""
 
 
 def job_name(configuration: Configuration, key: str) -> str:
-    """The same for the same structure and labeler settings."""
+    """The name of a job, which is the same for the same structure and labeler settings."""
     return hashlib.sha256(f"{configuration.key} {key}".encode()).hexdigest()[:20]
 
 
 def result_paths(folder: Path, job: str) -> tuple[Path, Path]:
-    """Of a label, and of a failure."""
+    """Paths of the label and of the failure of a job."""
     return folder / f"{job}.json", folder / "failed" / f"{job}.json"
 
 
@@ -128,8 +126,8 @@ def encode_result(
 
 
 def read_result(folder: Path, job: str, configuration: Configuration) -> LabelResult | None:
-    """What is on disk for a job, None when nothing is. Raises LabelError for a file that is not a
-    label of this configuration."""
+    """The result of a job on disk; None when there is none. Raises LabelError for a file that is
+    not a label of this configuration."""
     path = next((p for p in result_paths(folder, job) if p.exists()), None)
     if path is None:
         return None
@@ -161,7 +159,7 @@ def read_result(folder: Path, job: str, configuration: Configuration) -> LabelRe
 
 
 def refuse_result(folder: Path, job: str, reason: str) -> None:
-    """Makes a label a failure, with the reason; what it was stays in the file."""
+    """Turns a label into a failure with this reason. The values stay in the file."""
     path, failed = result_paths(folder, job)
     stored = read_json(require_regular_file(path).read_bytes())
     stored |= {"reason": reason, "label": None, "refused": stored["label"]}
@@ -170,12 +168,12 @@ def refuse_result(folder: Path, job: str, reason: str) -> None:
 
 
 def encode_label(label: Label) -> dict[str, Any]:
-    """JSON keeps every bit of a double."""
+    """The label as JSON, which keeps every bit of a double."""
     return {k: np.asarray(v).tolist() for k, v in vars(label).items() if v is not None}
 
 
 def decode_label(stored: Any) -> Label | None:
-    """None for null. Raises ValueError for what `encode_label` did not make."""
+    """The label; None for null. Raises ValueError for what `encode_label` does not write."""
     if stored is None:
         return None
     if not isinstance(stored, dict):
@@ -204,7 +202,7 @@ def _extras(configuration: Configuration) -> dict[str, np.ndarray]:
 
 
 def decode_structure(stored: Any) -> Configuration:
-    """Raises ValueError for what `encode_structure` did not make."""
+    """The structure of JSON. Raises ValueError for what `encode_structure` does not write."""
     species, pbc = part(stored, "species"), part(stored, "pbc")
     if not isinstance(species, list) or not all(isinstance(s, str) for s in species):
         raise ValueError("species: expected a list of symbols")

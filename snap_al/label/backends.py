@@ -1,4 +1,4 @@
-"""The backend that a config names: one line for each of ours, or a class of the user's own."""
+"""The label backend that a config names."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BACKENDS: dict[str, Callable[[Context], LabelBackend]] = {
     "executor": _jobs(_pool),
     "folder": lambda c: FolderBackend(c.labeler.key, c.folder),
 }
-"""By the names of `snap_al.label.settings.BackendName`."""
+"""Backends, by the names of `snap_al.label.settings.BackendName`."""
 
 
 def backend_of(context: Context) -> LabelBackend:
@@ -64,12 +64,12 @@ def backend_of(context: Context) -> LabelBackend:
     name = context.settings.backend
     if name in BACKENDS:
         return BACKENDS[name](context)
-    found = made(
+    backend = made(
         "label.backend", name, context.settings.backend_options, context.labeler, context.folder
     )
-    if missing := [m for m in ("submit", "poll", "cancel", "close") if not hasattr(found, m)]:
+    if missing := [m for m in ("submit", "poll", "cancel", "close") if not hasattr(backend, m)]:
         raise InputError(f"label.backend: {name} has no method {', '.join(missing)}")
-    return cast(LabelBackend, found)
+    return cast(LabelBackend, backend)
 
 
 def on_all_ranks(settings: LabelSettings) -> bool:

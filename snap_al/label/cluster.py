@@ -32,16 +32,15 @@ NAME_OF_A_JOB = {
     "pbs_classic": ("pbs", "N"),
     "lsf": ("lsf", "J"),
 }
-"""PSI/J's word for the scheduler, and the scheduler's for a job's name, which PSI/J does not give
-it.
-"""
+"""For each scheduler, the name that PSI/J has for it, and its option for the name of a job, which
+PSI/J does not set."""
 OF_A_JOB = (*MPI_VARIABLES, "SLURM_", "PBS_", "LSB_", "LS_JOB")
-"""Variables of the job that the driver may itself be; not for what it submits."""
+"""Variables of the job in which the driver may itself run. They are not passed on to its jobs."""
 SITE_WIDE = ("SLURM_CONF", "PBS_CONF_FILE", "PBS_EXEC", "PBS_SERVER", "LSB_CONFDIR", "LSB_SHAREDIR")
 SETTLE = 5.0
-"""s after a job left the queue in which a network file system may still bring its result."""
+"""s after a job left the queue during which a network file system may still deliver its result."""
 PATIENCE = 1800.0
-"""s for which a scheduler that took jobs before may refuse them."""
+"""s during which a scheduler that has accepted jobs before may refuse them."""
 LONGEST_PAUSE = 60.0
 
 
@@ -74,13 +73,13 @@ class Scheduler:
         return _Scheduled(self._submitted(self.job(script)), self._executor)
 
     def batch_script(self, script: Path) -> str:
-        """What would be submitted."""
+        """The batch script of a job."""
         job, text = self.job(script), StringIO()
         self._executor.generate_submit_script(job, self._executor._create_script_context(job), text)
         return text.getvalue()
 
     def job(self, script: Path) -> Any:
-        """PSI/J's, with what is asked of the scheduler."""
+        """The job for PSI/J, with the resources that it asks for."""
         import psij
 
         s = self._settings
@@ -122,7 +121,7 @@ class Scheduler:
         return _Elsewhere(job) if job.holder() else None
 
     def close(self) -> None:
-        """What was submitted goes on, and is found again."""
+        """Ends this process's part. Submitted jobs continue, and are found again."""
 
     def _submitted(self, job: Any) -> Any:
         import psij
@@ -160,7 +159,9 @@ class _Scheduled:
         return time.monotonic() - self._gone < SETTLE
 
     def end(self) -> None:
-        with suppress(Exception):  # it may be over, or the scheduler away: its time limit ends it
+        with suppress(
+            Exception
+        ):  # the job may be over, or the scheduler unreachable: the time limit of the job ends it
             self._executor.cancel(self._job)
 
     def reason(self) -> str:
@@ -168,7 +169,7 @@ class _Scheduled:
 
 
 class _Elsewhere:
-    """A job whose lock is held, by what this launcher knows nothing of."""
+    """A job whose lock is held by a process that this launcher did not start."""
 
     token = ""
 
@@ -179,7 +180,7 @@ class _Elsewhere:
         return self._job.holder() != 0
 
     def end(self) -> None:
-        """It cannot be ended from here."""
+        """Does nothing: the job cannot be ended from here."""
 
     def reason(self) -> str:
         return ""
@@ -201,7 +202,7 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
         work_directory=folder,
         queue_polling_interval=seconds,
         initial_queue_polling_delay=seconds,
-        # A queue that cannot be asked for a while is no job that failed.
+        # When the queue cannot be asked for a while, the job has not failed.
         queue_polling_error_threshold=10**9,
     )
     values = tuple(settings.attributes.values())
@@ -228,9 +229,8 @@ def _executor(settings: ClusterSettings, folder: Path) -> Any:
 
 
 def _unquoted(executor: Any, values: Sequence[str]) -> Any:
-    """PSI/J puts values of other directives into quotes of a shell, within the quotes of the
-    directive.
-    """
+    """Values of other directives without quotes of a shell, since PSI/J adds these inside the
+    quotes of the directive."""
     generate = executor.generate_submit_script
 
     def plain(job: Any, context: dict[str, object], file: IO[str]) -> None:
@@ -247,9 +247,7 @@ def _unquoted(executor: Any, values: Sequence[str]) -> Any:
 
 @contextmanager
 def _environment_of_a_login() -> Iterator[None]:
-    """Without what the scheduler or mpirun told this process: what is submitted inherits the
-    rest.
-    """
+    """The environment without the variables that the scheduler or mpirun set for this process."""
     hidden = {k: v for k, v in os.environ.items() if k.startswith(OF_A_JOB) and k not in SITE_WIDE}
     for name in hidden:
         del os.environ[name]

@@ -1,6 +1,5 @@
-"""Labels from outside: structures go into one folder, results are taken from another, whenever
-somebody puts them there.
-"""
+"""Labels that are computed elsewhere: structures are written to one folder, and results are read
+from another, whenever they are put there."""
 
 from __future__ import annotations
 
@@ -18,11 +17,10 @@ from snap_al.label.backend import LabelResult, encode_result, job_name, read_res
 from snap_al.label.labeler import check_result
 
 SETTLED = 5.0
-"""s that a file which cannot be read must have been left alone before it counts as a failure: it
-may still be being copied.
-"""
+"""s during which a file that cannot be read must not change before it counts as a failure, since it
+may still be copied."""
 SAME = 1e-4
-"""Å: what formats with few digits make of positions."""
+"""Å, error of positions in formats with few digits."""
 
 
 class FolderBackend:
@@ -53,7 +51,7 @@ class FolderBackend:
             return None
         try:
             label, reason = _label_in(answer, configuration), ""
-        except SnapALError as error:  # of what cannot be read too
+        except SnapALError as error:  # including errors of files that cannot be read
             if time.time() - answer.stat().st_mtime < SETTLED:
                 return None
             label, reason = None, f"{answer.name}: {error}"
@@ -66,7 +64,7 @@ class FolderBackend:
         (self._folder / "asked" / f"{job}.extxyz").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing."""
 
 
 def _as_text(configuration: Configuration, job: str) -> str:
@@ -83,11 +81,11 @@ def _label_in(path: Path, asked: Configuration) -> Label:
     answered = read_frames(path)[-1]
     if answered.species != asked.species:
         raise LabelError("other atoms, or in another order, than were asked for")
-    apart = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
-    apart -= np.where(asked.pbc, np.round(apart), 0.0)
+    separations = (answered.positions - asked.positions) @ np.linalg.pinv(asked.cell)
+    separations -= np.where(asked.pbc, np.round(separations), 0.0)
     if (
         not np.allclose(answered.cell, asked.cell, atol=SAME)
-        or np.abs(apart @ asked.cell).max() > SAME
+        or np.abs(separations @ asked.cell).max() > SAME
     ):
         raise LabelError(f"another structure than was asked for (compare asked/{path.stem}.extxyz)")
     return check_result(asked, answered.label)

@@ -1,8 +1,8 @@
 """A label job on disk, in a folder named by a hash of the structure and the labeler's settings.
 
-job.json   what is asked for       script.sh       how it is run; may be run by hand
-lock       held by who works on it  starts          a line each time that it was begun
-launched.json  where it was sent    output.txt, work/  what it said, and its files
+job.json       structure and settings       script.sh    runs the job; may be run by hand
+lock           held by its process          starts       a line for each start
+launched.json  where it was sent            output.txt, work/  its output and its files
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from snap_al.label.backend import encode_structure, result_paths
 from snap_al.label.settings import LabelSettings
 
 TRIES, PAUSE = 10, 0.05
-"""s: whoever asks for a lock's holder has it for an instant."""
+"""s: a process that looks for the holder of a lock has the lock for an instant."""
 SECONDS_TO_END = 3.0
-"""Between asking a job's processes to end and ending them."""
+"""s between asking a job's processes to end and ending them."""
 LINES = 3
-"""Of output, in the reason why a job failed."""
+"""Number of lines of output in the reason why a job failed."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class JobFolder:
 
     @property
     def results(self) -> tuple[Path, Path]:
-        """Of a label, and of a failure."""
+        """Paths of the label and of the failure."""
         return result_paths(self.home.parents[1], self.name)
 
     def ask(self, configuration: Configuration, settings: LabelSettings) -> None:
@@ -71,11 +71,13 @@ class JobFolder:
         write_atomically(self.home / "job.json", json.dumps(asked))
 
     def asked(self) -> dict[str, Any]:
-        found: dict[str, Any] = read_json(require_regular_file(self.home / "job.json").read_bytes())
-        return found
+        request: dict[str, Any] = read_json(
+            require_regular_file(self.home / "job.json").read_bytes()
+        )
+        return request
 
     def begin(self) -> None:
-        """Counts a start."""
+        """Counts a start of the job."""
         with open(self.home / "starts", "ab") as file:
             file.write(f"{time.time():.0f} {socket.gethostname()} {os.getpid()}\n".encode())
 
@@ -84,10 +86,10 @@ class JobFolder:
         return len(require_regular_file(path).read_bytes().splitlines()) if path.exists() else 0
 
     def forget(self) -> None:
-        """It was given up, and is asked for anew."""
+        """Resets the count of starts, when a job that failed is submitted again."""
         (self.home / "starts").unlink(missing_ok=True)
 
-    def said(self) -> str:
+    def last_output(self) -> str:
         """The last lines of its output."""
         text = (
             require_regular_file(self.output).read_text(encoding="utf-8", errors="replace")
@@ -98,9 +100,8 @@ class JobFolder:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Whether this process is the one that works on it. Where the file system has no locks, it
-        is.
-        """
+        """Whether this process has the lock of the job. It always has on a file system without
+        locks."""
         with open(self.home / "lock", "a+", encoding="utf-8") as lock:
             if not _taken(lock):
                 yield False
@@ -111,9 +112,8 @@ class JobFolder:
             yield True
 
     def holder(self) -> int:
-        """The process that works on it, 0 when none does; -1 for one on another machine, or that
-        has not said yet.
-        """
+        """The process that has the lock of the job: 0 when none has, and -1 for one on another
+        machine or one that has not written its number yet."""
         path = self.home / "lock"
         if not path.exists():
             return 0
@@ -128,7 +128,9 @@ class JobFolder:
         return 0
 
     def launched(self, token: str, starts: int) -> None:
-        """token: by which the launcher finds what runs it. starts: how often it had been begun
+        """Records a launch.
+
+        token: name by which the launcher finds it. starts: how often the job had been started
         before.
         """
         write_atomically(
@@ -136,14 +138,18 @@ class JobFolder:
         )
 
     def launch(self) -> tuple[str, int]:
-        """The last one's token and starts."""
+        """Token and starts of the last launch."""
         path = self.home / "launched.json"
         if not path.exists():
             return "", 0
         try:
-            found = read_json(require_regular_file(path).read_bytes())
-            return str(found["token"]), int(found["starts"])
-        except (ValueError, KeyError, TypeError):  # tampered with: then the job's lock alone tells
+            record = read_json(require_regular_file(path).read_bytes())
+            return str(record["token"]), int(record["starts"])
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # the file was changed by someone else: only the lock of the job counts
             return "", 0
 
 

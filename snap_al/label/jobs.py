@@ -1,8 +1,8 @@
-"""Labels as jobs: several at once, sent somewhere by a launcher, and still there when the driver is
-not.
+"""Labels as jobs. Several run at once, they are started by a launcher, and they continue when the
+driver ends.
 
-A driver that was killed finds its jobs again: running, done (the result is there), or neither, and
-then they are launched again, a limited number of times.
+A driver that was killed finds its jobs again. A job runs, is done (its result is there), or has to
+be launched again, which is done a limited number of times.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from snap_al.label.script import job_script
 from snap_al.label.settings import LabelSettings
 
 LOOK_AGAIN = 0.02
-"""s"""
+"""s between looks at what runs."""
 
 
 class Handle(Protocol):
@@ -32,15 +32,15 @@ class Handle(Protocol):
     shows that it runs."""
 
     def running(self) -> bool:
-        """False only when it will write nothing more."""
+        """Whether it runs. False only when it will not write any more."""
         ...
 
     def end(self) -> None:
-        """It and all that it started."""
+        """Ends it and all processes that it started."""
         ...
 
     def reason(self) -> str:
-        """Why it was ended, or ended without a word of its own; "" when nothing is known."""
+        """Why it was ended, or ended without a reason of its own; "" when this is not known."""
         ...
 
 
@@ -54,13 +54,12 @@ class Launcher(Protocol):
     """
 
     def start(self, script: Path) -> Handle:
-        """Raises RunError when nothing can be started at all."""
+        """Starts a script. Raises RunError when nothing can be started at all."""
         ...
 
     def find(self, job: JobFolder) -> Handle | None:
-        """What works on a job, or will, that this process did not start itself; None when nothing
-        does.
-        """
+        """The handle of what runs a job that this process did not start, or will run it; None when
+        there is none."""
         ...
 
     def close(self) -> None: ...
@@ -114,13 +113,13 @@ class JobBackend:
         """Raises LabelError for a file that is not a label of this configuration."""
         if (
             time.monotonic() - self._looked > LOOK_AGAIN
-        ):  # one look does for all jobs that are polled in a row
+        ):  # one look is enough for all jobs that are polled in a row
             self._advance()
         under_way = job in self._waiting or (self._launcher.waits_for_exit and self._launched(job))
         return None if under_way else read_result(self._folder, job, configuration)
 
     def cancel(self, job: str) -> None:
-        """A job that is not done is ended, unless others are in the same script."""
+        """Ends a job that is not done, unless other jobs are in the same script."""
         self._waiting.pop(job, None)
         for launch in self._launches:
             if launch.jobs.pop(job, None) is not None and not launch.jobs:
@@ -135,7 +134,7 @@ class JobBackend:
         return any(job in launch.jobs for launch in self._launches)
 
     def _advance(self) -> None:
-        """Looks after what runs, and starts what there is room for."""
+        """Handles the scripts that have ended, and starts new ones where there is room."""
         self._looked = time.monotonic()
         answered = self._answered()
         for launch in list(self._launches):
@@ -147,9 +146,8 @@ class JobBackend:
             self._launch()
 
     def _answered(self) -> set[str]:
-        """Listed, since on a network file system a file that was looked for in vain can stay unseen
-        for a while.
-        """
+        """The jobs with a result. The folder is listed, since on a network file system a file that
+        was looked for before it existed can stay invisible for a while."""
         folders = (self._folder, self._folder / "failed") if self._launches else ()
         return {
             name[:-5]
@@ -160,7 +158,7 @@ class JobBackend:
         }
 
     def _settle(self, launch: _Launch) -> None:
-        """What a script that is over has left undone is launched again, or has failed."""
+        """Launches jobs again that a script left without a result, or records their failure."""
         answered = self._answered_now(launch)
         begun = bool(answered) or any(
             self._home(job).starts() > launch.starts[job] for job in launch.jobs
@@ -171,18 +169,18 @@ class JobBackend:
                 continue
             if (
                 home.holder() and (other := self._launcher.find(home)) is not None
-            ):  # it was faster than this one
+            ):  # the result was written just before the job ended
                 self._launches.append(_Launch(other, {job: configuration}, {job: home.starts()}))
                 continue
             if not begun:
-                home.begin()  # nothing came of it, not even a worker: that counts too
+                home.begin()  # not even the worker started: this counts as a start too
             reason, most = launch.handle.reason(), self._settings.max_starts
             if home.starts() < most and not reason:
                 self._waiting[job] = configuration
-            # begun once more than that, if the driver was killed in between: which the reason must
-            # not show
+            # A job was started once more than that if the driver was killed in between. The reason
+            # must not depend on it.
             else:
-                ended = f"its process ended {most} times without a result: {home.said()}"
+                ended = f"its process ended {most} times without a result: {home.last_output()}"
                 write_atomically(
                     home.results[1], encode_result(configuration, None, reason or ended, 0.0)
                 )

@@ -1,4 +1,4 @@
-"""The Labeler protocol, and what every label must satisfy."""
+"""The protocol of labelers, and the check of what they return."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Label jobs as processes of their own on this machine, each in a session of its own, with a time
-limit.
-"""
+"""Label jobs as processes on this machine, each in a session of its own and with a time limit."""
 
 from __future__ import annotations
 
@@ -35,14 +33,14 @@ class LocalProcesses:
         self._spare: subprocess.Popen[bytes] | None = None
 
     def start(self, script: Path) -> Handle:
-        process = self._told(script.parent) or _started(["/bin/bash", str(script)])
+        process = self._given_to_spare(script.parent) or _started(["/bin/bash", str(script)])
         self._spare = _started(
-            ["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], told=True
+            ["/bin/bash", "-c", spare_script(self._settings, script.parents[1])], with_stdin=True
         )
         return _Process(JobFolder(script.parent), process, self._settings.timeout)
 
-    def _told(self, home: Path) -> subprocess.Popen[bytes] | None:
-        """The spare one, if it is alive, now with a job."""
+    def _given_to_spare(self, home: Path) -> subprocess.Popen[bytes] | None:
+        """The spare worker with this job; None when no spare worker is alive."""
         spare, self._spare = self._spare, None
         if spare is None or spare.stdin is None or spare.poll() is not None:
             return None
@@ -54,19 +52,19 @@ class LocalProcesses:
         return _Process(job, None, self._settings.timeout) if job.holder() else None
 
     def close(self) -> None:
-        """What has a job goes on, and is found again."""
+        """Ends the spare worker. Workers with a job continue, and are found again."""
         if self._spare is not None and self._spare.stdin is not None:
             self._spare.stdin.close()
             self._spare.wait()
 
 
-def _started(command: list[str], *, told: bool = False) -> subprocess.Popen[bytes]:
+def _started(command: list[str], *, with_stdin: bool = False) -> subprocess.Popen[bytes]:
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
         command,
         stdout=quiet,
         stderr=quiet,
-        stdin=subprocess.PIPE if told else quiet,
+        stdin=subprocess.PIPE if with_stdin else quiet,
         start_new_session=True,
     )
 
@@ -94,13 +92,13 @@ class _Process:
             and not self.late
             and time.monotonic() - self.started > self.timeout + GRACE
         ):
-            self.late = True  # its own alarm has not ended it: it is deep in a library
+            self.late = True  # its own alarm has not ended it, since it is inside a library
             self.end()
         if self.process is None:
             return self.job.holder() != 0
         if self.process.poll() is None:
             return True
-        end_group(self.process.pid)  # what the worker left behind
+        end_group(self.process.pid)  # processes that the worker started
         return False
 
     def end(self) -> None:

@@ -30,20 +30,21 @@ class Pool:
 
     @classmethod
     def named(cls, name: str, arguments: dict[str, Any]) -> Pool:
-        """Raises InputError for a name that cannot be imported, or makes no executor."""
+        """The pool of this executor. Raises InputError for a name that cannot be imported, or that
+        gives no executor."""
         factory = imported("label.executor", name)
         try:
-            made = factory(**arguments)
+            executor = factory(**arguments)
         except Exception as error:
             raise InputError(
                 f"label.executor: {name}({arguments}) failed: {type(error).__name__}: {error}"
             ) from error
-        if not callable(getattr(made, "submit", None)):
+        if not callable(getattr(executor, "submit", None)):
             raise InputError(
-                f"label.executor: {name} makes a {type(made).__name__}, not a "
+                f"label.executor: {name} makes a {type(executor).__name__}, not a "
                 "concurrent.futures.Executor"
             )
-        return cls(made)
+        return cls(executor)
 
     def start(self, script: Path) -> Handle:
         try:
@@ -59,7 +60,7 @@ class Pool:
         return _Submitted(job, None) if job.holder() else None
 
     def close(self) -> None:
-        """Waits for nothing that this run no longer needs."""
+        """Closes the executor, without waiting for jobs that this run no longer needs."""
         if shutdown := getattr(self._executor, "shutdown", None):
             shutdown(wait=False)
 
@@ -76,8 +77,8 @@ class _Submitted:
         return self._job.holder() != 0 if self._future is None else not self._future.done()
 
     def end(self) -> None:
-        """If it can be reached from here; its time limit ends it elsewhere."""
-        with suppress(NotImplementedError):  # Parsl's
+        """Ends the job if it can be reached from here; otherwise its time limit ends it."""
+        with suppress(NotImplementedError):  # as with Parsl
             if self._future is not None and self._future.cancel():
                 return
         end_group(self._job.holder())
@@ -87,7 +88,7 @@ class _Submitted:
 
 
 def run_script(script: str) -> int:
-    """In the pool. The exit code tells nothing: the result is a file."""
+    """Runs a script in the pool. Its exit code is not used, since the result is a file."""
     return subprocess.run(
         ["/bin/bash", script], stdin=subprocess.DEVNULL, start_new_session=True
     ).returncode

@@ -1,6 +1,5 @@
-"""The shell script that a label job is, wherever it runs: here, on a node of a cluster, or in a
-worker of a pool.
-"""
+"""The shell script of a label job, which is the same on this machine, on a node of a cluster, and
+in a worker of a pool."""
 
 from __future__ import annotations
 
@@ -25,15 +24,14 @@ MPI_VARIABLES = (
     "PRTE_",
     "PALS_",
 )
-"""Beginnings of what an MPI rank passes on to what it starts, and what makes an MPI program there
-die or hang.
-"""
+"""Beginnings of the variables that an MPI rank passes on to its processes, and with which an MPI
+program in them ends or hangs."""
 WAIT = "--wait"
-"""The worker's argument in place of a job; a calculator's dotted name follows."""
+"""The argument of the worker in place of a job; the dotted name of a calculator follows."""
 
 
 def job_script(settings: LabelSettings, jobs: Sequence[JobFolder]) -> str:
-    """Several jobs are worked on one after another."""
+    """The script of one or several jobs, which run one after another."""
     return _script(
         settings,
         jobs[0].home,
@@ -43,9 +41,8 @@ def job_script(settings: LabelSettings, jobs: Sequence[JobFolder]) -> str:
 
 
 def spare_script(settings: LabelSettings, folder: Path) -> str:
-    """Of a worker that has its imports behind it and waits, on standard input, to be told which job
-    is its own.
-    """
+    """The script of a spare worker, which has imported its modules and waits on standard input for
+    a job."""
     return _script(settings, folder, "exec > /dev/null 2>&1", [WAIT, settings.calculator])
 
 

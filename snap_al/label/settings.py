@@ -1,4 +1,4 @@
-"""Which labeler, where it runs, and how much its labels weigh."""
+"""Which labeler computes labels, where it runs, and the weights of its labels."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ JOB_KEYS = (
     "prologue",
     "environment",
 )
-"""Of labels that are jobs."""
+"""Keys that apply to labels that are jobs."""
 BackendName = Literal["here", "local", "cluster", "executor", "folder"]
 OWN_KEYS = {"cluster": ("cluster",), "executor": ("executor", "executor_arguments")}
-"""Of one backend, the first of them needed there."""
+"""Keys that apply to one backend. The first of them is required there."""
 APPLIES_WITH: Table = {
     "backend_options": ({"backend": (OF_YOURS,)},),
     **{key: ({"backend": ("local", "cluster", "executor")},) for key in JOB_KEYS},
     **{key: ({"backend": (backend,)},) for backend, keys in OWN_KEYS.items() for key in keys},
 }
-"""Cases in which an option applies; the others always do."""
+"""Cases in which an option has an effect. The options that are not listed always have one."""
 
 
 def _seconds(value: object) -> object:
@@ -69,11 +69,11 @@ class ClusterSettings(BaseModel, extra="forbid", frozen=True):
     account: str | None = None
     """Account that is charged."""
     attributes: dict[str, Annotated[str, Field(pattern=r"^[^\"'\n]*$")]] = {}
-    """Other directives, by their long names: {qos: debug, constraint: cpu}."""
+    """Other directives of the scheduler, by their long names: {qos: debug, constraint: cpu}."""
     labels_per_job: PositiveInt = 1
     """More than one for labels too short for a job each; they are computed one after another."""
     poll_every: PositiveInt = 5
-    """s between looks at the queue, which only tell of jobs that ended without a result."""
+    """s between looks at the queue, which only show jobs that ended without a result."""
 
 
 class LabelChecks(BaseModel, extra="forbid", frozen=True):
@@ -127,23 +127,22 @@ class LabelSettings(BaseModel, extra="forbid", frozen=True):
     backend_options: dict[str, Any] = {}
     """Arguments of a class of yours."""
     at_once: PositiveInt | None = None
-    """Jobs at the same time; 1 when local, else 100, unless given."""
+    """Largest number of jobs at the same time; when not given, 1 when local, otherwise 100."""
     threads: PositiveInt = 1
-    """Of each label, or of each of its MPI ranks."""
+    """Threads of each label, or of each of its MPI ranks."""
     cores: PositiveInt | None = None
-    """That a label's cost is counted with; when not given, what it reserves on a cluster, else its
-    threads.
-    """
+    """Number of cores that the cost of a label is computed with; when not given, the number that is
+    reserved on a cluster, otherwise the threads."""
     timeout: PositiveFloat | None = None
-    """s, after which a label and all that it started are ended; none when not given."""
+    """s, after which a label and all its processes are ended; no limit when not given."""
     retries: tuple[dict[str, Any], ...] = ()
     """Changes of `arguments`, tried one after another when a label fails."""
     max_starts: PositiveInt = 3
-    """How often a label is started whose process ends without a result."""
+    """Largest number of starts of a label whose process ends without a result."""
     prologue: tuple[str, ...] = ()
     """Shell lines before each job, for example [module load qe]."""
     environment: dict[str, str] = {}
-    """Variables for each job."""
+    """Environment variables for each job."""
     cluster: ClusterSettings | None = None
     """What jobs ask the scheduler for, with backend: cluster."""
     executor: str | None = None

@@ -1,8 +1,8 @@
-"""Labels in a process of their own: python -m snap_al.label.worker JOB..., each JOB a folder that
-`JobBackend` made, or --wait CALCULATOR.
+"""Computes labels in a process of its own: python -m snap_al.label.worker JOB..., each JOB a folder
+that `JobBackend` made, or --wait CALCULATOR.
 
-Holds a job's lock while it works on it, so that whoever asks knows, also after a driver that was
-killed. Leaves one result file, whole.
+The worker has the lock of a job while it works on it, so that other processes know, also after a
+driver was killed. It writes one complete result file.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from snap_al.label.script import WAIT
 
 
 def main(homes: Sequence[str]) -> None:
-    """One job in this process, several each in one of its own: nothing of one reaches the next, and
-    each has its time limit.
-    """
+    """Runs one job in this process, or several in a process each, so that they do not affect each
+    other and each has its time limit."""
     if homes[0] == WAIT:
         wait_for_one(homes[1])
         return
@@ -46,22 +45,21 @@ def main(homes: Sequence[str]) -> None:
 
 
 def wait_for_one(calculator: str) -> None:
-    """Imports, and then does the job whose folder comes on standard input; none when the driver
-    that started this is gone.
-    """
-    with suppress(InputError):  # the job says what is wrong with it
+    """Imports modules, then runs the job whose folder is written to standard input. There is none
+    when the driver that started this process has ended."""
+    with suppress(InputError):  # the job reports what is wrong with it
         calculator_named(calculator)
     if line := sys.stdin.readline().strip():
         job = JobFolder(Path(json.loads(line)))
-        with open(job.output, "ab") as output, open(os.devnull) as nothing:
-            for number, file in ((0, nothing), (1, output), (2, output)):
+        with open(job.output, "ab") as output, open(os.devnull) as null:
+            for number, file in ((0, null), (1, output), (2, output)):
                 os.dup2(file.fileno(), number)
         os.chdir(job.home)
         work_on(job)
 
 
 def work_on(job: JobFolder) -> None:
-    """Does nothing when another process does, or the result is there."""
+    """Runs a job. Does nothing when another process runs it, or when the result exists."""
     with job.locked() as ours:
         if not ours or any(path.exists() for path in job.results):
             return
@@ -87,7 +85,7 @@ def work_on(job: JobFolder) -> None:
 
 
 def _labelled(configuration: Configuration, asked: dict[str, Any]) -> tuple[Label | None, str]:
-    """With the arguments given and, as long as it fails, with those of each retry."""
+    """The label, by the given arguments and, as long as it fails, by those of each retry."""
     reasons = []
     for change in ({}, *asked["retries"]):
         try:
@@ -103,7 +101,7 @@ def _labelled(configuration: Configuration, asked: dict[str, Any]) -> tuple[Labe
 def _ended(
     seconds: float, leave: Callable[[Label | None, str], None]
 ) -> Callable[[int, FrameType | None], None]:
-    """Leaves the reason, then ends this process and all that it started."""
+    """Writes the reason, then ends this process and all that it started."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         leave(None, timed_out(seconds))

@@ -1,6 +1,5 @@
-"""A person's yes before labels are paid for: approve/BATCH.json says what is asked,
-approve/BATCH.yes or .no answers.
-"""
+"""Approval of labels before they are computed. approve/BATCH.json lists the queries, and a file
+approve/BATCH.yes or BATCH.no is the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +27,8 @@ class Approval:
     """Folder of the files."""
 
     def ask(self, queries: Sequence[dict[str, Any]]) -> str:
-        """The batch's name, the same for the same queries. Each has its `query`, a key."""
+        """Name of the batch, which is the same for the same queries. Each query has its key as
+        `query`."""
         batch = hashlib.sha256(" ".join(q["query"] for q in queries).encode()).hexdigest()[:12]
         if not self._path(batch, "json").exists():
             write_atomically(self._path(batch, "json"), json.dumps(list(queries), indent=1))
@@ -40,15 +40,16 @@ class Approval:
         return {p.stem: _asked(p) for p in asked if self.answer(p.stem) is None}
 
     def answer(self, batch: str) -> bool | None:
-        """None while there is none."""
-        found = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
-        return found[0] == "yes" if found else None
+        """Whether the batch is approved; None while there is no answer."""
+        answers = [answer for answer in ("yes", "no") if self._path(batch, answer).exists()]
+        return answers[0] == "yes" if answers else None
 
     def give(self, batch: str, answer: str) -> None:
         write_atomically(self._path(batch, answer), "")
 
     def wait(self, batch: str) -> None:
-        """Raises RunError for a no, which is then taken back: the next start asks again."""
+        """Waits for the answer. Raises RunError when it is no. That answer is removed, so that the
+        next start asks again."""
         while (answer := self.answer(batch)) is None:
             time.sleep(POLL_SECONDS)
         if not answer:
@@ -64,10 +65,10 @@ class Approval:
 
 def _asked(path: Path) -> list[dict[str, Any]]:
     try:
-        found = read_json(require_regular_file(path).read_bytes())
-        if not isinstance(found, list):
+        queries = read_json(require_regular_file(path).read_bytes())
+        if not isinstance(queries, list):
             raise ValueError("expected a list")
-        for query in found:
+        for query in queries:
             part(query, "name")
             for name in ("atoms", "walker", "step"):
                 number(query, name)
@@ -75,4 +76,4 @@ def _asked(path: Path) -> list[dict[str, Any]]:
         raise RunError(
             f"{path}: is not what a run asked: {error}; remove it, and start the run again"
         ) from error
-    return found
+    return queries

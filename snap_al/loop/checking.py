@@ -1,6 +1,5 @@
-"""Checks of labels as they come: results beside what is known, and once per run the labeler's
-stress beside its energies.
-"""
+"""Checks of labels as they arrive: each label is compared with earlier ones, and once per run the
+labeler's stress with its energies."""
 
 from __future__ import annotations
 
@@ -44,12 +43,12 @@ class Checking:
             comm,
         )
         self._energies = KnownEnergies()
-        self._known = 0  # labels of the journal among them
+        self._known = 0  # number of labels of the journal among them
         for item in training:
             self._energies.add(item.configuration, item.configuration.label)
 
     def plausible(self, state: RunState, query: Query, result: LabelResult) -> LabelResult:
-        """The result, or that of a label that is refused."""
+        """The result, or a failure with the reason when the label is not plausible."""
         for done, job in state.labelled[self._known :]:
             before = self._labelling.result(done, job)
             if before is not None and before.label is not None:
@@ -61,11 +60,12 @@ class Checking:
         if reason := implausible(asked, result.label, self._energies, self._limits):
             return self._labelling.refuse(result, reason)
         self._energies.add(asked, result.label)
-        self._known += 1  # the journal has it next
+        self._known += 1  # the journal records it next
         return result
 
     def stress(self, query: Query) -> Checked:
-        """Raises RunError for a labeler that fails, or gives none."""
+        """Compares the labeler's stress with its energies. Raises RunError for a labeler that
+        fails, or gives no stress."""
         cells = strained(self._asked(query.key))
         write = self._directory.write_query
         queries = tuple(
@@ -89,7 +89,7 @@ class Checking:
 
 
 def require_right_stress(event: Checked) -> None:
-    """Raises RunError, on all ranks alike."""
+    """Raises RunError, on all ranks alike, when stress and energies do not agree."""
     if not event.good:
         raise RunError(
             f"{event.verdict}. Mend the labeler, and begin in a new --out"

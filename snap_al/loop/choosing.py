@@ -1,6 +1,4 @@
-"""Which of the frames that several walkers stopped at in one pass are worth a label each: the batch
-selector of pools.
-"""
+"""Which of the frames at which several walkers stopped in one pass are labelled."""
 
 from __future__ import annotations
 
@@ -61,19 +59,20 @@ def worth_labelling(
 ) -> list[int]:
     """Numbers of the frames to label, at least one and at most query.batch. Collective.
 
-    The largest force std goes first; the next is looked at as if that had been labelled. Walkers
-    that set out from like structures stop at like frames, and one label does for them.
+    The frame with the largest force std is chosen first; the others are then compared as if it had
+    been labelled. Walkers that start from similar structures stop at similar frames, and one label
+    can serve all of them.
     """
     matrix = DesignMatrix(source, comm)
     matrix.append([LabelledConfiguration(frame, config.label.weights) for frame in frames])
     candidates = Candidates(as_candidates(matrix), np.ones(len(frames), dtype=bool), comm)
-    nothing = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
-    known, q = Knowledge.of(posterior, nothing), config.query
+    no_labels = Labelled(np.zeros((0, len(posterior.mean))), np.zeros((0, 2)))
+    known, q = Knowledge.of(posterior, no_labels), config.query
     largest = Uncertainty(
         "force", "max", "total", Tolerances(q.energy_std, q.force_tolerance, q.stress_std)
     )
     still = StillWorth(largest, max(state.tolerance, state.novelty), q.min_gain)
-    # what MD saw and these rows may differ by a rounding, at the limit
+    # MD and these rows may differ by rounding, so that no frame is over the limit
     kept = (
         select(candidates, still, known, q.batch).numbers
         or select(candidates, largest, known, 1).numbers
@@ -82,5 +81,5 @@ def worth_labelling(
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most `most` of 0 … count - 1, evenly."""
+    """At most `most` of the numbers 0 … count - 1, evenly spaced."""
     return sorted({int(n) for n in np.linspace(0, count - 1, min(count, most)).round()})

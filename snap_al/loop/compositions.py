@@ -23,12 +23,14 @@ from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]
 DETERMINED = 1e-10
-"""An eigenvalue of the compositions' information below this, next to the largest, is rounding."""
+"""Eigenvalues of the compositions' information that are smaller than this share of the largest are
+rounding errors."""
 
 FAR_OFF = 0.1
-"""eV/atom: energies whose RMS residual, averaged with w², is above this are not met."""
+"""eV/atom: the energies are not reproduced when their RMS residual, averaged with w², is above
+this."""
 LARGEST_GAIN = 0.5
-"""Share of all squared residuals that constants may take off before they are said to be missing."""
+"""Share of all squared residuals: constants are reported as missing when they would remove more."""
 
 
 def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> Array:
@@ -40,7 +42,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
     columns = matrix.columns
     information = np.zeros((columns.n_elements,) * 2)
     moments = np.zeros((2, columns.n_elements, columns.n_distinct))
-    shares, own = np.zeros((2, columns.n_elements)), owners(columns)
+    shares, belongs = np.zeros((2, columns.n_elements)), owners(columns)
     for rows in slabs:
         here = rows.index["kind"] == Kind.ENERGY
         fractions = matrix.fractions(rows.index["configuration"][here])
@@ -48,7 +50,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
         information += (fractions * fitted[:, None] ** 2).T @ fractions
         for k, weights in enumerate((fitted**2, np.ones(len(fitted)))):
             shares[k] += weights @ fractions
-            moments[k] += weights @ rows.values[here] * own
+            moments[k] += weights @ rows.values[here] * belongs
     information, shares, moments = sum_rows(comm, information, shares, moments)
     values, vectors = comm.bcast(np.linalg.eigh(information))
     unknown = vectors[:, values <= DETERMINED * max(values.max(), np.finfo(float).tiny)]
@@ -56,7 +58,7 @@ def atom_reference(matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicat
         return np.zeros((0, 0))
     which = (
         0 if information.any() else 1
-    )  # where no energy is fitted all configurations count alike
+    )  # where no energy is fitted, all configurations have the same weight
     share = shares[which][:, None]
     means = np.divide(moments[which], share, out=np.zeros_like(moments[0]), where=share > 0)
     return np.asarray(unknown @ unknown.T @ means)
@@ -74,7 +76,7 @@ class FreeConstants:
 
     @classmethod
     def of(cls, matrix: DesignMatrix, slabs: Sequence[Rows], comm: Communicator) -> FreeConstants:
-        """Collective."""
+        """Sums over the rows of all ranks. Collective."""
         elements, n = matrix.columns.n_elements, matrix.columns.n_distinct
         information, overlap = np.zeros((elements, elements)), np.zeros((n, elements))
         for rows in slabs:
@@ -139,16 +141,16 @@ def require_energies_met(
 
 
 def _weighted_fractions(matrix: DesignMatrix, rows: Rows) -> tuple[NDArray[np.bool_], Array]:
-    """Which rows are fitted energies, and (k, e) their compositions times weight."""
+    """Which rows are fitted energies, and their compositions times their weights, (k, e)."""
     here = rows.mask & (rows.index["kind"] == Kind.ENERGY)
     fractions = matrix.fractions(rows.index["configuration"][here])
     return here, fractions * rows.weights[here, None]
 
 
 def owners(columns: Columns) -> Array:
-    """(n_elements, n_distinct) 1 where a column is one of the element's."""
-    found = np.zeros((columns.n_elements, columns.n_distinct))
+    """(n_elements, n_distinct) array that is 1 where a column belongs to an element."""
+    belongs = np.zeros((columns.n_elements, columns.n_distinct))
     for element in range(columns.n_elements):
-        own = columns.distinct_of[columns.block(element)]
-        found[element, own[own >= 0]] = 1.0
-    return found
+        columns_of_element = columns.distinct_of[columns.block(element)]
+        belongs[element, columns_of_element[columns_of_element >= 0]] = 1.0
+    return belongs

@@ -1,6 +1,4 @@
-"""The file that finished learning curves are kept in: one JSON file, written whole after each
-curve.
-"""
+"""The file of finished learning curves: one JSON file, which is rewritten after each curve."""
 
 from __future__ import annotations
 
@@ -76,9 +74,8 @@ class CurveFile:
         write_atomically(self.path, json.dumps(stored) + "\n")
 
     def summary(self, strategies: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
-        """What the study found: the errors with the whole pool labelled (median over seeds), and
-        each strategy's.
-        """
+        """Summary of the study: the errors with the whole pool labelled (medians over seeds), and
+        those of each strategy."""
         full = {
             name: float(np.median([self.full[s][name] for s in seeds]))
             for name in self.full[seeds[0]]

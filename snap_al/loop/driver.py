@@ -80,9 +80,8 @@ class Driver:
         )
 
     def run(self) -> RunState:
-        """Goes on where the directory stopped. Raises InputError or RunError; what was finished is
-        on disk.
-        """
+        """Continues where the directory stopped. Raises InputError or RunError; what was finished
+        by then is on disk."""
         events = self._comm.bcast(self._journal.events if self._journal is not None else [])
         self._state = replayed(self._state, events)
         self._same_inputs()
@@ -108,7 +107,8 @@ class Driver:
         return self._state
 
     def _opened(self, of_model: Remarks) -> Opened:
-        """With what is to be said of the labels to begin with, and of the model."""
+        """The first event of a session, with remarks on the labels that it begins with and on the
+        model."""
         remarks = self._inputs.remarks + of_model
         return Opened(
             snap_al=__version__,
@@ -146,7 +146,7 @@ class Driver:
                 self._explore(exploration, model, self._state.exploring)
 
     def _fit_first(self) -> bool:
-        """Whether what came so far is fitted while other labels are still being computed."""
+        """Whether new labels are fitted while other labels are still being computed."""
         assert self._config.explore is not None
         new = self._state.fitted_labels != len(self._state.labelled)
         return not self._config.explore.wait_for_labels and self._state.fits > 0 and new
@@ -164,7 +164,7 @@ class Driver:
         return explore.mode == "batch" and any(step != protocol.at(step).begin for step in steps)
 
     def _record(self, event: Event) -> None:
-        """Appends on rank 0, folds in on all."""
+        """Appends an event to the journal on rank 0, and updates the state on all ranks."""
 
         def write() -> Event:
             assert self._journal is not None
@@ -175,7 +175,7 @@ class Driver:
             self._observe(self._journal.events[-1], self._state)
 
     def _start(self) -> None:
-        """The starting set becomes the first queries."""
+        """Submits the starting set as the first queries."""
         write = self._directory.write_query
         keys = on_root(
             self._comm, lambda: list(dict.fromkeys(write(c) for c in self._inputs.start))
@@ -186,9 +186,8 @@ class Driver:
         )
 
     def _same_inputs(self) -> None:
-        """Raises InputError when a file that the run began with has changed since, or the journal
-        is of other walkers.
-        """
+        """Raises InputError when a file has changed since the run began, or when the journal has
+        another number of walkers."""
         walkers, planned = len(self._state.walkers), len(self._inputs.walkers)
         root = self._directory.root
         if self._state.started and walkers != planned:
@@ -205,9 +204,8 @@ class Driver:
             ).on_all_ranks()
 
     def _choose(self, model: RunModel) -> None:
-        """Of several walkers' frames, those that are still worth a label once the others have
-        theirs.
-        """
+        """Chooses, among the frames at which several walkers stopped, those that are worth a label
+        once the others have theirs."""
         queries = self._state.unchosen
         frames = on_root(self._comm, lambda: [self._directory.read_query(q.key) for q in queries])
         posterior = model.potential(self._state).posterior
@@ -222,16 +220,16 @@ class Driver:
         self._record(Chosen(kept=kept_keys, dropped=tuple(dropped)))
 
     def _label(self, exploration: Exploration, model: RunModel) -> None:
-        """Pending queries, as many as the budget has left; each result, in their order, into the
-        journal. Or, when walkers do not wait, those that are done; when none is, a pass of
-        exploration."""
+        """Has pending queries labelled, as many as the budget allows, and records each result in
+        their order. When walkers do not wait for labels, the results that are there are recorded;
+        when there are none, the other walkers explore."""
         queries = self._state.pending[: labels_left(self._state, self._config)]
         if self._config.label.checks.stress_by_strain and not self._state.stress_checked:
             self._record(event := self._checking.stress(queries[0]))
             require_right_stress(event)
         if self._config.label.approve:
             self._labelling.approved(queries)
-        # Again also those that an earlier session submitted: what they asked for may not have been
+        # Queries of an earlier session are submitted again, since their jobs may not have been
         # finished.
         jobs = self._labelling.submit(queries)
         new = {q.key: job for q, job in zip(queries, jobs, strict=True) if not q.job}
@@ -251,9 +249,8 @@ class Driver:
             self._explore(exploration, model, free)
 
     def _take(self, query: Query, result: LabelResult, jobs: list[str]) -> None:
-        """A result into the journal. Raises RunError, and ends what is under way, when too many in
-        a row have failed.
-        """
+        """Records a result. Raises RunError, and cancels the jobs of other queries, when too many
+        labels in a row have failed."""
         result = self._checking.plausible(self._state, query, result)
         self._record(_label_event(query, result))
         if len(self._state.failing) >= self._config.label.max_failures:

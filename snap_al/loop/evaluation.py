@@ -1,4 +1,4 @@
-"""Predictions of labelled rows next to their labels, all ranks' together."""
+"""Predictions of labelled rows, gathered from all ranks."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from snap_al.uncertainty import Evaluated
 
 
 def predicted(slabs: Sequence[Rows], posterior: Posterior, comm: Communicator) -> Evaluated:
-    """Of all ranks' labelled rows. Collective."""
-    own = []
+    """Predictions of the labelled rows of all ranks. Collective."""
+    local = []
     for rows in slabs:
         kinds, m = rows.index["kind"], rows.labelled
         p = posterior.predict(rows.values, kinds=kinds)
-        own.append(
+        local.append(
             _labelled(rows)
             + tuple(x[m] for x in (p.mean, p.epistemic_std, p.model_error_std, p.noise_std))
         )
-    return _gathered(own, comm)
+    return _gathered(local, comm)
 
 
 def row_errors(
     slabs: Sequence[Rows], errors: Sequence[RowErrors], posterior: Posterior, comm: Communicator
 ) -> Evaluated:
-    """The same from what a fit found out about its own rows. Collective."""
-    own = []
+    """The same, from the residuals of a fit on its own rows. Collective."""
+    local = []
     for rows, error in zip(slabs, errors, strict=True):
         m = rows.labelled
         weights = rows.weights[m]
@@ -42,8 +42,8 @@ def row_errors(
         kinds = rows.index["kind"][m]
         factor, noise = posterior.recalibration[kinds], posterior.noise_by_kind[kinds]
         stds = (error.epistemic_std[m] / weights, error.model_error_std[m] / weights, noise)
-        own.append((*_labelled(rows), mean, *(factor * std for std in stds)))
-    return _gathered(own, comm)
+        local.append((*_labelled(rows), mean, *(factor * std for std in stds)))
+    return _gathered(local, comm)
 
 
 def _labelled(rows: Rows) -> tuple[NDArray[Any], ...]:
@@ -57,15 +57,16 @@ def _labelled(rows: Rows) -> tuple[NDArray[Any], ...]:
     )
 
 
-def _gathered(own: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> Evaluated:
-    mine = [np.concatenate(column) for column in zip(*own, strict=True)]
+def _gathered(local: Sequence[tuple[NDArray[Any], ...]], comm: Communicator) -> Evaluated:
+    columns = [np.concatenate(column) for column in zip(*local, strict=True)]
     return Evaluated(
-        *(np.concatenate(column) for column in zip(*comm.allgather(mine), strict=True))
+        *(np.concatenate(column) for column in zip(*comm.allgather(columns), strict=True))
     )
 
 
 class TestSet:
-    """Labelled configurations that are never fitted; their rows are computed once. Collective."""
+    """Labelled configurations that are never fitted. Their rows are computed once. Every method is
+    collective."""
 
     def __init__(self, source: RowSource, comm: Communicator, folder: Path | None = None) -> None:
         self._comm = comm
@@ -78,7 +79,7 @@ class TestSet:
         strict: bool = True,
         report: Report = silent,
     ) -> list[str]:
-        """See DesignMatrix.append."""
+        """Adds configurations, see DesignMatrix.append."""
         return self.matrix.append(given, strict=strict, report=report)
 
     def __bool__(self) -> bool:

@@ -32,8 +32,8 @@ def decoded(text: str | bytes) -> Event:
     content = read_json(text)
     if not isinstance(content, dict):
         raise ValueError("no event")
-    if (found := content.get("format", FORMAT)) != FORMAT:
-        raise ValueError(f"journal format {found}, this version reads {FORMAT}")
+    if (version := content.get("format", FORMAT)) != FORMAT:
+        raise ValueError(f"journal format {version}, this version reads {FORMAT}")
     name = content.get("event")
     if str(name) not in _NAMES:
         raise ValueError(f"has an event {name!r} that this version of snap_al does not know")
@@ -61,11 +61,11 @@ def _require_errors(event: Fitted) -> None:
 
 
 def _content(value: Any) -> Any:
-    """Of a dataclass, a JSON object; of anything else, itself."""
+    """The JSON object of a dataclass; any other value as it is."""
     if isinstance(value, tuple):
         return [_content(v) for v in value]
     if not is_dataclass(value):
         return value
-    found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}
-    unset = {f.name for f in fields(value) if f.default is None and found.get(f.name) is None}
-    return {name: _content(v) for name, v in found.items() if name not in unset}
+    values = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}
+    unset = {f.name for f in fields(value) if f.default is None and values.get(f.name) is None}
+    return {name: _content(v) for name, v in values.items() if name not in unset}

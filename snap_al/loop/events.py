@@ -26,7 +26,7 @@ Number = Annotated[float, Field(strict=True)]
 
 @dataclass(frozen=True, kw_only=True)
 class _Event:
-    """What all events have."""
+    """What all events have in common."""
 
     time: Number = 0.0
     """When it was written, in seconds since 1970."""

@@ -28,7 +28,7 @@ VELOCITIES, SCRIPTS = 2, 6
 """Streams of random numbers."""
 
 LARGEST_SEED = 800_000_000
-"""Of scripts: `fix langevin` takes none over 900,000,000, and adds the rank to it."""
+"""Largest seed of a script: `fix langevin` takes none over 900,000,000, and adds the rank to it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class WalkerGroups:
 
     @classmethod
     def of(cls, world: Communicator, n_walkers: int) -> WalkerGroups:
-        """As many groups as there are walkers, or ranks if these are fewer."""
+        """As many groups as there are walkers, or as ranks if these are fewer."""
         count = min(world.size, n_walkers)
         number = world.rank * count // world.size
         return cls(world.split(number), number, count)
@@ -94,11 +94,11 @@ def explore(
 
 @contextmanager
 def _whole_group(comm: Communicator) -> Iterator[None]:
-    """Work in which the ranks of a group wait for each other: what fails on one of several must end
-    the job.
+    """A part of the work in which the ranks of a group wait for each other. When one of several
+    fails in it, the job must end.
 
-    Nothing is recorded against the segment: a full disk is not its fault, and the next start tries
-    it again.
+    The failure is not recorded for the segment: a full disk, for example, is not caused by it, and
+    the next start runs it again.
     """
     try:
         yield
@@ -113,7 +113,7 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
         run.groups.comm, run.config, run.directory, run.walkers[number]
     )  # fmt: skip
     assert config.explore is not None
-    protocol = config.explore.protocol(planned.own)
+    protocol = config.explore.protocol(planned.overrides)
     walker = state.walkers[number]
     started = time.perf_counter()
     begin = walker.trail[-1]
@@ -140,7 +140,7 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
                 name=f"walker {number} ({planned.configuration.name})",
                 collect=config.explore.candidates if config.explore.mode == "batch" else 0,
             ),
-            _told(
+            _with_progress(
                 rule_of(config, state, potential.posterior, directory),
                 f"walker {number}, step",
                 protocol.steps,
@@ -185,8 +185,8 @@ def _segment(run: Exploration, state: RunState, potential: FittedPotential, numb
     )
 
 
-def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
-    """The same rule; `report` hears of each check."""
+def _with_progress(rule: Rule, what: str, steps: int, report: Report) -> Rule:
+    """The same rule, which also calls `report` at each check."""
 
     def watched(frame: Frame) -> Verdict:
         report(what, frame.step, steps)
@@ -198,7 +198,7 @@ def _told(rule: Rule, what: str, steps: int, report: Report) -> Rule:
 def _affordable(
     wanted: Wanted, config: RunConfig, potential: FittedPotential, files: Path
 ) -> Configuration:
-    """What the labeler is asked for: the frame, or a cell carved out of it."""
+    """The structure for the labeler: the frame, or a cell that is cut out of it."""
     if config.carve is None:
         return wanted.frame
     from snap_al.md.carving import carved, relaxed_shell  # late: scipy.spatial is slow to import
@@ -209,7 +209,7 @@ def _affordable(
 
 
 def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResult | None:
-    """A segment that ended the job before is not walked into again: it counts as failed."""
+    """The result of a segment that ended the whole job before. It failed, and is not run again."""
     reason = None
     if comm.rank == 0 and record.exists():
         reason = require_regular_file(record).read_text(encoding="utf-8", errors="replace")
@@ -218,7 +218,8 @@ def _aborted_before(comm: Communicator, record: Path, step: int) -> SegmentResul
 
 
 def segment_seed(seed: int, stream: int, walker: int, segment: int) -> int:
-    """A LAMMPS seed keyed by all of these: the same whatever ran before or beside it."""
+    """A seed for LAMMPS that depends on these numbers alone, and not on the order in which walkers
+    run."""
     return (
         int(np.random.SeedSequence([seed, stream, walker, segment]).generate_state(1)[0])
         % (2**31 - 2)

@@ -29,17 +29,14 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
     all explore to the end of the stage; then query.batch of the frames that they met are labelled
     together."""
     wait_for_labels: bool = True
-    """false: on-the-fly, walkers that do not stand at a frame to label go on with the potential
-    that there is while labels are computed.
-    """
+    """false, with on-the-fly: while labels are computed, the other walkers continue with the
+    current potential."""
     candidates: int = Field(default=20, ge=1, le=10_000)
     """batch: frames kept of one walker's segment, at most."""
     repeat: int = Field(default=1, ge=1, le=10_000)
-    """How often the stages follow each other, each time from where the last ended."""
+    """How often the stages are repeated, each time from where the last ended."""
     cycles: int = Field(default=1, ge=1)
-    """How often each walker goes through all of that, each time from its structure with new
-    velocities.
-    """
+    """How often each walker runs all of this, each time from its structure with new velocities."""
 
     @model_validator(mode="after")
     def _screened_without_energies(self) -> ExploreSettings:
@@ -66,15 +63,17 @@ class ExploreSettings(StageSettings, extra="forbid", frozen=True):
             )
         return self
 
-    def protocol(self, own: Mapping[str, Any] | None = None) -> Protocol:
-        """own: a walker's values. A stage's come first, then the walker's, then those given here.
-        Steps are the same for all.
+    def protocol(self, overrides: Mapping[str, Any] | None = None) -> Protocol:
+        """The protocol of a walker. Values of a stage take precedence, then those of the walker,
+        then those given here. The number of steps is the same for all.
+
+        overrides: the walker's values.
         """
         shared = {
             name: getattr(self, name)
             for name in self.model_fields_set & set(StageSettings.model_fields)
         }
-        merged = {**shared, **(own or {})}
+        merged = {**shared, **(overrides or {})}
         stages = [
             stage.model_copy(
                 update={k: v for k, v in merged.items() if k not in stage.model_fields_set}

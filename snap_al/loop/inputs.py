@@ -1,6 +1,5 @@
-"""Everything that a run reads from the user's files: read and checked once, before anything is
-written or paid for.
-"""
+"""All input of a run from the user's files. It is read and checked before anything is written or
+labelled."""
 
 from __future__ import annotations
 
@@ -62,16 +61,16 @@ class RunInputs:
 
     @property
     def remarks(self) -> Remarks:
-        """What is wrong with labels, and notes."""
+        """Notes, and problems of labels."""
         return Remarks(notes=self.notes) + Remarks.of(self.findings)
 
 
 def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True) -> RunInputs:
-    """Raises InputError naming file and frame; if not strict, a labelled configuration that cannot
-    be used is left out.
+    """Reads and checks the input. Raises InputError naming file and frame. If not strict, a
+    labelled configuration that cannot be used is left out.
 
-    checked: signs, units and placeholders of labels are looked at, which takes a few seconds. Run
-    by one rank; the result travels.
+    checked: whether signs, units and placeholders of labels are checked, which takes a few seconds.
+    It is called on one rank, and the result is sent to the others.
     """
     elements = config.descriptor.elements
     deck = config.deck
@@ -122,24 +121,26 @@ def read_inputs(config: RunConfig, *, strict: bool = True, checked: bool = True)
 
 
 def _not_compared(prior_mean: Path | None) -> list[str]:
-    """What the prior's file leaves open, if anything."""
+    """What could not be checked about the file of the prior, if anything."""
     return [] if prior_mean is None else [text for text in [not_compared(prior_mean)] if text]
 
 
 def _findings(
-    config: RunConfig, given: Sequence[LabelledConfiguration], own: Sequence[LabelledConfiguration]
+    config: RunConfig,
+    items_of_deck: Sequence[LabelledConfiguration],
+    items_of_files: Sequence[LabelledConfiguration],
 ) -> tuple[LabelFinding, ...]:
-    """Of the deck, and of each file: units and signs belong to a source."""
+    """Findings on the labels of the deck and of each file. Units and signs belong to a source."""
     sources: dict[str, list[LabelledConfiguration]] = {}
     if config.fitsnap is not None:
-        sources[str(config.fitsnap)] = list(given)
-    for item in own:
+        sources[str(config.fitsnap)] = list(items_of_deck)
+    for item in items_of_files:
         sources.setdefault(item.source, []).append(item)
     return tuple(f for path, items in sources.items() for f in check_labels(items, path))
 
 
 def _digest(items: Sequence[LabelledConfiguration]) -> str:
-    """Of structures and labels."""
+    """Digest of structures and labels."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(item.configuration.key.encode())
@@ -149,7 +150,10 @@ def _digest(items: Sequence[LabelledConfiguration]) -> str:
 
 
 class _Files:
-    """Labelled files of a config. counts: what was found in each so far."""
+    """The labelled files of a config.
+
+    counts: what was read from each so far.
+    """
 
     def __init__(self, config: RunConfig, strict: bool, left_out: list[str]) -> None:
         self._config, self._strict, self._left_out = config, strict, left_out
@@ -158,13 +162,14 @@ class _Files:
     def items(
         self, set: SetName, number: int, source: LabelledFile, weighted: TrainingSource
     ) -> list[LabelledConfiguration]:
-        """Of an entry, with the weights and damping of `weighted`. Raises InputError."""
+        """The configurations of an entry, with the weights and damping of `weighted`. Raises
+        InputError."""
         entry = f"{set}.{number}"
         elements = self._config.descriptor.elements
-        found = read_file(
+        contents = read_file(
             source.path, elements, labelled=True, options=source.options, lenient=not self._strict
         )
-        self._left_out += found.left_out
+        self._left_out += contents.left_out
         items = [
             LabelledConfiguration(
                 c.labelled(shifted(c.label, c.species, self._config.eshift)),
@@ -174,14 +179,16 @@ class _Files:
                 str(source.path),
                 entry,
             )
-            for c in found.configurations
+            for c in contents.configurations
         ]
-        self.counts.append(count(set, str(source.path), found.frames, items, found.unread, entry))
+        self.counts.append(
+            count(set, str(source.path), contents.frames, items, contents.unread, entry)
+        )
         return items
 
 
 def _digest_of_file(path: Path) -> str:
-    """Of a file's content, or of that of all FitSNAP JSON files in a folder."""
+    """Digest of the content of a file, or of all FitSNAP JSON files in a folder."""
     digest = hashlib.sha256()
     for part in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
         digest.update(require_regular_file(part).read_bytes())
@@ -189,7 +196,7 @@ def _digest_of_file(path: Path) -> str:
 
 
 def _walkers(config: RunConfig, reference: ReferencePotential) -> list[Walker]:
-    """Those of every entry, for which every stage's script has been looked at."""
+    """The walkers of all entries. The scripts of all stages are checked. Raises InputError."""
     explore = config.explore
     if explore is None:
         return []
@@ -238,26 +245,26 @@ def _check_stage(
 
 
 def _files(config: RunConfig) -> dict[str, Path]:
-    found = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
+    files = {f"training.{n}.path": s.path for n, s in enumerate(config.training)}
     if config.fitsnap is not None:
-        found["fitsnap"] = config.fitsnap
+        files["fitsnap"] = config.fitsnap
     if config.prior_mean is not None:
-        found["prior_mean"] = config.prior_mean
+        files["prior_mean"] = config.prior_mean
         if (beside := param_file(config.prior_mean)).is_file():
-            found["prior_mean, its .snapparam"] = beside
-    found |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
-    found |= {
+            files["prior_mean, its .snapparam"] = beside
+    files |= {f"test.{n}": s.path for n, s in enumerate(config.test)}
+    files |= {
         f"start.structures.{n}.structure": s.structure
         for n, s in enumerate(config.start.structures)
     }
     if config.explore is not None:
-        found |= {
+        files |= {
             f"explore.walkers.{n}.structure": s.structure
             for n, s in enumerate(config.explore.walkers)
         }
         scripts = [stage.script_path() for stage in config.explore.protocol().stages]
-        found |= {
+        files |= {
             "explore.script" if n == 0 else f"explore.stages.{n}.script": path
             for n, path in enumerate(dict.fromkeys(scripts))
         }
-    return found
+    return files

@@ -22,14 +22,13 @@ from snap_al.loop.events import Event
 
 
 def read_events(path: Path) -> list[Event]:
-    """All whole events, each with all that its kind has. Raises InputError for a damaged line
-    before the last, or another format.
-    """
+    """All complete events. Raises InputError for a damaged line before the last one, or for another
+    format."""
     return _parse(path)[0] if path.exists() else []
 
 
 def _parse(path: Path) -> tuple[list[Event], int]:
-    """Events, and how many bytes of the file are whole."""
+    """The events, and the number of bytes of the file that are complete."""
     events: list[Event] = []
     data = require_regular_file(path).read_bytes()
     position = 0
@@ -48,9 +47,8 @@ def _parse(path: Path) -> tuple[list[Event], int]:
 
 
 class Journal:
-    """The one writer. Opening takes a lock that dies with the process, and cuts off a torn last
-    line.
-    """
+    """The only writer of a journal. Opening it takes a lock, which ends with the process, and cuts
+    off an incomplete last line."""
 
     def __init__(self, path: Path) -> None:
         """Raises InputError when another living run writes to it, or the journal is damaged."""
@@ -79,7 +77,7 @@ class Journal:
         sync_folder(path.parent)
 
     def append(self, event: Event) -> Event:
-        """Writes and syncs; returns the event with the time it was written."""
+        """Writes an event to disk, and returns it with the time at which it was written."""
         stamped = replace(event, time=time.time())
         self._file.write(_encode(stamped))
         self._file.flush()
@@ -88,7 +86,7 @@ class Journal:
         return stamped
 
     def clear(self) -> None:
-        """Forgets everything, for a run that has not begun to compute."""
+        """Removes all events, for a run that has not computed anything."""
         self._file.truncate(0)
         os.fsync(self._file.fileno())
         self.events.clear()
@@ -114,14 +112,14 @@ def _encode(event: Event) -> bytes:
 
 
 def _body(line: bytes) -> bytes | None:
-    """None for a line that is not whole."""
+    """The content of a line; None for one that is not complete."""
     checksum, _, body = line.rstrip(b"\n").partition(b" ")
     whole = line.endswith(b"\n") and f"{zlib.crc32(body):08x}".encode() == checksum
     return body if whole else None
 
 
 def _decoded(body: bytes, where: str) -> Event:
-    """Raises InputError for a line that is whole and is no event of this version."""
+    """The event of a complete line. Raises InputError for one that is no event of this version."""
     try:
         return decoded(body)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Queries to the labeler and results back, spread over ranks."""
+"""Submits queries to the labeler and collects the results, with the work divided over ranks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ class Labelling:
         self._backend, self._directory, self._comm = backend, directory, comm
 
     def submit(self, queries: tuple[Query, ...]) -> list[str]:
-        """The jobs' names. Asking for the same again starts nothing anew."""
+        """Names of the jobs. Submitting a query again does not start a second job."""
         return self._over_ranks(len(queries), lambda backend, n: self._submit(backend, queries[n]))
 
     def collect(self, queries: tuple[Query, ...], jobs: list[str]) -> list[LabelResult]:
-        """Waits for all of them. Raises LabelError for a file that is not a label of what was asked
-        for.
-        """
+        """Waits for all results. Raises LabelError for a file that is not a label of its query."""
         return self._over_ranks(
             len(queries), lambda backend, n: self._wait(backend, queries[n], jobs[n])
         )
@@ -45,16 +43,15 @@ class Labelling:
     def ready(
         self, queries: tuple[Query, ...], jobs: list[str], *, wait: bool
     ) -> dict[int, LabelResult]:
-        """Those that are done, by their number; at least one when it is to wait. For backends that
-        rank 0 has alone.
-        """
+        """Finished results, by number of the query; with `wait`, at least one. For backends that
+        only rank 0 has."""
 
         def poll() -> dict[int, LabelResult]:
             assert self._backend is not None
-            found = (
+            results = (
                 (n, self._backend.poll(job, self._asked(queries[n]))) for n, job in enumerate(jobs)
             )
-            return {n: result for n, result in found if result is not None}
+            return {n: result for n, result in results if result is not None}
 
         done: dict[int, LabelResult] = {}
         with self._together():
@@ -69,7 +66,7 @@ class Labelling:
         self._over_ranks(len(jobs), lambda backend, n: backend.cancel(jobs[n]))
 
     def result(self, query: Query, job: str) -> LabelResult | None:
-        """Of a job that was done before; None when its result is gone."""
+        """The result of a job that was finished before; None when it is gone."""
 
         def poll() -> LabelResult | None:
             assert self._backend is not None
@@ -78,9 +75,8 @@ class Labelling:
         return on_root(self._comm, poll)
 
     def approved(self, queries: tuple[Query, ...]) -> None:
-        """Returns when a person has said yes to those that were not submitted before. Raises
-        RunError for a no.
-        """
+        """Returns when a user has approved the queries that were not submitted before. Raises
+        RunError when they are not approved."""
         new = [q for q in queries if not q.job]
 
         def described(query: Query) -> dict[str, Any]:
@@ -99,13 +95,13 @@ class Labelling:
                 approval.wait(approval.ask([described(q) for q in new]))
 
     def refuse(self, result: LabelResult, reason: str) -> LabelResult:
-        """The result of a label that is not what was asked for, on disk too."""
+        """Replaces the result of a label that is not accepted by a failure, on disk too."""
         on_root(self._comm, lambda: refuse_result(self._directory.labels, result.job, reason))
         return replace(result, label=None, reason=reason)
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """Work of some ranks, for which the others wait without keeping their processors busy."""
+        """Work of some ranks, for which the others wait without using their processors."""
         with collectively(self._comm):
             try:
                 yield
@@ -113,20 +109,20 @@ class Labelling:
                 self._comm.rest()
 
     def _over_ranks(self, count: int, work: Callable[[LabelBackend, int], T]) -> list[T]:
-        own: dict[int, T] = {}
+        local: dict[int, T] = {}
         with self._together():
             if self._backend is not None:
                 for n in range(
                     self._comm.rank, count, self._comm.size if self._backend.everywhere else 1
                 ):
-                    own[n] = work(self._backend, n)
-        everyone = {n: result for part in self._comm.allgather(own) for n, result in part.items()}
+                    local[n] = work(self._backend, n)
+        everyone = {n: result for part in self._comm.allgather(local) for n, result in part.items()}
         return [everyone[n] for n in range(count)]
 
     def _submit(self, backend: LabelBackend, query: Query) -> str:
         configuration = self._asked(query)
         if query.job and backend.poll(query.job, configuration) is not None:
-            return query.job  # done before this process began, be it a failure
+            return query.job  # finished before this process began, whether it succeeded or failed
         return backend.submit(configuration)
 
     def _wait(self, backend: LabelBackend, query: Query, job: str) -> LabelResult:

@@ -1,6 +1,5 @@
-"""Learning curves on a labelled pool: what strategies would have asked for, and the error after
-each round.
-"""
+"""Learning curves on a labelled pool: which labels each strategy would have asked for, and the
+error after each round."""
 
 from __future__ import annotations
 
@@ -115,10 +114,10 @@ class Learner:
             n = min(study.batch, most - len(chosen))
             if n <= 0:
                 break
-            found = self._ask(posterior, chosen, config, n, seed + len(chosen))
-            if not found:  # what is left are doubles
+            batch = self._ask(posterior, chosen, config, n, seed + len(chosen))
+            if not batch:  # the configurations that are left repeat labelled ones
                 break
-            chosen += found
+            chosen += batch
         return Curve(
             strategy, seed, tuple(labels), {name: tuple(values) for name, values in errors.items()}
         )
@@ -142,8 +141,8 @@ class Learner:
 
     def _fit(self, places: NDArray[np.int64], config: RunConfig) -> Posterior:
         wanted = set(self._numbers[places].tolist())
-        own = [self._pool.rows_of(n) for n in self._pool.own if n in wanted]
-        parts = own or [Rows.nothing(self._pool.columns.n_distinct)]
+        local = [self._pool.rows_of(n) for n in self._pool.own if n in wanted]
+        parts = local or [Rows.nothing(self._pool.columns.n_distinct)]
         return fit_blocks(
             [block_of(r) for r in parts],
             with_column_numbers(config),
@@ -153,21 +152,22 @@ class Learner:
         )[0]
 
     def _errors(self, posterior: Posterior) -> dict[str, float]:
-        found = self._test.evaluate(posterior).counted()
-        error = found.mean - found.targets
+        evaluated = self._test.evaluate(posterior).counted()
+        error = evaluated.mean - evaluated.targets
         out: dict[str, float] = {}
         for kind, name in enumerate(("energy", "forces")):
-            here = found.kinds == kind
+            here = evaluated.kinds == kind
             if here.any():
-                groups = [here & (found.groups == g) for g in np.unique(found.groups[here])]
+                groups = [here & (evaluated.groups == g) for g in np.unique(evaluated.groups[here])]
                 out[name] = _rms(error[here])
                 out[f"worst_{name}"] = max(_rms(error[g]) for g in groups)
         return out
 
 
 def labels_to_reach(curve: Curve, name: str, target: float) -> float:
-    """The fewest labels from which on the error is at most `target` on average over what follows
-    (so that one lucky fit does not count); infinite when it never is."""
+    """The smallest number of labels from which on the error is at most `target`, on average over
+    the rest of the curve, so that a single low error does not count; infinite when there is none.
+    """
     errors = np.array(curve.errors[name])
     if not len(errors):
         return float("inf")
@@ -194,13 +194,15 @@ def summary(
     out: dict[str, Any] = {}
     rng = np.random.default_rng(0)
     for strategy in dict.fromkeys(c.strategy for c in curves):
-        mine = [c for c in curves if c.strategy == strategy]
-        out[strategy] = {"seeds": len(mine)}
-        for name in mine[0].errors:
-            areas = np.array([area(c, name) for c in mine])
+        own_curves = [c for c in curves if c.strategy == strategy]
+        out[strategy] = {"seeds": len(own_curves)}
+        for name in own_curves[0].errors:
+            areas = np.array([area(c, name) for c in own_curves])
             means = areas[rng.integers(len(areas), size=(2000, len(areas)))].mean(axis=1)
             needed = float(
-                np.median([labels_to_reach(c, name, factor * full[c.seed][name]) for c in mine])
+                np.median(
+                    [labels_to_reach(c, name, factor * full[c.seed][name]) for c in own_curves]
+                )
             )
             out[strategy][name] = {
                 "mean_error": float(np.exp(areas.mean())),

@@ -12,7 +12,7 @@ from snap_al.descriptors import Columns, available_memory
 from snap_al.parallel import Communicator
 
 SHARE = 0.7
-"""Of the memory that is free; the fit needs a few buffers besides."""
+"""Share of the free memory; the fit needs a few more buffers."""
 
 
 def matrix_folder(

@@ -1,6 +1,5 @@
-"""Whether a label can be what was asked for: its energy and forces beside those that are known, and
-its stress beside its energies.
-"""
+"""Whether a label is plausible: its energy and forces are compared with earlier labels, and its
+stress with its energies."""
 
 from __future__ import annotations
 
@@ -13,15 +12,16 @@ from snap_al.data.configuration import Configuration, Label
 from snap_al.label.settings import LabelChecks
 
 STRAIN, STRETCH = 0.004, 1.02
-"""Of the finite difference; and of the cell before it, so that there is a stress to have a sign."""
+"""Strain of the finite difference, and factor on the cell's vectors before it, so that there is a
+stress whose sign can be checked."""
 CLOSE, SAME_SIZE = 0.05, 0.5
-"""Of the derivative: how far a stress may be from it without a word, and at all. A basis that
-changes with the cell (plane waves up to a cut-off) makes the energies' derivative another one than
-the stress (Pulay)."""
+"""Shares of the derivative by which a stress may differ from it without a remark, and at all. With
+a basis that changes with the cell (plane waves up to a cut-off), the stress differs from the
+derivative of the energies (Pulay)."""
 
 
 class KnownEnergies:
-    """Energies per atom of what was labelled so far, with an energy of each element taken out."""
+    """Energies per atom of earlier labels, after an energy of each element is subtracted."""
 
     def __init__(self) -> None:
         self._compositions: list[dict[str, float]] = []
@@ -33,18 +33,17 @@ class KnownEnergies:
             self._energies.append(label.energy / len(configuration))
 
     def away(self, configuration: Configuration, energy: float) -> float:
-        """eV/atom by which `energy` (eV) is outside the range of what is known; 0 when nothing is,
-        or not of these elements.
-        """
+        """eV/atom by which `energy` (eV) is outside the range of earlier energies; 0 when there are
+        none, or none of these elements."""
         asked = _composition(configuration)
         elements = sorted({e for c in self._compositions for e in c})
         if not set(asked) <= set(elements):
             return 0.0
         shares = np.array([[c.get(e, 0.0) for e in elements] for c in self._compositions])
-        own = np.linalg.lstsq(shares, np.array(self._energies), rcond=None)[0]
-        known = np.array(self._energies) - shares @ own
+        energies = np.linalg.lstsq(shares, np.array(self._energies), rcond=None)[0]
+        known = np.array(self._energies) - shares @ energies
         excess = energy / len(configuration) - float(
-            np.array([asked.get(e, 0.0) for e in elements]) @ own
+            np.array([asked.get(e, 0.0) for e in elements]) @ energies
         )
         return float(max(excess - known.max(), known.min() - excess, 0.0))
 
@@ -52,7 +51,7 @@ class KnownEnergies:
 def implausible(
     configuration: Configuration, label: Label, known: KnownEnergies, limits: LabelChecks
 ) -> str:
-    """The reason, or an empty text."""
+    """Why a label is not plausible; "" when it is."""
     if limits.max_force is not None and label.forces is not None:
         largest = float(np.linalg.norm(label.forces, axis=1).max())
         if largest > limits.max_force:
@@ -73,7 +72,8 @@ def implausible(
 
 
 def strained(configuration: Configuration) -> tuple[Configuration, Configuration, Configuration]:
-    """The structure stretched a little, and that with a strain of ± STRAIN along each axis."""
+    """The structure under a small expansion, and the same with a strain of ± STRAIN along each
+    axis."""
     scales = [STRETCH * (1.0 + s) for s in (0.0, STRAIN, -STRAIN)]
     return tuple(_scaled(configuration, s) for s in scales)  # type: ignore[return-value]
 
@@ -87,7 +87,7 @@ def stress_derivative(configuration: Configuration, up: Label, down: Label) -> f
 
 
 def stress_verdict(label: float, derivative: float) -> tuple[bool, str]:
-    """Whether the stress can be used, and what to say of it."""
+    """Whether the stress can be used, and the reason in words."""
     off = abs(label - derivative)
     if off <= CLOSE * abs(derivative):
         return True, "they agree"

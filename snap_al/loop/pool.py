@@ -104,15 +104,15 @@ def select_from_pool(
         report("selecting", 0, 0)
         targets = target_rows(settings, config.descriptor.elements, source, comm)
         labelled = as_labelled(training.matrix)
-        own = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))
+        local = as_candidates(matrix, on_root(comm, lambda: [cost_of(settings, c) for c in pool]))
         if settings.strategy == "maxvol" and settings.grade == "atom":
-            labelled, own = (
+            labelled, local = (
                 with_atoms(c, m, engine, comm)
-                for c, m in ((labelled, training.matrix), (own, matrix))
+                for c, m in ((labelled, training.matrix), (local, matrix))
             )
     known = Knowledge.of(posterior, Labelled.of(posterior, labelled, comm))
-    candidates = Candidates(own, np.ones(len(pool), dtype=bool), comm)
-    found = select(
+    candidates = Candidates(local, np.ones(len(pool), dtype=bool), comm)
+    selection = select(
         candidates,
         acquisition(settings, config.seed, targets),
         known,
@@ -122,13 +122,13 @@ def select_from_pool(
     stds = _stds(candidates, posterior)
     chosen = [
         Choice(k, s, float(stds[k, 0]), float(stds[k, 1]))
-        for k, s in zip(found.numbers, found.scores, strict=True)
+        for k, s in zip(selection.numbers, selection.scores, strict=True)
     ]
-    return PoolSelection(tuple(chosen), len(pool), found.duplicates, tuple(remarks))
+    return PoolSelection(tuple(chosen), len(pool), selection.duplicates, tuple(remarks))
 
 
 def committee_if_asked(config: RunConfig) -> RunConfig:
-    """A committee's disagreement needs one."""
+    """The same config, with a committee as its posterior when the strategy needs one."""
     if config.query.strategy != "committee" or config.fit.posterior == "committee":
         return config
     given = config.fit.model_dump(include={"members", "fraction", "seed", "prior_precision"})
@@ -138,9 +138,7 @@ def committee_if_asked(config: RunConfig) -> RunConfig:
 def unlabelled(
     pool: Sequence[Configuration], like: Sequence[LabelledConfiguration]
 ) -> list[LabelledConfiguration]:
-    """Items whose labels, if the pool has any, are not seen; with the largest weights of each kind
-    in the training set.
-    """
+    """The pool without its labels, with the largest weights of each kind in the training set."""
     weights = Weights(
         *(max(getattr(i.weights, kind) for i in like) for kind in ("energy", "force", "stress"))
     )
@@ -148,47 +146,47 @@ def unlabelled(
 
 
 def as_labelled(matrix: DesignMatrix) -> list[Candidate]:
-    """This rank's configurations of a matrix with the weights that they are fitted with: none for
-    rows without a label.
-    """
+    """This rank's configurations of a matrix, with the weights that they are fitted with. Rows
+    without a label have weight 0."""
     return _as_candidates(matrix, lambda rows: np.where(rows.labelled, rows.weights, 0.0), None)
 
 
 def as_candidates(matrix: DesignMatrix, costs: Sequence[float] | None = None) -> list[Candidate]:
-    """The same with the weights that labels would have, as far as is known before: no label is
-    looked at.
-    """
+    """The same with the weights that labels would have, as far as they are known before."""
     return _as_candidates(matrix, lambda rows: rows.weights / rows.damping, costs)
 
 
 def _as_candidates(
     matrix: DesignMatrix, weights: Callable[[Rows], Array], costs: Sequence[float] | None
 ) -> list[Candidate]:
-    """Numbers are places among all configurations of the matrix."""
+    """Numbers are positions among all configurations of the matrix."""
     places = {number: place for place, number in enumerate(sorted(matrix.items))}
-    found = []
+    candidates = []
     for number in matrix.own:
         rows, place = matrix.rows_of(number), places[number]
         cost = 1.0 if costs is None else costs[place]
-        found.append(
+        candidates.append(
             Candidate(place, rows.values, weights(rows), rows.index["kind"], rows.vanishing, cost)
         )
-    return found
+    return candidates
 
 
 def with_atoms(
-    own: Sequence[Candidate], matrix: DesignMatrix, engine: Engine, comm: Communicator
+    local: Sequence[Candidate], matrix: DesignMatrix, engine: Engine, comm: Communicator
 ) -> list[Candidate]:
-    """The same with the rows of their atoms. Collective."""
+    """The same candidates with the rows of their atoms. Collective."""
     items = [matrix.items[number] for number in sorted(matrix.items)]
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     with collectively(comm):
-        found.extend(replace(c, atoms=engine.atom_rows(items[c.number].configuration)) for c in own)
-    return found
+        candidates.extend(
+            replace(c, atoms=engine.atom_rows(items[c.number].configuration)) for c in local
+        )
+    return candidates
 
 
 def cost_of(settings: QuerySettings, configuration: Configuration) -> float:
-    """Raises InputError for a function that is not there, or a cost that is not positive."""
+    """The cost of a label. Raises InputError for a function that does not exist, or a cost that is
+    not positive."""
     try:
         if isinstance(settings.cost, str):
             cost = float(imported("query.cost", settings.cost)(configuration.to_atoms()))
@@ -215,8 +213,8 @@ def target_rows(
     path = settings.targets
 
     def compute() -> Array:
-        found = read_configurations(path, elements, labelled=False)
-        return np.array([source.rows(c).values[0] for c in found])
+        targets = read_configurations(path, elements, labelled=False)
+        return np.array([source.rows(c).values[0] for c in targets])
 
     return on_root(comm, compute)
 

@@ -46,11 +46,11 @@ class RunDirectory:
         return self.root / "config.origin"
 
     def write_origin(self, config: Path) -> None:
-        """As bytes: a path need not be text in any encoding."""
+        """Written as bytes, since a path need not be text in any encoding."""
         write_atomically(self.origin, os.fsencode(config.resolve()) + b"\n")
 
     def read_origin(self) -> Path:
-        """The copy itself where nothing is said."""
+        """Path of the original config; the copy itself when it is not recorded."""
         stored = require_regular_file(self.origin).read_bytes() if self.origin.exists() else b""
         return (
             Path(os.fsdecode(stored.removesuffix(b"\n")))
@@ -82,7 +82,7 @@ class RunDirectory:
         return self.root / "fits" / f"{number:04d}"
 
     def active_set(self, fit: int) -> Path:
-        """With rule grade."""
+        """The active set of a fit, with rule grade."""
         return self.fit(fit) / "active_set.npy"
 
     def walker(self, number: int) -> Path:
@@ -99,9 +99,8 @@ class RunDirectory:
         return self.walker(walker) / f"segment-{segment:04d}.json"
 
     def aborted(self, walker: int, segment: int) -> Path:
-        """Left by a rank that failed alone in this segment's LAMMPS session, just before it ended
-        the job.
-        """
+        """Written by a rank that failed alone in the LAMMPS session of this segment, just before it
+        ended the job."""
         return self.walker(walker) / f"segment-{segment:04d}.aborted.txt"
 
     def write_checks(self, walker: int, segment: int, checks: tuple[Check, ...]) -> None:

@@ -133,10 +133,10 @@ class Scorer:
         """The rows of all configurations."""
         matrix = DesignMatrix(source, self._comm)
         what = f"2J {settings.largest_twojmax}, cutoff {settings.max_cutoff:.3g} Å"
-        told = matrix.append(
+        left_out_items = matrix.append(
             self._items, strict=False, report=lambda _, done, of: self._report(what, done, of)
         )
-        self.remarks |= dict.fromkeys(told)
+        self.remarks |= dict.fromkeys(left_out_items)
         return matrix
 
     def scored(
@@ -153,20 +153,28 @@ class Scorer:
         ]
         folds = [self._folds[rows.index["configuration"]] for rows in slabs]
         blocks, n_folds = [block_of(rows) for rows in slabs], int(self._folds.max()) + 1
-        found = left_out(blocks, folds, n_folds, self._comm, matrix.columns.constants)
-        rmse = _rmse(slabs, found, self._comm)
+        predicted = left_out(blocks, folds, n_folds, self._comm, matrix.columns.constants)
+        rmse = _rmse(slabs, predicted, self._comm)
         score = (
-            float(np.exp(-found.evidence))
+            float(np.exp(-predicted.evidence))
             if self.by == "evidence"
             else float(np.exp(np.mean(np.log(list(rmse.values())))))
         )
         cost = self._cost(settings, [item.configuration for item in matrix.items.values()])
         return Scored(
-            settings, score, rmse, found.evidence, matrix.columns.n_distinct, cost, factors, what
+            settings,
+            score,
+            rmse,
+            predicted.evidence,
+            matrix.columns.n_distinct,
+            cost,
+            factors,
+            what,
         )
 
     def _cost(self, settings: SnapSettings, usable: Sequence[Configuration]) -> float:
-        """µs per atom: measured once for settings, on the largest configuration, on rank 0."""
+        """µs per atom. It is measured once for each descriptor, on the largest configuration, on
+        rank 0."""
         key = settings.model_dump_json()
         if key not in self._costs:
             largest = max(usable, key=len)
@@ -183,10 +191,10 @@ class Scorer:
             return time.perf_counter() - started
 
 
-def _rmse(slabs: Sequence[Rows], found: LeftOut, comm: Communicator) -> dict[str, float]:
-    """By kind that is fitted, in user units."""
+def _rmse(slabs: Sequence[Rows], predicted: LeftOut, comm: Communicator) -> dict[str, float]:
+    """RMSE of each kind that is fitted, in user units."""
     squares, counts = np.zeros(3), np.zeros(3)
-    for rows, residuals in zip(slabs, found.residuals, strict=True):
+    for rows, residuals in zip(slabs, predicted.residuals, strict=True):
         m = rows.mask
         error = residuals[m] / rows.weights[m]
         np.add.at(squares, rows.index["kind"][m], error**2)

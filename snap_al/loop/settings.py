@@ -1,4 +1,4 @@
-"""Everything a run is made of, as the config gives it."""
+"""The config of a run."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ from snap_al.sessions import LammpsSettings
 
 
 class LabelledFile(BaseModel, extra="forbid", frozen=True):
-    """Labelled configurations of the user's own, and how to read them."""
+    """A file with labelled configurations, and how to read it."""
 
     path: ConfigPath
     """A file that ASE reads, a FitSNAP JSON file, or a folder of these."""
     group: str = ""
-    """What the file says (`group` or `config_type`), or the file's name, when not given."""
+    """Name of the group. When not given, it is taken from the file (`group` or `config_type`), or
+    is the name of the file."""
     labels: LabelKeys | None = None
     """Names of the labels in the file, such as {energy: dft_energy, forces: dft_forces, virial:
     dft_virial}; when not given, the usual ones (data/label_names.py)."""
     format: FileFormat | None = None
     """ASE's name of the file's format; found out from name and content when not given."""
     units: LabelUnits = LabelUnits()
-    """Those of the file; ASE's when not given."""
+    """Units of the file; those of ASE when not given."""
 
     @property
     def options(self) -> FileOptions:
@@ -77,7 +78,7 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
     """When to stop before every walker's protocol has ended."""
 
     max_labels: int = Field(default=200, ge=1)
-    """Labels that the run may pay for, the starting set counted."""
+    """Largest number of labels, including the starting set."""
     nothing_novel_ps: float | None = Field(default=None, gt=0)
     """ps of exploration, all walkers together, without a query."""
     nothing_novel_frames: PositiveInt | None = None
@@ -100,7 +101,7 @@ class StopSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def _as_files(value: object) -> object:
-    """One or several, each a path alone or with how to read it."""
+    """One or several entries; each is a path, or a path with options for reading."""
     listed = value if isinstance(value, list | tuple) else [value]
     return [{"path": entry} if isinstance(entry, str | Path) else entry for entry in listed]
 
@@ -119,7 +120,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     descriptor: SnapSettings
     """The SNAP descriptor."""
     model: ModelSettings = ModelSettings()
-    """What energies follow from the descriptor by."""
+    """How the energy follows from the descriptor."""
     reference: tuple[str, ...] = ()
     """LAMMPS lines: a pair_style and its pair_coeff, computed first and not fitted. Lines of
     pair_coeff have types, numbered as in descriptor.elements, or names of elements: `pair_coeff Cu
@@ -155,7 +156,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     lammps: LammpsSettings = LammpsSettings()
     """How LAMMPS is started."""
     cache: bool = True
-    """Keep descriptors in the output folder: what was computed once is not computed again."""
+    """Keep descriptors in the output folder, so that they are not computed again."""
     memory_gb: float | None = Field(default=None, gt=0)
     """A design matrix larger than this, on one machine, is kept in files; when not given, larger
     than what is free.
@@ -181,7 +182,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
         return self._deck if self._deck or self.fitsnap is None else read_deck(self.fitsnap)
 
     def made_model(self) -> Model:
-        """Raises InputError for a class of the user's that cannot be imported or made."""
+        """The model. Raises InputError for a class that cannot be imported or made."""
         return model_of(self.model, self.descriptor)
 
     @property

@@ -1,4 +1,4 @@
-"""Options of `explore`, its stages and its walkers that would change nothing."""
+"""Options of `explore`, its stages and its walkers that have no effect."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 def inapplicable_stage_options(explore: ExploreSettings) -> list[str]:
-    """One sentence for each. A value of `explore`, which is a default, or of `vary` is looked at in
-    the stages that do not give their own: one of them must take it. Where all stages give their
-    own, walkers of `vary` would be the same."""
+    """One sentence for each such option. A value of `explore`, which is a default, or of `vary`
+    must be used by one of the stages that do not give their own. When all stages give their own,
+    the walkers of `vary` would be the same."""
     stages = explore.stages or (StageSettings(),)
     merged = explore.protocol().stages[: len(stages)]
-    found = []
+    problems = []
     for number, (stage, whole) in enumerate(zip(stages, merged, strict=True)):
         for name in StageSettings.model_fields:
             if given(stage, name) and (problem := _problem(name, [whole])):
-                found.append(f"stages.{number}.{problem}")
+                problems.append(f"stages.{number}.{problem}")
     for name in StageSettings.model_fields:
         takers = _without_own(name, stages, merged)
         if takers and given(explore, name) and (problem := _problem(name, takers)):
-            found.append(problem)
+            problems.append(problem)
     for number, walker in enumerate(explore.walkers):
         for name in ("temperature", "pressure"):
             if getattr(walker.vary, name) and (
                 problem := _problem(name, _without_own(name, stages, merged))
             ):
-                found.append(f"walkers.{number}.vary.{problem}")
-    return found
+                problems.append(f"walkers.{number}.vary.{problem}")
+    return problems
 
 
 def _without_own(
@@ -48,7 +48,7 @@ def _without_own(
 
 
 def _problem(name: str, stages: Sequence[StageSettings]) -> str:
-    """Empty where one of the stages, with all that they take from `explore`, follows the option."""
+    """Empty when one of the stages uses the option."""
     if not stages:
         return f"{name} does not apply: every stage gives its own; leave {name} out here or there"
     if name in APPLIES_WITH:

@@ -28,9 +28,9 @@ from snap_al.loop.walker_state import WalkerState, WalkerStatus
 
 
 class EventOrderError(Exception):
-    """An event that cannot be, after those before it. In a journal that was read lines are gone or
-    there twice (`replayed`); of an event that has just been made it is a fault of snap_al's, and no
-    error of the user's."""
+    """An event that is not possible after those before it. In a journal that was read, lines are
+    missing or repeated (`replayed`). For an event that was just made, it is a fault of snap_al, and
+    not an error of the user."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Query:
 
     @property
     def group(self) -> str:
-        """In the training set."""
+        """Name of the group in the training set."""
         return "start" if self.walker < 0 else f"walker {self.walker}"
 
 
@@ -106,7 +106,8 @@ class RunState:
     """Digests of the user's files when the run began, by what each is used for."""
 
     def apply(self, event: Event) -> RunState:
-        """Raises EventOrderError for an event that what was before does not allow."""
+        """The state after an event. Raises EventOrderError for an event that the state does not
+        allow."""
         match event:
             case Opened():
                 return self
@@ -177,17 +178,17 @@ class RunState:
 
     @property
     def unchosen(self) -> tuple[Query, ...]:
-        """What walkers stopped at, and nobody has asked for yet."""
+        """Frames at which walkers stopped, and that are not submitted yet."""
         return tuple(q for q in self.pending if not q.chosen and not q.job)
 
     @property
     def exploring(self) -> tuple[int, ...]:
-        """Numbers of the walkers that are not at their end."""
+        """Numbers of the walkers that explore."""
         return tuple(n for n, w in enumerate(self.walkers) if w.status is WalkerStatus.EXPLORING)
 
     @property
     def free(self) -> tuple[int, ...]:
-        """Of those, the ones that do not stand at a frame whose label is being computed."""
+        """Numbers of the walkers that explore and do not wait for a label."""
         standing = {q.walker for q in self.pending}
         return tuple(n for n in self.exploring if n not in standing)
 
@@ -211,7 +212,7 @@ class RunState:
         )
 
     def _halted(self, reason: str) -> RunState:
-        """The labeler failed, not the configurations: the next start asks for them again."""
+        """The labeler failed, not the configurations. The next start submits them again."""
         asked = tuple(replace(q, job="", chosen=True) for q in self.failing)
         rejections = self.rejections - len(asked)
         return replace(
@@ -266,7 +267,7 @@ def replayed(state: RunState, events: Iterable[Event]) -> RunState:
 
 
 def initial_state(config: RunConfig) -> RunState:
-    """Before any event. Raises InputError for a config that does not explore."""
+    """The state before any event. Raises InputError for a config that does not explore."""
     if config.explore is None:
         raise InputError(
             "explore: a run needs walkers to explore with; `snap-al init` shows how, `snap-al "

@@ -16,12 +16,12 @@ FEWEST_CHECKS = 100
 
 
 def labels_left(state: RunState, config: RunConfig) -> int:
-    """What the run may still pay for."""
+    """How many labels the run may still ask for."""
     return max(config.stop.max_labels - len(state.labelled), 0)
 
 
 def stop_reason(state: RunState, config: RunConfig) -> str:
-    """Why to stop now, or an empty text."""
+    """Why the run stops now; "" when it goes on."""
     assert config.explore is not None
     if not labels_left(state, config):
         return f"label budget of {config.stop.max_labels} spent"
@@ -47,9 +47,8 @@ def stop_reason(state: RunState, config: RunConfig) -> str:
 
 
 def stalled(state: RunState, config: RunConfig) -> str:
-    """Whether the error on the test set has not fallen in the last fits; an empty text if it has,
-    or nothing is asked for.
-    """
+    """Why the run stops when the error on the test set has not fallen in the last fits; "" when it
+    has fallen, or when this is not asked for."""
     n, errors = config.stop.stalled_fits, state.test_errors
     if n is None or len(errors) <= n:
         return ""
@@ -63,7 +62,7 @@ def stalled(state: RunState, config: RunConfig) -> str:
 
 
 def failed_run(state: RunState) -> None:
-    """Raises RunError, on all ranks alike, when no walker came through."""
+    """Raises RunError, on all ranks alike, when all walkers were given up."""
     if state.walkers and all(w.status is WalkerStatus.GIVEN_UP for w in state.walkers):
         raise RunError(
             f"every walker was given up, the last after: {state.walkers[-1].reason}. The labels "
@@ -75,7 +74,7 @@ def failed_run(state: RunState) -> None:
 
 
 def model_limited(state: RunState) -> str:
-    """What to tell a user whose model, not whose data, sets the error bar; or an empty text."""
+    """A message when the model, and not the data, limits the error; "" otherwise."""
     if not state.checks or state.model_limited / state.checks <= MODEL_LIMITED_SHARE:
         return ""
     return (

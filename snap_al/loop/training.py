@@ -36,11 +36,10 @@ from snap_al.uncertainty import Evaluated
 Array = NDArray[np.float64]
 AUTOMATIC_QUANTILE = 0.95
 MOST_LOOKED_AT = 100
-"""Configurations whose atoms' stds tell what is usual."""
+"""Number of configurations whose atoms give the usual std."""
 SET_ASIDE = 0.5
-"""Training configurations whose force weights are damped below this on average are no measure of
-what is novel.
-"""
+"""Training configurations whose force weights are damped below this on average are not used to
+measure novelty."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,8 @@ class Limits:
 
 
 class TrainingSet:
-    """Grows by labels; every method is collective. The triangular factor of what was fitted is
-    kept.
-    """
+    """Grows by labels. The triangular factor of the fitted rows is kept. Every method is
+    collective."""
 
     def __init__(
         self,
@@ -74,9 +72,8 @@ class TrainingSet:
         self.matrix = DesignMatrix(source, comm, folder)
         self._source = source
         self._atoms: dict[int, tuple[Array, NDArray[np.int64]]] = {}
-        """Rows and elements of the atoms of this rank's configurations whose stds were looked at
-        last.
-        """
+        """Rows and elements of the atoms of this rank's configurations whose stds were computed
+        last."""
         self._triangle: Array | None = None
         self._factored: dict[int, bytes] = {}
         """The weights with which configurations are in the triangle."""
@@ -88,7 +85,7 @@ class TrainingSet:
         strict: bool = True,
         report: Report = silent,
     ) -> list[str]:
-        """See DesignMatrix.append."""
+        """Adds configurations, see DesignMatrix.append."""
         return self.matrix.append(given, strict=strict, report=report)
 
     def add_label(self, configuration: Configuration, label: Label, group: str) -> None:
@@ -187,9 +184,8 @@ class TrainingSet:
     def _with_atoms(
         self, posterior: Posterior, reference: Array, numbers: Sequence[int]
     ) -> Posterior:
-        """With what stds of single atoms need, and the largest of them in the configurations of
-        these numbers. Collective.
-        """
+        """The posterior with what stds of single atoms need, and the largest of these stds in the
+        given configurations. Collective."""
         posterior = replace(posterior, atom_reference=reference)
         own, root = set(self.matrix.own), square_root(posterior.covariance)
         looked_at = [n for n in numbers if n in own]
@@ -209,13 +205,13 @@ class TrainingSet:
     def _updated_triangle(self) -> Array:
         """This rank's, brought up to date configuration by configuration, so that its bits do not
         depend on when. Begun anew when weights have changed, as a new lowest energy makes them."""
-        own = {n: self.matrix.rows_of(n) for n in self.matrix.own}
+        local = {n: self.matrix.rows_of(n) for n in self.matrix.own}
         if self._triangle is None or any(
-            own[n].weights.tobytes() != w for n, w in self._factored.items()
+            local[n].weights.tobytes() != w for n, w in self._factored.items()
         ):
             self._factored = {}
             self._triangle = np.zeros((self.matrix.columns.n_distinct + 1,) * 2)
-        for n, rows in own.items():
+        for n, rows in local.items():
             if n not in self._factored:
                 self._triangle = triangle_of([block_of(rows)], self._triangle)
                 self._factored[n] = rows.weights.tobytes()
@@ -251,7 +247,7 @@ class TrainingSet:
 
 
 def with_column_numbers(config: RunConfig) -> FitSettings:
-    """The names of fit.embed as numbers of distinct columns."""
+    """The settings with the names of fit.embed as numbers of distinct columns."""
     embed = config.fit.embed
     if isinstance(embed, str):
         return config.fit
@@ -259,7 +255,7 @@ def with_column_numbers(config: RunConfig) -> FitSettings:
 
 
 def block_of(rows: Rows, part: slice = slice(None)) -> Block:
-    """A copy, weighted."""
+    """A weighted copy of the rows."""
     weights = np.where(rows.labelled, rows.weights, 0.0)[part]
     targets = np.where(rows.labelled, rows.targets, 0.0)[part]
     index = rows.index[part]
@@ -275,12 +271,12 @@ def block_of(rows: Rows, part: slice = slice(None)) -> Block:
 
 
 def rows_by_kind(rows: Rows) -> Array:
-    """(3,) how many of them a fit sees."""
+    """(3,) number of rows of each kind that are fitted."""
     return np.bincount(rows.index["kind"][rows.mask], minlength=3).astype(float)
 
 
 def _damping(item: LabelledConfiguration) -> float:
-    """Mean factor on a configuration's force weights."""
+    """Mean factor of the damping on a configuration's force weights."""
     damping: Damping | None = item.damping
     forces = item.configuration.label.forces
     return 1.0 if damping is None or forces is None else float(damping.of_forces(forces).mean())

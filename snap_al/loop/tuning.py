@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 WORTH = 0.03
 """A candidate that costs more must be better than a cheaper one by this share of the score."""
 ALIKE = 1.2
-"""Costs that differ by no more are the same: one timing is no better."""
+"""Costs that differ by less than this factor count as equal, since they are measured once."""
 RADII = (0.85, 1.15)
 """Factors tried on the radius and the weight of each element but the first."""
 GROUP_FACTORS = (0.3, 3.0)
@@ -46,14 +46,14 @@ class Subset:
         return self._source.elements
 
     def atom_rows(self, configuration: Configuration) -> Array:
-        """As the source's."""
+        """The same columns of the rows of atoms."""
         return np.ascontiguousarray(self._source.atom_rows(configuration)[:, self._kept])
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
-        """As the source's."""
-        found = self._source.rows(configuration)
+        """The same columns of the rows."""
+        rows = self._source.rows(configuration)
         return ConfigurationRows(
-            np.ascontiguousarray(found.values[:, self._kept]), found.reference, found.vanishing
+            np.ascontiguousarray(rows.values[:, self._kept]), rows.reference, rows.vanishing
         )
 
 
@@ -68,12 +68,12 @@ class Tuner:
     def grid(
         self, base: SnapSettings, twojmax: Sequence[int], rcutfac: Sequence[float]
     ) -> list[Scored]:
-        """Every pair of them; descriptors are computed once for each cutoff, with the largest
-        twojmax.
+        """Scores every pair of values. Descriptors are computed once for each cutoff, with the
+        largest twojmax.
 
         Raises InputError where no energy can be met, see FreeConstants.
         """
-        found: list[Scored] = []
+        scored: list[Scored] = []
         for cutoff in rcutfac:
             largest = _with(base, rcutfac=cutoff, twojmax=max(twojmax))
             with self.scorer.source(largest) as source:
@@ -82,18 +82,17 @@ class Tuner:
                     matrix = self.scorer.matrix(Subset(source, largest, wanted), wanted)
                     if cutoff == rcutfac[0] and wanted == largest:
                         self.scorer.require_energies_met(matrix)
-                    found.append(
+                    scored.append(
                         self.scorer.scored(
                             wanted, matrix, {}, f"2J {two}, {wanted.max_cutoff:.3g} Å"
                         )
                     )
-        return found
+        return scored
 
     def elements(self, best: Scored) -> list[Scored]:
-        """Radius and weight of each element but the first, one after another, each time from the
-        best so far.
-        """
-        found: list[Scored] = []
+        """Scores other radii and weights of each element but the first, one after another, each
+        time from the best so far."""
+        scored: list[Scored] = []
         settings = best.settings
         for k in range(1, len(settings.elements)):
             for name in ("radelem", "wj"):
@@ -107,19 +106,19 @@ class Tuner:
                             f"{name} of {settings.elements[k]} {values[k]:g}",
                         )
                     )
-                found += tried
+                scored += tried
                 good = min(tried, key=lambda s: s.score)
                 if good.score < (1.0 - WORTH) * best.score:
                     best, settings = good, good.settings
-        return found
+        return scored
 
     def weights(self, best: Scored) -> list[Scored]:
-        """Factors on the weights of whole groups, one after another, each time from the best so
-        far. None by evidence, which is a density of weighted labels: other weights are other
-        units."""
+        """Scores factors on the weights of whole groups, one group after another, each time from
+        the best so far. There are none by evidence, which is a density of weighted labels and
+        changes its unit with the weights."""
         if len(self.scorer.groups) < 2 or self.scorer.by == "evidence":
             return []
-        found: list[Scored] = []
+        scored: list[Scored] = []
         with self.scorer.source(best.settings) as source:
             matrix = self.scorer.matrix(source, best.settings)
             for group in self.scorer.groups:
@@ -135,11 +134,11 @@ class Tuner:
                     )
                     for f in factors
                 ]
-                found += tried
+                scored += tried
                 good = min(tried, key=lambda s: s.score)
                 if good.score < (1.0 - WORTH) * best.score:
                     best = good
-        return found
+        return scored
 
 
 def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
@@ -147,17 +146,17 @@ def _with(settings: SnapSettings, **changes: object) -> SnapSettings:
     try:
         return SnapSettings(**{**settings.model_dump(), **changes})
     except ValidationError as error:
-        told = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
-        raise InputError(f"a descriptor to try: {told}").on_all_ranks() from error
+        raise InputError(f"a descriptor to try: {problems}").on_all_ranks() from error
 
 
 def cheapest_good(scored: Iterable[Scored]) -> Scored:
-    """Of those whose score is within WORTH of the lowest, the best among the cheapest."""
-    found = list(scored)
-    lowest = min(s.score for s in found)
-    good = [s for s in found if s.score <= (1.0 + WORTH) * lowest]
+    """The best among the cheapest of those whose score is within WORTH of the lowest."""
+    candidates = list(scored)
+    lowest = min(s.score for s in candidates)
+    good = [s for s in candidates if s.score <= (1.0 + WORTH) * lowest]
     least = min(s.cost for s in good)
     return min((s for s in good if s.cost <= ALIKE * least), key=lambda s: s.score)

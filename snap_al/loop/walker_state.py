@@ -55,14 +55,14 @@ class WalkerState:
     def explored(
         self, segment: Segment, max_retries: int, cycles: int, last_step: int
     ) -> WalkerState:
-        """After one segment."""
+        """The state after one segment."""
         outcome, frame = segment.outcome, Restart(segment.restart, segment.step)
         after = replace(self, segments=self.segments + 1, fit=segment.fit, reason=segment.reason)
         if outcome in (Outcome.BEYOND_USE, Outcome.FAILED):
             if self.retries >= max_retries:
                 return replace(after, status=WalkerStatus.GIVEN_UP)
-            # The first retry takes the same frame with new velocities; each further one goes one
-            # frame back.
+            # The first retry takes the same frame with new velocities, and each further retry the
+            # frame before.
             trail = self.trail[:-1] if self.retries and len(self.trail) > 1 else self.trail
             return replace(after, trail=trail, retries=self.retries + 1, new_velocities=True)
         if segment.step < last_step:
@@ -82,9 +82,8 @@ class WalkerState:
         return replace(after, retries=0, status=WalkerStatus.FINISHED)
 
     def rejected(self, step: int) -> WalkerState:
-        """The label of a frame failed: if it stands there, it goes on with new velocities from the
-        frame before.
-        """
+        """The state after the label of a frame failed. A walker that stands at this frame continues
+        from the frame before, with new velocities."""
         if self.trail[-1].step != step:
             return self
         trail = self.trail[:-1] if len(self.trail) > 1 else self.trail

@@ -1,6 +1,4 @@
-"""Walkers as a config gives them: a structure, what is done to it, and values that each make a
-walker of their own.
-"""
+"""Walkers of a config: a structure, changes to it, and values that are varied between walkers."""
 
 from __future__ import annotations
 
@@ -49,13 +47,13 @@ class Vary(BaseModel, extra="forbid", frozen=True):
     """Each combination of values is a walker. Lists, or {from: …, to: …, count: …}."""
 
     temperature: Annotated[tuple[Ramp, ...], BeforeValidator(_expanded)] = ()
-    """K; an entry may be a ramp [start, stop]. In stages that do not give their own."""
+    """K; an entry may be a ramp [start, stop]. It holds in stages that do not give their own."""
     pressure: Annotated[tuple[Ramp, ...], BeforeValidator(_expanded)] = ()
-    """bar; the same."""
+    """bar; as for temperature."""
     strain: Annotated[tuple[float, ...], BeforeValidator(_expanded)] = ()
-    """Of all lengths of the structure."""
+    """Strain of all lengths of the structure."""
     composition: tuple[dict[str, float], ...] = ()
-    """Fractions of elements, dealt out at random over the structure's sites."""
+    """Fractions of elements, distributed at random over the sites of the structure."""
     seeds: int = Field(default=1, ge=1, le=10_000)
     """Number of walkers that differ in their random numbers alone."""
 
@@ -103,15 +101,16 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
     vacancies: int = Field(default=0, ge=0)
     """Number of atoms that are taken out at random."""
     interstitials: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
-    """How many atoms of which element, each put where there is most room."""
+    """Number of atoms of each element that are added, each where there is most room."""
     surface: Surface | None = None
     """Opens the cell to a surface; none when not given."""
     vary: Vary = Vary()
     """Values that are varied between walkers."""
 
     def walkers(self, elements: tuple[str, ...], seed: int, number: int) -> list[Walker]:
-        """number: of this entry among the config's. The same seed gives the same bits. Raises
-        InputError.
+        """The walkers of this entry. The same seed gives the same bits. Raises InputError.
+
+        number: number of this entry in the config.
         """
         walkers: list[Walker] = []
         for base in self.read(elements):
@@ -127,30 +126,32 @@ class WalkerSettings(StructureSource, extra="forbid", frozen=True):
         elements: tuple[str, ...],
         rng: np.random.Generator,
     ) -> Walker:
-        made, name = base, [base.name]
+        structure, name = base, [base.name]
         if variant.strain is not None:
-            made = strained(made, variant.strain)
+            structure = strained(structure, variant.strain)
             name.append(f"strain {variant.strain:g}")
         if variant.composition is not None:
             _known(variant.composition, elements)
-            made = recomposed(made, variant.composition, rng)
+            structure = recomposed(structure, variant.composition, rng)
             name.append(" ".join(f"{e} {f:g}" for e, f in variant.composition.items()))
         if self.vacancies:
-            made = with_vacancies(made, self.vacancies, rng)
+            structure = with_vacancies(structure, self.vacancies, rng)
             name.append(f"{self.vacancies} vacancies")
         if self.surface is not None:
-            made = with_surface(made, self.surface.axis, self.surface.vacuum)
+            structure = with_surface(structure, self.surface.axis, self.surface.vacuum)
             name.append("surface")
         if self.interstitials:
             _known(self.interstitials, elements)
-            made = with_interstitials(made, self.interstitials, rng)
+            structure = with_interstitials(structure, self.interstitials, rng)
             name.append(" ".join(f"{count} {e} between" for e, count in self.interstitials.items()))
         for ramp, unit in ((variant.temperature, "K"), (variant.pressure, "bar")):
             if ramp is not None:
                 name.append(_shown(ramp, unit))
         if self.vary.seeds > 1:
             name.append(f"copy {variant.copy}")
-        return Walker(replace(made, name=", ".join(name)), variant.temperature, variant.pressure)
+        return Walker(
+            replace(structure, name=", ".join(name)), variant.temperature, variant.pressure
+        )
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ class Walker:
     """bar, [start, stop], in place of that of the protocol."""
 
     @property
-    def own(self) -> dict[str, tuple[float, float]]:
-        """What it has in place of the protocol's."""
+    def overrides(self) -> dict[str, tuple[float, float]]:
+        """The values that replace those of the protocol."""
         values = {"temperature": self.temperature, "pressure": self.pressure}
         return {name: value for name, value in values.items() if value is not None}
 

@@ -76,7 +76,7 @@ RULES: dict[str, Callable[[RuleContext], Rule]] = {
     "flare": _flare,
     "hal": lambda c: WhenRelative(c.query.hal_ratio, c.query.hal_floor),
 }
-"""By the names of `snap_al.query.settings.Rule`."""
+"""Rules, by the names of `snap_al.query.settings.Rule`."""
 
 
 def rule_of(
@@ -95,14 +95,14 @@ def rule_of(
 def _active_set(path: Path) -> Array:
     """Raises RunError for a file that is gone or is not what `keep_active_set` left."""
     try:
-        found = read_arrays(path).get("", np.zeros(0))
+        rows = read_arrays(path).get("", np.zeros(0))
     except (OSError, ValueError) as error:
         raise RunError(
             f"{path}: cannot be read: {error}; restore it, or begin in a new --out"
         ) from error
-    if found.ndim != 2 or found.dtype.kind != "f":
+    if rows.ndim != 2 or rows.dtype.kind != "f":
         raise RunError(f"{path}: is no matrix of numbers; restore it, or begin in a new --out")
-    return np.asarray(found, dtype=float)
+    return np.asarray(rows, dtype=float)
 
 
 def keep_active_set(
@@ -113,12 +113,12 @@ def keep_active_set(
     posterior: Posterior,
     comm: Communicator,
 ) -> None:
-    """MaxVol's active set of the training atoms, beside the fit: (n, n), an atom's row times which
-    has γ as its largest entry. Collective."""
+    """Writes MaxVol's active set of the training atoms beside the fit: (n, n), with which the grade
+    γ of an atom is the largest entry of its row times this matrix. Collective."""
     atoms = Labelled.of(
         posterior, with_atoms(as_labelled(matrix), matrix, engine, comm), comm
     ).atoms
-    assert atoms is not None  # nothing is fitted without a configuration
+    assert atoms is not None  # a fit needs at least one configuration
 
     def write() -> None:
         buffer = BytesIO()

@@ -1,7 +1,7 @@
-"""Who else computes: a small communicator interface, over mpi4py or over nobody.
+"""The interface of communicators, with one over mpi4py and one for a single process.
 
-Everything above this package is handed a `Communicator` and never imports mpi4py. Values travel by
-pickle between the ranks of one job only; nothing that comes from a file is unpickled.
+The packages above are given a `Communicator` and never import mpi4py. Values are pickled only
+between the ranks of one job; nothing from a file is unpickled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from snap_al.parallel.leaving import tell_before_abort
 T = TypeVar("T")
 REST_SECONDS = 0.005
 STARTED = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "Open MPI's mpirun"}
-"""Variables by which a launcher tells a process how many of it there are."""
+"""Variables by which a launcher gives the number of processes."""
 
 
 class Communicator(Protocol):
@@ -34,7 +34,7 @@ class Communicator(Protocol):
 
     @property
     def handle(self) -> Any:
-        """What LAMMPS takes as its communicator: an mpi4py one."""
+        """The communicator as LAMMPS takes it: one of mpi4py."""
         ...
 
     def bcast(self, value: T, root: int = 0) -> T: ...
@@ -44,7 +44,7 @@ class Communicator(Protocol):
     def split(self, color: int) -> Communicator: ...
 
     def rest(self) -> None:
-        """Waits for all without keeping the processor busy, as other calls do."""
+        """Waits for all ranks, without using the processor as other calls do."""
         ...
 
     def abort(self, exit_code: int) -> None: ...
@@ -119,7 +119,7 @@ def load_mpi() -> Any:
             "`pip install mpich mpi4py`, or load your site's MPI module. `snap-al doctor` shows "
             "what is found."
         ) from error
-    # ASE would take this job's ranks for its own and wait for all of them in every read, write and
+    # ASE would use the ranks of this job and wait for all of them in every read, write and
     # velocity draw.
     ase.parallel.world.comm = ase.parallel.DummyMPI()
     return MPI
@@ -146,25 +146,25 @@ def world() -> Communicator:
 
 @contextmanager
 def collectively(comm: Communicator) -> Iterator[None]:
-    """Local work whose failure on one rank becomes the same exception on all.
-
-    The body must not communicate: a rank that failed in it would leave the others waiting.
-    """
-    own: Exception | None = None
+    """Local work whose failure on one rank becomes the same exception on all. The work must not
+    communicate, because a rank that failed in it would leave the others waiting."""
+    local_error: Exception | None = None
     try:
         yield
     except Exception as error:
         if comm.size == 1:
             raise
-        own = error
-    failures = [(rank, e) for rank, e in enumerate(comm.allgather(_portable(own))) if e is not None]
+        local_error = error
+    failures = [
+        (rank, e) for rank, e in enumerate(comm.allgather(_portable(local_error))) if e is not None
+    ]
     if failures:
         rank, failure = failures[0]
-        raise failure.on_all_ranks() from (own if rank == comm.rank else None)
+        raise failure.on_all_ranks() from (local_error if rank == comm.rank else None)
 
 
 def on_root(comm: Communicator, work: Callable[[], T]) -> T:
-    """`work()` done by rank 0 and its result, or its exception, handed to all."""
+    """The result of `work()`, or its exception, which is called on rank 0 and sent to all ranks."""
     result: T | None = None
     with collectively(comm):
         if comm.rank == 0:
@@ -173,8 +173,8 @@ def on_root(comm: Communicator, work: Callable[[], T]) -> T:
 
 
 def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None] | None) -> None:
-    """Ends the job because of a failure that other ranks may be waiting behind; what it was is on
-    disk and on stderr. A fault of snap_al's has its traceback."""
+    """Ends the job after a failure while other ranks may be waiting. The failure is written to disk
+    and to stderr; a fault of snap_al has its traceback."""
     failure = _portable(error)
     if on_abort is not None:
         on_abort(str(failure))
@@ -184,9 +184,8 @@ def abandon(comm: Communicator, error: Exception, on_abort: Callable[[str], None
 
 
 def _portable(error: Exception | None) -> SnapALError | None:
-    """An exception that survives the way to another rank: ours as they are, others as their
-    traceback.
-    """
+    """An exception that can be sent to another rank: those of snap_al as they are, others as their
+    traceback."""
     if error is None or isinstance(error, SnapALError):
         return error
     if (failure := of_the_disk(error)) is not None:

@@ -1,4 +1,4 @@
-"""The reason for which a job ends, told before the ranks are ended.
+"""Writes the reason for which a job ends before the ranks are ended.
 
 mpirun reads each rank's stderr from a pipe. When a rank aborts the job, what is still in these
 pipes is lost, and a rank that had the same reason may be ended before it has written anything.
@@ -16,12 +16,11 @@ import time
 from contextlib import suppress
 
 PIPE_SECONDS = 2.0
-"""How long the launcher is given to read the message."""
+"""How long the launcher has to read the message."""
 
 RANK_0_SECONDS = 1.0
-"""How long other ranks wait for rank 0 to tell a reason that all of them may have, and to end
-them.
-"""
+"""How long other ranks wait for rank 0 to write a reason that all of them may have, and to end
+them."""
 
 POLL_SECONDS = 0.001
 
@@ -30,16 +29,15 @@ def tell_before_abort(message: str, rank: int, *, shared: bool) -> None:
     """Writes why the job ends to stderr, and returns when it is safe to abort. No rank waits for
     another without limit.
 
-    Args: message: Why, and what to do. rank: This rank; the message of any but rank 0 begins with
-        it. shared: Whether all ranks may have the same reason, such as a signal. Ranks other than 0
-        then wait a second, in which
-            rank 0 tells it and ends them, so that it is usually told once. After that they tell it
-            themselves.
+    message: the reason, and what to do. rank: this rank; the message of any but rank 0 begins with
+    it. shared: whether all ranks may have the same reason, such as a signal. Ranks other than 0
+    then wait a second, in which rank 0 usually writes it and ends them. Otherwise they write it
+    themselves.
     """
     if shared and rank != 0:
         time.sleep(RANK_0_SECONDS)
     text = message if rank == 0 else f"rank {rank}: {message}"
-    # A pipe that is full and that nobody reads must not keep the job from ending, hence the thread.
+    # When a pipe is full and is not read, the job must still end; hence the thread.
     writer = threading.Thread(target=_write, args=(f"{text}\n",), name="reason", daemon=True)
     writer.start()
     writer.join(PIPE_SECONDS)

@@ -10,9 +10,8 @@ from snap_al.parallel.communicator import Communicator
 
 Array = NDArray[np.float64]
 CACHED_ROWS = 2000
-"""Rows factored at a time: few enough to stay in the processor's cache, many next to the
-columns.
-"""
+"""Number of rows that are factored together: few enough for the processor's cache, and many
+compared with the number of columns."""
 
 
 def sum_rows(comm: Communicator, *partial: Array | float) -> tuple[Array, ...]:

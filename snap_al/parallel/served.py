@@ -31,7 +31,7 @@ def served(
     broken: Exception | None = None
     if comm.rank != 0:
         while (x := comm.bcast(None)) is not None:
-            evaluate(x)  # raises on all ranks alike, which ends the job's work everywhere
+            evaluate(x)  # raises on all ranks alike, which ends the work everywhere
     else:
         one_at_a_time, evaluating = threading.Lock(), threading.Event()
 

@@ -1,6 +1,4 @@
-"""What to ask next: predictions and design rows in, one score per candidate out; from scores to a
-batch.
-"""
+"""Query strategies: scores of candidates by predictions and design rows, and batches by scores."""
 
 from snap_al.query.acquisition import Acquisition, Score
 from snap_al.query.batch import BatchOptions, Selection, select

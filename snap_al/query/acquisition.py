@@ -1,6 +1,5 @@
-"""The one interface of all query strategies: predictions and design rows in, one score per
-candidate out.
-"""
+"""The interface of all query strategies. A strategy takes predictions and design rows, and gives
+one score per candidate."""
 
 from __future__ import annotations
 
@@ -11,9 +10,8 @@ from snap_al.query.candidates import Candidate, Candidates
 from snap_al.query.knowledge import Knowledge
 
 Score = Callable[[Candidate, Knowledge], float]
-"""Of one candidate, given what is known; the largest is asked for first. Communicates with
-nobody.
-"""
+"""The score of one candidate, given what is known. The candidate with the largest score is labelled
+first. Not collective."""
 
 
 class Acquisition(Protocol):
@@ -26,5 +24,5 @@ class Acquisition(Protocol):
     """Whether `prepare` and the scores of all candidates cost O(candidates)."""
 
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
-        """What is computed once from all candidates. Collective."""
+        """Computes what all scores need, from all candidates. Collective."""
         ...

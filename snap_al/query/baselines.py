@@ -1,4 +1,4 @@
-"""What strategies are measured against, and what keeps a batch from being one cluster."""
+"""Simple strategies to compare with."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class FarthestPoint:
             nearest = np.minimum(nearest, np.linalg.norm(points - row, axis=1))
 
         def distance(candidate: Candidate, known: Knowledge) -> float:
-            own = points[candidate.number]
-            among = [float(np.linalg.norm(own - points[n])) for n in known.imagined]
+            point = points[candidate.number]
+            among = [float(np.linalg.norm(point - points[n])) for n in known.imagined]
             return min([float(nearest[candidate.number]), *among])
 
         return distance

@@ -1,4 +1,5 @@
-"""From scores to a batch: the one selector of pools, of walkers side by side, and of studies."""
+"""Chooses a batch by scores. It is used for pools, for walkers that run side by side, and for
+learning curves."""
 
 from __future__ import annotations
 
@@ -17,13 +18,12 @@ from snap_al.query.settings import QuerySettings
 Array = NDArray[np.float64]
 Diversity = Literal["conditional", "kmeans", "farthest", "none"]
 LOOKED_AT = 64
-"""Candidates whose scores are brought up to date together, where old scores are upper bounds."""
+"""Number of candidates whose scores are updated together, where old scores are upper bounds."""
 SPREAD = 5
-"""Foremost candidates that a diverse batch is taken from, for each that is asked for."""
+"""Number of best candidates that a diverse batch is taken from, per configuration of the batch."""
 SAME = 1e-6
-"""Two configurations nearer than this, next to the candidates' typical distance from their mean,
-are one.
-"""
+"""Two configurations are the same when they are nearer than this share of the candidates' typical
+distance from their mean."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ class _Costs:
     """Largest cost of the whole batch."""
 
     def merit(self, scores: Array) -> Array:
-        """(size,) what candidates are ranked by. A cost makes a good score less and a bad one
-        worse.
-        """
+        """(size,) values by which candidates are ranked. A cost lowers a positive score, and lowers
+        a negative one as well."""
         if not self.by_cost:
             return scores
         return np.asarray(np.where(scores > 0, scores / self.each, scores * self.each))
@@ -120,9 +119,9 @@ class _Costs:
 
 
 class _Greedy:
-    """One candidate after another, each imagined labelled before the next. Where scores only
-    shrink, an old one is an upper bound, and only the foremost are looked at again: Minoux,
-    Optimization Techniques (1978), p. 234."""
+    """Takes one candidate after another, each as if those before it were labelled. Where scores can
+    only fall, an old score is an upper bound, and only the best candidates are scored again:
+    Minoux, Optimization Techniques (1978), p. 234."""
 
     def __init__(
         self, candidates: Candidates, known: Knowledge, score: Score, costs: _Costs, shrinks: bool
@@ -135,7 +134,7 @@ class _Greedy:
         self._fresh = set(range(len(candidates)))
 
     def next(self) -> bool:
-        """Takes one more, if there is one that the budget allows."""
+        """Takes one more candidate. False when the budget allows none."""
         self._raw[self._costs.each > self._costs.left(self.chosen)] = -np.inf
         if not self._shrinks and not self._fresh:
             affordable = np.isfinite(self._raw)
@@ -177,14 +176,14 @@ def _spread(
     order = order[(scores[order] > -np.inf) & (costs.each[order] <= costs.budget)]
     if options.diversity != "none" and len(order):
         points = candidates.geometry(known.labelled.energy)[0]
-        foremost, n = order[: SPREAD * n], min(n, len(order))
+        leading, n = order[: SPREAD * n], min(n, len(order))
         if options.diversity == "kmeans":
             rng = np.random.default_rng(options.seed)
             order = np.array(
-                one_of_each(points[foremost], merits[foremost].tolist(), foremost.tolist(), n, rng)
+                one_of_each(points[leading], merits[leading].tolist(), leading.tolist(), n, rng)
             )
         else:
-            order = _apart(points, foremost, n)
+            order = _spread_out(points, leading, n)
     chosen: list[int] = []
     for number in candidates.comm.bcast(order).tolist():
         if len(chosen) < n and costs.each[number] <= costs.left(chosen):
@@ -192,14 +191,14 @@ def _spread(
     return chosen, scores[chosen].tolist()
 
 
-def _apart(points: Array, foremost: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """n of the foremost, from the best on each the farthest from those before it."""
-    taken = [int(foremost[0])]
-    nearest = np.linalg.norm(points[foremost] - points[taken[0]], axis=1)
+def _spread_out(points: Array, leading: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """n of the leading candidates: the best, then each time the one farthest from the others."""
+    taken = [int(leading[0])]
+    nearest = np.linalg.norm(points[leading] - points[taken[0]], axis=1)
     while len(taken) < n:
-        nearest[[int(np.flatnonzero(foremost == t)[0]) for t in taken]] = -1.0
-        taken.append(int(foremost[int(np.argmax(nearest))]))
-        nearest = np.minimum(nearest, np.linalg.norm(points[foremost] - points[taken[-1]], axis=1))
+        nearest[[int(np.flatnonzero(leading == t)[0]) for t in taken]] = -1.0
+        taken.append(int(leading[int(np.argmax(nearest))]))
+        nearest = np.minimum(nearest, np.linalg.norm(points[leading] - points[taken[-1]], axis=1))
     return np.array(taken)
 
 
@@ -228,19 +227,18 @@ def _exchanged(
 def _in_turn(
     candidates: Candidates, known: Knowledge, score: Score, chosen: list[int]
 ) -> list[float]:
-    """What each scores after those before it."""
+    """The score of each candidate after those before it."""
     values = []
     for number in chosen:
-        one = candidates.fetch(number)
-        values.append(float(score(one, known)))
-        known = known.with_label(one, values[-1])
+        candidate = candidates.fetch(number)
+        values.append(float(score(candidate, known)))
+        known = known.with_label(candidate, values[-1])
     return values
 
 
 def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candidates, int]:
-    """Those that are nobody's double, and how many are: of a labelled configuration, or of an
-    available one before them.
-    """
+    """The candidates without repetitions, and the number of repetitions: of a labelled
+    configuration, or of an available candidate before."""
     from scipy.spatial import cKDTree  # late: it is slow to import
 
     if not candidates.available.any():
@@ -248,13 +246,13 @@ def without_duplicates(candidates: Candidates, known: Knowledge) -> tuple[Candid
     points, labelled = candidates.geometry(known.labelled.energy)
     spread = float(np.sqrt(np.mean(np.sum((points - points.mean(axis=0)) ** 2, axis=1))))
     near = max(SAME * spread, np.finfo(float).tiny)
-    double = np.zeros(len(points), dtype=bool)
+    repeated = np.zeros(len(points), dtype=bool)
     if len(labelled):
-        double |= cKDTree(labelled).query(points, distance_upper_bound=near)[0] < near
-    open_numbers = np.flatnonzero(candidates.available & ~double)
+        repeated |= cKDTree(labelled).query(points, distance_upper_bound=near)[0] < near
+    open_numbers = np.flatnonzero(candidates.available & ~repeated)
     for i, j in (
         sorted(cKDTree(points[open_numbers]).query_pairs(near)) if len(open_numbers) else []
     ):
-        double[open_numbers[j]] |= not double[open_numbers[i]]
-    left = candidates.only(np.flatnonzero(~double).tolist())
+        repeated[open_numbers[j]] |= not repeated[open_numbers[i]]
+    left = candidates.only(np.flatnonzero(~repeated).tolist())
     return left, int(candidates.available.sum() - left.available.sum())

@@ -15,9 +15,8 @@ from snap_al.parallel import Communicator, collectively, combined_triangle, upda
 Array = NDArray[np.float64]
 ENERGY, FORCE, STRESS = 0, 1, 2
 LEAST = 1e-8
-"""A direction whose singular value is this small next to the largest says nothing of how
-configurations differ.
-"""
+"""A direction whose singular value is smaller than this share of the largest does not tell how
+configurations differ."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Candidate:
 
     @property
     def energy(self) -> Array:
-        """(n,)"""
+        """(n,) row of the energy."""
         return np.asarray(self.rows[0])
 
     def of_kind(self, kind: int) -> Array:
@@ -50,7 +49,7 @@ class Candidate:
 
     @property
     def forces(self) -> Array:
-        """(k, n) without those that vanish by symmetry."""
+        """(k, n) rows of forces, without those that vanish by symmetry."""
         return np.asarray(self.rows[(self.kinds == FORCE) & ~self.vanishing])
 
     @property
@@ -64,7 +63,7 @@ class Candidate:
         return np.asarray(self.rows[self.counted] * self.weights[self.counted, None])
 
     def noise_variance(self, posterior: Posterior) -> Array:
-        """(k,) of these rows, in weighted units."""
+        """(k,) noise variances of these rows, in weighted units."""
         return posterior.noise_variance(self.weights[self.counted], self.kinds[self.counted])
 
 
@@ -86,7 +85,7 @@ class Candidates:
         return len(self.available)
 
     def only(self, numbers: Iterable[int]) -> Candidates:
-        """With no others available."""
+        """The same with only these numbers available."""
         chosen = np.zeros(len(self), dtype=bool)
         chosen[list(numbers)] = True
         return replace(self, available=self.available & chosen)
@@ -97,51 +96,50 @@ class Candidates:
         return replace(self, available=available)
 
     def each(self, of: Callable[[Candidate], Array | float], shape: tuple[int, ...] = ()) -> Array:
-        """(size, *shape) of every candidate, on all ranks. Collective."""
+        """(size, *shape) values of all candidates, on all ranks. Collective."""
         return self._gathered(of, self.own, np.zeros((len(self), *shape)))
 
     def scores(
         self, score: Callable[[Candidate], float], which: Sequence[int] | None = None
     ) -> Array:
-        """(size,) of the available candidates (of those in `which`, if given), -inf elsewhere.
-        Collective.
-        """
+        """(size,) scores of the available candidates (of those in `which`, if given), and -inf for
+        the others. Collective."""
         wanted = (
             np.flatnonzero(self.available).tolist()
             if which is None
             else [n for n in which if self.available[n]]
         )
-        own = [self.by_number[n] for n in wanted if n in self.by_number]
-        found = self._gathered(score, own, np.full(len(self), -np.inf))
-        return np.asarray(np.where(np.isnan(found), -np.inf, found))
+        local = [self.by_number[n] for n in wanted if n in self.by_number]
+        values = self._gathered(score, local, np.full(len(self), -np.inf))
+        return np.asarray(np.where(np.isnan(values), -np.inf, values))
 
     def _gathered(
-        self, of: Callable[[Candidate], Array | float], own: Sequence[Candidate], values: Array
+        self, of: Callable[[Candidate], Array | float], local: Sequence[Candidate], values: Array
     ) -> Array:
         with collectively(self.comm):
-            mine = (
-                np.array([c.number for c in own], dtype=int),
-                np.array([of(c) for c in own], dtype=float),
+            computed = (
+                np.array([c.number for c in local], dtype=int),
+                np.array([of(c) for c in local], dtype=float),
             )
-        for numbers, found in self.comm.allgather(mine):
+        for numbers, results in self.comm.allgather(computed):
             if len(numbers):
-                values[numbers] = found
+                values[numbers] = results
         return values
 
     @cached_property
     def by_number(self) -> dict[int, Candidate]:
-        """This rank's."""
+        """The candidates of this rank."""
         return {c.number: c for c in self.own}
 
     def fetch(self, number: int) -> Candidate:
-        """One candidate, on all ranks. Collective."""
-        own = self.by_number.get(number)
+        """A candidate, on all ranks. Collective."""
+        local = self.by_number.get(number)
         if self.comm.size == 1:
             return self.by_number[number]
-        return next(c for c in self.comm.allgather(own) if c is not None)
+        return next(c for c in self.comm.allgather(local) if c is not None)
 
     def costs(self) -> Array:
-        """(size,)"""
+        """(size,) costs. Collective."""
         return self.each(lambda c: c.cost)
 
     def geometry(self, labelled: Array) -> tuple[Array, Array]:
@@ -163,7 +161,7 @@ class Candidates:
         norms = np.linalg.norm(triangle, axis=0)
         norms[norms == 0] = 1.0
         _, s, vt = self.comm.bcast(np.linalg.svd(triangle / norms))
-        if s[0] == 0.0:  # no label would bring a row: nothing to tell distances by
+        if s[0] == 0.0:  # no label would add a row, so that distances cannot be measured
             return np.eye(n)
         least = LEAST * s[0]
         return np.asarray((vt.T / np.maximum(s, least)) / norms[:, None])

@@ -1,10 +1,10 @@
-"""Query by committee, as the talk outlines it: K learners, each with a share f of the training
-points drawn with replacement; the M candidates on which they disagree most are asked for, and each
-learner gets its share fM of them.
+"""Query by committee: K learners, each fitted to a share f of the training points drawn with
+replacement. The M candidates on which they disagree most are labelled, and each learner gets its
+share fM of them.
 
-`Disagreement` asks a posterior that is a committee (`fit.committee`: members solved from one pass
-over the rows, each configuration drawn Poisson(f) times). `Committee` is the same for any regressor
-of scikit-learn's interface, on points x. Seung, Opper, Sompolinsky, COLT (1992).
+`Disagreement` uses a posterior that is a committee (`fit.committee`: members solved from one pass
+over the rows, each configuration drawn Poisson(f) times). `Committee` does the same for any
+regressor with scikit-learn's interface, on points x. Seung, Opper, Sompolinsky, COLT (1992).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from snap_al.query.uncertainty import Uncertainty
 
 Array = NDArray[np.float64]
 SPREAD = 5
-"""Candidates that are clustered for each point that is asked for."""
+"""Number of candidates that are clustered, per point of the batch."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ class Committee:
         numbers: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> Committee:
-        """Each member begins with a share of `numbers` (N,), drawn with replacement. make: a new
-        regressor.
+        """A committee whose members each have a share of `numbers` (N,), drawn with replacement.
+
+        make: makes a regressor.
         """
         size = max(1, round(fraction * len(numbers)))
         return cls(
@@ -78,7 +79,10 @@ class Committee:
         )
 
     def fit(self, x: Array, y: Array) -> Committee:
-        """x: (N, d), y: (N,) of the whole pool; only the members' points are looked at."""
+        """Fits each member to its points.
+
+        x: (N, d), y: (N,) of the whole pool.
+        """
         for member, points in zip(self.members, self.points, strict=True):
             member.fit(x[points], y[points])
         return self
@@ -94,10 +98,10 @@ class Committee:
         """(m,) of `available`, of large disagreement and spread over the geometry: the 5m largest
         in m clusters, of each the one of largest disagreement."""
         _, std = self.predict(x[available])
-        foremost = available[np.argsort(-std, kind="stable")[: SPREAD * m]]
+        leading = available[np.argsort(-std, kind="stable")[: SPREAD * m]]
         best = {int(n): float(s) for n, s in zip(available, std, strict=True)}
         return np.array(
-            one_of_each(x[foremost], [best[int(n)] for n in foremost], foremost.tolist(), m, rng),
+            one_of_each(x[leading], [best[int(n)] for n in leading], leading.tolist(), m, rng),
             dtype=int,
         )
 

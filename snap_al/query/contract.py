@@ -47,13 +47,15 @@ def validate_acquisition(
     assert close.all(), "the order of a candidate's rows matters"
     for diversity in DIVERSITIES:
         for n in (1, 4, 1000):
-            found = select(candidates, acquisition, known, n, BatchOptions(diversity))
-            expected = min(n, int(candidates.available.sum()) - found.duplicates)
-            assert len(found.numbers) == expected, (
-                f"{diversity}: {len(found.numbers)} chosen, {expected} expected"
+            selection = select(candidates, acquisition, known, n, BatchOptions(diversity))
+            expected = min(n, int(candidates.available.sum()) - selection.duplicates)
+            assert len(selection.numbers) == expected, (
+                f"{diversity}: {len(selection.numbers)} chosen, {expected} expected"
             )
-            assert len(set(found.numbers)) == expected, f"{diversity}: a candidate was chosen twice"
-            assert candidates.available[list(found.numbers)].all(), (
+            assert len(set(selection.numbers)) == expected, (
+                f"{diversity}: a candidate was chosen twice"
+            )
+            assert candidates.available[list(selection.numbers)].all(), (
                 f"{diversity}: one that is not available was chosen"
             )
     if acquisition.shrinks:

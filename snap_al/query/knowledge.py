@@ -1,4 +1,4 @@
-"""What a posterior knows, and would know after labels that are only imagined so far."""
+"""What a posterior knows now, and after labels that are imagined."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class Labelled:
 
     @classmethod
     def of(cls, posterior: Posterior, own: Sequence[Candidate], comm: Communicator) -> Labelled:
-        """own: this rank's configurations, with the weights that they are fitted with.
-        Collective.
+        """Rows and stds of the training set. Collective.
+
+        own: this rank's configurations, with the weights that they are fitted with.
         """
         with collectively(comm):
-            found = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
+            local = [(c.number, c.energy, _left_out(posterior, c), c.atoms) for c in own]
         everyone = sorted(
-            (each for part in comm.allgather(found) for each in part), key=lambda each: each[0]
+            (each for part in comm.allgather(local) for each in part), key=lambda each: each[0]
         )
         n, atoms = len(posterior.mean), [e[3] for e in everyone if e[3] is not None]
         return cls(
@@ -95,7 +96,10 @@ class Knowledge:
         return np.asarray(rows @ self.posterior.whitening)
 
     def with_label(self, candidate: Candidate, score: float = 0.0) -> Knowledge:
-        """As if it had been labelled. score: of a strategy, with which it was taken."""
+        """The knowledge after a label of the candidate.
+
+        score: the score with which it was taken.
+        """
         q = self.whitened(candidate.weighted)
         return replace(
             self,
@@ -117,11 +121,11 @@ class Knowledge:
         values, vectors = np.linalg.eigh(self.information)
         return np.asarray(
             (vectors / np.sqrt(np.maximum(values, 1.0))) @ vectors.T
-        )  # below 1 is rounding
+        )  # values below 1 are rounding errors
 
     @cached_property
     def covariance(self) -> Array:
-        """(n, n)"""
+        """(n, n) covariance of the coefficients at unit noise."""
         return np.asarray(self.root @ self.root)
 
     @cached_property

@@ -25,7 +25,7 @@ from snap_al.query.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 GROWTH = 1.001
-"""A swap that enlarges the volume by less is rounding."""
+"""A swap that enlarges the volume by less than this is rounding."""
 WEAK = 1e-6
 """Rows that stand in for what fewer rows than columns leave open, next to the columns' largest
 entries.
@@ -53,7 +53,7 @@ class ActiveSet:
         scale = np.abs(rows).max(axis=0, initial=0.0)
         scale[scale == 0] = (
             scale.max() or 1.0
-        )  # nothing has anything there: any row that has extrapolates
+        )  # no row has anything in these columns, so that any row that has extrapolates
         return cls(np.diag(WEAK * scale), np.diag(1.0 / (WEAK * scale)), np.full(n, -1)).with_rows(
             rows, np.arange(len(rows))
         )
@@ -72,7 +72,7 @@ class ActiveSet:
             if not shares.size or not abs(shares[i, j]) > GROWTH:
                 break
             active[j], members[j] = rows[i], numbers[i]
-            if swap % 50 == 49:  # rounding does not add up
+            if swap % 50 == 49:  # computed anew now and then, so that rounding errors do not add up
                 inverse = np.asarray(np.linalg.inv(active), dtype=float)
                 shares = np.asarray(rows @ inverse)
             else:

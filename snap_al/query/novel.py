@@ -26,12 +26,11 @@ from snap_al.query.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 LEAST_SHARE = 1e-3
-"""Candidates whose labels would have weights this small next to the pool's largest of the same kind
-are asked for last.
-"""
+"""Candidates whose weights are smaller than this share of the pool's largest of the same kind are
+chosen last."""
 USELESS = -2.0
 MOST_PAIRED = 1000
-"""Configurations between which the median distance is taken."""
+"""Number of configurations between which the median distance is taken."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,8 @@ class Novel:
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
         useful = _useful(candidates)
         limits, herding = self._limits(known), Herding.of(candidates, known, useful)
-        ratios: dict[
-            int, float
-        ] = {}  # stds only fall with labels: what is not novel does not become so
+        # Stds only fall with labels: a candidate that is not novel does not become novel.
+        ratios: dict[int, float] = {}
         state: dict[tuple[int, ...], Array] = {}
 
         def score(candidate: Candidate, known: Knowledge) -> float:
@@ -72,7 +70,7 @@ class Novel:
         return score
 
     def _limits(self, known: Knowledge) -> Array:
-        """(2,) energy and force; infinite where nothing is known of the kind."""
+        """(2,) limits on energy and force; infinite where nothing is known of the kind."""
         largest_first = [np.sort(column[column > 0])[::-1] for column in known.labelled.stds.T]
         return np.array(
             [c[min(self.rank, len(c) - 1)] if len(c) else np.inf for c in largest_first]
@@ -97,20 +95,21 @@ class Herding:
 
     @classmethod
     def of(cls, candidates: Candidates, known: Knowledge, useful: NDArray[np.bool_]) -> Herding:
-        """useful: (size,) which candidates the pool is made of. Collective. O(candidates²): each
-        rank takes its share of pairs.
+        """Collective. The cost is O(candidates²); each rank computes its share of the pairs.
+
+        useful: (size,) which candidates the pool is made of.
         """
         comm = candidates.comm
         points, labelled = candidates.geometry(known.labelled.energy)
         pool = points[useful]
         some = pool[:: max(1, len(pool) // MOST_PAIRED)]
-        apart = np.concatenate([distances(some, p)[n + 1 :] for n, p in enumerate(some)])
-        width = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
-        own = {
+        separations = np.concatenate([distances(some, p)[n + 1 :] for n, p in enumerate(some)])
+        width = float(np.median(separations[separations > 0])) if (separations > 0).any() else 1.0
+        local = {
             n: float(np.exp(-distances(pool, points[n]) / width).mean())
             for n in range(comm.rank, len(points), comm.size)
         }
-        merged = {n: value for part in comm.allgather(own) for n, value in part.items()}
+        merged = {n: value for part in comm.allgather(local) for n, value in part.items()}
         affinity = np.array([merged[n] for n in range(len(points))])
         sums = np.zeros(len(points))
         for row in labelled:
@@ -118,22 +117,20 @@ class Herding:
         return cls(points, affinity, sums, len(labelled), width)
 
     def scores(self, imagined: tuple[int, ...]) -> Array:
-        """(size,) minus the change of the squared distance, but for what is the same for all
-        candidates.
-        """
+        """(size,) decrease of the squared distance, up to a constant that is the same for all
+        candidates."""
         sums = self.sums.copy()
         for n in imagined:
             sums += np.exp(-distances(self.points, self.points[n]) / self.width)
         m = self.n_labelled + len(imagined) + 1
-        # (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity, by which one candidate differs from
-        # another; times m/2
+        # The part of (1/m²)(Σ Σ k + 2 Σ k_i + 1) - (2/m) Σ affinity that differs between
+        # candidates, times m/2.
         return np.asarray((self.affinity - (sums + 0.5) / m) / 2.0)
 
 
 def _useful(candidates: Candidates) -> NDArray[np.bool_]:
-    """(size,) which have rows of some kind whose weights are not next to nothing in the pool.
-    Collective.
-    """
+    """(size,) which candidates have rows of some kind whose weights are not negligible in the pool.
+    Collective."""
 
     def heaviest(c: Candidate) -> Array:
         return np.array(
@@ -156,5 +153,5 @@ def unit_stds(candidate: Candidate, known: Knowledge) -> Array:
     )
 
 
-def distances(points: Array, one: Array) -> Array:
-    return np.asarray(np.linalg.norm(points - one, axis=1))
+def distances(points: Array, point: Array) -> Array:
+    return np.asarray(np.linalg.norm(points - point, axis=1))

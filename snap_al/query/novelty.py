@@ -23,7 +23,7 @@ def left_out_force_stds(
     Rows without a label count as well: their derivatives are as much a frame's as the fitted ones.
     Atoms that only a cut put where they are do not.
     """
-    own: dict[int, float] = {}
+    local: dict[int, float] = {}
     with collectively(comm):
         for number in matrix.own:
             rows = matrix.rows_of(number)
@@ -31,8 +31,8 @@ def left_out_force_stds(
                 posterior.left_out(rows.values[rows.mask] * rows.weights[rows.mask, None])
             )
             forces = rows.values[(rows.index["kind"] == Kind.FORCE) & rows.index["core"]]
-            own[number] = float(atom_force_std(forces, root).max())
+            local[number] = float(atom_force_std(forces, root).max())
     merged: dict[int, float] = {}
-    for part in comm.allgather(own):
+    for part in comm.allgather(local):
         merged.update(part)
     return dict(sorted(merged.items()))

@@ -71,7 +71,7 @@ APPLIES_WITH: Table = {
     "cost": ({"by_cost": (True,)}, {"budget": (GIVEN,)}),
     "by_cost": ({"cost": (GIVEN,)},),
 }
-"""Cases in which an option applies; the others always do."""
+"""Cases in which an option has an effect. The options that are not listed always have one."""
 
 
 class QuerySettings(BaseModel, extra="forbid", frozen=True):
@@ -133,9 +133,10 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     tolerances.
     """
     atoms: Literal["max", "mean"] | Annotated[float, Field(ge=0, le=1)] = "max"
-    """The same: over atoms, for forces; a number is a quantile."""
+    """uncertainty, committee, boltzmann: how the forces of atoms are combined; a number is a
+    quantile."""
     part: Literal["total", "epistemic", "model_error"] = "total"
-    """uncertainty, boltzmann: of the std."""
+    """uncertainty, boltzmann: which part of the std."""
     grade: Literal["configuration", "atom"] = "configuration"
     """maxvol: γ of energy rows, as MLIP has it, or the largest of the atoms' own, as pacemaker has
     it.
@@ -148,17 +149,16 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
     """conditional: the score of the next is taken after the last is imagined labelled. kmeans,
     farthest: spread over mean descriptors. none: the largest scores."""
     batch: int = Field(default=10, ge=1)
-    """Configurations to ask for at once."""
+    """Number of configurations in a batch."""
     polish: int = Field(default=0, ge=0)
-    """A to V, with conditional: sweeps of Fedorov's exchanges over the batch."""
+    """A to V, with conditional: largest number of sweeps of Fedorov's exchanges over the batch."""
     cost: Annotated[float, Field(allow_inf_nan=False)] | str = 0.0
-    """Of a label: atoms to this power, or the dotted name of a function of ase.Atoms. With 0 all
-    cost one.
-    """
+    """Cost of a label: the number of atoms to this power, or the dotted name of a function of
+    ase.Atoms. With 0 all labels cost one."""
     by_cost: bool = False
-    """Scores count per cost."""
+    """Whether scores are divided by costs."""
     budget: PositiveFloat | None = None
-    """Of a batch's costs together."""
+    """Largest cost of the labels of a batch."""
 
     @model_validator(mode="after")
     def _options_apply(self, info: ValidationInfo) -> QuerySettings:
@@ -168,5 +168,5 @@ class QuerySettings(BaseModel, extra="forbid", frozen=True):
 
     @property
     def force_tolerance(self) -> float:
-        """eV/Å, next to which strategies weigh forces."""
+        """eV/Å, tolerance by which strategies weigh forces."""
         return USUAL_FORCE_STD if self.force_std == "auto" else float(self.force_std)

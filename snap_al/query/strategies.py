@@ -1,4 +1,4 @@
-"""The strategy that a config names: one line for each of ours, or a class of the user's own."""
+"""The strategy that a config names."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ STRATEGIES: dict[str, Callable[[Context], Acquisition]] = {
     "farthest": lambda c: FarthestPoint(),
     "random": lambda c: Random(c.seed),
 }
-"""By the names of `snap_al.query.settings.Strategy`."""
+"""Strategies, by the names of `snap_al.query.settings.Strategy`."""
 
 
 def acquisition(

@@ -46,7 +46,7 @@ class Uncertainty:
     """The total std, or one of its parts."""
     tolerances: Tolerances
     """Tolerances of the sum."""
-    shrinks: ClassVar[bool] = False  # model error does not
+    shrinks: ClassVar[bool] = False  # the model error does not shrink
     linear: ClassVar[bool] = True
 
     def prepare(self, candidates: Candidates, known: Knowledge) -> Score:
@@ -71,7 +71,7 @@ class Uncertainty:
         return {"energy": energy, "force": force, "stress": stress}[self.of]()
 
     def disagreement(self, candidate: Candidate, posterior: Posterior) -> float:
-        """The same of a committee's members: the std of what they predict about their mean."""
+        """The same for a committee: the std of its members' predictions about their mean."""
         spread = (posterior.draws - posterior.draws.mean(axis=0)).T / np.sqrt(len(posterior.draws))
         return self._combined(
             lambda: float(np.linalg.norm(candidate.energy @ spread)),
@@ -81,7 +81,10 @@ class Uncertainty:
 
 
 def over_atoms(stds: Array, how: Literal["max", "mean"] | float) -> float:
-    """how: max, mean, or a quantile between 0 and 1."""
+    """The value over atoms.
+
+    how: max, mean, or a quantile between 0 and 1.
+    """
     if not len(stds):
         return 0.0
     if how == "max":

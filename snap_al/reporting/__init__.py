@@ -1,1 +1,1 @@
-"""Tables, figures and progress for people. Reads what a run left; changes nothing of it."""
+"""Tables, figures and progress. They are made from the files of a run, which they do not change."""

@@ -16,24 +16,23 @@ COLOURS = {"#000000": "var(--ink)", "#cccccc": "var(--rule)", "#ffffff": "var(--
 
 
 def write_png(path: Path, figure: Figure) -> None:
-    """Whole or not at all."""
+    """Writes a PNG file, either completely or not at all."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     write_atomically(path, buffer.getvalue())
 
 
 def as_svg(figure: Figure) -> str:
-    """For use within HTML: text and axes take the page's own colour, --ink; the background is the
-    page's.
-    """
+    """The figure for use within HTML. Text and axes have the page's colour of text, --ink, and the
+    background is transparent."""
     text = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snap_al"}):
         figure.savefig(text, format="svg", transparent=True, dpi=160)
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub("<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub("<[^>]*>", lambda tag: _recoloured(tag[0]), svg)
-    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    width, height = found.groups()  # type: ignore[union-attr]
+    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    width, height = match.groups()  # type: ignore[union-attr]
     return svg.replace(f'width="{width}pt" height="{height}pt"', f'style="max-width: {width}pt"', 1)
 
 

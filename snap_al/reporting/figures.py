@@ -16,21 +16,21 @@ Figures = dict[str, Figure]
 
 
 def figures_of(record: Record) -> Figures:
-    """Those that there is data for, by name."""
+    """The figures that there is data for, by name."""
     matplotlib.use("Agg")
-    found = {
+    figures = {
         "std_along_walkers": std_along_walkers(record),
         "learning_curve": learning_curve(record),
     }
     if (predictions := record.predictions) is not None and predictions.present:
-        found["parity"] = parity(predictions)
-        found["calibration"] = calibration(predictions)
-        found["std_histogram"] = std_histogram(predictions)
-    found["time"] = where_time_went(record)
-    return {name: figure for name, figure in found.items() if figure is not None}
+        figures["parity"] = parity(predictions)
+        figures["calibration"] = calibration(predictions)
+        figures["std_histogram"] = std_histogram(predictions)
+    figures["time"] = where_time_went(record)
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def write_figures(folder: Path, figures: Figures) -> None:
-    """PNG, into figures/ of the folder."""
+    """Writes figures as PNG into figures/ of the folder."""
     for name, figure in figures.items():
         write_png(folder / "figures" / f"{name}.png", figure)

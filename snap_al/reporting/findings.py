@@ -12,12 +12,13 @@ from snap_al.reporting.layout import Column, Content, TextTable
 
 
 def findings_screen(findings: Sequence[tuple[str, str, bool, str]]) -> RenderableType:
-    """What was found, and below it what to do, each on a line of its own that can be copied.
+    """What was found, and below it advice, each on a line of its own that can be copied.
 
-    findings: name, what was found (empty: nothing), whether it is needed, advice (empty: none).
+    findings: name, what was found ("" when it was not found), whether it is needed, and advice (""
+    for none).
     """
-    nothing = {True: "missing", False: "not found"}
-    rows = tuple((name, found or nothing[needed]) for name, found, needed, _ in findings)
+    missing = {True: "missing", False: "not found"}
+    rows = tuple((name, found or missing[needed]) for name, found, needed, _ in findings)
     columns = (Column("", Content.NAME), Column("found", Content.TEXT))
     shown: list[RenderableType] = [TextTable("", columns, rows)]
     advice = [in_terminal(f"  {name}: {text}") for name, _, _, text in findings if text]

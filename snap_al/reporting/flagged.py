@@ -1,6 +1,5 @@
-"""Frames that a run asked about, with each atom's force std by the potential that it had then:
-which atoms were flagged.
-"""
+"""Frames that a run queried, with the force std of each atom by the potential of that time, and the
+atom with the largest."""
 
 from __future__ import annotations
 
@@ -16,13 +15,16 @@ from snap_al.reporting.record import Record
 
 MOST_FRAMES = 6
 MOST_COMPUTED, MOST_SHOWN = 3000, 600
-"""Atoms: of frames that are looked at, and of those drawn, nearest to the flagged one."""
+"""Largest number of atoms of a frame whose stds are computed, and number of atoms nearest to the
+flagged one that are drawn."""
 
 
 def flagged_frames(record: Record) -> list[dict[str, Any]]:
-    """Those with the largest std first: name, step, atom (the flagged one, from 0), std (eV/Å) of
-    all atoms, positions (Å, about the flagged atom), symbols. Frames that cannot be read any more
-    are left out."""
+    """The frames with the largest stds, largest first. Frames that cannot be read are left out.
+
+    Each has name, step, atom (the flagged one, from 0), std (eV/Å) of all atoms, positions (Å,
+    about the flagged atom) and symbols.
+    """
     asked = [
         (segment, query)
         for segment in record.segments()
@@ -30,19 +32,19 @@ def flagged_frames(record: Record) -> list[dict[str, Any]]:
         if (query.atoms or 0) <= MOST_COMPUTED
     ]
     asked.sort(key=lambda item: -item[0].force_std)
-    found = []
+    frames = []
     for segment, query in asked[:MOST_FRAMES]:
         try:
-            found.append(_frame(record, segment, query))
+            frames.append(_frame(record, segment, query))
         except SnapALError:
             continue
-    return found
+    return frames
 
 
 def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, Any]:
     configuration = record.directory.read_query(query.key)
     potential = FittedPotential.read(record.directory.fit(segment.fit))
-    with potential.engine() as engine:  # not by what the folder says of LAMMPS
+    with potential.engine() as engine:  # without what the folder requires of LAMMPS
         rows = engine.rows(configuration)
     root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
     std = atom_force_std(rows.forces, root)

@@ -21,7 +21,7 @@ from rich.text import Text
 from snap_al.names import in_terminal
 
 GAP = 2
-"""Blanks between columns."""
+"""Number of blanks between columns."""
 MIN_NAME, GOOD_NAME, MIN_TEXT, MAX_TEXT = 16, 24, 24, 60
 """Cells: the least that a name is shortened to, what it gets before headers are written on one
 line; the least and the most of a column of sentences."""
@@ -39,12 +39,12 @@ class Content(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """Of a table."""
+    """A column of a table."""
 
     header: str
-    """Above its cells."""
+    """Text above its cells."""
     content: Content = Content.NUMBER
-    """What may be done with its cells where there is no room."""
+    """How its cells may be broken or shortened."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,19 @@ class TextTable:
     """A table for a terminal."""
 
     title: str
-    """Above it."""
+    """Text above the table."""
     columns: tuple[Column, ...]
-    """The first names the rows, and is repeated where the others go into several tables."""
+    """The columns. The first one names the rows, and is repeated where the others go into several
+    tables."""
     rows: tuple[tuple[str, ...], ...]
-    """A text for each column."""
+    """A text for each column of each row."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line, bold in self._styled_lines(options.max_width):
             yield Text(line, style="bold" if bold else "", no_wrap=True, overflow="ignore")
 
     def lines(self, width: int) -> list[str]:
-        """As printed in so many cells."""
+        """The lines of the text at this width."""
         return [line for line, _ in self._styled_lines(width)]
 
     def _styled_lines(self, width: int) -> list[tuple[str, bool]]:
@@ -91,7 +92,7 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
 
 def shortened(name: str, width: int) -> str:
-    """At most so many cells, with … in place of the middle: both ends stay readable."""
+    """The text with at most this number of cells, with … in place of its middle."""
     if cell_len(name) <= width:
         return name
     right = (width - 1) // 2
@@ -120,7 +121,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    """Of at most so many cells, but at least one character."""
+    """Pieces of a word with at most this number of cells, but at least one character."""
     pieces = [""]
     for character in word:
         if pieces[-1] and cell_len(pieces[-1]) + cell_len(character) > width:
@@ -140,7 +141,7 @@ Part = tuple[list[int], list[int]]
 
 
 def _parts(columns: Columns, rows: Rows, width: int) -> list[Part] | None:
-    """As few tables as fit. None where a column does not even fit beside the first."""
+    """The smallest number of tables that fit. None where a column does not fit beside the first."""
 
     def fitted(chosen: list[int]) -> Part | None:
         cells = [[row[k] for k in chosen] for row in rows]
@@ -159,31 +160,31 @@ def _parts(columns: Columns, rows: Rows, width: int) -> list[Part] | None:
 
 
 def _widths(columns: Columns, rows: Rows, width: int) -> list[int] | None:
-    """Of each column, or None where they do not fit."""
+    """Width of each column; None where they do not fit."""
     natural = [_longest(row[k] for row in rows) for k in range(len(columns))]
     for k, column in enumerate(columns):
         if column.content is Content.TEXT:
             natural[k] = min(natural[k], MAX_TEXT)
     limits = {Content.NUMBER: UNLIMITED, Content.NAME: MIN_NAME, Content.TEXT: MIN_TEXT}
     least = [min(n, limits[c.content]) for c, n in zip(columns, natural, strict=True)]
-    found = [max(_longest(c.header.split(" ")), n) for c, n in zip(columns, least, strict=True)]
-    spare = width - sum(found) - GAP * (len(columns) - 1)
+    widths = [max(_longest(c.header.split(" ")), n) for c, n in zip(columns, least, strict=True)]
+    spare = width - sum(widths) - GAP * (len(columns) - 1)
     if spare < 0:
         return None
     names = [c.content is Content.NAME for c in columns]
-    headers = [max(cell_len(c.header), f) for c, f in zip(columns, found, strict=True)]
+    headers = [max(cell_len(c.header), f) for c, f in zip(columns, widths, strict=True)]
     wishes = [
         [min(n, GOOD_NAME) if name else 0 for name, n in zip(names, natural, strict=True)],
-        headers if sum(headers) - sum(found) <= spare else found,
+        headers if sum(headers) - sum(widths) <= spare else widths,
         [n if name else 0 for name, n in zip(names, natural, strict=True)],
         natural,
     ]
     for wish in wishes:
         for k, wanted in enumerate(wish):
-            more = min(max(wanted - found[k], 0), spare)
-            found[k] += more
+            more = min(max(wanted - widths[k], 0), spare)
+            widths[k] += more
             spare -= more
-    return found
+    return widths
 
 
 def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tuple[str, bool]]:
@@ -202,14 +203,14 @@ def _table_lines(columns: Columns, rows: Rows, widths: Sequence[int]) -> list[tu
 
 
 def _name_lines(name: str, width: int) -> list[str]:
-    """Two lines where words allow it, else one that is shortened."""
+    """Two lines when the words allow it, otherwise one that is shortened."""
     lines = wrapped(name, width)
     whole = " ".join(lines) == name and len(lines) <= 2
     return lines if whole else [shortened(name, width)]
 
 
 def _joined(columns: Columns, cells: Rows, widths: Sequence[int]) -> list[str]:
-    """Lines of a row, whose cells have several each."""
+    """The lines of a row whose cells have several lines each."""
     out = []
     for parts in zip_longest(*cells, fillvalue=""):
         padded = [_padded(*item) for item in zip(columns, parts, widths, strict=True)]

@@ -1,4 +1,4 @@
-"""Learning curves: figure and numbers."""
+"""The figure and the numbers of learning curves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LINES = ("-", "--", ":", "-.")
 UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0)}
 
 
-def write_learning(folder: Path, curves: Sequence[Curve], found: dict[str, Any]) -> None:
+def write_learning(folder: Path, curves: Sequence[Curve], summary: dict[str, Any]) -> None:
     """learning.png, learning.csv and summary.json into `folder`."""
     matplotlib.use("Agg")
-    write_png(folder / "learning.png", learning_figure(curves, found["full"]))
-    write_atomically(folder / "summary.json", json.dumps(found, indent=1) + "\n")
-    names = list(found["full"])
+    write_png(folder / "learning.png", learning_figure(curves, summary["full"]))
+    write_atomically(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    names = list(summary["full"])
     rows: list[list[object]] = [["strategy", "seed", "labels", *(f"rmse_{name}" for name in names)]]
     rows += [
         [c.strategy, c.seed, n, *(f"{c.errors[name][k]:.8g}" for name in names)]
@@ -45,10 +45,10 @@ def learning_figure(curves: Sequence[Curve], full: dict[str, float]) -> Figure:
     for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         unit, factor = UNITS[name.removeprefix("worst_")]
         for number, strategy in enumerate(strategies):
-            mine = [c for c in curves if c.strategy == strategy]
-            shortest = min(len(c.labels) for c in mine)
-            labels = mine[0].labels[:shortest]
-            errors = factor * np.array([c.errors[name][:shortest] for c in mine])
+            curves_of_strategy = [c for c in curves if c.strategy == strategy]
+            shortest = min(len(c.labels) for c in curves_of_strategy)
+            labels = curves_of_strategy[0].labels[:shortest]
+            errors = factor * np.array([c.errors[name][:shortest] for c in curves_of_strategy])
             low, middle, high = np.quantile(errors, (0.25, 0.5, 0.75), axis=0)
             style = {"color": f"C{number % 10}", "ls": LINES[number // 10 % len(LINES)]}
             panel.plot(labels, middle, lw=1.4, label=in_figure(strategy), **style)

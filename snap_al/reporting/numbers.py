@@ -31,7 +31,7 @@ LABELS = (
 
 
 def write_numbers(record: Record) -> list[Path]:
-    """Beside the figures, by the same names. Returns their paths."""
+    """Writes the numbers beside the figures, under the same names. Returns their paths."""
     tables: dict[str, tuple[Row, Iterable[Row]]] = {}
     if record.fits:
         tables["learning_curve"] = (LEARNING, _learning(record))
@@ -73,19 +73,24 @@ def _along(record: Record) -> Iterator[Row]:
 
 
 def _parity(record: Record) -> Iterator[Row]:
-    found = record.predictions
-    assert found is not None
-    for kind in found.present:
-        rows, (unit, factor) = found.of(kind), CSV_UNITS[kind]
+    predictions = record.predictions
+    assert predictions is not None
+    for kind in predictions.present:
+        rows, (unit, factor) = predictions.of(kind), CSV_UNITS[kind]
         for group, *values in zip(rows.groups, rows.targets, rows.mean, rows.std, strict=True):
-            yield KIND_NAMES[kind], found.names[group], unit, *(f"{factor * v:.9g}" for v in values)
+            yield (
+                KIND_NAMES[kind],
+                predictions.names[group],
+                unit,
+                *(f"{factor * v:.9g}" for v in values),
+            )
 
 
 def _calibration(record: Record) -> Iterator[Row]:
-    found = record.predictions
-    assert found is not None
-    for kind in found.present:
-        rows = found.of(kind)
+    predictions = record.predictions
+    assert predictions is not None
+    for kind in predictions.present:
+        rows = predictions.of(kind)
         yield from (
             (KIND_NAMES[kind], level, share)
             for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
@@ -100,7 +105,7 @@ def _labels(record: Record) -> Iterator[Row]:
 
 
 def _outcome(label: Labelled | Rejected) -> Row:
-    """The largest force, and why it was rejected."""
+    """The largest force, and the reason when the label was rejected."""
     if isinstance(label, Rejected):
         return "", label.reason
     return label.max_force, ""

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a run or fit, for people who were not there."""
+"""One self-contained HTML page of a run or fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 
 def write_page(record: Record, figures: Figures) -> Path:
-    """report.html in the folder. Returns its path."""
+    """Writes report.html into the folder. Returns its path."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -68,31 +68,31 @@ def _svgs(figures: Figures) -> dict[str, Markup]:
 
 
 def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The few numbers that a group leader looks for."""
-    found = []
+    """The main numbers, at the top of the page."""
+    entries = []
     if summary is not None:
-        found.append((str(summary["labels"]), "labels"))
+        entries.append((str(summary["labels"]), "labels"))
     on, table = next(iter(record.tables.items()), ("", {}))
     for kind, (unit, factor) in UNITS.items():
         if kind in table:
-            found.append(
+            entries.append(
                 (f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set")
             )
     if "forces" in table:
-        found.append(
+        entries.append(
             (
                 f"{table['forces']['coverage_1sigma']:.0%}",
                 "of force components within 1 std (68 % is calibrated)",
             )
         )
-    return found
+    return entries
 
 
 def _what(record: Record) -> list[tuple[str, str]]:
-    """What was run, as lines of name and value."""
-    found: list[tuple[str, str]] = []
+    """A description of the run, as pairs of name and value."""
+    entries: list[tuple[str, str]] = []
     if record.potential is not None:
-        found += [
+        entries += [
             ("elements", ", ".join(record.potential.elements)),
             ("descriptor", record.potential.model.described()),
             ("reference potential", ", ".join(record.potential.reference.styles) or "none"),
@@ -110,7 +110,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
             f"{s.steps * s.timestep:g} ps"
             for s in explore.protocol().stages
         )
-        found += [
+        entries += [
             (
                 "exploration",
                 f"{len(record.state.walkers) if record.state else 0} walkers: {stages}",
@@ -133,7 +133,7 @@ def _what(record: Record) -> list[tuple[str, str]]:
                 f"seed {config.seed}",
             ),
         ]
-    return found
+    return entries
 
 
 def _errors(record: Record) -> list[dict[str, Any]]:

@@ -12,25 +12,27 @@ from snap_al.reporting.record import SHOWN_UNITS, Predictions
 from snap_al.uncertainty.calibration import coverage_at, pit_histogram
 
 MOST_BARS = 2000
-"""Error bars drawn in one panel; beyond that some of them by chance."""
+"""Number of error bars drawn in one panel; of more, some are chosen at random."""
 MOST_GROUPS = 10
-"""With a colour each; those of fewer rows share one."""
+"""Number of groups with a colour each; smaller ones share one."""
 
 
-def parity(found: Predictions) -> Figure:
+def parity(predictions: Predictions) -> Figure:
     """Predicted against reference, the total std as error bar, a colour a group."""
-    figure = Figure(figsize=(4.2 * len(found.present), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(predictions.present), 4.2), layout="constrained")
     for panel, kind in zip(
-        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+        figure.subplots(1, len(predictions.present), squeeze=False)[0],
+        predictions.present,
+        strict=True,
     ):
         unit, factor = SHOWN_UNITS[kind]
-        rows = found.of(kind)
+        rows = predictions.of(kind)
         shown = _some(len(rows.targets), MOST_BARS)
         groups = rows.groups[shown]
         x, y, bar = (factor * v[shown] for v in (rows.targets, rows.mean, rows.std))
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         panel.plot(ends, ends, color="0.5", lw=0.8)
-        by_size = _by_size(groups, found.names)
+        by_size = _by_size(groups, predictions.names)
         for place, (_, here) in enumerate(by_size):
             style = {"color": f"C{place}", "rasterized": True, "label": str(place), "lw": 0.5}
             _, _, (bars,) = panel.errorbar(x[here], y[here], bar[here], fmt=".", ms=3, **style)
@@ -41,40 +43,40 @@ def parity(found: Predictions) -> Figure:
         )
         panel.set_xlabel(f"reference, {unit}")
         panel.set_ylabel(f"predicted ± std, {unit}")
-        if len(found.names) > 1:
+        if len(predictions.names) > 1:
             legend = panel.legend(fontsize=7, markerscale=2)
             for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
-                text.set_text(in_figure(name))  # as a label, one with _ in front would be left out
+                text.set_text(in_figure(name))  # matplotlib leaves out labels that begin with _
     return figure
 
 
 def _some(n: int, most: int) -> np.ndarray:
-    """Numbers of at most so many of n rows, in order and the same each time. They are drawn: one in
-    every k would be the same component of all forces where k is a multiple of 3."""
+    """Numbers of at most this many of n rows, in order and the same each time. They are drawn at
+    random: every k-th row would be the same component of all forces where k is a multiple of 3."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
 def _by_size(groups: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, np.ndarray]]:
-    """Rows of the largest groups, and of all others together."""
+    """Masks of the rows of the largest groups, and of all others together."""
     sizes = np.bincount(groups, minlength=len(names))
     order = [int(g) for g in np.argsort(-sizes, kind="stable") if sizes[g]]
-    found = [(names[g] or "(no group)", groups == g) for g in order[:MOST_GROUPS]]
+    masks = [(names[g] or "(no group)", groups == g) for g in order[:MOST_GROUPS]]
     if order[MOST_GROUPS:]:
-        found[-1:] = [("others", np.isin(groups, order[MOST_GROUPS - 1 :]))]
-    return found
+        masks[-1:] = [("others", np.isin(groups, order[MOST_GROUPS - 1 :]))]
+    return masks
 
 
-def calibration(found: Predictions) -> Figure:
-    """Left: how often the truth is inside an interval, against how often it should be. Right: where
-    in the predicted distribution the truth is; flat is calibrated, a hill too wide, a valley too
-    narrow."""
+def calibration(predictions: Predictions) -> Figure:
+    """Left: how often the label is inside an interval, against how often it should be. Right: where
+    in the predicted distribution the label is. A flat histogram is calibrated; a hill means that
+    stds are too large, a valley that they are too small."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color="0.5", lw=0.8)
-    for kind in found.present:
-        rows = found.of(kind)
+    for kind in predictions.present:
+        rows = predictions.of(kind)
         error = rows.mean - rows.targets
         inside = coverage_at(error, rows.std)
         left.plot(
@@ -98,14 +100,16 @@ def calibration(found: Predictions) -> Figure:
     return figure
 
 
-def std_histogram(found: Predictions) -> Figure:
-    """Of the total stds, with the RMSE beside them."""
-    figure = Figure(figsize=(2.9 * len(found.present), 2.8), layout="constrained")
+def std_histogram(predictions: Predictions) -> Figure:
+    """Histogram of the total stds, with the RMSE."""
+    figure = Figure(figsize=(2.9 * len(predictions.present), 2.8), layout="constrained")
     for panel, kind in zip(
-        figure.subplots(1, len(found.present), squeeze=False)[0], found.present, strict=True
+        figure.subplots(1, len(predictions.present), squeeze=False)[0],
+        predictions.present,
+        strict=True,
     ):
         unit, factor = SHOWN_UNITS[kind]
-        rows = found.of(kind)
+        rows = predictions.of(kind)
         panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)
         rmse = factor * float(np.sqrt(np.mean((rows.mean - rows.targets) ** 2)))
         panel.axvline(rmse, color="tab:red", lw=1.2, label=f"RMSE {rmse:.3g}")

@@ -1,4 +1,4 @@
-"""A run on a terminal: one line per event and, under them, what the run is doing now."""
+"""The display of a run on a terminal: one line per event and, below them, what the run is doing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Progress(RunLog):
             self._status.update(self._doing)
 
     def report(self, what: str, done: int, of: int) -> None:
-        """How far the work under way is; on a terminal alone."""
+        """Shows how far the work is; on a terminal alone."""
         if self._status is not None:
             now = f"{self._doing}: {in_terminal(what)}"
             self._status.update(Text(f"{now} {done} of {of}" if of else now))

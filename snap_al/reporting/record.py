@@ -33,7 +33,7 @@ class Predictions:
     groups: NDArray[np.int32]
     """(m,) numbers into `names`."""
     names: tuple[str, ...]
-    """Of the groups."""
+    """Names of the groups."""
     targets: Array
     """(m,) labels."""
     mean: Array
@@ -43,25 +43,28 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> Predictions | None:
-        """None for a file that is not there, is cut off, or is of an earlier version."""
+        """The predictions of a file. None for a file that does not exist, is cut off, or is of an
+        earlier version."""
         try:
-            found = read_arrays(path)
+            arrays = read_arrays(path)
         except (OSError, ValueError):
             return None
         stds = ("epistemic_std", "model_error_std", "noise_std")
         numbers = ("kinds", "groups", "targets", "mean", *stds)
-        if "names" not in found or any(
-            name not in found or found[name].dtype.kind not in "fi" for name in numbers
+        if "names" not in arrays or any(
+            name not in arrays or arrays[name].dtype.kind not in "fi" for name in numbers
         ):
             return None
-        values = {name: np.asarray(found[name], dtype=float) for name in ("targets", "mean", *stds)}
+        values = {
+            name: np.asarray(arrays[name], dtype=float) for name in ("targets", "mean", *stds)
+        }
         if len({values[name].shape for name in values}) > 1:
             return None
-        names = tuple(str(name) for name in np.atleast_1d(found["names"]))
+        names = tuple(str(name) for name in np.atleast_1d(arrays["names"]))
         std = np.sqrt(sum((values[name] ** 2 for name in stds), np.zeros(())))
         columns = (
-            found["kinds"].astype(np.int8),
-            found["groups"].astype(np.int32),
+            arrays["kinds"].astype(np.int8),
+            arrays["groups"].astype(np.int32),
             values["targets"],
             values["mean"],
             std,
@@ -80,34 +83,34 @@ class Predictions:
 
     @property
     def present(self) -> list[int]:
-        """Kinds that have rows."""
+        """The kinds that have rows."""
         return [kind for kind in range(3) if (self.kinds == kind).any()]
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run or a fit, as its folder holds it."""
+    """The content of the folder of a run or a fit."""
 
     folder: Path
-    """Its folder."""
+    """The folder."""
     stem: str
-    """The name of the potential's files; empty where there is none."""
+    """Name of the potential's files; "" where there is no potential."""
     potential: FittedPotential | None
-    """The last; None where there is none yet."""
+    """The last potential; None where there is none yet."""
     tables: dict[str, Table]
     """Errors and calibration by name of the set."""
     predictions: Predictions | None
-    """Of the test set or, where there is none, of the training set."""
+    """Predictions of the test set or, where there is none, of the training set."""
     config: RunConfig | None = None
-    """Of a run."""
+    """Config of a run; None for a fit."""
     state: RunState | None = None
-    """Of a run."""
+    """State of a run; None for a fit."""
     events: tuple[Event, ...] = ()
-    """Of a run, from its journal."""
+    """Events of a run's journal."""
     validation: dict[str, Any] | None = None
-    """What `snap-al validate` left, if it did."""
+    """Results of `snap-al validate`; None without a validation."""
     remarks: Remarks = field(default_factory=Remarks)
-    """Of the labels that it began with."""
+    """Remarks on the labels that it began with."""
 
     @property
     def directory(self) -> RunDirectory:
@@ -119,9 +122,9 @@ class Record:
 
     @property
     def labels(self) -> list[Labelled | Rejected]:
-        """Those that came, whether fitted or rejected."""
+        """The labels that arrived, whether accepted or rejected."""
         return [e for e in self.events if isinstance(e, Labelled | Rejected)]
 
     def segments(self) -> list[Segment]:
-        """Of all walkers, in the order in which they ran."""
+        """The segments of all walkers, in the order in which they ran."""
         return segments(self.events)

@@ -11,9 +11,8 @@ from snap_al.reporting.summary import core_seconds, wall_seconds
 
 
 def std_along_walkers(record: Record) -> Figure | None:
-    """Largest force std of each checked frame against the step; queries as points, the novelty
-    threshold as steps.
-    """
+    """Largest force std of each checked frame against the step, with queries as points and the
+    novelty threshold as steps."""
     segments = record.segments()
     if not segments or record.state is None:
         return None
@@ -50,7 +49,7 @@ def std_along_walkers(record: Record) -> Figure | None:
 
 
 def learning_curve(record: Record) -> Figure | None:
-    """RMSE and RMS std against labels: a calibrated std follows the error."""
+    """RMSE and RMS std against the number of labels. A calibrated std follows the error."""
     fits = record.fits
     if not fits:
         return None

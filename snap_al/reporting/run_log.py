@@ -1,4 +1,4 @@
-"""One line per event, in a run's log; what shows them elsewhere as well is derived from it."""
+"""The log of a run, with one line per event. Other displays of the events are derived from it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from snap_al.reporting.shown import rounded
 
 
 def place_of(walker: int, step: int) -> str:
-    """Where a query comes from."""
+    """Where the frame of a query comes from."""
     return "starting set" if walker < 0 else f"walker {walker} at step {step}"
 
 
 def describe(event: Event) -> str:
-    """A sentence, or an empty text for what needs none."""
+    """An event as a sentence; "" for one that is not shown."""
     match event:
         case Opened():
             opened = f"opened on {event.ranks} rank{'s' if event.ranks > 1 else ''}"
@@ -114,7 +114,7 @@ class RunLog:
         self._logger = logging.Logger("snap_al.run")
 
     def show(self, line: str) -> None:
-        """Shows a line that goes to the log, too."""
+        """Shows a line, which is written to the log too."""
 
     def show_warning(self, text: str) -> None:
         """Shows a warning that has not been shown before."""
@@ -160,14 +160,13 @@ class RunLog:
         self._write(logging.INFO, line)
 
     def say_all(self, lines: Iterable[str]) -> None:
-        """Each of them as `say` does."""
+        """Says each of the lines."""
         for line in lines:
             self.say(line)
 
     def _write(self, level: int, line: str) -> None:
-        """The log begins with a run's first event: a start that is refused leaves none, and adds
-        nothing to another's.
-        """
+        """Writes to the log. It is created at the first event of a run, so that a start that is
+        refused leaves no log, and adds nothing to that of another run."""
         if not self._logger.handlers:
             handler = logging.FileHandler(self._log, encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

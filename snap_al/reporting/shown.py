@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 UNITS = {"energy": ("meV/atom", 1e3), "forces": ("eV/Å", 1.0), "stress": ("GPa", 160.21766)}
-"""Name, and factor on eV/atom, eV/Å and eV/Å³."""
+"""Name of each unit, and factor on eV/atom, eV/Å and eV/Å³."""
 
 
 def rounded(value: float | None, digits: int, factor: float = 1.0) -> str:
-    """To so many significant digits; `nan` and `inf` as they are, a dash for None."""
+    """A number with this many significant digits, or `nan` or `inf`; a dash for None."""
     return "-" if value is None else f"{value * factor:.{digits}g}"
 
 

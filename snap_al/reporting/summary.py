@@ -1,4 +1,4 @@
-"""What a run has done, is doing and why it stopped, from its journal."""
+"""Summary of a run from its journal: what it has done, what it is doing, and why it stopped."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def summarise(events: list[Event], state: RunState) -> Summary:
 
 
 def segments(events: Iterable[Event]) -> list[Segment]:
-    """Of all walkers, in the order in which they ran."""
+    """The segments of all walkers, in the order in which they ran."""
     return [w for e in events if isinstance(e, Explored) for w in e.walkers]
 
 
 def core_seconds(event: Labelled | Rejected) -> float:
-    """That a label cost; its wall time in journals that do not say."""
+    """Core seconds that a label cost; its wall time in journals that do not have them."""
     return event.seconds if event.core_seconds is None else event.core_seconds
 
 

@@ -26,7 +26,7 @@ ALL_LEGEND = (
 def errors_table(table: Table, title: str, *, everything: bool = False) -> RenderableType:
     """Errors and calibration by kind, and by group where there are several.
 
-    title: says on which set. everything: MAE, NLL, CRPS and rank correlation as well.
+    title: on which set. everything: whether MAE, NLL, CRPS and rank correlation are included.
     """
     by_kind = [(f"{kind}, {UNITS[kind][0]}", kind, values) for kind, values in table.items()]
     shown: list[RenderableType] = [_errors(title, "", by_kind, everything)]
@@ -35,16 +35,18 @@ def errors_table(table: Table, title: str, *, everything: bool = False) -> Rende
             groups = [(name or "(no group)", kind, part) for name, part in values["groups"].items()]
             heading = f"{kind} by group, {UNITS[kind][0]}"
             shown += [Text(), _errors(heading, "group", groups, everything)]
-    apart = [f"{v['vanishing']['n']} of {kind}" for kind, v in table.items() if "vanishing" in v]
-    if apart:
-        listed = ", ".join(apart)
+    vanishing = [
+        f"{v['vanishing']['n']} of {kind}" for kind, v in table.items() if "vanishing" in v
+    ]
+    if vanishing:
+        listed = ", ".join(vanishing)
         shown.append(Text(f"components that vanish by symmetry are not counted: {listed}"))
     shown.append(Text(f"{LEGEND} {ALL_LEGEND}" if everything else LEGEND))
     return Group(*shown)
 
 
 Line = tuple[str, str, dict[str, Any]]
-"""Of a table: name, kind and metrics."""
+"""Rows of a table: name, kind and metrics."""
 
 
 def _errors(title: str, first: str, lines: list[Line], everything: bool) -> TextTable:
@@ -57,7 +59,7 @@ def _errors(title: str, first: str, lines: list[Line], everything: bool) -> Text
 
 
 def _numbers(values: dict[str, Any], factor: float) -> dict[str, str]:
-    """Texts by the names of the columns; what an older file does not have is a dash."""
+    """Texts by the names of the columns; a dash for what an older file does not have."""
     get = values.get
     return {
         "n": "-" if get("n") is None else str(get("n")),

@@ -1,4 +1,5 @@
-"""Plots for a terminal: largest force std of the latest checks, and errors against labels."""
+"""Plots on a terminal: largest force std of the latest checks, and errors against the number of
+labels."""
 
 from __future__ import annotations
 
@@ -12,34 +13,34 @@ from snap_al.loop.events import Fitted
 from snap_al.reporting.summary import segments
 
 LATEST, HEIGHT = 200, 12
-"""Checks shown, all walkers one after another; and lines of a plot."""
+"""Number of checks shown, of all walkers one after another, and number of lines of a plot."""
 
 
 def terminal_plots(
     directory: RunDirectory, events: Sequence[Event], tolerance: float, width: int
 ) -> list[Text]:
-    """Those that there is data for."""
-    found = []
+    """The plots that there is data for."""
+    plots = []
     checks = _checks(directory, events)
     if len(checks) > 1:
-        found.append(_std(checks, tolerance, width))
+        plots.append(_std(checks, tolerance, width))
     fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
     if len(fits) > 1:
-        found.append(_errors(fits, width))
-    return found
+        plots.append(_errors(fits, width))
+    return plots
 
 
 def _checks(directory: RunDirectory, events: Sequence[Event]) -> list[tuple[float, bool]]:
-    """Largest force std of each of the latest checks, and whether it was asked about."""
-    found: list[tuple[float, bool]] = []
+    """Largest force std of each of the latest checks, and whether the frame was queried."""
+    checks: list[tuple[float, bool]] = []
     for w in reversed(segments(events)):
         asked = {q.step for q in w.queries}
-        found[:0] = [
+        checks[:0] = [
             (c.force_std, c.step in asked) for c in directory.read_checks(w.walker, w.segment)
         ]
-        if len(found) >= LATEST:
+        if len(checks) >= LATEST:
             break
-    return found[-LATEST:]
+    return checks[-LATEST:]
 
 
 def _std(checks: list[tuple[float, bool]], tolerance: float, width: int) -> Text:

@@ -19,44 +19,46 @@ Validation = dict[str, Any]
 COLUMNS = ("name", "unit", "value", "std", "reference", "z", "draws", "note")
 
 
-def write_validation(folder: Path, found: Validation) -> None:
-    """Figures of an earlier validation that is not part of this one go."""
+def write_validation(folder: Path, validation: Validation) -> None:
+    """Writes the files. Figures of an earlier validation that are not part of it are removed."""
     for name in ("properties", "curves", "trajectories"):
         (folder / f"{name}.png").unlink(missing_ok=True)
     (folder / "properties.csv").unlink(missing_ok=True)
-    write_atomically(folder / "validation.json", json.dumps(without_nan(found), indent=1) + "\n")
-    if "properties" in found:
-        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in found["properties"])]
+    write_atomically(
+        folder / "validation.json", json.dumps(without_nan(validation), indent=1) + "\n"
+    )
+    if "properties" in validation:
+        rows = [COLUMNS, *([p.get(c, "") for c in COLUMNS] for p in validation["properties"])]
         write_atomically(folder / "properties.csv", csv_text(rows))
     matplotlib.use("Agg")
-    for name, figure in figures(found).items():
+    for name, figure in figures(validation).items():
         write_png(folder / f"{name}.png", figure)
 
 
 def read_validation(folder: Path) -> Validation | None:
-    """None where there is none, or it is not whole."""
+    """The validation in a folder; None where there is none, or where it is not complete."""
     try:
-        found = read_json(require_regular_file(folder / "validation.json").read_bytes())
+        validation = read_json(require_regular_file(folder / "validation.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "structure" in found else None
+    return validation if isinstance(validation, dict) and "structure" in validation else None
 
 
-def figures(found: Validation) -> dict[str, Figure]:
-    """Those that there is something for."""
+def figures(validation: Validation) -> dict[str, Figure]:
+    """The figures that there is data for."""
     out = {}
-    if any(p["z"] is not None for p in found.get("properties", [])):
-        out["properties"] = _deviations(found["properties"])
-    if found.get("curves"):
-        out["curves"] = _curves(found["curves"])
-    shown = [t for t in found.get("trajectories", []) if t["time"]]
+    if any(p["z"] is not None for p in validation.get("properties", [])):
+        out["properties"] = _deviations(validation["properties"])
+    if validation.get("curves"):
+        out["curves"] = _curves(validation["curves"])
+    shown = [t for t in validation.get("trajectories", []) if t["time"]]
     if shown:
         out["trajectories"] = _trajectories(shown)
     return out
 
 
 def _deviations(properties: list[dict[str, Any]]) -> Figure:
-    """Each property's deviation from its reference, in stds."""
+    """Deviation of each property from its reference, in stds."""
     known = [p for p in properties if p["z"] is not None][::-1]
     figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(known)), layout="constrained")
     panel = figure.subplots()

@@ -1,6 +1,5 @@
-"""Progress of a command on stderr, once it takes longer than a moment: a bar on a terminal, else a
-line now and then.
-"""
+"""Progress of a command on stderr, when it takes longer than a moment: a bar on a terminal,
+otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -25,13 +24,12 @@ from snap_al.names import in_terminal
 from snap_al.reporting.layout import make_console, shortened
 
 SHOWN_AFTER = 2.0
-"""s; what is done sooner shows nothing."""
+"""s; shorter work shows nothing."""
 LINE_EVERY = 30.0
-"""s, where there is no terminal."""
+"""s between lines, where there is no terminal."""
 TICK = 0.2
 NUMBERS = 40
-"""Cells of a line that are kept for counts and times, which are not cut; words and bar share the
-rest.
+"""Number of cells of a line for counts and times, which are not cut; words and bar share the rest.
 """
 
 

@@ -1,4 +1,4 @@
-"""Configurations that a task is given: a file, or ASE Atoms."""
+"""The configurations that a task is given: a file, or ASE Atoms."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_data(data: Data, elements: tuple[str, ...], *, labelled: bool) -> FileC
 
 
 def name_of(data: Data) -> str:
-    """For messages, and as the source of its configurations."""
+    """The name in messages, and as the source of the configurations."""
     if isinstance(data, DataFile):
         return str(data.path)
     return str(data) if isinstance(data, Path | str) else str(GIVEN)

@@ -84,13 +84,13 @@ def evaluate(
     comm = comm or world()
     report = report if comm.rank == 0 else silent
     known = on_root(comm, lambda: potential_of(potential))
-    found = on_root(comm, lambda: read_data(data, known.elements, labelled=True))
+    contents = on_root(comm, lambda: read_data(data, known.elements, labelled=True))
     source = name_of(data)
     weights = Weights(1.0, 1.0, 1.0)
     items = [
-        LabelledConfiguration(c, weights, c.group, source=source) for c in found.configurations
+        LabelledConfiguration(c, weights, c.group, source=source) for c in contents.configurations
     ]
-    told = on_root(comm, lambda: Remarks.of(check_labels(items, source)))
+    remarks = on_root(comm, lambda: Remarks.of(check_labels(items, source)))
     with threadpool_limits(1), known.engine() as engine:
         test = TestSet(engine, comm)
         test.add(items, report=report)
@@ -103,15 +103,16 @@ def evaluate(
     return EvaluateResult(
         table,
         known,
-        tuple(found.left_out),
-        read=(count("data", source, found.frames, items, found.unread),),
-        warnings=told.warnings,
-        notes=told.notes,
+        tuple(contents.left_out),
+        read=(count("data", source, contents.frames, items, contents.unread),),
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
 
 
 def _recalibrated(potential: FittedPotential, test: TestSet) -> FittedPotential:
-    """With stds that are, kind by kind, as large as the errors on these configurations."""
+    """The potential with stds that are, for each kind, as large as the errors on these
+    configurations."""
     plain = potential.posterior.recalibrated(np.ones(3))
     factors = test.evaluate(plain).scale_factors()
     return replace(potential, posterior=plain.recalibrated(factors))

@@ -1,4 +1,4 @@
-"""The labels that a run bought, for FitSNAP."""
+"""The labels that a run has computed, for FitSNAP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from snap_al.config import read_run
 from snap_al.descriptors import ReferencePotential
 from snap_al.fitsnap import export as write_training_set
 from snap_al.loop import RunDirectory
-from snap_al.tasks.bought import labels_of_run
+from snap_al.tasks.run_labels import labels_of_run
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ExportResult:
     """What `export` has written."""
 
     configurations: int
-    """How many labelled configurations."""
+    """Number of labelled configurations."""
     deck: Path
     """The FitSNAP deck that fits to them."""
 

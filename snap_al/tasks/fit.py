@@ -47,11 +47,11 @@ class FitResult(TaskResult):
     tables: ErrorTables
     """Errors and calibration on the training set and, where there is one, on the test set."""
     folder: Path
-    """Where the files are."""
+    """Folder of the files."""
 
     def as_json(self) -> dict[str, Any]:
         """What metrics.json holds and `snap-al fit --json` prints."""
-        return {**self.tables.as_json(), **self.told()}
+        return {**self.tables.as_json(), **self.common_json()}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Sets:
     """Remarks on configurations that were left out."""
 
     def read(self, inputs: RunInputs) -> tuple[ReadCount, ...]:
-        """What was found in each file, without what was left out."""
+        """What was read from each file, without configurations that were left out."""
         used: dict[SetName, Iterable[LabelledConfiguration]] = {
             "training": self.training.matrix.items.values(),
             "test": self.test.matrix.items.values(),
@@ -169,8 +169,8 @@ def fit(
     comm = comm or world()
     report = report if comm.rank == 0 else silent
     given = on_root(comm, lambda: _given(config, Path(out), strict, prior))
-    inputs, told = given.inputs, given.inputs.remarks
-    _refuse(told, strict)
+    inputs, remarks = given.inputs, given.inputs.remarks
+    _refuse(remarks, strict)
     with threadpool_limits(1), _engine(given) as engine:
         kept = given.folder / "descriptors" if cache and given.config.cache else None
         sets = _sets(given, row_source(engine, kept, comm), comm, report)
@@ -180,11 +180,11 @@ def fit(
         posterior, training = sets.training.fit_once()
         test = sets.test.evaluate(posterior) if sets.test else None
     fitted = _Fitted(posterior, training, test)
-    told = Remarks(sets.warnings, given.notes) + told + Remarks(posterior.remarks)
-    _refuse(told, strict)
+    remarks = Remarks(sets.warnings, given.notes) + remarks + Remarks(posterior.remarks)
+    _refuse(remarks, strict)
     if (disk := sets.training.matrix.folder) is not None:
         kept_in = f"the design matrix is larger than memory and was kept in files in {disk}"
-        told += Remarks(notes=(kept_in,))
+        remarks += Remarks(notes=(kept_in,))
     result = FitResult(
         FittedPotential(given.config.made_model(), inputs.reference, posterior),
         ErrorTables(
@@ -193,21 +193,21 @@ def fit(
         ),
         given.folder,
         read=sets.read(inputs),
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: _write(given, sets, fitted, result))
     return result
 
 
-def _refuse(told: Remarks, strict: bool | None) -> None:
-    """Raises InputError for warnings, if they are errors."""
-    if strict and told.warnings:
-        raise InputError("\n".join(told.warnings)).on_all_ranks()
+def _refuse(remarks: Remarks, strict: bool | None) -> None:
+    """Raises InputError for warnings, if they are to be errors."""
+    if strict and remarks.warnings:
+        raise InputError("\n".join(remarks.warnings)).on_all_ranks()
 
 
 def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:
-    """Raises InputError."""
+    """The input of a fit. Raises InputError."""
     config = config_of(source)
     deck = config.deck if not isinstance(source, RunConfig) and is_deck(source) else None
     if deck is not None:
@@ -227,7 +227,7 @@ def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str 
 
 
 def _memory(config: RunConfig) -> float | None:
-    """Bytes, as the config says, or else its deck."""
+    """Bytes for the design matrix, from the config or from its deck."""
     if config.memory_gb is not None:
         return config.memory_gb * 1e9
     return None if config.deck is None else config.deck.memory
@@ -240,7 +240,7 @@ def _engine(given: _Given) -> Engine:
 
 
 def _sets(given: _Given, rows: RowSource, comm: Communicator, report: Report) -> _Sets:
-    """Raises InputError when no configuration can be used."""
+    """The rows of a fit. Raises InputError when no configuration can be used."""
     inputs, strict = given.inputs, not given.lenient
     both = (*inputs.training, *inputs.test)
     disk = matrix_folder(both, rows.columns, given.memory, given.folder, comm)

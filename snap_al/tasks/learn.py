@@ -50,7 +50,7 @@ class LearnSettings:
     """Share of the pool to test on, drawn for each seed, where the config has no test set."""
 
     def __post_init__(self) -> None:
-        """Raises InputError for numbers that make no study."""
+        """Raises InputError for numbers that are not possible."""
         for name, least in (("seeds", 1), ("initial", 1), ("most", 2)):
             if (value := getattr(self, name)) < least:
                 raise InputError(f"LearnSettings: {name} is {value}; give at least {least}")
@@ -69,13 +69,13 @@ class LearnResult(TaskResult):
     """By strategy and error: mean_error (the geometric mean over the curve), its interval (95 %),
     and labels_to_reach 1.1 times the error of the whole pool (None: not within the study)."""
     curves: tuple[Curve, ...]
-    """Each strategy's, for each seed."""
+    """The curves of each strategy, one for each seed."""
     folder: Path
-    """Where learning.json, learning.csv, learning.png and summary.json are."""
+    """Folder of learning.json, learning.csv, learning.png and summary.json."""
 
     def as_json(self) -> dict[str, Any]:
         """What summary.json holds and `snap-al learn --json` prints."""
-        return {"full": self.full, "strategies": self.strategies, **self.told()}
+        return {"full": self.full, "strategies": self.strategies, **self.common_json()}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class _Given:
 
     @property
     def config(self) -> RunConfig:
-        """What all strategies share."""
+        """The config that all strategies share."""
         return self.configs[0]
 
     @property
@@ -174,7 +174,7 @@ def learn(
     chosen, seeds = given.strategies, range(settings.seeds)
     inputs = given.inputs
     left_out = Remarks(tuple(f"left out: {text}" for text in inputs.left_out))
-    told = left_out + inputs.remarks + given.pool.remarks
+    remarks = left_out + inputs.remarks + given.pool.remarks
     summary, curves = record.summary(chosen, seeds), record.curves(chosen, seeds)
     result = LearnResult(
         summary["full"],
@@ -182,15 +182,15 @@ def learn(
         tuple(curves),
         given.folder,
         read=(*inputs.read, *given.pool.read),
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: write_learning(given.folder, curves, result.as_json()))
     return result
 
 
 def _given(config: Source, folder: Path, pool: Data | None, settings: LearnSettings) -> _Given:
-    """Raises InputError."""
+    """The input of a study. Raises InputError."""
     names = settings.strategies
     configs = tuple(with_strategy(config_of(config, names), name) for name in names)
     inputs = read_inputs(configs[0], strict=configs[0].fitsnap is None)
@@ -198,7 +198,7 @@ def _given(config: Source, folder: Path, pool: Data | None, settings: LearnSetti
 
 
 def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
-    """Raises InputError."""
+    """The pool. Raises InputError."""
     if pool is None:
         if not inputs.training:
             raise InputError("learn: no pool; name one, or give the config a training section")
@@ -206,7 +206,7 @@ def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
     source = name_of(pool)
     group = Path(source).stem if isinstance(pool, Path | str | DataFile) else ""
     like = config.training[0] if config.training else TrainingSource(path=Path(source))
-    found = _contents(config, pool, like)
+    contents = _contents(config, pool, like)
     items = tuple(
         LabelledConfiguration(
             c.labelled(shifted(c.label, c.species, config.eshift)),
@@ -215,21 +215,22 @@ def _pool(config: RunConfig, inputs: RunInputs, pool: Data | None) -> _Pool:
             like.damping,
             source,
         )
-        for c in found.configurations
+        for c in contents.configurations
     )
-    left_out = Remarks(tuple(f"left out: {text}" for text in found.left_out))
-    told = left_out + Remarks.of(check_labels(items, source))
-    return _Pool(items, (count("pool", source, found.frames, items, found.unread),), told)
+    left_out = Remarks(tuple(f"left out: {text}" for text in contents.left_out))
+    remarks = left_out + Remarks.of(check_labels(items, source))
+    return _Pool(items, (count("pool", source, contents.frames, items, contents.unread),), remarks)
 
 
 def _contents(config: RunConfig, pool: Data, like: TrainingSource) -> FileContents:
-    """A file is read as `like` says, where its own options do not say otherwise."""
+    """The content of the pool. A file is read with the options of `like`, where it has no options
+    of its own."""
     if isinstance(pool, Path | str):
         pool = DataFile(pool)
     if isinstance(pool, DataFile):
         plain = FileOptions()
-        own = {k: v for k, v in vars(pool.options).items() if v != getattr(plain, k)}
-        pool = DataFile(pool.path, replace(like.options, **own))
+        changed = {k: v for k, v in vars(pool.options).items() if v != getattr(plain, k)}
+        pool = DataFile(pool.path, replace(like.options, **changed))
     return read_data(pool, config.descriptor.elements, labelled=True)
 
 
@@ -240,7 +241,7 @@ def _record(
     report: Report,
     finished: Callable[[Curve], None],
 ) -> CurveFile:
-    """With the curves that were missing. Collective."""
+    """The file of curves with those that were missing. Collective."""
     config, inputs, items = given.config, given.inputs, given.pool.items
     study = Study(settings.initial, config.query.batch, settings.most)
     path, share = given.folder / "learning.json", settings.hold_out
@@ -269,7 +270,7 @@ def _record(
 def _learner(
     given: _Given, rows: RowSource, hold_out: float, seed: int, comm: Communicator, report: Report
 ) -> Learner:
-    """Its test set is the config's, or held out of the pool, the same share of it by chance."""
+    """The learner. Its test set is the config's, or a share of the pool, chosen at random."""
     config, items, test = given.config, list(given.pool.items), list(given.inputs.test)
     if not test:
         order = np.random.default_rng([seed, 6]).permutation(len(items))

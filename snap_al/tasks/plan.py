@@ -25,26 +25,26 @@ from snap_al.md import StageSettings
 
 @dataclass(frozen=True)
 class PlannedWalker:
-    """A trajectory that would explore."""
+    """A walker of the run."""
 
     name: str
-    """Of its structure."""
+    """Name of its structure."""
     atoms: int
-    """How many it has."""
+    """Number of its atoms."""
 
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """MD that each walker would do."""
+    """A stage of the MD that each walker would run."""
 
     ensemble: str
-    """Or the LAMMPS script in its place."""
+    """The ensemble, or the LAMMPS script in its place."""
     steps: int
-    """MD steps."""
+    """Number of MD steps."""
     timestep_ps: float
     """ps."""
     temperature_k: list[float]
-    """K, at its beginning and its end."""
+    """K, at the beginning and the end of the stage."""
 
 
 @dataclass(frozen=True)
@@ -52,45 +52,45 @@ class RunPlan:
     """What a run would do."""
 
     walkers: tuple[PlannedWalker, ...]
-    """One for each trajectory."""
+    """The walkers."""
     stages: tuple[PlannedStage, ...]
-    """One after another."""
+    """The stages, in the order in which they run."""
     cycles: int
-    """How often each walker goes through all stages."""
+    """How often each walker runs all stages."""
     ranks: int
-    """MPI's."""
+    """Number of MPI ranks."""
     groups: int
-    """Walkers at the same time."""
+    """Number of walkers that run at the same time."""
     ranks_of_a_group: tuple[int, int]
-    """The fewest and the most."""
+    """Smallest and largest number of ranks of a walker."""
     training: int
-    """Configurations that are fitted first."""
+    """Number of configurations that are fitted first."""
     test: int
-    """Configurations to measure errors on."""
+    """Number of configurations on which errors are measured."""
     read: tuple[ReadCount, ...]
-    """What was found in each file."""
+    """What was read from each file."""
     starting_labels: int
-    """To begin with."""
+    """Number of labels to begin with."""
     labels: int
-    """Bought so far."""
+    """Number of labels so far."""
     labels_left: int
-    """At most."""
+    """Largest number of labels that may follow."""
     core_seconds_of_a_label: float | None
-    """The median so far; None before the first."""
+    """Median of the core seconds of a label so far; None before the first."""
     core_seconds_at_most: float | None
-    """That all labels left would cost."""
+    """Core seconds of all labels that may follow."""
     calculator: str
-    """Of labels."""
+    """Calculator of the labels."""
     files: bool
-    """Whether it works with files."""
+    """Whether the calculator works with files."""
     backend: str
-    """`label.backend`."""
+    """The value of `label.backend`."""
     at_once: int
-    """Labels, at most."""
+    """Largest number of labels at the same time."""
     cores_of_a_label: int
-    """Of one label."""
+    """Number of cores of one label."""
     approve: bool
-    """Whether each batch waits for a yes."""
+    """Whether each batch of labels waits for approval."""
     cluster: dict[str, Any] | None
     """What one job asks the scheduler for."""
 
@@ -100,8 +100,10 @@ class RunPlan:
 
 
 def plan(path: Path, out: Path, ranks: int) -> RunPlan:
-    """Reads and checks everything that a run does, and writes nothing. Raises InputError as it
-    would. One rank; ranks: that the run would have.
+    """The plan of a run. Everything is read and checked, and nothing is written. Raises InputError
+    as the run would. It is called on one rank.
+
+    ranks: number of ranks of the run.
     """
     config = load_config(path)
     state, inputs = initial_state(config), read_inputs(config, checked=False)
@@ -114,7 +116,7 @@ def plan(path: Path, out: Path, ranks: int) -> RunPlan:
 
 
 def _core_seconds(events: list[Event]) -> float | None:
-    """Of a label, the median."""
+    """Median of the core seconds of a label."""
     costs = [
         e.core_seconds for e in events if isinstance(e, Labelled) and e.core_seconds is not None
     ]

@@ -11,5 +11,5 @@ GivenPotential = FittedPotential | Path | str
 
 
 def potential_of(given: GivenPotential) -> FittedPotential:
-    """Raises InputError for a folder that holds none."""
+    """The potential. Raises InputError for a folder without one."""
     return given if isinstance(given, FittedPotential) else FittedPotential.read(Path(given))

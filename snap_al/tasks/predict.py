@@ -76,28 +76,28 @@ def predict(
     >>> frames[0].arrays["forces_std"].max()
     """
     known = potential_of(potential)
-    found = read_data(data, known.elements, labelled=False)
+    contents = read_data(data, known.elements, labelled=False)
     frames = []
     with threadpool_limits(1), known.engine() as engine:
         for n, (configuration, atoms) in enumerate(
-            zip(found.configurations, found.atoms, strict=True)
+            zip(contents.configurations, contents.atoms, strict=True)
         ):
-            report("predictions", n, found.frames)
+            report("predictions", n, contents.frames)
             frames.append(_predicted(configuration, atoms, engine, known))
-    warnings = list(found.left_out)
+    warnings = list(contents.left_out)
     if out is not None:
         text, remarks = as_extended_xyz(frames)
         write_atomically(Path(out), text)
         warnings += remarks
-    read = ReadCount("data", name_of(data), found.frames, labels_used=False)
+    read = ReadCount("data", name_of(data), contents.frames, labels_used=False)
     return PredictResult(tuple(frames), read=(read,), warnings=tuple(warnings))
 
 
 def _predicted(
     configuration: Configuration, carried: Atoms, engine: Engine, potential: FittedPotential
 ) -> Atoms:
-    found = predicted(potential.posterior, engine.rows(configuration), len(configuration))
+    values = predicted(potential.posterior, engine.rows(configuration), len(configuration))
     atoms = with_reference_names(carried, configuration.label)
-    atoms.info |= {name: found[name] for name in ("energy", "energy_std", "stress", "stress_std")}
-    atoms.arrays |= {name: found[name] for name in ("forces", "forces_std")}
+    atoms.info |= {name: values[name] for name in ("energy", "energy_std", "stress", "stress_std")}
+    atoms.arrays |= {name: values[name] for name in ("forces", "forces_std")}
     return atoms

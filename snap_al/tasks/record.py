@@ -1,4 +1,4 @@
-"""What a folder holds of a run or a fit, for figures, numbers and the page."""
+"""The record of a run or a fit in a folder, for figures, numbers and the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from snap_al.reporting.validation import read_validation
 
 
 def record_of(folder: Path) -> Record:
-    """Of a run, or of a fit. Raises InputError when the folder holds neither."""
+    """The record of a run or a fit. Raises InputError when the folder has neither."""
     directory = RunDirectory(folder)
     fitted = (folder / "descriptor.json").exists()
     if not directory.journal.exists() and not fitted:
@@ -47,9 +47,8 @@ def record_of(folder: Path) -> Record:
 
 
 def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, str]:
-    """With the name of its files. A run has more to tell than its last potential, which a kill can
-    leave half there.
-    """
+    """The potential and the name of its files. A run has a record without one, since it may have
+    been killed while its last potential was written."""
     try:
         return FittedPotential.read(folder), stem_in(folder)
     except InputError:
@@ -59,9 +58,9 @@ def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, s
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    """None for a file that is not there, or is not whole."""
+    """The content of a JSON file; None for one that does not exist or is not complete."""
     try:
-        found = read_json(require_regular_file(path).read_bytes())
+        content = read_json(require_regular_file(path).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None

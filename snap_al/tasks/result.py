@@ -1,4 +1,4 @@
-"""What results of tasks have in common."""
+"""What the results of tasks have in common."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from snap_al.uncertainty import Table
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What a task tells beside its result."""
+    """What the results of all tasks have."""
 
     read: tuple[ReadCount, ...] = ()
-    """What was found in each file, and how much of it is used."""
+    """What was read from each file, and how much of it is used."""
     warnings: tuple[str, ...] = ()
     """What looks wrong, or was left out."""
     notes: tuple[str, ...] = ()
-    """What a user may not expect and is no fault, and what could not be told."""
+    """What a user may not expect and is no fault, and what could not be checked."""
 
-    def told(self) -> dict[str, Any]:
-        """These fields, as JSON has them."""
+    def common_json(self) -> dict[str, Any]:
+        """The fields that all results share, as JSON has them."""
         return {
             "read": [c.as_json() for c in self.read],
             "warnings": list(self.warnings),
@@ -38,11 +38,11 @@ class ErrorTables:
     """
 
     training: Table | None = None
-    """On the training set."""
+    """Table of the training set."""
     test: Table | None = None
-    """On the test set."""
+    """Table of the test set."""
 
     def as_json(self) -> dict[str, Table]:
-        """The tables that there are, by name of the set."""
+        """The tables that exist, by name of the set."""
         tables = {"training": self.training, "test": self.test}
         return {name: table for name, table in tables.items() if table is not None}

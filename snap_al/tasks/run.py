@@ -25,28 +25,31 @@ from snap_al.tasks.result import ErrorTables, TaskResult
 
 @dataclass(frozen=True)
 class RunResult(TaskResult):
-    """What a run has done, and what its last potential is worth."""
+    """What a run has done, and the errors of its last potential."""
 
     labels: int
-    """How many it has bought."""
+    """Number of labels."""
     rejected: int
-    """How many failed, or were not taken."""
+    """Number of labels that failed or were not accepted."""
     stopped: str
     """Why it ended."""
     model_limited: str
-    """What to do where the model, not the data, sets the error bar; empty if it does not."""
+    """What to do where the model, and not the data, limits the error; "" where it does not."""
     wall_seconds: dict[str, float]
     """md, std, label, fit and total, s, over all sessions."""
     label_core_seconds: float
-    """What labels cost, core-seconds."""
+    """Core seconds that labels cost."""
     tables: ErrorTables
-    """Of the last fit: on the test set or, where there is none, on the training set."""
+    """Errors of the last fit, on the test set or, where there is none, on the training set."""
     folder: Path
-    """The run's."""
+    """Folder of the run."""
 
     @classmethod
     def of(cls, summary: Summary, read: Sequence[ReadCount], folder: Path) -> RunResult:
-        """From what `summarise` says of a run. read: what was found in each labelled file."""
+        """The result of a summary by `summarise`.
+
+        read: what was read from each labelled file.
+        """
         last = summary["learning_curve"][-1:]
         return cls(
             summary["labels"],
@@ -64,7 +67,7 @@ class RunResult(TaskResult):
 
     def as_json(self) -> dict[str, Any]:
         """What metrics.json holds and `snap-al run --json` prints."""
-        told = self.told()
+        common = self.common_json()
         return {
             "labels": self.labels,
             "rejected": self.rejected,
@@ -72,10 +75,10 @@ class RunResult(TaskResult):
             "model_limited": self.model_limited,
             "wall_seconds": self.wall_seconds,
             "label_core_seconds": self.label_core_seconds,
-            "warnings": told["warnings"],
-            "notes": told["notes"],
+            "warnings": common["warnings"],
+            "notes": common["notes"],
             **self.tables.as_json(),
-            "read": told["read"],
+            "read": common["read"],
         }
 
 
@@ -123,25 +126,27 @@ def run(
     """
     comm = comm or world()
     directory = RunDirectory(Path(out).resolve())
-    told = log(directory.root / "run.log") if comm.rank == 0 else None
-    observe = told or (lambda event, state: None)
-    report, warn = (told.report, told.warn) if told else (silent, lambda text: None)
+    run_log = log(directory.root / "run.log") if comm.rank == 0 else None
+    observe = run_log or (lambda event, state: None)
+    report, warn = (run_log.report, run_log.warn) if run_log else (silent, lambda text: None)
     source = config if isinstance(config, RunConfig) else Path(config)
     opened = open_run(source, directory.root, comm, observe, report, warn)
-    with told or nullcontext(), opened as driver:
-        on_root(comm, lambda: told.say_all(driver.read_lines) if told else None)
+    with run_log or nullcontext(), opened as driver:
+        on_root(comm, lambda: run_log.say_all(driver.read_lines) if run_log else None)
         try:
             driver.run()
         except SnapALError:
             if comm.rank == 0:
-                with suppress(Exception):  # the error that stopped the run is the one to show
+                with suppress(
+                    Exception
+                ):  # the error that stopped the run is the one that is raised
                     _leave_report(directory, driver.read)
             raise
         return on_root(comm, lambda: _leave_report(directory, driver.read))
 
 
 def _leave_report(directory: RunDirectory, read: Sequence[ReadCount]) -> RunResult:
-    """metrics.json and figures, also of a run that failed."""
+    """Writes metrics.json and figures, also of a run that failed."""
     record = record_of(directory.root)
     assert record.state is not None
     result = RunResult.of(summarise(list(record.events), record.state), read, directory.root)

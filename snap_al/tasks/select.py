@@ -32,15 +32,15 @@ class SelectResult(TaskResult):
     """Best first, with all that the pool's frames carry. `info` has pool_index, rank, score,
     energy_std (eV/atom) and force_std (eV/Å, the largest over atoms)."""
     selected: tuple[Choice, ...]
-    """The same in numbers: place in the pool, score, energy_std (eV/atom), force_std (eV/Å)."""
+    """The same in numbers: position in the pool, score, energy_std (eV/atom), force_std (eV/Å)."""
     pool: int
-    """How many configurations the pool has."""
+    """Number of configurations in the pool."""
     duplicates: int
-    """How many of them double a labelled one or each other."""
+    """Number of configurations that repeat a labelled one or each other."""
     asked: int
-    """How many were asked for."""
+    """Number of configurations that were asked for."""
     strategy: str
-    """By which they were chosen."""
+    """Strategy by which they were chosen."""
 
     def as_json(self) -> dict[str, Any]:
         """What `snap-al select --json` prints."""
@@ -50,7 +50,7 @@ class SelectResult(TaskResult):
             "asked": self.asked,
             "strategy": self.strategy,
             "selected": [vars(c) for c in self.selected],
-            **self.told(),
+            **self.common_json(),
         }
 
 
@@ -116,7 +116,7 @@ def select(
     if wanted < 1:
         raise InputError(f"-n {wanted}: ask for at least one").on_all_ranks()
     with threadpool_limits(1):
-        found = select_from_pool(
+        selection = select_from_pool(
             used,
             inputs,
             contents.configurations,
@@ -126,46 +126,46 @@ def select(
             cache=cache and used.cache,
             report=report,
         )
-    frames = [_chosen(contents, found, rank) for rank in range(len(found.chosen))]
+    frames = [_chosen(contents, selection, rank) for rank in range(len(selection.chosen))]
     remarks = on_root(comm, lambda: _write(Path(out), frames))
     left_out = [f"left out: {text}" for text in (*inputs.left_out, *contents.left_out)]
-    shortfall = _shortfall(found, wanted, used.query.budget)
-    told = Remarks((*left_out, *found.remarks, *shortfall, *remarks)) + inputs.remarks
+    shortfall = _shortfall(selection, wanted, used.query.budget)
+    all_remarks = Remarks((*left_out, *selection.remarks, *shortfall, *remarks)) + inputs.remarks
     read_from_pool = ReadCount("pool", name_of(pool), contents.frames, labels_used=False)
     return SelectResult(
         tuple(frames),
-        found.chosen,
-        found.size,
-        found.duplicates,
+        selection.chosen,
+        selection.size,
+        selection.duplicates,
         wanted,
         used.query.strategy,
         read=(*inputs.read, read_from_pool),
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=all_remarks.warnings,
+        notes=all_remarks.notes,
     )
 
 
-def _shortfall(found: PoolSelection, wanted: int, budget: float | None) -> list[str]:
-    if len(found.chosen) >= wanted:
+def _shortfall(selection: PoolSelection, wanted: int, budget: float | None) -> list[str]:
+    if len(selection.chosen) >= wanted:
         return []
-    left = found.size - found.duplicates
+    left = selection.size - selection.duplicates
     if not left:
         return [
-            f"all {found.size} configurations of the pool are in the training set already; "
+            f"all {selection.size} configurations of the pool are in the training set already; "
             "nothing is left to ask for"
         ]
-    why = f"{found.size} in the pool, {found.duplicates} duplicates"
-    if len(found.chosen) < min(wanted, left):
+    why = f"{selection.size} in the pool, {selection.duplicates} duplicates"
+    if len(selection.chosen) < min(wanted, left):
         why += (
             f"; query.budget = {budget:g} is too small for more"
             if budget is not None
             else "; the others have no score"
         )
-    return [f"{wanted} asked for, {len(found.chosen)} selected: {why}"]
+    return [f"{wanted} asked for, {len(selection.chosen)} selected: {why}"]
 
 
-def _chosen(contents: FileContents, found: PoolSelection, rank: int) -> Atoms:
-    choice = found.chosen[rank]
+def _chosen(contents: FileContents, selection: PoolSelection, rank: int) -> Atoms:
+    choice = selection.chosen[rank]
     atoms = with_results(contents.atoms[choice.number])
     atoms.info.update(
         pool_index=choice.number,
@@ -180,7 +180,7 @@ def _chosen(contents: FileContents, found: PoolSelection, rank: int) -> Atoms:
 
 
 def _write(out: Path, frames: list[Atoms]) -> list[str]:
-    """Returns what extended XYZ cannot hold."""
+    """Writes the selected frames. Returns what extended XYZ cannot hold."""
     text, remarks = as_extended_xyz(frames)
     write_atomically(out, text)
     return remarks

@@ -1,4 +1,4 @@
-"""The config that a task is given, or that a FitSNAP deck stands for."""
+"""The config that a task is given, or that a FitSNAP deck gives."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def is_deck(source: Source) -> bool:
 
 
 def name_of(source: Source) -> str:
-    """For messages."""
+    """The name in messages."""
     return "the config" if isinstance(source, RunConfig) else str(source)
 
 
 def config_of(source: Source, strategies: Sequence[str] = ()) -> RunConfig:
-    """The config itself, or what its file or the deck says.
+    """The config, or that of a file or deck. Raises InputError.
 
-    strategies: that are used in place of the config's. Raises InputError.
+    strategies: replacements for the config's strategy.
     """
     if isinstance(source, RunConfig):
         return source
@@ -39,7 +39,7 @@ def config_of(source: Source, strategies: Sequence[str] = ()) -> RunConfig:
 
 
 def with_strategy(config: RunConfig, strategy: str | None) -> RunConfig:
-    """The config with another query.strategy. Raises InputError for one that is not there."""
+    """The config with another query.strategy. Raises InputError for one that does not exist."""
     if strategy is None:
         return config
     names = list(get_args(Strategy))

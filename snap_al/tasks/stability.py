@@ -1,4 +1,4 @@
-"""Whether a potential holds where nobody has looked: curves into close approach, and MD."""
+"""Whether a potential is stable outside its training set: curves into close approach, and MD."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ from snap_al.validation import (
 
 @dataclass(frozen=True)
 class Stability:
-    """What was looked at; None or empty for what was not asked for."""
+    """Results of the checks of stability; None or empty for checks that were not asked for."""
 
     curves: tuple[Curve, ...] | None
-    """Where holes show."""
+    """Curves, in which holes of the potential are visible."""
     trajectories: tuple[Trajectory, ...]
-    """MD, and a crystal that does not hold."""
+    """MD, and the relaxation when it failed."""
 
 
 def stability(
     request: Request, labeler: LabelCalculator | None, out: Path, comm: Communicator, report: Report
 ) -> Stability:
-    """Of the crystal as the potential relaxes it; where it does not hold, of the crystal as it was
-    given. out: has the potential's files. Collective.
+    """The checks of the crystal as the potential relaxes it; where that fails, of the crystal as it
+    was given. Collective.
+
+    out: folder with the files of the potential.
     """
     crystal, failure = on_root(comm, lambda: relaxed(request))
     curves = None
@@ -62,8 +64,8 @@ def stability(
 
 
 def relaxed(request: Request) -> tuple[Crystal, str]:
-    """By the potential itself, or as it was, with the reason. Raises what is no failure of a
-    calculation, see failure_of."""
+    """The crystal relaxed by the potential; where that fails, the crystal as it was, with the
+    reason. Raises what is no failure of a calculation, see failure_of."""
     calculator = SnapCalculator(request.potential, stds=False, lammps=request.lammps)
     try:
         return request.crystal.relaxed(calculator), ""

@@ -1,4 +1,5 @@
-"""twojmax, cutoff, radii and weights of elements, and weights of groups, from labels at hand."""
+"""Search for twojmax, cutoff, radii and weights of elements, and weights of groups, on labels at
+hand."""
 
 from __future__ import annotations
 
@@ -23,14 +24,14 @@ from snap_al.loop.scoring import Measure, Scored, Scorer, Scoring
 from snap_al.loop.tuning import Tuner, cheapest_good
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.progress import Report, silent
-from snap_al.tasks.bought import fitted_labels_of_run
+from snap_al.tasks.run_labels import fitted_labels_of_run
 from snap_al.tasks.source import Source, config_of, name_of
 from snap_al.tasks.tune_result import TuneResult
 
 CUTOFFS = (0.85, 1.0, 1.15)
-"""Factors on the config's."""
+"""Factors on the cutoff of the config."""
 FEWEST = 10
-"""Labelled configurations."""
+"""Smallest number of labelled configurations."""
 FOLDS = 10
 
 
@@ -132,50 +133,50 @@ def tune(
             Scoring(by, min(FOLDS, len(given.items)), seed),
             report,
         )
-        found = _searched(scorer, base, _twojmax(base, twojmax), _widths(base, cutoffs))
+        search = _searched(scorer, base, _twojmax(base, twojmax), _widths(base, cutoffs))
     left_out = (f"left out: {text}" for text in given.inputs.left_out)
-    unwritable = _unwritable(config, given.items, found.best)
-    told = Remarks((*left_out, *found.remarks, *unwritable)) + given.inputs.remarks
+    unwritable = _unwritable(config, given.items, search.best)
+    remarks = Remarks((*left_out, *search.remarks, *unwritable)) + given.inputs.remarks
     result = TuneResult(
         by,
         len(given.items),
-        next((s for s in found.grid if s.settings == base), None),
-        found.best,
-        (*found.grid, *found.elements, *found.weights),
+        next((s for s in search.grid if s.settings == base), None),
+        search.best,
+        (*search.grid, *search.elements, *search.weights),
         folder,
         read=given.read,
-        warnings=told.warnings,
-        notes=told.notes,
+        warnings=remarks.warnings,
+        notes=remarks.notes,
     )
     on_root(comm, lambda: _write(source, config, result))
     return result
 
 
 def _run_of(source: Source) -> RunDirectory | None:
-    """None if the source is no folder."""
+    """The directory of a run; None if the source is no folder."""
     if isinstance(source, RunConfig) or not Path(source).is_dir():
         return None
     return RunDirectory(Path(source))
 
 
 def _given(source: Source) -> _Given:
-    """Raises InputError."""
-    bought: list[LabelledConfiguration] = []
+    """The input of a search. Raises InputError."""
+    run_labels: list[LabelledConfiguration] = []
     directory = _run_of(source)
     if directory is not None:
         config, _, state = read_run(directory.root)
-        bought = fitted_labels_of_run(directory, config, state)
+        run_labels = fitted_labels_of_run(directory, config, state)
     else:
         config = config_of(source)
     if config.model.type != "snap":
         raise InputError(f"tune searches settings of SNAP, and model.type is {config.model.type}")
     inputs = read_inputs(config, strict=config.fitsnap is None)
-    read = (*inputs.read, *by_source("training", bought))
-    return _Given(config, inputs, (*inputs.training, *bought), read)
+    read = (*inputs.read, *by_source("training", run_labels))
+    return _Given(config, inputs, (*inputs.training, *run_labels), read)
 
 
 def _require_enough(given: _Given, source: Source, by: Measure) -> None:
-    """Raises InputError, on all ranks."""
+    """Raises InputError, on all ranks, when there are too few labels."""
     n, name = len(given.items), name_of(source)
     if n < FEWEST:
         raise InputError(
@@ -188,7 +189,7 @@ def _require_enough(given: _Given, source: Source, by: Measure) -> None:
 
 
 def _cache(source: Source, config: RunConfig, out: Path) -> Path | None:
-    """Where descriptors are kept."""
+    """The folder in which descriptors are kept."""
     if not config.cache:
         return None
     directory = _run_of(source)
@@ -201,7 +202,7 @@ def _twojmax(base: SnapSettings, given: Sequence[int]) -> list[int]:
 
 
 def _widths(base: SnapSettings, cutoffs: Sequence[float]) -> list[float]:
-    """Values of rcutfac."""
+    """The values of rcutfac."""
     given = [c / base.max_cutoff * base.rcutfac for c in cutoffs]
     return given or [base.rcutfac * f for f in CUTOFFS]
 
@@ -209,7 +210,7 @@ def _widths(base: SnapSettings, cutoffs: Sequence[float]) -> list[float]:
 def _searched(
     scorer: Scorer, base: SnapSettings, twojmax: list[int], widths: list[float]
 ) -> _Search:
-    """First the grid, then elements with the best of it, then weights with the best of these."""
+    """Searches the grid, then elements from the best of it, then weights from the best of these."""
     tuner = Tuner(scorer)
     grid = tuner.grid(base, twojmax, widths)
     best = cheapest_good(grid)
@@ -233,19 +234,18 @@ def _write(source: Source, config: RunConfig, result: TuneResult) -> None:
 def _unwritable(
     config: RunConfig, items: Sequence[LabelledConfiguration], best: Scored
 ) -> list[str]:
-    """Factors on weights that no entry of a config can say: of a deck's groups, of a run's own
-    labels, of groups within one file.
-    """
+    """Remarks on factors that no entry of a config can have: on weights of a deck's groups, of
+    labels that the run computed, or of groups within one file."""
     entries = {group_of(t.group, t.path) for t in config.training}
     sizes = {name: sum(item.group == name for item in items) for name in best.groups}
-    told = [
+    factors = [
         f"{name or '(no group)'} ({sizes[name]} configurations) × {f:g}"
         for name, f in best.groups.items()
         if name not in entries
     ]
-    if not told:
+    if not factors:
         return []
     return [
         "tuned.yaml cannot have these factors on the weights of groups, set them where the "
-        f"weights are: {', '.join(told)}"
+        f"weights are: {', '.join(factors)}"
     ]

@@ -16,18 +16,18 @@ class TuneResult(TaskResult):
     """Descriptors and weights that were tried, and the best of them."""
 
     by: Measure
-    """What they were compared by: folds, groups or evidence."""
+    """How they were compared: folds, groups or evidence."""
     configurations: int
-    """How many labelled ones there are."""
+    """Number of labelled configurations."""
     now: Scored | None
-    """Those of the config, if they were tried."""
+    """The settings of the config, if they were tried."""
     best: Scored
-    """The best."""
+    """The best settings."""
     tried: tuple[Scored, ...]
-    """All of them: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and
-    µs per atom."""
+    """All settings: RMSE on labels that were left out (eV/atom, eV/Å, eV/Å³), coefficients, and µs
+    per atom."""
     folder: Path
-    """Where tune.json and tuned.yaml are."""
+    """Folder of tune.json and tuned.yaml."""
 
     def as_json(self) -> dict[str, Any]:
         """What tune.json holds and `snap-al tune --json` prints."""
@@ -37,7 +37,7 @@ class TuneResult(TaskResult):
             "now": None if self.now is None else _plain(self.now),
             "best": _plain(self.best),
             "tried": [_plain(s) for s in self.tried],
-            **self.told(),
+            **self.common_json(),
         }
 
 
@@ -57,10 +57,10 @@ def _plain(scored: Scored) -> dict[str, Any]:
 
 
 def _changes(s: SnapSettings) -> dict[str, Any]:
-    """As a config has them."""
-    one = len(set(s.twojmax)) == 1
+    """The descriptor's settings as a config has them."""
+    one_value = len(set(s.twojmax)) == 1
     return {
-        "twojmax": s.twojmax[0] if one else list(s.twojmax),
+        "twojmax": s.twojmax[0] if one_value else list(s.twojmax),
         "rcutfac": round(s.rcutfac, 6),
         "radelem": list(s.radelem),
         "wj": list(s.wj),

@@ -1,4 +1,4 @@
-"""Properties with error bars, holes, and MD, before anyone trusts a potential."""
+"""Validation of a potential: properties with error bars, holes, and MD."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def validate(
     root = Path(folder)
     out = root / "validation"
     request = on_root(comm, lambda: request_of(root, structure, labeler, table, settings))
-    found = on_root(comm, lambda: _begun(request, out))
+    validation = on_root(comm, lambda: _begun(request, out))
     known = (
         None
         if request.labeler is None
@@ -142,21 +142,20 @@ def validate(
     )
     with threadpool_limits(1):
         if request.names:
-            found |= _properties(_materials(request, known, comm, report), request.table)
-            on_root(comm, lambda: write_validation(out, found))
+            validation |= _properties(_materials(request, known, comm, report), request.table)
+            on_root(comm, lambda: write_validation(out, validation))
         if request.checks:
-            found |= _checks(stability(request, known, out, comm, report), found)
+            validation |= _checks(stability(request, known, out, comm, report), validation)
     if known is not None:
         known.close()
-    shown: Validation = without_nan(found)
+    shown: Validation = without_nan(validation)
     on_root(comm, lambda: write_validation(out, shown))
     return ValidateResult(shown, out)
 
 
 def _begun(request: Request, out: Path) -> Validation:
-    """What an earlier validation of this potential and crystal has found; and the potential's
-    files, for LAMMPS.
-    """
+    """The results of an earlier validation of this potential and crystal. The files of the
+    potential are written, for LAMMPS."""
     request.potential.write(out)
     same = {
         "potential": request.potential.posterior.digest,
@@ -171,7 +170,7 @@ def _begun(request: Request, out: Path) -> Validation:
 def _materials(
     request: Request, labeler: LabelCalculator | None, comm: Communicator, report: Report
 ) -> Materials:
-    """Collective."""
+    """The properties. Collective."""
     calculator = SnapCalculator(request.potential, stds=False, lammps=request.lammps)
     try:
         return measure(
@@ -203,27 +202,27 @@ def _properties(materials: Materials, table: dict[str, float]) -> Validation:
 
 
 def _checks(looked_at: Stability, before: Validation) -> Validation:
-    """With the trajectories of earlier validations that are not of these checks."""
+    """The results of the checks, with those of earlier validations that are not checked again."""
     new = [_plain(t) for t in looked_at.trajectories]
     names = {t["name"] for t in new} | {"relaxation"}
     trajectories = [t for t in before.get("trajectories", []) if t["name"] not in names] + new
     curves = before.get("curves", [])
-    found: Validation = {}
+    checks: Validation = {}
     if looked_at.curves is not None:
-        found["curves"] = curves = [_plain(c) for c in looked_at.curves]
-    found["trajectories"] = trajectories
-    found["passed"] = all(c["passed"] for c in [*curves, *trajectories])
-    return found
+        checks["curves"] = curves = [_plain(c) for c in looked_at.curves]
+    checks["trajectories"] = trajectories
+    checks["passed"] = all(c["passed"] for c in [*curves, *trajectories])
+    return checks
 
 
-def _plain(found: Curve | Trajectory) -> dict[str, Any]:
-    """As JSON can have it."""
+def _plain(result: Curve | Trajectory) -> dict[str, Any]:
+    """A result with values that JSON can have."""
     return {
         k: v.tolist() if isinstance(v, np.ndarray) else bool(v) if k == "passed" else v
-        for k, v in asdict(found).items()
+        for k, v in asdict(result).items()
     }
 
 
 def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
-    """The same as `_plain` was given; NaN where JSON has null."""
+    """The inverse of `_plain`; NaN where JSON has null."""
     return {k: np.array(v, dtype=float) if isinstance(v, list) else v for k, v in stored.items()}

@@ -16,12 +16,15 @@ Labeler = Path | str | RunConfig
 OWN = "own"
 
 
-def label_settings(labeler: Labeler | None, own: RunConfig | None) -> LabelSettings | None:
-    """own: the config of the run. The labeler is made once here, so that one that is not there is
-    refused at the beginning. Raises InputError."""
+def label_settings(labeler: Labeler | None, config: RunConfig | None) -> LabelSettings | None:
+    """The settings of the labeler. It is made here, so that one that does not exist is refused at
+    the beginning. Raises InputError.
+
+    config: the config of the run.
+    """
     if labeler is None:
         return None
-    settings = _settings(labeler, own)
+    settings = _settings(labeler, config)
     if settings.backend == "folder":
         name = "of the config" if isinstance(labeler, RunConfig) else labeler
         raise InputError(
@@ -32,16 +35,16 @@ def label_settings(labeler: Labeler | None, own: RunConfig | None) -> LabelSetti
     return settings
 
 
-def _settings(labeler: Labeler, own: RunConfig | None) -> LabelSettings:
+def _settings(labeler: Labeler, config: RunConfig | None) -> LabelSettings:
     if isinstance(labeler, RunConfig):
         return labeler.label
     if labeler == OWN:
-        if own is None:
+        if config is None:
             raise InputError(
                 "--labeler own: the folder is no run; name a calculator, or a config with a "
                 "section label"
             )
-        return own.label
+        return config.label
     if Path(labeler).suffix in (".yaml", ".yml"):
         return load_config(Path(labeler)).label
     return LabelSettings(calculator=str(labeler))

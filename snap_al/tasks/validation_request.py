@@ -1,4 +1,4 @@
-"""What a validation is asked for, as one rank finds it before anything is computed."""
+"""The request of a validation, which one rank completes and checks before anything is computed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from snap_al.validation import PROPERTIES, Crystal, crystal_of, element_crystal,
 STABILITY = ("holes", "nve", "npt")
 """Checks that can be asked for beside the properties; `stability` is all of them."""
 USUAL_TEMPERATURE, USUAL_TIMESTEP = 1000.0, 0.001
-"""K and ps, where a run says nothing."""
+"""K and ps, used when the run does not give them."""
 Structure = Path | str | DataFile | Atoms
 """A crystal: a file, of which the last frame is meant, or ASE Atoms."""
 PropertyTable = Path | str | Mapping[str, float]
@@ -36,21 +36,21 @@ class ValidateSettings:
     """What a validation computes."""
 
     only: tuple[str, ...] = ()
-    """Of lattice, eos, elastic, vacancy, surfaces, phonons; holes, nve, npt, or stability for these
-    three; everything when empty."""
+    """Names out of lattice, eos, elastic, vacancy, surfaces, phonons; and of holes, nve, npt, or
+    stability for these three. All when empty."""
     draws: int = 32
-    """From the posterior, for error bars."""
+    """Number of draws from the posterior, for error bars."""
     temperature: float | None = None
-    """K, the highest of use; the run's own, or 1000 K, when not given."""
+    """K, the highest temperature of use; that of the run, or 1000 K, when not given."""
     ps: float = 20.0
-    """Of the NPT trajectory."""
+    """ps, length of the NPT trajectory."""
     timestep: float | None = None
-    """ps, of MD; the run's smallest, or 0.001, when not given."""
+    """ps, of MD; the smallest of the run, or 0.001, when not given."""
     seed: int = 1
-    """Of draws and velocities."""
+    """Seed of draws and velocities."""
 
     def __post_init__(self) -> None:
-        """Raises InputError for numbers that nothing can be computed with."""
+        """Raises InputError for numbers that are not possible."""
         if self.draws < 2:
             raise InputError(f"ValidateSettings: draws is {self.draws}; a std needs at least 2")
         for name in ("temperature", "ps", "timestep"):
@@ -91,7 +91,7 @@ def request_of(
     table: PropertyTable | None,
     settings: ValidateSettings,
 ) -> Request:
-    """Raises InputError."""
+    """The request. Raises InputError."""
     potential = FittedPotential.read(folder)
     if potential.reference.moments:
         raise InputError(
@@ -116,14 +116,14 @@ def request_of(
         _table(table),
         hottest if settings.temperature is None else settings.temperature,
         shortest if settings.timestep is None else settings.timestep,
-        # The environment's own: a folder can be somebody else's, and its config names a library.
+        # Of the environment: the folder may be someone else's, and its config names a library.
         LammpsSettings(),
         settings,
     )
 
 
 def _wanted(only: Sequence[str]) -> list[str]:
-    """Raises InputError for a name that is neither a property nor a check."""
+    """The names of properties and checks. Raises InputError for a name that is neither."""
     wanted = [part for name in only for part in (STABILITY if name == "stability" else (name,))]
     for name in wanted:
         if name not in PROPERTIES and name not in STABILITY:
@@ -136,7 +136,8 @@ def _wanted(only: Sequence[str]) -> list[str]:
 def _crystal(
     potential: FittedPotential, config: RunConfig | None, structure: Structure | None
 ) -> Crystal:
-    """The one asked for; or the run's first walker's, or, where that is none, the element's own."""
+    """The crystal that was given, or that of the run's first walker, or, where there is none, that
+    of the element."""
     elements = potential.elements
     if structure is not None:
         return crystal_of(_read(structure, elements))
@@ -167,7 +168,7 @@ def _read(structure: Structure, elements: tuple[str, ...]) -> Atoms:
 
 
 def _table(table: PropertyTable | None) -> dict[str, float]:
-    """Raises InputError."""
+    """The table. Raises InputError."""
     if table is None:
         return {}
     if isinstance(table, Mapping):
@@ -182,9 +183,11 @@ def _table_in(path: Path) -> dict[str, float]:
         raise InputError(
             f"{path}: cannot be read as YAML: {' '.join(str(error).split())}"
         ) from error
-    found = parse_yaml(text, path)
-    if not isinstance(found, dict) or not all(isinstance(v, int | float) for v in found.values()):
+    content = parse_yaml(text, path)
+    if not isinstance(content, dict) or not all(
+        isinstance(v, int | float) for v in content.values()
+    ):
         raise InputError(
             f"{path}: expected lines `C11: 176.2`, names as `snap-al validate` prints them"
         )
-    return {str(name): float(value) for name, value in found.items()}
+    return {str(name): float(value) for name, value in content.items()}

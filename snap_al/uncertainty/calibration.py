@@ -1,6 +1,5 @@
-"""How well stds describe errors: coverage at many levels, the probability integral transform,
-factors that mend a scale.
-"""
+"""How well stds describe errors: coverage at many levels, the probability integral transform, and
+factors for recalibration."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ PIT_BINS = 10
 
 
 def normal_cdf(z: Array) -> Array:
-    """scipy.special would have it, and takes a third of a second to import."""
+    """Normal distribution function. That of scipy.special takes a third of a second to import."""
     unit = z / math.sqrt(2.0)
     return 0.5 * (1.0 + np.fromiter(map(math.erf, unit.tolist()), dtype=float, count=len(unit)))
 

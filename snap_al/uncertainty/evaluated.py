@@ -1,4 +1,4 @@
-"""Labelled rows next to what is predicted for them."""
+"""Labelled rows and their predictions."""
 
 from __future__ import annotations
 
@@ -57,22 +57,25 @@ class Evaluated:
         return Prediction(self.mean, self.epistemic_std, self.model_error_std, self.noise_std)
 
     def counted(self) -> Evaluated:
-        """Without the rows that vanish by symmetry: what calibration counts."""
+        """The same without the rows that vanish by symmetry, which calibration does not count."""
         return Evaluated(*(getattr(self, f.name)[~self.vanishing] for f in fields(self)))
 
     def table(self, groups: Sequence[str] = ()) -> Table:
-        """By kind. groups: names of the group numbers; with more than one, each kind's table has
-        theirs as well. Rows that vanish by symmetry are counted apart."""
+        """Tables by kind. Rows that vanish by symmetry are counted separately.
+
+        groups: names of the group numbers; with more than one, the table of each kind has one for
+        each group as well.
+        """
         counted = self.counted()
         table = evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
         for kind, name in enumerate(KIND_NAMES):
             if name not in table:
                 continue
-            apart = self.vanishing & (self.kinds == kind)
-            if apart.any():
-                error = (self.mean - self.targets)[apart] * TO_USER_UNITS[kind]
+            vanishing = self.vanishing & (self.kinds == kind)
+            if vanishing.any():
+                error = (self.mean - self.targets)[vanishing] * TO_USER_UNITS[kind]
                 table[name]["vanishing"] = {
-                    "n": int(apart.sum()),
+                    "n": int(vanishing.sum()),
                     "rmse": float(np.sqrt(np.mean(error**2))),
                 }
             if len(groups) > 1:
@@ -80,14 +83,14 @@ class Evaluated:
         return table
 
     def _by_group(self, kind: int, groups: Sequence[str]) -> dict[str, dict[str, float]]:
-        found: dict[str, dict[str, float]] = {}
+        metrics_of_group: dict[str, dict[str, float]] = {}
         for number, name in enumerate(groups):
             here = (self.kinds == kind) & (self.groups == number)
             if here.any():
                 error = (self.mean - self.targets)[here] * TO_USER_UNITS[kind]
                 metrics = kind_metrics(error, self.prediction.total_std[here] * TO_USER_UNITS[kind])
-                found[name] = {k: metrics[k] for k in GROUP_COLUMNS}
-        return found
+                metrics_of_group[name] = {k: metrics[k] for k in GROUP_COLUMNS}
+        return metrics_of_group
 
     def to_bytes(self, groups: Sequence[str]) -> bytes:
         """npz without pickle of what calibration counts, for figures. groups: names of the group
@@ -103,7 +106,7 @@ class Evaluated:
         return buffer.getvalue()
 
     def scale_factors(self) -> Array:
-        """(3,) by kind, what recalibration multiplies stds with; 1 where a kind has no rows."""
+        """(3,) factors of the recalibration of stds, by kind; 1 where a kind has no rows."""
         counted, factors = self.counted(), np.ones(3)
         for kind in range(3):
             here = counted.kinds == kind

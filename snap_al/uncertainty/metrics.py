@@ -51,7 +51,7 @@ def kind_metrics(error: Array, std: Array) -> dict[str, Any]:
 
 
 def _ranks(values: Array) -> Array:
-    """(m,) ranks, equal values sharing theirs: Spearman's correlation is that of the ranks."""
+    """(m,) ranks, for Spearman's correlation. Equal values have their mean rank."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - 0.5 * (counts - 1))[which])
 

@@ -1,6 +1,4 @@
-"""What a fitted potential is worth before anyone trusts it: properties with error bars, and whether
-it holds in MD.
-"""
+"""Validation of a fitted potential: properties with error bars, and stability in MD."""
 
 from snap_al.validation.crystal import Crystal, NotConvergedError, crystal_of, element_crystal
 from snap_al.validation.curves import Curve, approach, compression, dimers

@@ -19,12 +19,11 @@ from ase.optimize import BFGS
 from snap_al.errors import InputError, RunError
 
 SYMPREC = 1e-3
-"""Å."""
+"""Å, tolerance for symmetry."""
 KNOWN = ("fcc", "bcc", "hcp", "diamond", "sc")
 SHELL, ALIKE = 1.1, 1e-3
-"""In nearest distances: how far the nearest shell reaches, and which components of vectors are
-equal.
-"""
+"""In nearest distances: the range of the nearest shell, and the difference up to which components
+of vectors are equal."""
 IONS, CELL = 2e-3, 1e-3
 """eV/Å and eV at which a relaxation has converged: strains are then right to some 1e-5."""
 MOST_STEPS = 300
@@ -60,25 +59,23 @@ class Crystal:
 
     @property
     def nearest(self) -> float:
-        """Å, between neighbours."""
+        """Å, distance between neighbours."""
         return nearest_distance(self.atoms)
 
     def repeats(self, length: float) -> tuple[int, int, int]:
-        """How often, until every edge of the crystal as it was given has `length` Å."""
+        """Number of repetitions along each cell vector, until every edge of the crystal as it was
+        given has `length` Å."""
         a, b, c = (int(np.ceil(length / edge - 1e-6)) for edge in self.given.atoms.cell.lengths())
         return a, b, c
 
     def supercell(self, length: float) -> Atoms:
-        """Repeated until every edge has `length` Å, to within what relaxing changes."""
-        found: Atoms = self.atoms * self.repeats(length)
-        return found
+        """The crystal repeated until every edge has `length` Å, up to the change by relaxation."""
+        atoms: Atoms = self.atoms * self.repeats(length)
+        return atoms
 
     def relaxed(self, calculator: Calculator) -> Crystal:
-        """Its cell and atoms where this calculator has no stress and no forces, as symmetric as
-        before.
-
-        Raises NotConvergedError.
-        """
+        """The crystal with the cell and positions where this calculator has no stress and no
+        forces, in the same symmetry. Raises NotConvergedError."""
         atoms = with_calculator(self.atoms, calculator)
         cell = FrechetCellFilter(atoms, mask=[1, 1, 1, 0, 0, 0])
         converge(cell, CELL, f"the {self.system} cell of {atoms.get_chemical_formula()}")
@@ -88,34 +85,33 @@ class Crystal:
 def crystal_of(atoms: Atoms) -> Crystal:
     """Raises InputError for one that is neither cubic nor hexagonal."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
-    if found is None or not atoms.pbc.all():
+    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
+    if dataset is None or not atoms.pbc.all():
         raise InputError(
             f"{atoms.get_chemical_formula()}: is no crystal, as far as spglib can see to "
             f"{SYMPREC} Å"
         )
-    if found.number < 168:
+    if dataset.number < 168:
         raise InputError(
-            f"{atoms.get_chemical_formula()}: space group {found.international} is neither cubic "
+            f"{atoms.get_chemical_formula()}: space group {dataset.international} is neither cubic "
             "nor hexagonal; give another --structure"
         )
     standard = Atoms(
-        numbers=found.std_types,
-        scaled_positions=found.std_positions,
-        cell=found.std_lattice,
+        numbers=dataset.std_types,
+        scaled_positions=dataset.std_positions,
+        cell=dataset.std_lattice,
         pbc=True,
     )
     return Crystal(
         standard,
-        "cubic" if found.number >= 195 else "hexagonal",
-        cast(Literal["P", "I", "F"], found.international[0]),
+        "cubic" if dataset.number >= 195 else "hexagonal",
+        cast(Literal["P", "I", "F"], dataset.international[0]),
     )
 
 
 def element_crystal(element: str) -> Crystal:
-    """The one that ASE knows as the element's reference state. Raises InputError when that is
-    another kind.
-    """
+    """The crystal that ASE has as the element's reference state. Raises InputError when it is
+    neither cubic nor hexagonal."""
     state: dict[str, Any] = reference_states[atomic_numbers[element]] or {}
     if state.get("symmetry") not in KNOWN:
         raise InputError(
@@ -131,20 +127,22 @@ def symmetrised(atoms: Atoms, model: Atoms) -> Atoms:
     The cell is turned to a along x and b in the xy plane.
     """
     fractions, numbers = model.get_scaled_positions(wrap=False), model.numbers
-    found = spglib.get_symmetry((model.cell.array, fractions, numbers), symprec=SYMPREC)
-    assert found is not None, "the model is a crystal"
+    symmetry = spglib.get_symmetry((model.cell.array, fractions, numbers), symprec=SYMPREC)
+    assert symmetry is not None, "the model is a crystal"
     metric = atoms.cell.array @ atoms.cell.array.T
     moved = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T - fractions
     means, metrics = np.zeros_like(moved), np.zeros((3, 3))
-    for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
-        apart = (fractions @ rotation.T + translation)[:, None] - fractions
-        apart -= np.rint(apart)
+    for rotation, translation in zip(symmetry["rotations"], symmetry["translations"], strict=True):
+        separations = (fractions @ rotation.T + translation)[:, None] - fractions
+        separations -= np.rint(separations)
         same = np.where(
-            numbers[:, None] == numbers, np.linalg.norm(apart @ model.cell.array, axis=2), np.inf
+            numbers[:, None] == numbers,
+            np.linalg.norm(separations @ model.cell.array, axis=2),
+            np.inf,
         )
         means[same.argmin(axis=1)] += moved @ rotation.T
         metrics += rotation.T @ metric @ rotation
-    n = len(found["rotations"])
+    n = len(symmetry["rotations"])
     cell = np.linalg.cholesky(metrics / n)
     return Atoms(numbers, cell=cell, scaled_positions=fractions + means / n, pbc=True)
 
@@ -166,7 +164,7 @@ def neighbour_of_first(atoms: Atoms) -> tuple[int, np.ndarray]:
 
 
 def nearest_distance(atoms: Atoms) -> float:
-    """Å, of the two atoms that are nearest to each other, images counted."""
+    """Å, distance of the two atoms that are nearest to each other, including images."""
     from ase.neighborlist import neighbor_list
 
     reach = 1.2 * (atoms.get_volume() / len(atoms)) ** (1 / 3) * 2 ** (1 / 2)
@@ -175,7 +173,7 @@ def nearest_distance(atoms: Atoms) -> float:
 
 
 def with_calculator(atoms: Atoms, calculator: Calculator) -> Atoms:
-    """A copy."""
+    """A copy of the atoms with this calculator."""
     copied: Atoms = atoms.copy()
     copied.calc = calculator
     return copied

@@ -1,8 +1,8 @@
-"""Where a potential has holes: pairs in vacuum, an atom pushed at its neighbour in the crystal, and
-the crystal compressed.
+"""Curves that show holes of a potential: pairs in vacuum, an atom pushed at its neighbour in the
+crystal, and the crystal compressed.
 
-SNAP is a polynomial in the descriptors: beyond the training set it may well go down where atoms
-meet. These curves tell how far MD is safe, before MD finds out.
+SNAP is a polynomial in the descriptors. Beyond the training set its energy may fall where atoms
+come close. These curves show how far MD is safe.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from snap_al.validation.failures import failure_of
 
 Array = NDArray[np.float64]
 NEAREST, POINTS = 0.35, 40
-"""Of the crystal's nearest distance: how near pairs come."""
+"""Smallest distance of pairs, as a share of the crystal's nearest distance."""
 EXPANDED, COMPRESSED, VOLUMES = 1.3, 0.5, 25
 """Shares of the relaxed volume."""
 WALL = 20.0
-"""k_B T of the highest temperature: a wall this high keeps atoms apart in MD."""
+"""In k_B T of the highest temperature: an energy barrier of this height keeps atoms apart in MD."""
 ROUGH = 0.05
 PRESSED = 0.7
 """Share of the volume down to which the pressure must rise."""
 BAR_PER_GPA = 1e4
 SUPERCELL = 9.0
-"""Å, in which an atom is pushed at its neighbour."""
+"""Å, least edge of the supercell in which an atom is pushed at its neighbour."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def dimers(
     """
     reach = potential.model.cutoff
     x = np.linspace(NEAREST * crystal.nearest, reach, POINTS)
-    apart = max(reach, potential.reference.longest_cutoff())
-    for one, other in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
-        frames = [_pair(one, other, r, apart) for r in x]
+    farthest = max(reach, potential.reference.longest_cutoff())
+    for first, second in combinations_with_replacement(sorted(set(crystal.atoms.symbols)), 2):
+        frames = [_pair(first, second, r, farthest) for r in x]
         yield _wall(
-            f"{one}-{other} in vacuum",
+            f"{first}-{second} in vacuum",
             x,
             frames,
             potential,
@@ -91,10 +91,10 @@ def dimers(
         )
 
 
-def _pair(one: str, other: str, r: float, reach: float) -> Atoms:
+def _pair(first: str, second: str, r: float, reach: float) -> Atoms:
     edge = 2.0 * reach + 5.0
     return Atoms(
-        [one, other], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True
+        [first, second], positions=[[0, 0, 0], [r, 0, 0]], cell=[edge + reach, edge, edge], pbc=True
     )
 
 
@@ -139,8 +139,8 @@ def _wall(
     temperature: float,
     nearest: float,
 ) -> Curve:
-    """Passed when, coming from the nearest distance of the crystal, energy rises by WALL k_B T, and
-    does not fall after it has begun to rise."""
+    """Passes when the energy, from the nearest distance of the crystal inwards, rises by WALL k_B
+    T, and does not fall after it has begun to rise."""
     value, std = _energies(potential, engine, frames)
     inward = np.flatnonzero(x <= 1.001 * nearest)[::-1]
     needed = WALL * kB * temperature
@@ -220,7 +220,7 @@ def compression(
 def _energies(
     potential: FittedPotential, engine: Engine, frames: list[Atoms]
 ) -> tuple[Array, Array]:
-    """eV next to the last frame, and the std of that difference."""
+    """eV relative to the last frame, and the std of this difference."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     n = np.array([len(atoms) for atoms in frames])
     values, reference = (
@@ -235,7 +235,7 @@ def _energies(
 def _pressures(
     potential: FittedPotential, engine: Engine, frames: list[Atoms]
 ) -> tuple[Array, Array]:
-    """GPa, and its std."""
+    """GPa, pressures and their stds."""
     rows = [engine.rows(Configuration.from_atoms(atoms, label=Label())) for atoms in frames]
     values = np.array([r.stress[:3].mean(axis=0) for r in rows]) / BAR_PER_GPA
     reference = np.array([r.reference[STRESS][:3].mean() for r in rows]) / BAR_PER_GPA
@@ -246,15 +246,15 @@ def _pressures(
 
 
 def _labels(labeler: Calculator, frames: list[Atoms]) -> list[dict[str, Array]]:
-    """Nothing of a frame that the labeler fails at: two atoms on top of each other are beyond many
-    codes. Raises what is no failure of a calculation, see failure_of."""
-    found = []
+    """Labels of the frames; an empty one where the labeler fails, since many codes cannot compute
+    atoms that almost coincide. Raises what is no failure of a calculation, see failure_of."""
+    labels = []
     for atoms in frames:
         trial = with_calculator(atoms, labeler)
         try:
             trial.get_potential_energy()
-            found.append(dict(labeler.results))
+            labels.append(dict(labeler.results))
         except Exception as error:  # noqa: BLE001  failure_of raises what is no failure
             failure_of(error)
-            found.append({})
-    return found
+            labels.append({})
+    return labels

@@ -1,6 +1,5 @@
-"""MD that a potential must come through before it is trusted: no drift of the energy in NVE, and a
-long NPT at the highest temperature.
-"""
+"""MD checks of a potential: no drift of the energy in NVE, and a long NPT run at the highest
+temperature."""
 
 from __future__ import annotations
 
@@ -25,18 +24,20 @@ from snap_al.validation.crystal import Crystal
 
 Array = NDArray[np.float64]
 DRIFT = 1e-4
-"""eV per atom and ps, of an NVE run that passes."""
+"""eV per atom and ps: an NVE run with a larger drift does not pass."""
 NVE_PS, SAMPLES, EQUILIBRATED = 5.0, 100, 0.2
-"""ps, points on the curve, and the share of them that is left out at the beginning."""
+"""ps, number of points on the curve, and the share of them that is left out at the beginning."""
 NEAREST = 0.6
-"""Of the crystal's nearest distance: atoms that come nearer have found a hole."""
+"""Share of the crystal's nearest distance. Atoms that come nearer have reached a hole of the
+potential."""
 SUPERCELL = 10.0
-"""Å."""
+"""Å, least edge of the supercell."""
 SMALLEST, LARGEST = 0.7, 1.5
-"""Shares of the crystal's volume per atom within which a crystal, or its melt, stays."""
+"""Shares of the crystal's volume per atom between which a crystal, or its melt, stays."""
 LOOK_PS = 0.05
 BEYOND = 1e6
-"""eV/Å: no force std ends it; what matters here is whether the trajectory holds."""
+"""eV/Å. It is so large that no force std ends the run, because this check is about the trajectory
+alone."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,8 @@ def nve(
 
 
 def _aborted_before(comm: Communicator, record: Path) -> str:
-    """A trajectory whose LAMMPS ended the whole job is a failed check at the next start, not
-    another end of the job.
-    """
+    """Why LAMMPS ended the whole job in this trajectory; "" when it did not. At the next start,
+    this is a failed check and the trajectory is not run again."""
 
     def taken() -> str:
         reason = (
@@ -152,9 +152,9 @@ def _aborted_before(comm: Communicator, record: Path) -> str:
 
 
 def failed_check(name: str, finding: str) -> Trajectory:
-    """Of MD that did not come about."""
-    nothing = np.zeros(0)
-    return Trajectory(name, nothing, nothing, nothing, None, None, False, finding)
+    """The result of MD that could not be run."""
+    empty = np.zeros(0)
+    return Trajectory(name, empty, empty, empty, None, None, False, finding)
 
 
 def npt(

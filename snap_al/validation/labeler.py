@@ -1,6 +1,5 @@
-"""A label backend as an ASE calculator: every answer is kept on disk, and a validation that was cut
-short asks for none of them again.
-"""
+"""A label backend as an ASE calculator. Every result is kept on disk, so that a validation that was
+interrupted does not compute it again."""
 
 from __future__ import annotations
 
@@ -33,15 +32,15 @@ class LabelCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
-        assert self.atoms is not None  # ASE has set it
+        assert self.atoms is not None  # ASE has set the atoms
         configuration = Configuration.from_atoms(self.atoms, label=Label())
         job = self._backend.submit(configuration)
         while (result := self._backend.poll(job, configuration)) is None:
             time.sleep(POLL_SECONDS)
         if result.label is None:
             raise LabelError(result.reason)
-        found = {"free_energy": result.label.energy, **vars(result.label)}
-        self.results = {name: value for name, value in found.items() if value is not None}
+        values = {"free_energy": result.label.energy, **vars(result.label)}
+        self.results = {name: value for name, value in values.items() if value is not None}
 
     def close(self) -> None:
         self._backend.close()

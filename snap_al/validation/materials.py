@@ -1,8 +1,8 @@
-"""A potential's properties with error bars, next to a labeler's or a table's.
+"""Properties of a potential with error bars, beside those of a labeler or a table.
 
-Each draw from the posterior goes through everything that the mean goes through, relaxations and
-all; the std of a property is that of its values over the draws. Values, draws and the labeler are
-tasks that are dealt to the ranks.
+Each draw from the posterior goes through the same steps as the mean, including relaxations. The std
+of a property is that of its values over the draws. The mean, the draws and the labeler are tasks
+that are distributed over ranks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from snap_al.validation.failures import failure_of
 from snap_al.validation.properties import OF_ELEMENTS, PROPERTIES, Quantity
 
 MEAN, LABELER = -1, -2
-"""Tasks beside the draws' own numbers."""
+"""Numbers of tasks beside those of the draws."""
 Values = dict[str, float]
 
 
@@ -67,16 +67,15 @@ class Materials:
     """What could not be computed, and why."""
 
     def coverage(self) -> dict[str, float]:
-        """How many references there are, and which shares lie within one and two stds."""
+        """Number of references, and the shares of them that lie within one and two stds."""
         z = np.array([abs(p.z) for p in self.properties if p.z is not None])
         shares = {f"within_{k}std": float(np.mean(z <= k)) for k in (1, 2)} if len(z) else {}
         return {"n": len(z), **shares}
 
 
 def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:
-    """Of groups of properties; all that the crystal can have when none are given. Raises InputError
-    for one that is not there.
-    """
+    """Groups of properties; all that the crystal can have when none are given. Raises InputError
+    for a name that does not exist."""
     for name in only:
         if name not in PROPERTIES:
             raise InputError(f"--only {name}: {did_you_mean(name, PROPERTIES)}")
@@ -118,32 +117,32 @@ def measure(
     labeler = references.labeler
     draws = calculator.draws(n_draws, rng)
     tasks = [MEAN, *([LABELER] if labeler is not None else []), *range(n_draws)]
-    own: dict[int, tuple[list[Quantity], list[str]]] = {}
+    local: dict[int, tuple[list[Quantity], list[str]]] = {}
     with collectively(comm):
-        mine = tasks[comm.rank :: comm.size]
-        for n, task in enumerate(mine):
+        local_tasks = tasks[comm.rank :: comm.size]
+        for n, task in enumerate(local_tasks):
             chosen = calculator if task == MEAN else labeler if task == LABELER else draws[task]
             assert chosen is not None
-            own[task] = _computed(chosen, crystal, names)
+            local[task] = _computed(chosen, crystal, names)
             if task >= 0:
                 draws[task].close()
             if comm.rank == 0:
-                report("properties of each draw", n + 1, len(mine))
-    found = {task: result for part in comm.allgather(own) for task, result in part.items()}
+                report("properties of each draw", n + 1, len(local_tasks))
+    results = {task: result for part in comm.allgather(local) for task, result in part.items()}
     values = dict(references.table or {}) | (
-        {q.name: q.value for q in found[LABELER][0]} if LABELER in found else {}
+        {q.name: q.value for q in results[LABELER][0]} if LABELER in results else {}
     )
-    problems = [f"the potential: {p}" for p in found[MEAN][1]]
-    problems += [f"the labeler: {p}" for p in found.get(LABELER, ([], []))[1]]
-    return Materials(tuple(_with_stds(found, values)), tuple(problems))
+    problems = [f"the potential: {p}" for p in results[MEAN][1]]
+    problems += [f"the labeler: {p}" for p in results.get(LABELER, ([], []))[1]]
+    return Materials(tuple(_with_stds(results, values)), tuple(problems))
 
 
 def _computed(
     calculator: Calculator, crystal: Crystal, names: Sequence[str]
 ) -> tuple[list[Quantity], list[str]]:
-    """What a calculator gives, and what it fails at: a drawn potential may have no such crystal at
-    all. Raises what is no failure of a calculation, see failure_of."""
-    found: list[Quantity] = []
+    """The properties by a calculator, and those that could not be computed: a drawn potential may
+    not have such a crystal. Raises what is no failure of a calculation, see failure_of."""
+    quantities: list[Quantity] = []
     problems: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -153,20 +152,22 @@ def _computed(
             return [], [failure_of(error)]
         for name in names:
             try:
-                found += [q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)]
+                quantities += [
+                    q for q in PROPERTIES[name](calculator, relaxed) if np.isfinite(q.value)
+                ]
             except Exception as error:  # noqa: BLE001
                 problems.append(f"{name}: {failure_of(error)}")
-    return found, problems
+    return quantities, problems
 
 
 def _with_stds(
-    found: dict[int, tuple[list[Quantity], list[str]]], references: Values
+    results: dict[int, tuple[list[Quantity], list[str]]], references: Values
 ) -> list[Property]:
-    units = {q.name: q.unit for quantities, _ in found.values() for q in quantities}
-    notes = {q.name: q.note for quantities, _ in found.values() for q in quantities}
-    order = [q.name for q in found[MEAN][0]]
+    units = {q.name: q.unit for quantities, _ in results.values() for q in quantities}
+    notes = {q.name: q.note for quantities, _ in results.values() for q in quantities}
+    order = [q.name for q in results[MEAN][0]]
     values = {
-        task: {q.name: q.value for q in quantities} for task, (quantities, _) in found.items()
+        task: {q.name: q.value for q in quantities} for task, (quantities, _) in results.items()
     }
     out = []
     for name in dict.fromkeys([*order, *units]):

@@ -30,7 +30,7 @@ from snap_al.validation.crystal import (
 from snap_al.validation.slabs import slab
 
 STRAIN = 3e-3
-"""Of elastic constants, to both sides."""
+"""Strain for elastic constants, in both directions."""
 VOLUMES = np.linspace(0.94, 1.06, 7)
 SUPERCELL = 9.0
 """Å, least edge of cells with a vacancy, and of those for phonons."""
@@ -41,11 +41,11 @@ SURFACE_IONS = 5e-4
 FACES = {"cubic": ((1, 0, 0), (1, 1, 0), (1, 1, 1)), "hexagonal": ((0, 0, 1), (1, 0, 0), (1, 1, 0))}
 """Miller indices of the surfaces, by crystal system."""
 ATOM_BOX = 15.0
-"""Å, of a lone atom."""
+"""Å, edge of the cell of a single atom."""
 J_PER_M2 = 16.021766
-"""of eV/Å²."""
+"""J/m² per eV/Å²."""
 DISPLACEMENT = 0.01
-"""Å, of phonons."""
+"""Å, displacement for phonons."""
 BAND_IMAGES, BAND_FORCES, BAND_STEPS = 3, 0.02, 100
 
 
@@ -64,17 +64,15 @@ class Quantity:
 
 
 def lattice(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
-    """Lattice constants, and the cohesive energy next to lone atoms as this same calculator has
-    them.
-    """
+    """Lattice constants, and the cohesive energy relative to single atoms."""
     atoms = with_calculator(crystal.atoms, calculator)
     alone = sum(_lone_energy(calculator, symbol) for symbol in atoms.symbols)
     a, _, c = atoms.cell.lengths()
-    found = [Quantity("a", "Å", a)]
+    lengths = [Quantity("a", "Å", a)]
     if crystal.system == "hexagonal":
-        found.append(Quantity("c", "Å", c))
+        lengths.append(Quantity("c", "Å", c))
     return [
-        *found,
+        *lengths,
         Quantity("cohesive energy", "eV/atom", (alone - atoms.get_potential_energy()) / len(atoms)),
     ]
 
@@ -102,11 +100,11 @@ def equation_of_state(calculator: Calculator, crystal: Crystal) -> list[Quantity
 def elastic(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """C_ij from stresses at small strains to both sides, atoms relaxed."""
     first, shear = _stress_slope(calculator, crystal, 0), _stress_slope(calculator, crystal, 3)
-    found = {"C11": first[0], "C12": first[1], "C44": shear[3]}
+    constants = {"C11": first[0], "C12": first[1], "C44": shear[3]}
     if crystal.system == "hexagonal":
         third = _stress_slope(calculator, crystal, 2)
-        found |= {"C13": first[2], "C33": third[2]}
-    return [Quantity(name, "GPa", value) for name, value in sorted(found.items())]
+        constants |= {"C13": first[2], "C33": third[2]}
+    return [Quantity(name, "GPa", value) for name, value in sorted(constants.items())]
 
 
 def _stress_slope(calculator: Calculator, crystal: Crystal, voigt: int) -> np.ndarray:
@@ -170,15 +168,15 @@ def surfaces(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
     """
     bulk = with_calculator(crystal.atoms, calculator)
     per_atom = bulk.get_potential_energy() / len(bulk)
-    found = []
+    energies = []
     for indices in FACES[crystal.system]:
-        made = slab(crystal, indices, SLAB)
-        atoms = with_calculator(made.atoms, calculator)
+        cut = slab(crystal, indices, SLAB)
+        atoms = with_calculator(cut.atoms, calculator)
         converge(atoms, SURFACE_IONS, f"the surface {indices}")
-        energy = (atoms.get_potential_energy() - len(atoms) * per_atom) / (2.0 * made.area)
+        energy = (atoms.get_potential_energy() - len(atoms) * per_atom) / (2.0 * cut.area)
         name = f"surface {''.join(map(str, indices))}"
-        found.append(Quantity(name, "J/m²", energy * J_PER_M2, made.termination))
-    return found
+        energies.append(Quantity(name, "J/m²", energy * J_PER_M2, cut.termination))
+    return energies
 
 
 def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
@@ -193,20 +191,20 @@ def phonons(calculator: Calculator, crystal: Crystal) -> list[Quantity]:
         cell=atoms.cell.array,
         scaled_positions=atoms.get_scaled_positions(),
     )
-    made = Phonopy(
+    phonopy = Phonopy(
         cell, np.diag(crystal.repeats(SUPERCELL)), primitive_matrix=crystal.centring, log_level=0
     )
-    made.generate_displacements(distance=DISPLACEMENT)
-    made.forces = [
-        _forces(calculator, displaced) for displaced in made.supercells_with_displacements or []
+    phonopy.generate_displacements(distance=DISPLACEMENT)
+    phonopy.forces = [
+        _forces(calculator, displaced) for displaced in phonopy.supercells_with_displacements or []
     ]
-    made.produce_force_constants()
-    names, points = zip(*_special_points(made.primitive.cell), strict=True)
-    made.run_qpoints(points)
-    assert made.qpoints is not None
+    phonopy.produce_force_constants()
+    names, points = zip(*_special_points(phonopy.primitive.cell), strict=True)
+    phonopy.run_qpoints(points)
+    assert phonopy.qpoints is not None
     return [
         Quantity(f"phonon {name} {branch}", "THz", float(frequency))
-        for name, at_point in zip(names, made.qpoints.frequencies, strict=True)
+        for name, at_point in zip(names, phonopy.qpoints.frequencies, strict=True)
         for branch, frequency in enumerate(at_point, 1)
     ]
 
@@ -223,9 +221,8 @@ def _forces(calculator: Calculator, displaced: object) -> np.ndarray:
 
 
 def _special_points(primitive: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Those that do not depend on lengths and are not Γ: coordinates of whole fourths and
-    thirds.
-    """
+    """The special points that do not depend on lengths and are not Γ: their coordinates are whole
+    fourths and thirds."""
     points = Atoms(cell=primitive, pbc=True).cell.bandpath(npoints=0).special_points
     for name, point in sorted(points.items()):
         if point.any() and np.allclose(12 * point, np.round(12 * point)):
@@ -242,4 +239,4 @@ PROPERTIES: dict[str, Property] = {
     "phonons": phonons,
 }
 OF_ELEMENTS = ("vacancy", "surfaces")
-"""Where a compound's would depend on chemical potentials."""
+"""Properties that in a compound would depend on chemical potentials."""

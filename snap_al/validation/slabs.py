@@ -141,12 +141,12 @@ def _along(miller: Integers, cell: Array) -> Integers:
 
 
 def _distinct(fractions: Array, cell: Array) -> list[int]:
-    """Of atoms that a lattice vector of the primitive cell takes to each other, the first."""
+    """The first atom of each set that lattice vectors of the primitive cell map to each other."""
     kept: list[int] = []
     for k, x in enumerate(fractions):
-        apart = x - fractions[kept]
-        apart -= np.rint(apart)
-        if not (np.linalg.norm(apart @ cell, axis=1) < PLANE).any():
+        separations = x - fractions[kept]
+        separations -= np.rint(separations)
+        if not (np.linalg.norm(separations @ cell, axis=1) < PLANE).any():
             kept.append(k)
     return kept
 
@@ -185,8 +185,8 @@ def _built(crystal: Crystal, stack: _Stack, planes: range) -> tuple[Atoms, float
 def _flip(atoms: Atoms) -> str:
     """The operation that turns a slab upside down, in words; empty where there is none."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_symmetry(cell, symprec=SYMPREC)
-    rotations = [] if found is None else [r for r in found["rotations"] if r[2, 2] == -1]
+    symmetry = spglib.get_symmetry(cell, symprec=SYMPREC)
+    rotations = [] if symmetry is None else [r for r in symmetry["rotations"] if r[2, 2] == -1]
     kinds = {(round(np.linalg.det(r)), int(np.trace(r))) for r in rotations}
     names = {(-1, -3): "inversion", (-1, 1): "a mirror plane", (1, -1): "a two-fold axis"}
     known = [name for key, name in names.items() if key in kinds]

@@ -1,4 +1,4 @@
-"""The labels that a run bought."""
+"""The labels that a run has computed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from snap_al.loop import RunConfig, RunDirectory, RunState
 def labels_of_run(
     directory: RunDirectory, config: RunConfig, state: RunState
 ) -> list[LabelledConfiguration]:
-    """With the weights, groups and damping that the run gives them. Raises InputError when a label
-    is gone.
-    """
+    """The labels with the weights, groups and damping that the run gives them. Raises InputError
+    when a label is missing."""
     items = []
     for query, job in state.labelled:
         configuration = directory.read_query(query.key)
@@ -41,7 +40,7 @@ def labels_of_run(
 def fitted_labels_of_run(
     directory: RunDirectory, config: RunConfig, state: RunState
 ) -> list[LabelledConfiguration]:
-    """The same as fits have them, with `eshift`."""
+    """The same labels as they are fitted, with `eshift`."""
     return [
         replace(item, configuration=c.labelled(shifted(c.label, c.species, config.eshift)))
         for item in labels_of_run(directory, config, state)
