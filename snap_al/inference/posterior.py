@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from snap_al.data.arrays import read_arrays
 from snap_al.data.json_text import read_json
-from snap_al.errors import InputError, OtherVersionError
+from snap_al.errors import InputError
 from snap_al.inference.stds import row_std, square_root
+from snap_al.inference.stored import FORMAT, check_stored, check_version
 
 Array = NDArray[np.float64]
-FORMAT = 4
+LEAST_INFORMATION = 1e-12
 
 
 @dataclass(frozen=True)
@@ -243,64 +244,9 @@ class Posterior:
         try:
             arrays: dict[str, Any] = dict(read_arrays(data))
             header = read_json(str(arrays.pop("header", "{}")))
-            _check_version(header)
-            _check_stored(header, arrays)
+            check_version(header)
+            check_stored(header, arrays, {f.name for f in fields(cls)})
         except ValueError as error:
             raise InputError(f"no posterior of snap_al, format {FORMAT}: {error}") from error
         tuples = {name: tuple(header[name]) for name in ("objective", "remarks")}
         return cls(**{k: v for k, v in header.items() if k != "format"} | tuples, **arrays)
-
-
-def _check_version(header: Any) -> None:
-    """Raises OtherVersionError."""
-    found = header.get("format") if isinstance(header, dict) else None
-    if isinstance(found, int) and found != FORMAT:
-        raise OtherVersionError(
-            f"written by another version of snap_al: format {found}, and this one has "
-            f"{FORMAT}; fit again"
-        )
-
-
-def _check_stored(header: Any, arrays: dict[str, Any]) -> None:
-    """Raises ValueError unless these are what a Posterior has, and of one number of
-    coefficients.
-    """
-    if not isinstance(header, dict):
-        raise ValueError("has no header")
-    names = {f.name for f in fields(Posterior)}
-    if wrong := names ^ ((header.keys() - {"format"}) | arrays.keys()):
-        raise ValueError(f"has too much or too little: {', '.join(sorted(wrong))}")
-    kinds = {
-        "name": str,
-        "residual_variance": float,
-        "atom_std": float,
-        "ridge": float,
-        "n_rows": int,
-        "embedded_rows": int,
-        "objective": list,
-        "diagnostics": dict,
-        "remarks": list,
-    }
-    for name, kind in kinds.items():
-        if not isinstance(header.get(name), (float, int) if kind is float else kind):
-            raise ValueError(f"{name} is {header.get(name)!r}")
-    n = arrays["mean"].size
-    for name in ("atom_reference", "draws"):
-        if arrays[name].size and (arrays[name].ndim != 2 or arrays[name].shape[1] != n):
-            raise ValueError(f"{name} has shape {arrays[name].shape} for {n} coefficients")
-    shapes: dict[str, tuple[int, ...]] = {
-        "mean": (n,),
-        "noise_by_kind": (3,),
-        "recalibration": (3,),
-    }
-    shapes |= dict.fromkeys(
-        ("epistemic", "model_error", "whitening", "inner", "middle", "prior_information"), (n, n)
-    )
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fi" or array.shape != shapes.get(name, array.shape):
-            raise ValueError(
-                f"{name} is not made of numbers, or has another shape: {array.dtype}, {array.shape}"
-            )
-
-
-LEAST_INFORMATION = 1e-12

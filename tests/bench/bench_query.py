@@ -26,29 +26,9 @@ from snap_al.query import (
     acquisition,
     select,
 )
+from snap_al.query.strategies import STRATEGIES
 
 COLUMNS, ATOMS, LABELLED = 55, 64, 50
-STRATEGIES = (
-    "uncertainty",
-    "committee",
-    "model-change",
-    "variance-reduction",
-    "fisher-ratio",
-    "error-reduction",
-    "A",
-    "C",
-    "D",
-    "E",
-    "T",
-    "I",
-    "V",
-    "maxvol",
-    "boltzmann",
-    "farthest",
-    "random",
-    "G",
-    "novel",
-)
 
 
 def candidate(number: int, mixing: np.ndarray) -> Candidate:
