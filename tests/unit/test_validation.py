@@ -194,12 +194,16 @@ def test_phonons_against_ase(tmp_path):
         )
 
 
-def test_error_bars_cover_the_truth(copper_potential, tmp_path):
+@pytest.mark.parametrize(
+    "more",
+    [pytest.param((), id="few"), pytest.param(("phonons",), marks=pytest.mark.slow, id="all")],
+)
+def test_error_bars_cover_the_truth(copper_potential, tmp_path, more):
     """What is within the training set: nothing is further off than three stds, and most within
     two.
     """
     labeler = LabelCalculator(ImmediateBackend(AseLabeler("ase.calculators.emt.EMT"), tmp_path))
-    names = ("lattice", "eos", "elastic", "phonons")
+    names = ("lattice", "eos", "elastic", *more)
     found = measure(
         SnapCalculator(copper_potential, stds=False),
         element_crystal("Cu"),
