@@ -197,7 +197,7 @@ def test_a_singular_design(folder, monkeypatch):
     for strategy in ("novel", "D", "E", "uncertainty", "maxvol"):
         found = sa.select("fit.yaml", "pool.extxyz", "a.extxyz", n=3, strategy=strategy)
         assert len(found.selected) == 3
-        assert np.isfinite([c["energy_std"] for c in found["selected"]]).all()
+        assert np.isfinite([c.energy_std for c in found.selected]).all()
 
 
 def test_learning_curves(folder):
