@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from snap_al.data.arrays import read_arrays
 from snap_al.data.json_text import read_json
 from snap_al.errors import InputError
-from snap_al.inference.stds import row_std, square_root
+from snap_al.inference.stds import atom_force_std, row_std, square_root
 from snap_al.inference.stored import FORMAT, check_stored, check_version
 
 Array = NDArray[np.float64]
@@ -159,6 +159,12 @@ class Posterior:
             rows = rows - self.atom_reference[elements]
         root = square_root(self.covariance) if root is None else root
         return np.asarray(self.recalibration[0] * np.linalg.norm(rows @ root, axis=1))
+
+    def atom_force_std(self, force_rows: Array, covariance: Array | None = None) -> Array:
+        """(n_atoms,) eV/Å, total stds of the forces on atoms without noise, see `stds`. force_rows:
+        (3 n_atoms, n). covariance: (n, n) in place of the posterior's own."""
+        total = self.covariance if covariance is None else covariance
+        return atom_force_std(force_rows, self.recalibration[1] * square_root(total))
 
     def noise_variance(self, weights: Array, kinds: NDArray[np.int8]) -> Array:
         """(m,) of rows in weighted units: w²σ²."""

@@ -119,9 +119,9 @@ def sample(
         bent[:p] -= jacobian
         return -(float(cost) - jacobian * float(parameters[:p].sum())), -bent
 
+    log_scale = _log_scale(blocks, where, settings, chosen, comm)
     found, history = (replace(f, joint=False) if integrated else f).minimum(
-        np.full(p, _log_scale(blocks, where, settings, chosen, comm)),
-        np.exp(_log_scale(blocks, where, settings, chosen, comm)),
+        np.full(p, log_scale), np.exp(log_scale)
     )
     positions, diagnostics = served(
         comm, log_density, lambda g: _nuts(g, dimensions, found, settings)

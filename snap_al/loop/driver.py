@@ -96,7 +96,7 @@ class Driver:
         )
         with threadpool_limits(1), opened as model:
             again = self._state.fits > 0 and not model.last_fit_is_readable(self._state)
-            self._record(self._opened(model.remarks(self._state)))
+            self._record(self._opened(model.remarks(self._state, again)))
             if not self._state.started:
                 self._start()
             if again:

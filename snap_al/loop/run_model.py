@@ -103,11 +103,13 @@ class RunModel:
             return False
         return True
 
-    def remarks(self, state: RunState) -> Remarks:
-        """What is to be said of the rows, and of a fit that is done once more."""
-        again = f"fit {state.fits} was written by another version of snap_al: all labels are fitted"
-        lost = state.fits > 0 and not self.last_fit_is_readable(state)
-        return Remarks(self.warnings, (f"{again} once more",) if lost else ())
+    def remarks(self, state: RunState, again: bool) -> Remarks:
+        """Problems of the rows. again: whether the last fit is done once more, which is a note."""
+        note = (
+            f"fit {state.fits} was written by another version of snap_al: all labels are fitted "
+            "once more"
+        )
+        return Remarks(self.warnings, (note,) if again else ())
 
     def potential(self, state: RunState) -> FittedPotential:
         """The potential of the last fit. After a restart it is read from its files, which hold the

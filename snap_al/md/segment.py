@@ -127,6 +127,7 @@ def run_segment(
                     leave_restart(session, out.restart)
             finally:
                 seconds = md.monitor.seconds
+                md.monitor.close()
     except LammpsError as error:
         outcome, reason = Outcome.FAILED, f"{_where(start, place, seen.checks)}{error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:

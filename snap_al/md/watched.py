@@ -109,18 +109,16 @@ class WatchedSession:
         return done
 
     def _require_all_atoms(self) -> None:
-        n, expected = sum(self.session.comm.allgather(self.session.n_local)), len(self.frame_like)
+        n, expected = (
+            sum(self.session.comm.allgather(self.session.n_local)),
+            len(self.start.configuration),
+        )
         if n != expected:
             raise LammpsError(
                 f"{self.place.stage.script_path()}: the number of atoms went from {expected} to "
                 f"{n}. Lost atoms, which flew out of the box (a shorter timestep, a guard), or the "
                 "script adds or deletes some: a walker keeps its atoms"
             )
-
-    @property
-    def frame_like(self) -> Configuration:
-        """The configuration that the walker began from; of the same atoms as every frame."""
-        return self.start.configuration
 
     def check(self, step: int) -> Check:
         """The largest stds of this frame, and what guards need."""
@@ -144,7 +142,7 @@ class WatchedSession:
 
     def frame(self) -> Configuration:
         """All atoms, on every rank."""
-        return gather_frame(self.session, self.potential, self.frame_like)
+        return gather_frame(self.session, self.potential, self.start.configuration)
 
     def most_uncertain(self) -> int:
         """Number of the atom with the largest force std, from 0."""

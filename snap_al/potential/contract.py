@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snap_al.data.configuration import Configuration, Label
 from snap_al.data.rows import kinds_of, n_rows
 from snap_al.descriptors import ReferencePotential
-from snap_al.inference import atom_force_std, fit_posterior, square_root
+from snap_al.inference import fit_posterior
 from snap_al.potential.model import Model
 from snap_al.potential.output import FittedPotential
 from snap_al.potential.snap_calculator import CoefficientsCalculator, SnapCalculator
@@ -64,9 +64,8 @@ def validate_model(
         _close(f"{name} of LAMMPS against the rows", here[name], there[name], tolerance)
     _derivatives(by_rows, atoms, here, tolerance)
     monitored = CoefficientsCalculator(potential, posterior.mean, LammpsSettings())
-    root = posterior.recalibration[1] * square_root(posterior.covariance)
     force_std, energy_std = monitored.stds(configuration)
-    _close("force stds of the monitor", atom_force_std(rows.forces, root), force_std, tolerance)
+    _close("force stds of the monitor", posterior.atom_force_std(rows.forces), force_std, tolerance)
     _close("energy stds of the monitor", here["energies_std"], energy_std, tolerance)
     for calculator in (by_rows, by_lammps, monitored):
         calculator.close()

@@ -29,6 +29,10 @@ class Monitor(Protocol):
         """Before the session's first run: the computes that are needed."""
         ...
 
+    def close(self) -> None:
+        """After the session's last check."""
+        ...
+
     def force_std(self, session: LammpsSession) -> Array:
         """(n_local,) eV/Å, sqrt(tr(D Σ Dᵀ)/3) of each atom's three force rows D."""
         ...

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration
 from snap_al.descriptors import ConfigurationRows, Engine
-from snap_al.inference import Posterior, atom_force_std, square_root
+from snap_al.inference import Posterior
 from snap_al.sessions import LammpsSession
 
 Array = NDArray[np.float64]
@@ -51,10 +51,12 @@ class RowsMonitor:
     def attach(self, session: LammpsSession) -> None:
         """Nothing is computed in the session itself."""
 
+    def close(self) -> None:
+        """Ends the engine's LAMMPS session."""
+        self.engine.close()
+
     def force_std(self, session: LammpsSession) -> Array:
-        factor = self.posterior.recalibration[1]
-        root = factor * square_root(self.posterior.covariance)
-        return self._own(session, lambda frame: atom_force_std(frame.rows.forces, root))
+        return self._own(session, lambda frame: self.posterior.atom_force_std(frame.rows.forces))
 
     def energy_std(self, session: LammpsSession) -> Array:
         return self._own(
@@ -65,8 +67,7 @@ class RowsMonitor:
         def stds(frame: _Frame) -> Array:
             whitened = weight * frame.rows.forces @ self.posterior.whitening
             covariance = self.posterior.with_information(whitened.T @ whitened)
-            root = self.posterior.recalibration[1] * square_root(covariance)
-            return atom_force_std(frame.rows.forces, root)
+            return self.posterior.atom_force_std(frame.rows.forces, covariance)
 
         return self._own(session, stds)
 

@@ -74,7 +74,9 @@ class CoefficientsCalculator(LammpsCalculator):
         monitor.attach(session)
         session.command("run 0 post no")
         order = np.argsort(session.atoms()["id"])
-        return monitor.force_std(session)[order], monitor.energy_std(session)[order]
+        stds = monitor.force_std(session)[order], monitor.energy_std(session)[order]
+        monitor.close()
+        return stds
 
     def _setup(self, session: LammpsSession) -> None:
         with plain_scratch_folder() as folder:

@@ -52,6 +52,9 @@ class StdMonitor:
         session.command(f"compute snap_al_b all sna/atom {arguments}")
         session.command(f"compute snap_al_db all snad/atom {arguments}")
 
+    def close(self) -> None:
+        """Nothing is open beside the session."""
+
     def force_std(self, session: LammpsSession) -> Array:
         """(n_local,) eV/Å, for this rank's atoms. Collective over the session's ranks."""
         with self._timed():

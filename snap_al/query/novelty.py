@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from snap_al.data.rows import Kind
 from snap_al.descriptors import DesignMatrix
-from snap_al.inference import Posterior, atom_force_std, square_root
+from snap_al.inference import Posterior
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]
@@ -27,11 +27,9 @@ def left_out_force_stds(
     with collectively(comm):
         for number in matrix.own:
             rows = matrix.rows_of(number)
-            root = posterior.recalibration[1] * square_root(
-                posterior.left_out(rows.values[rows.mask] * rows.weights[rows.mask, None])
-            )
+            own = rows.values[rows.mask] * rows.weights[rows.mask, None]
             forces = rows.values[(rows.index["kind"] == Kind.FORCE) & rows.index["core"]]
-            local[number] = float(atom_force_std(forces, root).max())
+            local[number] = float(posterior.atom_force_std(forces, posterior.left_out(own)).max())
     merged: dict[int, float] = {}
     for part in comm.allgather(local):
         merged.update(part)

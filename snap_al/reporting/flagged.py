@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from snap_al.errors import SnapALError
-from snap_al.inference import atom_force_std, square_root
 from snap_al.loop.events import Segment, WantedFrame
 from snap_al.potential import FittedPotential
 from snap_al.reporting.record import Record
@@ -46,8 +45,7 @@ def _frame(record: Record, segment: Segment, query: WantedFrame) -> dict[str, An
     potential = FittedPotential.read(record.directory.fit(segment.fit))
     with potential.engine() as engine:  # without what the folder requires of LAMMPS
         rows = engine.rows(configuration)
-    root = potential.posterior.recalibration[1] * square_root(potential.posterior.covariance)
-    std = atom_force_std(rows.forces, root)
+    std = potential.posterior.atom_force_std(rows.forces)
     atom = int(np.argmax(std))
     offsets = configuration.to_atoms().get_distances(
         atom, range(len(configuration)), mic=True, vector=True

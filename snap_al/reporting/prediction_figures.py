@@ -3,6 +3,9 @@ stds. Each takes predictions of at least one kind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -20,11 +23,7 @@ MOST_GROUPS = 10
 def parity(predictions: Predictions) -> Figure:
     """Predicted against reference, the total std as error bar, a colour a group."""
     figure = Figure(figsize=(4.2 * len(predictions.present), 4.2), layout="constrained")
-    for panel, kind in zip(
-        figure.subplots(1, len(predictions.present), squeeze=False)[0],
-        predictions.present,
-        strict=True,
-    ):
+    for panel, kind in _panels(figure, predictions):
         unit, factor = SHOWN_UNITS[kind]
         rows = predictions.of(kind)
         shown = _some(len(rows.targets), MOST_BARS)
@@ -48,6 +47,12 @@ def parity(predictions: Predictions) -> Figure:
             for text, (name, _) in zip(legend.get_texts(), by_size, strict=True):
                 text.set_text(in_figure(name))  # matplotlib leaves out labels that begin with _
     return figure
+
+
+def _panels(figure: Figure, predictions: Predictions) -> Iterator[tuple[Any, int]]:
+    """A panel for each kind of label that there is, side by side."""
+    panels = figure.subplots(1, len(predictions.present), squeeze=False)[0]
+    return zip(panels, predictions.present, strict=True)
 
 
 def _some(n: int, most: int) -> np.ndarray:
@@ -103,11 +108,7 @@ def calibration(predictions: Predictions) -> Figure:
 def std_histogram(predictions: Predictions) -> Figure:
     """Histogram of the total stds, with the RMSE."""
     figure = Figure(figsize=(2.9 * len(predictions.present), 2.8), layout="constrained")
-    for panel, kind in zip(
-        figure.subplots(1, len(predictions.present), squeeze=False)[0],
-        predictions.present,
-        strict=True,
-    ):
+    for panel, kind in _panels(figure, predictions):
         unit, factor = SHOWN_UNITS[kind]
         rows = predictions.of(kind)
         panel.hist(factor * rows.std, bins=40, color="tab:blue", alpha=0.8)

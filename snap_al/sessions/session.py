@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snap_al.errors import InputError, LammpsError, RunError
+from snap_al.errors import InputError, LammpsError
 from snap_al.parallel import Communicator, abandon
 from snap_al.sessions.box import Box
 from snap_al.sessions.interrupts import Interrupts
-from snap_al.sessions.library import chosen_library, load_lammps, own_library
+from snap_al.sessions.library import load_lammps
 from snap_al.sessions.names import PlainNames
 from snap_al.sessions.scripts import line_of, message_of
 from snap_al.sessions.settings import LIBRARY_VARIABLE, LammpsSettings
+from snap_al.sessions.starting import started
 from snap_al.sessions.threads import OwnThreads
 
 Array = NDArray[np.float64]
@@ -60,28 +61,10 @@ class LammpsSession:
         self._interrupts = Interrupts()
         self._module = load_lammps()
         self._names = PlainNames()
-        settings = lammps or LammpsSettings()
         log_name = self.name_of(log) if log else "none"
-        args = ["-screen", "none", "-nocite", "-log", log_name, *settings.arguments]
-        library = chosen_library(settings)
-        try:
-            with own_library(self._module, library), OwnThreads().during_a_call():
-                self._lammps = self._module.lammps(comm=comm.handle, cmdargs=args)
-        except OSError as error:
-            raise InputError(
-                f"the LAMMPS library {library or ''} could not be loaded: {error}. It must be a "
-                "shared build (-D "
-                "BUILD_SHARED_LIBS=on) with the MPI that mpi4py uses, of the version of the "
-                "Python module `lammps`"
-            ) from error
-        except Exception as error:
-            said = f"LAMMPS did not start with arguments {args}: {message_of(error)}"
-            failure = RunError(self._names.real(said))
-            if comm.size > 1:
-                abandon(
-                    comm, failure, on_abort=None
-                )  # whether the other ranks failed as well cannot be known here
-            raise failure from error
+        self._lammps, library = started(
+            self._module, comm, log_name, lammps or LammpsSettings(), self._names
+        )
         self._threads = OwnThreads()  # of LAMMPS' own OpenMP library, too
         if library:  # two in one process corrupt each other: sessions that name none take it, too
             os.environ[LIBRARY_VARIABLE] = str(library)

@@ -209,7 +209,7 @@ def _refuse(remarks: Remarks, strict: bool | None) -> None:
 def _given(source: Source, folder: Path, strict: bool | None, prior: Path | str | None) -> _Given:
     """The input of a fit. Raises InputError."""
     config = config_of(source)
-    deck = config.deck if not isinstance(source, RunConfig) and is_deck(source) else None
+    deck = config.deck if is_deck(source) else None
     if deck is not None:
         check_outputs(deck, folder)
     if prior is not None:

@@ -239,15 +239,7 @@ PAIRED = (
 )
 PAIRS = [
     pytest.param(kind, name, id=f"{kind.__name__}-{name}")
-    for kind in (
-        FitSettings,
-        QuerySettings,
-        LabelSettings,
-        SnapSettings,
-        StopSettings,
-        RunConfig,
-        ModelSettings,
-    )
+    for kind in PAIRED
     for name in TABLES[kind]
 ]
 
