@@ -14,7 +14,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.inference.methods import method_of
 from snap_al.label import AseLabeler, LabelBackend
-from snap_al.label.backends import Context, backend_of, on_all_ranks
+from snap_al.label.backends import Context, backend_of, computed_in_ranks
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
 from snap_al.loop import (
     Driver,
@@ -83,7 +83,7 @@ def open_run(
     with journal or nullcontext():
         backend: LabelBackend | None = None
         with collectively(comm):
-            if comm.rank == 0 or on_all_ranks(config.label):
+            if comm.rank == 0 or computed_in_ranks(config.label):
                 backend = backend_of(Context(config.label, labeler, directory.labels))
         with closing(backend) if backend else nullcontext():
             yield Driver(config, inputs, directory, backend, journal, comm, observe, report)
@@ -130,11 +130,11 @@ class _Given:
     """A config, with what is kept of it in the directory."""
 
     config: RunConfig
-    """As it was checked."""
+    """The config."""
     content: dict[str, Any]
     """Keys and values that were given."""
     text: bytes
-    """Of the config file."""
+    """Text of the config file."""
     origin: Path
     """The file that its paths are relative to."""
 

@@ -45,11 +45,11 @@ class Shells:
     """Shells of neighbours in a crystal."""
 
     nearest: float
-    """Å, the shortest distance."""
+    """Shortest distance, Å."""
     cutoff: float
-    """Å, in the gap behind the third shell."""
+    """Cutoff in the gap behind the third shell, Å."""
     distances: tuple[float, ...]
-    """Å, of the shells."""
+    """Distances of the shells, Å."""
 
 
 def neighbour_shells(configuration: Configuration, search: float = 9.0) -> Shells:

@@ -95,7 +95,7 @@ class Columns:
     """(n_all,) which distinct column each column is, -1 for one that is not fitted (above its
     element's own twojmax)."""
     n_elements: int
-    """Blocks of columns."""
+    """Number of elements."""
     has_constant: bool
     """Whether each element's block starts with one."""
 

@@ -38,7 +38,7 @@ class _Entry:
     slab: int
     """Number of the slab that has its rows."""
     where: slice
-    """Its rows there."""
+    """Places of its rows in the slab."""
     reference: Array
     """(m,) what the reference potential gives."""
     targets: Array

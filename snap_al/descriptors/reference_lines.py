@@ -24,7 +24,7 @@ class ReferenceLines:
     atom_style: str = "atomic"
     """LAMMPS' atom style."""
     fixes: tuple[str, ...] = ()
-    """Lines `fix … nve/spin`."""
+    """Lines of `fix … nve/spin`."""
 
 
 def read_lines(lines: Sequence[str], elements: Sequence[str]) -> ReferenceLines:

@@ -29,11 +29,11 @@ class Rows:
     """Rows of one or more configurations."""
 
     values: Array
-    """(m, n)."""
+    """(m, n) rows of the design matrix."""
     targets: Array
     """(m,) with the reference potential taken off; NaN where there is no label."""
     weights: Array
-    """(m,)."""
+    """(m,) weights."""
     labelled: NDArray[np.bool_]
     """(m,) which have a label and a weight."""
     vanishing: NDArray[np.bool_]
@@ -41,7 +41,7 @@ class Rows:
     index: NDArray[np.void]
     """(m,) row index, see INDEX_TYPE."""
     damping: Array
-    """(m,) what it has left of the row's weight."""
+    """(m,) share of the row's weight that damping has left."""
 
     @property
     def mask(self) -> NDArray[np.bool_]:

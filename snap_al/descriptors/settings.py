@@ -44,9 +44,9 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
     wj: PerElement = (1.0,)
     """Weight of each element in the density of neighbours."""
     rfac0: float = Field(default=0.99363, gt=0, le=1)
-    """Share of the way to the pole that distances are mapped to."""
+    """Share of π to which distances at the cutoff are mapped."""
     rmin0: float = Field(default=0.0, ge=0)
-    """Å, where this mapping begins."""
+    """Distance at which this mapping begins, Å."""
     chemflag: bool = False
     """Components for each triple of elements."""
     bnormflag: bool | None = None

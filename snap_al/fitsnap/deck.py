@@ -47,21 +47,21 @@ class Group:
     """
 
     name: str
-    """Of its folder or file."""
+    """Name of the group and of its folder or file."""
     training_size: float
-    """Files to fit."""
+    """Number or share of the files that are fitted."""
     testing_size: float
-    """Files to test on."""
+    """Number or share of the files for testing."""
     sizes_are_shares: tuple[bool, bool]
-    """Whether sizes are shares of the group's files."""
+    """Whether training and testing sizes are shares of the group's files."""
     bare_size: bool
     """Given as `size`: what is not for training is for testing."""
     eweight: float
-    """Of energies, 1/eV."""
+    """Weight of energies, 1/eV."""
     fweight: float
-    """Of forces, Å/eV."""
+    """Weight of forces, Å/eV."""
     vweight: float
-    """Of stresses, 1/bar."""
+    """Weight of stresses, 1/bar."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,18 @@ class Deck:
     """A deck, read."""
 
     path: Path
-    """Of the deck."""
+    """Path of the deck."""
     settings: SnapSettings
-    """Of the bispectrum."""
+    """[BISPECTRUM]: settings of the bispectrum."""
     reference: tuple[str, ...]
-    """[REFERENCE]."""
+    """[REFERENCE]: lines of the reference potential."""
     eshift: dict[str, float]
     """Added to the energy for each atom of an element, in the energy unit of the files that the
     deck reads, before they are converted to eV."""
     kinds: tuple[bool, bool, bool]
-    """Energy, force, stress rows."""
+    """[CALCULATOR]: whether energies, forces and stresses are fitted."""
     fit: FitSettings
-    """[SOLVER]."""
+    """[SOLVER]: settings of the fit."""
     scraper: str
     """[SCRAPER]: how the files are read."""
     units: dict[str, float]
@@ -92,11 +92,11 @@ class Deck:
     skip_incomplete: bool
     """VASP: a step that is cut off is left out."""
     data: Path
-    """Folder of the files."""
+    """[PATH]: folder of the files."""
     groups: tuple[Group, ...]
-    """[GROUPS]."""
+    """[GROUPS]: groups of files with their weights."""
     smartweights: bool
-    """Whether weights are divided by the number of files."""
+    """Whether weights are divided by the numbers of configurations and of components."""
     random_seed: int | None
     """None: files in the order of their names."""
     potential: str
@@ -104,7 +104,7 @@ class Deck:
     metrics: str
     """Name of the table of errors."""
     metrics_style: str
-    """Its format."""
+    """Format of this table."""
     dumps: dict[str, str]
     """Of [EXTRAS]: descriptors, truth, weights, dataframe → file name."""
     samples: int
@@ -112,4 +112,4 @@ class Deck:
     memory: int | None
     """Bytes that the design matrix may take."""
     notes: tuple[str, ...]
-    """What a user of FitSNAP would not expect."""
+    """Remarks on what a user of FitSNAP would not expect."""

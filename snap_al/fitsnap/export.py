@@ -32,11 +32,11 @@ class _Group:
     """Configurations that share weights."""
 
     name: str
-    """Of the group and its folder."""
+    """Name of the group and of its folder."""
     items: list[LabelledConfiguration]
-    """Its configurations."""
+    """Configurations of the group."""
     weights: tuple[float, float, float]
-    """Of its rows."""
+    """Weights of the group."""
 
 
 def export(

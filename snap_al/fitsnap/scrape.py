@@ -42,7 +42,7 @@ class Scraped(LabelledConfiguration):
     """One configuration of a deck, and whether it is for testing."""
 
     testing: bool = False
-    """Whether it is for testing."""
+    """Whether the configuration is for testing."""
 
 
 def scrape(deck: Deck, *, strict: bool = True) -> tuple[list[Scraped], list[str]]:

@@ -26,9 +26,9 @@ class Values:
     """Of one deck. Raises InputError that names section, key and value for what is malformed."""
 
     path: Path
-    """Of the deck."""
+    """Path of the deck."""
     parser: configparser.ConfigParser
-    """What it says."""
+    """Parsed text of the deck."""
 
     def items(self, section: str) -> list[tuple[str, str]]:
         """Keys and values of a section; none where it is not there."""

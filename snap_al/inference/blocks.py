@@ -25,9 +25,9 @@ class Block:
     """Rows of one rank that a fit works on."""
 
     rows: Array
-    """(m, n) each times its weight; a fit transforms them in place."""
+    """(m, n) rows, each times its weight; a fit transforms them in place."""
     targets: Array
-    """(m,) each times its weight."""
+    """(m,) targets, each times its weight."""
     fitted: NDArray[np.bool_]
     """(m,) which rows the fit sees; the others are predicted only."""
     kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
@@ -143,13 +143,13 @@ class Part(NamedTuple):
     """A few rows of a block: views."""
 
     rows: Array
-    """(m, n)."""
+    """(m, n) rows of the design matrix."""
     residuals: Array
-    """(m,)."""
+    """(m,) residuals of these rows."""
     noise: Array
-    """(m,)."""
+    """(m,) mean square residuals of their kinds."""
     counts: Array
-    """(m,)."""
+    """(m,) how much each row counts."""
 
 
 def parts_of(blocks: Sequence[Block], size: int) -> Iterator[Part]:

@@ -41,15 +41,15 @@ class Conjugate:
     """The Gaussian posterior's parts that model error is anchored on."""
 
     factor: Factor
-    """Of the weighted rows."""
+    """Triangular factor of the weighted rows."""
     ridge: float
     """κ of σ² and of the covariances."""
     mean: Array
-    """(n,) coefficients."""
+    """(n,) mean coefficients."""
     residual_variance: float
-    """σ², in weighted units."""
+    """Variance σ² of the residuals, in weighted units."""
     whitening: Array
-    """(n, n) T."""
+    """(n, n) transformation T to whitened coordinates."""
     prior_root: Array
     """(n, n) R of the prior's precision RᵀR."""
 

@@ -37,7 +37,7 @@ class Constants:
     """(p, p) combinations of the constants, as columns, whose rows are orthonormal, those that are
     determined first."""
     n_free: int
-    """How many of these combinations the rows determine."""
+    """Number of these combinations that the rows determine."""
 
     @classmethod
     def of(

@@ -20,13 +20,13 @@ class Coordinates:
     """The coordinates that the blocks' rows q = ÃT are in."""
 
     matrix: Array
-    """(n, n) T."""
+    """(n, n) transformation T."""
     precision: Array
     """(n, n) of the coefficients' prior there, in units of the residual variance's inverse."""
     coefficients: Array
-    """(n,) T⁻¹c̄."""
+    """(n,) the mean coefficients in these coordinates, T⁻¹c̄."""
     pull: Array
-    """(n,) T⁻¹(c̄ - c₀)."""
+    """(n,) distance of the mean from the prior's center, T⁻¹(c̄ - c₀)."""
     mixing: Array
     """(n, n) T⁻¹ times the whitening, times the residuals' std."""
 
@@ -44,15 +44,15 @@ class Estimate:
     """A model error, and the mean with it, in the rows' coordinates."""
 
     inner: Array
-    """(n, n) Σ_δ."""
+    """(n, n) covariance Σ_δ of the model error."""
     noise_share: float
-    """τ."""
+    """Share τ of the residuals that is noise."""
     shift: Array
     """(n,) of the mean, zero when anchored."""
     epistemic: Array | None
     """(n, n) covariance of the coefficients; None where the sandwich is it."""
     objective: tuple[float, ...]
-    """-log posterior on the way."""
+    """-log posterior at each step of the search."""
 
 
 def noise_share(settings: FitSettings) -> float:

@@ -37,9 +37,9 @@ class Found:
     sigma: Array
     """(n, n) Σ_δ in the rows' coordinates."""
     noise_share: float
-    """τ."""
+    """Share τ of the residuals that is noise."""
     objective: tuple[float, ...]
-    """At each accepted iteration."""
+    """-log posterior at each accepted step."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Steps:
     """How far a search goes."""
 
     tolerance: float = 4e-3
-    """It stops when a step lowers the objective by less, per row."""
+    """The search stops when a step lowers the objective by less than this, per row."""
     most: int = 7
-    """How many there are at most."""
+    """Largest number of steps."""
     length: float = FAR
-    """Of a step along the geodesic, next to the majorizer's."""
+    """Length of a step along the geodesic, in units of the majorizer's."""
 
 
 def iid_covariance(

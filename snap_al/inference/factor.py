@@ -31,28 +31,28 @@ class Factor:
     norms: Array
     """(n,) weighted column norms (1 for a column of zeros)."""
     empty: NDArray[np.bool_]
-    """(n,) which columns are zero."""
+    """(n,) True for columns that are zero."""
     center: Array
     """(n,) what the prior is centered on."""
     order: NDArray[np.int64]
-    """(n,) the columns, constants first."""
+    """(n,) numbers of the columns, those of constants first."""
     top: Array
     """(p, n) R's rows of the constants, in that order."""
     top_target: Array
-    """(p,) of the same rows."""
+    """(p,) targets of these rows."""
     s: Array
     """(k,) singular values of the other columns in Q'U diag(s) Vᵀ diag(norms_x), once constants are
     eliminated."""
     v: Array
-    """(k, k) V of these."""
+    """(k, k) right singular vectors V of these columns."""
     projected: Array
     """(k,) their targets, in the coordinates of U."""
     remainder: float
     """Squared norm of what no coefficients can fit."""
     n_rows: int
-    """Over all ranks."""
+    """Number of rows, over all ranks."""
     n_free: int
-    """How many combinations of constants the rows determine."""
+    """Number of combinations of constants that the rows determine."""
     anchor: Array
     """(p, n) rows of the constants' prior, in the columns' own order."""
     axes: Array

@@ -29,7 +29,7 @@ class LeftOut:
     """Residuals of rows that were left out of the fits that predict them."""
 
     residuals: list[Array]
-    """Of each block (m,), weighted, every row by the fit without its fold."""
+    """Weighted residuals (m,) of each block's rows, each by the fit without its fold."""
     evidence: float
     """Log of the marginal likelihood of all rows, per row, σ² at its own maximum."""
     mean: Array

@@ -34,7 +34,7 @@ class RowModel:
     """What the likelihood of a row depends on."""
 
     rowwise: Rowwise
-    """Of one row, by its residual and variance."""
+    """Likelihood of a row, by its residual and variance."""
     noise_share: float
     """τ > 0, σ² next to the blocks' noise."""
     chosen: NDArray[np.int64]
@@ -46,7 +46,7 @@ class MeanPrior:
     """The Gaussian prior of θ, a shift of the mean."""
 
     precision: Array
-    """(n, n) P."""
+    """(n, n) precision P."""
     pulled: Array
     """(n,) distance from the prior's center at θ = 0."""
 
@@ -56,13 +56,13 @@ class Scored:
     """The most probable model error, and the mean with it."""
 
     v: Array
-    """(p,)."""
+    """(p,) variances of the model error."""
     theta: Array
     """(n,) shift of the mean."""
     covariance: Array | None
     """(n, n) of the mean, at this v; None where it does not move."""
     objective: tuple[float, ...]
-    """-log posterior on the way."""
+    """-log posterior at each step."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class _Sums:
     """Over all rows at one (v, θ)."""
 
     cost: float
-    """Of all rows, without priors."""
+    """-log likelihood of all rows."""
     by_v: Array
-    """(p,) gradient."""
+    """(p,) gradient by v."""
     curvature: Array
-    """(p, p) by v."""
+    """(p, p) curvature by v."""
     pull: Array
-    """(n,) gradient by θ, downwards."""
+    """(n,) negative gradient by θ."""
     information: Array
     """(n, n) curvature by θ."""
 
@@ -86,11 +86,11 @@ class _Rows:
     """What a pass over the rows needs."""
 
     blocks: Sequence[Block]
-    """This rank's."""
+    """Rows of this rank."""
     model: RowModel
-    """Of a row's likelihood."""
+    """Likelihood of a row."""
     stride: int
-    """The curvature by v is that of one row in so many."""
+    """The curvature by v is computed from every stride-th row."""
     comm: Communicator
     """The ranks that hold the rows."""
 

@@ -57,9 +57,9 @@ class ABC:
     of one side."""
 
     alpha: float
-    """s = α|r| is strived for."""
+    """Factor α: the std s should be α|r|."""
     epsilon: float
-    """How closely, in weighted units."""
+    """Tolerance of this, in weighted units."""
     steady: ClassVar[bool] = True
     """Whether the information by r is the same everywhere."""
 

@@ -39,15 +39,15 @@ class Search:
     """Where the model error is sought: the blocks' rows are ÃT."""
 
     matrix: Array
-    """(n, n) T."""
+    """(n, n) transformation T."""
     noise: Noise
-    """Of each kind."""
+    """Noise of each kind of row."""
     residuals: Sequence[Array]
     """(m,) of each block, of least squares; those in the blocks may be corrected for leverage."""
     chosen: NDArray[np.int64]
     """(p,) columns of ÃT that have a model error."""
     remarks: tuple[str, ...]
-    """What is to be said of the choice."""
+    """Remarks on the choice of these columns."""
 
 
 def embedded(problem: Problem) -> Fitted:

@@ -38,7 +38,7 @@ class Objective:
     rowwise: Rowwise
     """Likelihood of single rows."""
     prior: Prior
-    """Of d."""
+    """Prior of the stds d."""
     chosen: NDArray[np.int64]
     """(p,) columns with a model error."""
     relative: Array | None
@@ -47,15 +47,15 @@ class Objective:
     precision: Array
     """(n, n) of the prior of θ."""
     pull: Array
-    """(n,) T⁻¹(c̄ - c₀)."""
+    """(n,) distance of the mean from the prior's center, T⁻¹(c̄ - c₀)."""
     mixing: Array
     """M (n, n), such that all φ are alike to a search."""
     noise_share: float
     """τ, σ² next to the blocks' noise, or where its search begins."""
     infer_noise: bool
-    """Whether τ is a parameter."""
+    """Whether τ is one of the parameters."""
     joint: bool
-    """Whether the mean is."""
+    """Whether the mean is one of the parameters."""
     comm: Communicator
     """The ranks that hold the rows."""
 

@@ -28,13 +28,13 @@ class Prediction:
     """Predictions for rows, in each row's own unit."""
 
     mean: Array
-    """(m,)."""
+    """(m,) predicted values."""
     epistemic_std: Array
-    """(m,) from not knowing the coefficients; it shrinks with data."""
+    """(m,) std from not knowing the coefficients; it shrinks with data."""
     model_error_std: Array
-    """(m,) from the embedded model error; it does not shrink with data."""
+    """(m,) std of the embedded model error; it does not shrink with data."""
     noise_std: Array
-    """(m,) of the labels."""
+    """(m,) std of the labels' noise."""
 
     @property
     def total_std(self) -> Array:
@@ -47,9 +47,9 @@ class Posterior:
     """A Gaussian posterior over n distinct coefficients, with embedded model error."""
 
     name: str
-    """Of the method."""
+    """Name of the method."""
     mean: Array
-    """(n,) coefficients, eV."""
+    """(n,) mean coefficients, eV."""
     epistemic: Array
     """(n, n) covariance of the coefficients, eV²."""
     model_error: Array
@@ -58,7 +58,7 @@ class Posterior:
     """(3,) σ of energies per atom (eV), force components (eV/Å) and stress components (bar); 0 for
     a kind that was not fitted."""
     residual_variance: float
-    """Of the weighted residuals, which the prior is relative to."""
+    """Variance of the weighted residuals, which the prior is relative to."""
     whitening: Array
     """(n, n) T, in whose coordinates rows and prior together have unit information."""
     inner: Array
@@ -80,9 +80,9 @@ class Posterior:
     draws: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """(k, n) members or samples that the covariance is of, if any."""
     diagnostics: dict[str, float] = field(default_factory=dict)
-    """What the method has to say of itself."""
+    """Diagnostics of the method."""
     remarks: tuple[str, ...] = ()
-    """What a user should know of the rows that were fitted."""
+    """Remarks for the user on the rows that were fitted."""
     atom_reference: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """(n_elements, n) rows that are taken off those of single atoms of each element before the std
     of an atom's energy is computed: the part of it that the compositions of the training set leave

@@ -25,11 +25,11 @@ class RowErrors:
     """How each row of a block is met, in weighted units."""
 
     residuals: Array
-    """(m,) ỹ - Ãc."""
+    """(m,) residuals ỹ - Ãc."""
     epistemic_std: Array
-    """(m,)."""
+    """(m,) epistemic std."""
     model_error_std: Array
-    """(m,)."""
+    """(m,) std of the model error."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fitted:
     """A posterior, and what the errors of the rows follow from."""
 
     posterior: Posterior
-    """What was found."""
+    """The posterior."""
     epistemic_root: Array
     """(n, k) L of the epistemic covariance LLᵀ, in the coordinates that the blocks' rows are in
     now."""
@@ -66,9 +66,9 @@ class Problem:
     gaussian: Conjugate
     """Least squares with the prior: its mean, whitening T and residual variance."""
     settings: FitSettings
-    """The method's options."""
+    """Options of the method."""
     previous: Posterior | None
-    """Of nearly the same rows; a search may begin there."""
+    """A posterior of nearly the same rows, from which a search may begin; None without one."""
     comm: Communicator
     """The ranks that hold the blocks."""
 

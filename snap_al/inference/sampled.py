@@ -40,7 +40,7 @@ class Marginal:
     """
 
     f: Objective
-    """The joint objective."""
+    """The objective of coefficients and model error together."""
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         """Collective."""

@@ -122,7 +122,7 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     noise_scale: float = Field(default=0.0, ge=0)
     """bayes: its scale; both zero leave σ² to the data."""
     members: int = Field(default=20, ge=2, le=10_000)
-    """committee: how many."""
+    """committee: number of members."""
     fraction: float = Field(default=0.8, gt=0)
     """committee: each member sees this share of the rows, drawn with replacement."""
     recalibrate: bool = False
@@ -130,13 +130,13 @@ class FitSettings(BaseModel, extra="forbid", frozen=True):
     out.
     """
     draws: int = Field(default=500, ge=10, le=1_000_000)
-    """mcmc: samples of each chain."""
+    """mcmc: number of samples of each chain."""
     tune: int = Field(default=500, ge=10, le=1_000_000)
-    """mcmc: steps before these, which adapt the sampler."""
+    """mcmc: number of steps before these, which adapt the sampler."""
     chains: int = Field(default=2, ge=2, le=1000)
-    """mcmc: independent chains."""
+    """mcmc: number of independent chains."""
     seed: int = Field(default=0, ge=0)
-    """Of committee, mcmc and pops."""
+    """committee, mcmc and pops: seed of the random numbers."""
     embed_again: float = Field(default=0.1, ge=0)
     """In a run, the model error is estimated anew when the rows have grown by this share; in
     between, a refit costs no more than the rows that are new."""

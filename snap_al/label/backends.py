@@ -72,7 +72,7 @@ def backend_of(context: Context) -> LabelBackend:
     return cast(LabelBackend, backend)
 
 
-def on_all_ranks(settings: LabelSettings) -> bool:
+def computed_in_ranks(settings: LabelSettings) -> bool:
     """Whether labels are computed in the ranks of a run, each of which then needs a backend."""
     if settings.backend in BACKENDS:
         return settings.backend == "here"

@@ -35,7 +35,7 @@ LINES = 3
 @dataclass(frozen=True)
 class JobFolder:
     home: Path
-    """The folder."""
+    """Path of the folder."""
 
     @property
     def name(self) -> str:

@@ -70,9 +70,9 @@ class _Launch:
     """A script that was launched."""
 
     handle: Handle
-    """What runs it."""
+    """Handle of the script that runs."""
     jobs: dict[str, Configuration]
-    """Its configurations, by job."""
+    """Configurations, by job."""
     starts: dict[str, int]
     """How often each job had been started before, by job."""
 

@@ -30,9 +30,9 @@ class Bias:
     """The bias of one segment."""
 
     settings: BiasSettings
-    """What the config asks for."""
+    """The bias that the config asks for."""
     strength: float = 0.0
-    """λ, eV or 1."""
+    """Strength λ: without a unit for `of: std`, 1/eV for `of: variance`."""
 
     def pair_commands(
         self, potential: FittedPotential, files: Path, name_of: NameOf = str

@@ -18,17 +18,18 @@ class Check:
     step: int
     """MD steps since the protocol began."""
     temperature: float
-    """K."""
+    """Temperature, K."""
     pressure: float | None
-    """bar; None unless a guard needs it."""
+    """Pressure, bar; None unless a guard needs it."""
     volume: float
-    """Å³."""
+    """Volume, Å³."""
     force_std: float
-    """eV/Å, the largest over the atoms."""
+    """Largest force std over the atoms, eV/Å."""
     energy_std: float | None
-    """eV, the largest over the atoms; None unless it is screened."""
+    """Largest energy std over the atoms, eV; None unless it is screened."""
     model_limited: bool = False
-    """Over the tolerance, and not novel or not to be helped by a label."""
+    """Whether the force std is above the tolerance in a frame that is not novel or that a label
+    would not help."""
 
 
 def guard_computes(guards: Guards) -> list[str]:
@@ -46,7 +47,7 @@ class Watch:
     """The guards of one segment."""
 
     place: Place
-    """In the protocol."""
+    """The stage, and the segment's place in it."""
     conserved: float | None = field(default=None)
     """eV per atom, at the first check."""
 

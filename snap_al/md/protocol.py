@@ -14,13 +14,13 @@ class Place:
     """A stage and its first and last step, counted from the walker's start."""
 
     number: int
-    """Of the stage, from 0."""
+    """Number of the stage, from 0."""
     stage: StageSettings
-    """What is done in it."""
+    """Settings of the stage."""
     begin: int
-    """MD step, counted from the walker's start."""
+    """First MD step of the stage, counted from the walker's start."""
     end: int
-    """MD step, likewise."""
+    """Last MD step of the stage, counted likewise."""
 
     def temperature_at(self, step: int) -> float:
         """K; the ramp's target."""
@@ -32,7 +32,7 @@ class Protocol:
     """All that a walker does, stage after stage."""
 
     stages: tuple[StageSettings, ...]
-    """In the order in which they are done."""
+    """The stages in their order."""
 
     @classmethod
     def of(cls, stages: Sequence[StageSettings]) -> Protocol:

@@ -14,7 +14,7 @@ ENDS = b"LammpS RestartT\0"
 
 
 def leave_restart(session: LammpsSession, path: Path) -> None:
-    """Raises RunError: a disk that is full is not the walker's failure."""
+    """Writes the file. Raises RunError, since a full disk is not the walker's failure."""
     try:
         session.command(f"write_restart {session.name_of(path)}")
     except LammpsError as error:
@@ -23,9 +23,9 @@ def leave_restart(session: LammpsSession, path: Path) -> None:
         ) from error
 
 
-def make_sure_of(restart: Path) -> None:
-    """That it is whole and on disk. Raises RunError: LAMMPS does not notice when a disk does not
-    take what it writes, but puts the same bytes at both ends.
+def require_on_disk(restart: Path) -> None:
+    """Syncs the file. Raises RunError if it is not whole: LAMMPS does not notice when a disk is
+    full, but writes the same bytes at both ends of a whole file.
     """
     with open(require_regular_file(restart), "rb") as file:
         begin = file.read(len(ENDS))

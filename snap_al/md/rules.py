@@ -36,9 +36,9 @@ class Frame:
     """One frame of a session, at a check, that is not beyond use."""
 
     session: LammpsSession
-    """LAMMPS at this step."""
+    """The LAMMPS session at this step."""
     monitor: Monitor
-    """Stds of the atoms."""
+    """Computes stds of the atoms."""
     step: int
     """MD steps since the protocol began."""
     since: int
@@ -58,11 +58,11 @@ class Verdict:
     """What a rule says of a frame."""
 
     wanted: bool
-    """Label it."""
+    """Whether the frame is to be labelled."""
     reason: str = ""
-    """For the log."""
+    """The reason, for the log."""
     limited: bool = False
-    """Over the tolerance, and a label would not help."""
+    """Whether the frame is above the tolerance and a label would not help."""
 
 
 class Rule(Protocol):
@@ -76,13 +76,13 @@ class WhenNovel:
     """When the largest force std exceeds tolerance and novelty, and a label would lower it."""
 
     tolerance: float
-    """eV/Å, on the largest force std of a frame."""
+    """Tolerance on the largest force std of a frame, eV/Å."""
     novelty: float
-    """eV/Å, on the same."""
+    """Largest force std that is usual in the training set, eV/Å."""
     gain: float
-    """The share of it that a label must take away."""
+    """Share of the force std that a label must take away."""
     weight: float
-    """Å/eV, weight of force rows of the label to come."""
+    """Weight of force rows of the label to come, Å/eV."""
 
     def __call__(self, frame: Frame) -> Verdict:
         over = frame.force_std > self.tolerance
@@ -102,7 +102,7 @@ class EveryNth:
     """The first frame that is checked in each stretch of `steps` MD steps."""
 
     steps: int
-    """MD steps."""
+    """Number of MD steps."""
 
     def __call__(self, frame: Frame) -> Verdict:
         passed = frame.step // self.steps > (frame.step - frame.since) // self.steps
@@ -114,7 +114,7 @@ class WhenUncertain:
     """When the largest force std exceeds a tolerance."""
 
     tolerance: float
-    """eV/Å."""
+    """Tolerance, eV/Å."""
 
     def __call__(self, frame: Frame) -> Verdict:
         return Verdict(frame.force_std > self.tolerance, f"force std {frame.force_std:.3f} eV/Å")
@@ -128,7 +128,7 @@ class WhenExtrapolating:
     """(n, n); an atom's row times this are the coefficients with which it is a combination of the
     active rows."""
     limit: float
-    """Of the grade γ."""
+    """Limit on the grade γ."""
 
     def __call__(self, frame: Frame) -> Verdict:
         grade = frame.largest(frame.monitor.grades(frame.session, self.shares))
@@ -140,9 +140,9 @@ class WhenAboveNoise:
     """When the largest force std exceeds a multiple of the noise."""
 
     noise: float
-    """eV/Å, of forces."""
+    """Std of the noise of forces, eV/Å."""
     factor: float
-    """Of the noise."""
+    """Multiple of the noise."""
 
     def __call__(self, frame: Frame) -> Verdict:
         wanted = frame.force_std > self.factor * self.noise
@@ -156,7 +156,7 @@ class WhenRelative:
     ratio: float
     """Limit on std/(|F| + floor)."""
     floor: float
-    """eV/Å."""
+    """Force that is added to the atom's, eV/Å."""
 
     def __call__(self, frame: Frame) -> Verdict:
         forces = np.linalg.norm(frame.session.forces(), axis=1)

@@ -19,7 +19,7 @@ class Schedule:
     """Of the checks of one segment."""
 
     stage: StageSettings
-    """What says how often."""
+    """Settings of the stage."""
     begin: int
     """MD step at which the segment begins."""
     every: int
@@ -59,7 +59,7 @@ class Schedule:
         return (self.due if self.by_runs else last) - step
 
     def checked(self, energy_std: float) -> None:
-        """energy_std: eV, the largest at a check."""
+        """Sets the limit for screening after a check. energy_std: the largest, eV."""
         self.limit = self.stage.screen_ratio * energy_std
 
     def _over(self, session: LammpsSession, monitor: Monitor) -> bool:

@@ -17,7 +17,7 @@ from snap_al.data.storage import write_atomically
 from snap_al.errors import LammpsError
 from snap_al.md.guards import Check, Watch
 from snap_al.md.protocol import Place, Protocol
-from snap_al.md.restart import leave_restart, make_sure_of
+from snap_al.md.restart import leave_restart, require_on_disk
 from snap_al.md.rules import Frame, Rule
 from snap_al.md.start import SegmentFiles, SegmentStart
 from snap_al.md.watched import WatchedSession
@@ -48,9 +48,9 @@ class Wanted:
     step: int
     """MD steps since the protocol began."""
     frame: Configuration
-    """All atoms."""
+    """The configuration."""
     atom: int
-    """Where its force std is largest."""
+    """Number of the atom with the largest force std."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ class SegmentResult:
     """How a segment ended, and what was seen on the way."""
 
     outcome: Outcome
-    """Why it ended."""
+    """Why the segment ended."""
     step: int
-    """Where it ended."""
+    """MD step at which it ended, counted from the protocol's begin."""
     checks: tuple[Check, ...]
-    """All of them."""
+    """All checks of the segment."""
     frame: Configuration | None
-    """The last one, unless LAMMPS failed."""
+    """The last frame; None if LAMMPS failed."""
     reason: str
-    """The same in words."""
+    """The reason in words."""
     std_seconds: float
-    """Spent on stds, of the whole."""
+    """Wall time spent on stds."""
     wanted: tuple[Wanted, ...] = ()
     """Frames that the rule wants labelled."""
 
@@ -78,12 +78,12 @@ class _Seen:
     """What a segment has seen so far."""
 
     most: int
-    """Frames that are kept at once. When there are more every second one goes, so that what is left
-    is spread over the segment. 0: there is only one, at which MD stops."""
+    """Largest number of frames that are kept; when there are more, every second one goes, so that
+    what is left is spread over the segment. 0: MD stops at the first."""
     checks: list[Check] = field(default_factory=list)
-    """So far."""
+    """Checks so far."""
     wanted: list[Wanted] = field(default_factory=list)
-    """Frames that are kept."""
+    """Frames to label so far."""
 
     def want(self, frame: Wanted) -> None:
         self.wanted.append(frame)
@@ -131,7 +131,7 @@ def run_segment(
     except LammpsError as error:
         outcome, reason = Outcome.FAILED, f"{_where(start, place, seen.checks)}{error}"
     if outcome not in (Outcome.BEYOND_USE, Outcome.FAILED) and comm.rank == 0:
-        make_sure_of(out.restart)
+        require_on_disk(out.restart)
     step = seen.checks[-1].step if seen.checks else start.step
     return SegmentResult(
         outcome, step, tuple(seen.checks), frame, reason, seconds, tuple(seen.wanted)

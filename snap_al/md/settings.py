@@ -103,24 +103,24 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     """One stretch of MD. Times in ps, temperatures in K, pressures in bar."""
 
     ensemble: Ensemble = "npt"
-    """lammps_inputs/ENSEMBLE.in."""
+    """Name of the script: lammps_inputs/ENSEMBLE.in."""
     script: ConfigPath | None = None
     """A LAMMPS script of your own instead of lammps_inputs/ENSEMBLE.in."""
     temperature: Annotated[tuple[PositiveFloat, PositiveFloat], BeforeValidator(_ramp)] = (
         300.0,
         300.0,
     )
-    """K; one value, or [start, stop]."""
+    """Temperature, K; one value, or [start, stop]."""
     pressure: Ramp = (0.0, 0.0)
-    """bar; one value, or [start, stop]."""
+    """Pressure, bar; one value, or [start, stop]."""
     coupling: Literal["iso", "aniso", "tri"] = "iso"
     """npt: which box lengths and angles follow the pressure."""
     variables: dict[str, float | int | str] = {}
     """LAMMPS variables of the script, in place of the defaults that it says it has."""
     timestep: float = Field(default=0.001, gt=0)
-    """ps."""
+    """Timestep, ps."""
     steps: int = Field(default=10000, gt=0)
-    """MD steps."""
+    """Number of MD steps."""
     temperature_damping: PositiveFloat | None = None
     """ps; 100 timesteps when not given."""
     pressure_damping: PositiveFloat | None = None
@@ -140,7 +140,7 @@ class StageSettings(BaseModel, extra="forbid", frozen=True):
     none when not given.
     """
     guards: Guards = Guards()
-    """When a trajectory is of no more use."""
+    """Signs that a trajectory is of no more use."""
     bias: BiasSettings | None = None
     """Biased exploration; none when not given."""
 

@@ -13,22 +13,21 @@ class SegmentStart:
     """Where a segment begins, and what it collects."""
 
     configuration: Configuration
-    """That the walker began from."""
+    """The configuration that the walker began from."""
     restart: Path | None
     """A LAMMPS restart file; None to start from `configuration`."""
     step: int
     """MD steps since the protocol began."""
     velocity_seed: int | None
-    """Of new velocities; None to keep those of the restart file."""
+    """Seed of new velocities; None to keep those of the restart file."""
     check_every: int
-    """MD steps."""
+    """MD steps between checks."""
     seed: int = 1
-    """Of the script's own random numbers."""
+    """Seed of the script's own random numbers."""
     name: str = ""
-    """Of the walker, for messages."""
+    """Name of the walker, for messages."""
     collect: int = 0
-    """Of the frames that the rule wants labelled, how many are kept at most, while MD goes on; 0 to
-    stop at the first."""
+    """Largest number of frames to label that are kept while MD goes on; 0 to stop at the first."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class SegmentFiles:
     """What a segment writes."""
 
     restart: Path
-    """The last good frame, synced, unless that is beyond use."""
+    """Restart file of the last frame, synced; not written for a frame that is beyond use."""
     log: Path | None = None
-    """LAMMPS' own."""
+    """LAMMPS' log."""
     trajectory: Path | None = None
-    """Frames with stds, begun anew."""
+    """Frames with stds; an earlier file is removed."""
     aborted: Path | None = None
-    """LAMMPS' message, when one rank of several fails alone and the job ends."""
+    """File for LAMMPS' message when one rank of several fails alone and the job ends."""

@@ -28,33 +28,35 @@ class WatchedSession:
     """The session of one segment. All methods are collective over its ranks."""
 
     session: LammpsSession
-    """LAMMPS."""
+    """The LAMMPS session."""
     potential: FittedPotential
-    """That it runs with."""
+    """The potential that MD runs with."""
     place: Place
-    """In the protocol."""
+    """The stage, and the segment's place in it."""
     start: SegmentStart
-    """How the segment began."""
+    """Where the segment begins."""
     monitor: Monitor
-    """Stds of the atoms."""
+    """Computes stds of the atoms."""
     schedule: Schedule
     """When checks are due."""
     bias: Bias | None
-    """Toward uncertainty, if asked for."""
+    """The bias toward uncertainty; None without one."""
 
     @classmethod
     def of(
         cls, session: LammpsSession, potential: FittedPotential, place: Place, start: SegmentStart
     ) -> WatchedSession:
-        """In a new session, which has no atoms yet."""
+        """What watches a new session, which has no atoms yet."""
         bias = None if place.stage.bias is None else Bias(place.stage.bias)
         schedule = Schedule(place.stage, start.step, start.check_every)
         monitor = potential.model.monitor(potential.posterior)
         return cls(session, potential, place, start, monitor, schedule, bias)
 
     def prepare(self, files: Path) -> None:
-        """Atoms, potential, velocities, and the stage's script. files: folder of the potential's
-        files."""
+        """Puts atoms, potential, velocities and the stage's script into the session.
+
+        files: folder of the potential's files.
+        """
         session, place, start = self.session, self.place, self.start
         self._fill()
         session.command("neighbor 1.0 bin")
@@ -81,7 +83,7 @@ class WatchedSession:
             self.bias.begin(session, self.monitor)
 
     def _fill(self) -> None:
-        """From the restart file, or from the configuration."""
+        """Puts the atoms into the session, from the restart file or the configuration."""
         session, start = self.session, self.start
         if start.restart is None:
             create(session, self.potential, start.configuration)
@@ -136,7 +138,7 @@ class WatchedSession:
         )
 
     def steer(self) -> None:
-        """The bias, if there is one, by this frame's forces."""
+        """Adapts the strength of the bias, if there is one, to this frame's forces."""
         if self.bias is not None:
             self.bias.steer(self.session, self.monitor)
 
@@ -151,7 +153,7 @@ class WatchedSession:
         return max(self.session.comm.allgather(own))[1] - 1
 
     def append_to(self, trajectory: Path, step: int) -> None:
-        """This frame with each atom's stds."""
+        """Appends this frame with each atom's stds."""
         append_frame(trajectory, self.frame(), step, self.session, self.monitor)
 
 

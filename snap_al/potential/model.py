@@ -23,7 +23,7 @@ class Monitor(Protocol):
     collective over the session's ranks."""
 
     seconds: float
-    """Spent here so far."""
+    """Wall time spent in the monitor so far."""
 
     def attach(self, session: LammpsSession) -> None:
         """Before the session's first run: the computes that are needed."""
@@ -88,7 +88,7 @@ class Model(Protocol):
         ...
 
     def described(self) -> str:
-        """One line for people."""
+        """A description in one line."""
         ...
 
     def stored(self) -> dict[str, Any]:
@@ -117,5 +117,5 @@ class Model(Protocol):
         ...
 
     def monitor(self, posterior: Posterior) -> Monitor:
-        """For MD with this potential."""
+        """The monitor for MD with this potential."""
         ...

@@ -42,11 +42,11 @@ class FittedPotential:
     """A fitted potential: everything that predicting needs."""
 
     model: Model
-    """How energies follow from coefficients."""
+    """The form of the energy."""
     reference: ReferencePotential
-    """What LAMMPS adds, and was not fitted."""
+    """The reference potential, which is not fitted."""
     posterior: Posterior
-    """Coefficients and their uncertainty."""
+    """The coefficients with their uncertainty."""
 
     @property
     def elements(self) -> tuple[str, ...]:

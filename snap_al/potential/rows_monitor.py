@@ -26,11 +26,11 @@ class _Frame:
     """What is known of one frame."""
 
     key: bytes
-    """Its positions and cell."""
+    """Bytes of the positions and the cell."""
     elements: NDArray[np.int64]
     """(n,) numbers of the atoms' elements."""
     rows: ConfigurationRows
-    """Of the whole frame."""
+    """Rows of the whole frame."""
     atoms: Array
     """(n, n_distinct) rows of single atoms' energies."""
 
@@ -40,11 +40,11 @@ class RowsMonitor:
     """Stds of all atoms from the rows of the whole frame. Keeps `snap_al.potential.Monitor`."""
 
     engine: Engine
-    """Of the model, without a reference potential."""
+    """Computes rows, without a reference potential."""
     posterior: Posterior
-    """Of its coefficients."""
+    """Posterior of the coefficients."""
     seconds: float = 0.0
-    """Spent here so far."""
+    """Wall time spent in the monitor so far."""
     _last: _Frame | None = field(default=None, repr=False)
     """The frame that was computed last."""
 

@@ -37,7 +37,7 @@ class Snap:
     """Linear SNAP, or quadratic SNAP with `quadraticflag`. Keeps `snap_al.potential.Model`."""
 
     settings: SnapSettings
-    """Of the bispectrum."""
+    """Settings of the bispectrum."""
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Box:
     rotation: Array
     """(3, 3) from the configuration's axes to these."""
     pbc: tuple[bool, bool, bool] = (True, True, True)
-    """(3,) whether it is periodic."""
+    """(3,) whether the box is periodic along each axis."""
 
     def centered(self) -> Array:
         """positions (n_atoms, 3), moved along open directions into the middle of the box."""
