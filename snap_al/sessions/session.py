@@ -58,13 +58,14 @@ class LammpsSession:
         """What of the user's is going on, for the message of a failure that ends the job."""
         self._broken = False
         self._raised: Exception | None = None
-        self._interrupts = Interrupts()
+        self._interrupts = Interrupts(alone=comm.size == 1)
         self._module = load_lammps()
         self._names = PlainNames()
         log_name = self.name_of(log) if log else "none"
-        self._lammps, library = started(
-            self._module, comm, log_name, lammps or LammpsSettings(), self._names
-        )
+        with self._interrupts.held():
+            self._lammps, library = started(
+                self._module, comm, log_name, lammps or LammpsSettings(), self._names
+            )
         self._threads = OwnThreads()  # of LAMMPS' own OpenMP library, too
         if library:  # two in one process corrupt each other: sessions that name none take it, too
             os.environ[LIBRARY_VARIABLE] = str(library)
@@ -94,7 +95,7 @@ class LammpsSession:
         take Python with it."""
         if self._broken:
             self._lammps.opened = False
-        else:
+        with self._interrupts.held():
             self._lammps.close()
         self._names.close()
 
@@ -154,7 +155,7 @@ class LammpsSession:
         where it is ended early.
         """
         before = self.step
-        with self._interrupts.caught(alone=self.comm.size == 1):
+        with self._interrupts.held():
             self.command(f"run {steps} {options}")
         if self._raised is not None:
             raise self._raised
@@ -296,7 +297,7 @@ class LammpsSession:
 
     def _guarded(self, call: Callable[[], Any], what: str) -> Any:
         try:
-            with self._threads.during_a_call():
+            with self._interrupts.held(), self._threads.during_a_call():
                 return call()
         except Exception as error:
             self._broken = True
