@@ -1,7 +1,7 @@
 """Light interstitials that cluster in a first potential, as on the talk's slide of hydrogen in
 tungsten: seen, flagged, and gone.
 
-python clusters.py --out DIR [--seed 1]
+python clusters.py --out DIR [--seeds 1 2 3 4 5]
 
 A potential fitted to nickel with single hydrogen atoms pulls hydrogen together, which the truth
 (EAM) does not. The run starts with that potential; its first fit and its last are compared in the
@@ -30,7 +30,9 @@ from snap_al.potential import FittedPotential
 from snap_al.potential.calculator import LammpsCalculator
 
 BONDED = 1.4
-"""Å; in the truth's MD no two hydrogen atoms come so near."""
+"""Å; in the truth's MD no two hydrogen atoms come so near: 1.57 Å in 25 trajectories."""
+TOLERANCE = 0.2
+"""eV/Å, of the run."""
 TEMPERATURE, STEPS, EVERY, FEMTOSECONDS = 900.0, 3000, 50, 0.5
 
 
@@ -99,7 +101,7 @@ def story(out: Path, seed: int) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def figure(found: dict[str, dict[str, list[float]]], tolerance: float) -> Figure:
+def figure(found: dict[str, dict[str, list[float]]]) -> Figure:
     made = Figure(figsize=(8.0, 3.4), layout="constrained")
     left, right = made.subplots(1, 2)
     for name, values in found.items():
@@ -107,11 +109,37 @@ def figure(found: dict[str, dict[str, list[float]]], tolerance: float) -> Figure
         left.plot(time, values["pairs"], label=name)
         if name != "truth":
             right.plot(time, values["std"], label=name)
-    right.axhline(tolerance, color="black", ls=":", lw=1)
+    right.axhline(TOLERANCE, color="black", ls=":", lw=1)
     left.set(xlabel="time, fs", ylabel=f"H pairs nearer than {BONDED} Å")
     right.set(xlabel="time, fs", ylabel="largest force std, eV/Å", yscale="log")
     left.legend(frameon=False)
     return made
+
+
+def first_time(values: list[float], limit: float) -> float | None:
+    """fs at which a value is over the limit for the first time; None if none is."""
+    return next((n * EVERY * FEMTOSECONDS for n, x in enumerate(values) if x > limit), None)
+
+
+def told(found: list[dict[str, dict[str, list[float]]]]) -> str:
+    """A line for each potential: over the seeds, the share of frames of the second half with a
+    pair, and when a pair forms and the std passes the tolerance.
+    """
+    lines = []
+    for name in found[0]:
+        halves = [values[name]["pairs"][STEPS // EVERY // 2 :] for values in found]
+        formed = [first_time(values[name]["pairs"], 0) for values in found]
+        flagged = [first_time(values[name]["std"], TOLERANCE) for values in found]
+        lines.append(
+            f"{name:6} frames of the second half with a pair {np.mean(np.array(halves) > 0):.3f}; "
+            f"first pair at {times(formed)}; std over {TOLERANCE} eV/Å at {times(flagged)}"
+        )
+    return "\n".join(lines)
+
+
+def times(moments: list[float | None]) -> str:
+    """One for each seed."""
+    return ", ".join("-" if t is None else f"{t:g}" for t in moments) + " fs"
 
 
 def main() -> None:
@@ -119,23 +147,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     given = parser.parse_args()
-    found = story(given.out, given.seed)
+    found = [story(given.out / f"seed{seed}", seed) for seed in given.seeds]
     (given.out / "clusters.json").write_text(json.dumps(found) + "\n")
-    figure(found, tolerance=0.2).savefig(given.out / "clusters.png", dpi=150)
-    half = STEPS // EVERY // 2
-    for name, values in found.items():
-        over = next((n for n, s in enumerate(values["std"]) if s > 0.2), None)
-        close = next((n for n, p in enumerate(values["pairs"]) if p), None)
-        when = [
-            ("never" if n is None else f"{n * EVERY * FEMTOSECONDS:g} fs") for n in (over, close)
-        ]
-        print(
-            f"{name:6} pairs in the second half {np.mean(values['pairs'][half:]):.2f}, first at "
-            f"{when[1]}; "
-            f"std over 0.2 eV/Å first at {when[0]}, at the end {values['std'][-1]:.3f}"
-        )
+    figure(found[0]).savefig(given.out / "clusters.png", dpi=150)
+    print(told(found))
 
 
 if __name__ == "__main__":

