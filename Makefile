@@ -1,5 +1,5 @@
 # make demo: on-the-fly learning of copper, start to finish.
-# make test: lint and tests, on WORKERS processes (2).
+# make test: lint and tests at the same time, the tests on WORKERS processes (2).
 # make test-all: lint and every test, also the slow ones, before a release.
 # make docs: the pages of docs/, into build/docs; no network is needed to build or to read them.
 PYTHON ?= python3
@@ -8,12 +8,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: demo test test-all test-slow lint docs bench faults clean
+.PHONY: demo test tests test-all test-slow lint docs bench faults clean
 
 demo: .venv/.installed
 	$(BIN)/snap-al demo
 
-test: lint
+test: .venv/.installed-test
+	$(MAKE) --no-print-directory --keep-going --jobs=2 lint tests
+
+tests: .venv/.installed-test
 	$(PYTEST) -n $(WORKERS) --dist worksteal --durations=30
 
 test-all: lint

@@ -61,7 +61,9 @@ def labeler_of(name):
 
 
 @pytest.mark.parametrize("name", [case(p.stem) for p in sorted(EXAMPLES.glob("*.yaml"))])
-def test_a_run_would_begin(surroundings, name):
+def test_a_run_would_begin(surroundings, name, monkeypatch):
+    if name != "orca":  # the only one that ASE's config file is for; with it Python starts anew
+        monkeypatch.delenv("ASE_CONFIG_PATH")
     done = snap_al("run", EXAMPLES / f"{name}.yaml", "--dry-run", "--out", surroundings / "run")
     assert done.returncode == 0, done.stderr
     assert "4 to begin with, 20 at most" in done.stdout

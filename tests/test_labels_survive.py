@@ -52,9 +52,9 @@ def test_killed_while_labels_are_computed(tmp_path, ranks, monkeypatch):
     )
     log.unlink()
     kills = killed_until_done(
-        config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole"
+        config, tmp_path / "killed", ranks, np.random.default_rng(ranks), tmp_path / "whole", 2
     )
-    assert kills >= 2
+    assert kills >= 1
     assert result_of(tmp_path / "killed") == expected
     counts = Counter(log.read_text().split())
     assert len(counts) == json.loads((tmp_path / "killed" / "metrics.json").read_text())["labels"]

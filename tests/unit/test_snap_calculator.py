@@ -99,7 +99,7 @@ def test_draws_scatter_as_the_stds_say(copper):
     atoms.calc = calculator
     atoms.get_forces()
     forces = []
-    for draw in calculator.draws(400, np.random.default_rng(0)):
+    for draw in calculator.draws(120, np.random.default_rng(0)):
         atoms.calc = draw
         forces.append(atoms.get_forces())
         assert "forces_std" not in draw.results
