@@ -13,6 +13,7 @@ from snap_al.config.written import content_of, origin_of, text_of
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.inference.methods import method_of
+from snap_al.inference.settings_union import without_others
 from snap_al.label import AseLabeler, LabelBackend
 from snap_al.label.backends import Context, backend_of, computed_in_ranks
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
@@ -178,6 +179,8 @@ def _fixed(content: dict[str, Any]) -> dict[str, Any]:
         fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
     ):
         kept["label"] = fixed
+    if isinstance(kept.get("fit"), dict):
+        kept["fit"] = without_others(kept["fit"])
     return kept
 
 
