@@ -84,9 +84,7 @@ def _posteriors(path: str) -> Iterator[str]:
     for name, entry in POSTERIORS.items():
         own = _own_fields(entry.settings)
         title = f"`{path}` with `posterior: {name}`"
-        yield from _section(
-            title, entry.settings, own, NO_OWN_OPTIONS
-        )
+        yield from _section(title, entry.settings, own, NO_OWN_OPTIONS)
     title = f"`{path}` with `posterior` that names a class of yours"
     yield from _section(title, CustomSettings, _own_fields(CustomSettings))
 
