@@ -154,7 +154,7 @@ def _claim(given: _Given, directory: RunDirectory, journal: Journal) -> None:
     with.
     """
     if directory.config.exists():
-        differing = differences(_fixed(read_yaml(directory.config)), _fixed(given.content))
+        differing = differences(fixed(read_yaml(directory.config)), fixed(given.content))
         if differing and any(isinstance(event, Labelled | Fitted) for event in journal.events):
             raise InputError(
                 f"{directory.root} is a run of another config; these keys differ: "
@@ -172,13 +172,16 @@ def _claim(given: _Given, directory: RunDirectory, journal: Journal) -> None:
     write_atomically(directory.config, given.text)
 
 
-def _fixed(content: dict[str, Any]) -> dict[str, Any]:
+def fixed(content: dict[str, Any]) -> dict[str, Any]:
+    """What may not differ when a run goes on: options of other posteriors, which are at their
+    defaults, are left out.
+    """
     label = content.get("label")
     kept = {k: v for k, v in content.items() if k not in (*MAY_CHANGE, "label")}
     if isinstance(label, dict) and (
-        fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
+        of_label := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
     ):
-        kept["label"] = fixed
+        kept["label"] = of_label
     if isinstance(kept.get("fit"), dict):
         kept["fit"] = without_others(kept["fit"])
     return kept

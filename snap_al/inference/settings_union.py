@@ -94,7 +94,7 @@ def in_full(settings: FitSettings) -> dict[str, Any]:
 
 
 def without_others(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options without those that other methods have, and theirs does not."""
+    """The options without those that only other methods have."""
     cls = _class_of(options)
     known = set(_OPTIONS.model_fields) - set(cls.model_fields if cls else _OPTIONS.model_fields)
     return {name: value for name, value in options.items() if name not in known}
