@@ -140,6 +140,7 @@ class EmbeddedSettings(ModelErrorSettings, extra="forbid", frozen=True):
     }
 
     posterior: Literal["embedded"] = "embedded"
+    """Name of the method."""
     mean: Literal["anchored", "joint"] = "anchored"
     """anchored: least squares, and the model error explains its residuals. joint: both at once."""
     balance: bool = True
@@ -172,6 +173,7 @@ class SampledSettings(ModelErrorSettings, extra="forbid", frozen=True):
     applies_with: ClassVar[Table] = {**OF_MEMBERS, **_MODEL_ERROR}
 
     posterior: Literal["mcmc"]
+    """Name of the method."""
     draws: int = Field(default=500, ge=10, le=1_000_000)
     """Number of samples of each chain."""
     tune: int = Field(default=500, ge=10, le=1_000_000)
@@ -211,12 +213,14 @@ class BayesSettings(ConjugateSettings, extra="forbid", frozen=True):
     """Conjugate Bayes without model error."""
 
     posterior: Literal["bayes"]
+    """Name of the method."""
 
 
 class VariationalSettings(ConjugateSettings, extra="forbid", frozen=True):
     """The mean-field form of `bayes`."""
 
     posterior: Literal["variational"]
+    """Name of the method."""
 
 
 class CommitteeSettings(FitSettings, extra="forbid", frozen=True):
@@ -225,6 +229,7 @@ class CommitteeSettings(FitSettings, extra="forbid", frozen=True):
     applies_with: ClassVar[Table] = {}
 
     posterior: Literal["committee"]
+    """Name of the method."""
 
     @classmethod
     def beside(cls, settings: FitSettings) -> CommitteeSettings:
@@ -244,11 +249,13 @@ class PopsSettings(FitSettings, extra="forbid", frozen=True):
     applies_with: ClassVar[Table] = {**OF_MEMBERS, "prior_precision": _COMMITTEE_STRATEGY}
 
     posterior: Literal["pops"]
+    """Name of the method."""
 
 
 class CustomSettings(FitSettings, extra="forbid", frozen=True):
     """A posterior method that is a class of yours."""
 
     posterior: DottedName
+    """Module and name of the class."""
     posterior_options: dict[str, Any] = {}
     """Arguments of a class of yours."""
