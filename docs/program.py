@@ -7,13 +7,19 @@ import inspect
 import re
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.core import TyperArgument
 from typer.main import get_command
+
+from snap_al.inference import CustomSettings, FitSettings
+from snap_al.inference.methods import POSTERIORS
+from snap_al.inference.settings_union import USUAL
+from snap_al.named import DottedName
 
 
 def command_line() -> str:
@@ -46,20 +52,46 @@ def config_keys() -> str:
 
     parts = []
     for path, model in _models(RunConfig, ""):
-        said = _plain(" ".join((inspect.getdoc(model) or "").split()))
-        rows = []
-        docs = _attribute_docs(model)
-        for name, field in model.model_fields.items():
-            meaning = _cell(_plain(docs.get(name, "")))
-            kind, default = _cell(_code_span(_type(field.annotation))), _cell(_value(field))
-            rows.append(f"| `{name}` | {kind} | {default} | {meaning} |")
         title = f"`{path}`" if path else "The whole config"
-        parts += [
-            f"## {title}",
-            said,
-            "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows]),
-        ]
+        parts += _section(title, model, model.model_fields)
+        if path == "fit":
+            parts += _posteriors(path)
     return "\n\n".join(parts) + "\n"
+
+
+def _section(
+    title: str, model: type[BaseModel], fields: Mapping[str, Any], empty: str = ""
+) -> list[str]:
+    """empty: what is said where there are no fields."""
+    rows = []
+    docs = _attribute_docs(model)
+    for name, field in fields.items():
+        if model is FitSettings and name == "posterior":
+            field = FieldInfo(annotation=Literal[tuple(POSTERIORS)] | DottedName, default=USUAL)
+        meaning = _cell(_plain(docs.get(name, "")))
+        kind, default = _cell(_code_span(_type(field.annotation))), _cell(_value(field))
+        rows.append(f"| `{name}` | {kind} | {default} | {meaning} |")
+    said = _plain(" ".join((inspect.getdoc(model) or "").split()))
+    table = ["| key | type | default | meaning |", "|---|---|---|---|", *rows]
+    return [f"## {title}", said, "\n".join(table) if rows else empty]
+
+
+NO_OWN_OPTIONS = "Its options are among those that all posteriors have."
+
+
+def _posteriors(path: str) -> Iterator[str]:
+    """What each posterior adds to the options that all have."""
+    for name, entry in POSTERIORS.items():
+        own = _own_fields(entry.settings)
+        title = f"`{path}` with `posterior: {name}`"
+        yield from _section(title, entry.settings, own, NO_OWN_OPTIONS)
+    title = f"`{path}` with `posterior` that names a class of yours"
+    yield from _section(title, CustomSettings, _own_fields(CustomSettings))
+
+
+def _own_fields(model: type[FitSettings]) -> dict[str, Any]:
+    common = FitSettings.model_fields
+    return {name: field for name, field in model.model_fields.items() if name not in common}
 
 
 def _models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:

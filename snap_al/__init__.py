@@ -46,6 +46,7 @@ _WHERE = {
     "RunConfig": "snap_al.loop",
     "load_config": "snap_al.config",
     "FitSettings": "snap_al.inference",
+    "fit_settings": "snap_al.inference",
     "Posterior": "snap_al.inference",
     "Prediction": "snap_al.inference",
     "fit_posterior": "snap_al.inference",

@@ -10,7 +10,8 @@ from pydantic import StringConstraints
 
 from snap_al.errors import InputError
 
-DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+DOTTED = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+DottedName = Annotated[str, StringConstraints(pattern=DOTTED)]
 """Such as `my_package.MyRule`."""
 
 

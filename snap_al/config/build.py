@@ -13,6 +13,7 @@ from snap_al.config.written import content_of, origin_of, text_of
 from snap_al.data.storage import write_atomically
 from snap_al.errors import InputError
 from snap_al.inference.methods import method_of
+from snap_al.inference.settings_union import without_others
 from snap_al.label import AseLabeler, LabelBackend
 from snap_al.label.backends import Context, backend_of, computed_in_ranks
 from snap_al.label.settings import JOB_KEYS, OWN_KEYS, LabelSettings
@@ -153,7 +154,7 @@ def _claim(given: _Given, directory: RunDirectory, journal: Journal) -> None:
     with.
     """
     if directory.config.exists():
-        differing = differences(_fixed(read_yaml(directory.config)), _fixed(given.content))
+        differing = differences(fixed(read_yaml(directory.config)), fixed(given.content))
         if differing and any(isinstance(event, Labelled | Fitted) for event in journal.events):
             raise InputError(
                 f"{directory.root} is a run of another config; these keys differ: "
@@ -171,13 +172,18 @@ def _claim(given: _Given, directory: RunDirectory, journal: Journal) -> None:
     write_atomically(directory.config, given.text)
 
 
-def _fixed(content: dict[str, Any]) -> dict[str, Any]:
+def fixed(content: dict[str, Any]) -> dict[str, Any]:
+    """What may not differ when a run goes on: options of other posteriors, which are at their
+    defaults, are left out.
+    """
     label = content.get("label")
     kept = {k: v for k, v in content.items() if k not in (*MAY_CHANGE, "label")}
     if isinstance(label, dict) and (
-        fixed := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
+        of_label := {k: v for k, v in label.items() if k not in MAY_CHANGE_OF_LABEL}
     ):
-        kept["label"] = fixed
+        kept["label"] = of_label
+    if isinstance(kept.get("fit"), dict):
+        kept["fit"] = without_others(kept["fit"])
     return kept
 
 

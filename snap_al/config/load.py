@@ -15,6 +15,8 @@ from snap_al.config.deck import deck_content, deck_of
 from snap_al.config.yaml_text import parse_yaml
 from snap_al.data.storage import LARGEST_TEXT, require_regular_file
 from snap_al.errors import InputError, did_you_mean
+from snap_al.inference import FitSettings
+from snap_al.inference.settings_union import TAG, option_names
 from snap_al.loop import RunConfig
 
 
@@ -141,7 +143,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
-UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[")
+UNION_PARTS = ("function-", "tuple[", "constrained-", "literal[", TAG)
 """Parts of pydantic's locations that name an alternative of a type and not a key."""
 
 
@@ -174,6 +176,8 @@ def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
             continue
         field = here.model_fields.get(part)
         here = _model_in(field.annotation) if field is not None else None
+    if here is FitSettings:
+        return sorted(option_names())
     return sorted(here.model_fields) if here is not None else []
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snap_al.descriptors import SnapSettings
-from snap_al.inference import FitSettings
+from snap_al.inference import BayesSettings, EmbeddedSettings, FitSettings
 
 DUMPS = {
     "descriptors": "Descriptors.npy",
@@ -22,11 +22,11 @@ to 1e-6 of their spread also for quadratic Ta and InP, whose smallest singular v
 
 SOLVERS: dict[str, FitSettings] = {
     # Anchored on least squares: FitSNAP's own coefficients, with error bars.
-    "SVD": FitSettings(posterior="embedded", prior_precision=FLAT),
-    "ANL": FitSettings(posterior="bayes", prior_precision=FLAT),
+    "SVD": EmbeddedSettings(posterior="embedded", prior_precision=FLAT),
+    "ANL": BayesSettings(posterior="bayes", prior_precision=FLAT),
     # As FitSNAP has it: σ² that of the residuals, on top of it variances of the coefficients with a
     # flat prior.
-    "MERR": FitSettings(
+    "MERR": EmbeddedSettings(
         posterior="embedded",
         embedding="coefficients",
         mean="joint",
@@ -34,7 +34,7 @@ SOLVERS: dict[str, FitSettings] = {
         noise_fraction=1.0,
         prior_precision=FLAT,
     ),
-    "SNAP_AL": FitSettings(),
+    "SNAP_AL": EmbeddedSettings(),
 }
 MERR_ABC = {"abc_alpha": 1.0, "abc_epsilon": 0.1}
 """FitSNAP's, for merr_method = abc."""

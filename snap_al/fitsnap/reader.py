@@ -20,7 +20,7 @@ from snap_al.fitsnap.deck import DUMPS, MERR_ABC, SOLVERS, Deck
 from snap_al.fitsnap.groups import groups_of
 from snap_al.fitsnap.keys import FOLLOWED, FREE_SECTIONS, NO_DIFFERENCE, REFUSED_UNLESS, known_keys
 from snap_al.fitsnap.values import Values, is_zero
-from snap_al.inference import FitSettings
+from snap_al.inference import FitSettings, fit_settings
 
 MOST_SAMPLES = 1_000_000
 
@@ -273,6 +273,6 @@ class _Reader:
             MERR_ABC if method == "abc" else {}
         )
         mult = self._values.flag("SOLVER", "merr_mult", False)
-        return FitSettings.model_validate(
-            {**given, "likelihood": method, "embed": embed, "multiplicative": mult}
+        return fit_settings(
+            **{**given, "likelihood": method, "embed": embed, "multiplicative": mult}
         )

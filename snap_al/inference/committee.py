@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.inference.blocks import Block
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import CommitteeSettings
 from snap_al.parallel import Communicator, collectively, sum_rows
 
 Array = NDArray[np.float64]
@@ -22,7 +22,7 @@ def members(
     blocks: Sequence[Block],
     drawn: Sequence[Array],
     prior_information: Array,
-    settings: FitSettings,
+    settings: CommitteeSettings,
     comm: Communicator,
 ) -> Array:
     """(K, n) shifts of each member's coefficients from the mean, in the rows' coordinates.
@@ -60,7 +60,7 @@ def shrunk_covariance(shifts: Array) -> Array:
     return np.asarray(covariance + max(1e-6 * even, np.finfo(float).tiny) * np.eye(len(covariance)))
 
 
-def drawn(block: Block, zero_is_free: bool, settings: FitSettings) -> Array:
+def drawn(block: Block, zero_is_free: bool, settings: CommitteeSettings) -> Array:
     """(m, K) how often each member has each row. block: rows Ã, not whitened yet.
 
     Counts are drawn unit by unit, from a generator that the unit's own labels seed, so that neither

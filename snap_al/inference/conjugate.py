@@ -14,7 +14,7 @@ from snap_al.errors import FitError
 from snap_al.inference.factor import LEAST_INFORMATION, Factor
 from snap_al.inference.noise import Noise
 from snap_al.inference.posterior import Posterior
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import ConjugateSettings, FitSettings
 from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator
 
@@ -133,7 +133,7 @@ def _rounding(factor: Factor, targets: Array) -> float:
     return 1e-30 * squares / factor.n_rows
 
 
-def plain_bayes(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
+def plain_bayes(c: Conjugate, settings: ConjugateSettings, noise: Noise) -> Posterior:
     """The conjugate posterior, without model error; σ² known, of inverse-gamma posterior, or of
     largest evidence.
 
@@ -162,7 +162,7 @@ def plain_bayes(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
     )
 
 
-def variational(c: Conjugate, settings: FitSettings, noise: Noise) -> Posterior:
+def variational(c: Conjugate, settings: ConjugateSettings, noise: Noise) -> Posterior:
     """Mean-field variational inference of the same: N(μ, 1/diag(Σ⁻¹)), the independent Gaussians
     nearest to N(μ, Σ) in Kullback-Leibler divergence from them to it. It underestimates wherever
     columns are not orthogonal."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.inference.conjugate import Conjugate
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import ModelErrorSettings
 
 Array = NDArray[np.float64]
 ZERO_NOISE = 1e-10
@@ -55,7 +55,7 @@ class Estimate:
     """-log posterior at each step of the search."""
 
 
-def noise_share(settings: FitSettings) -> float:
+def noise_share(settings: ModelErrorSettings) -> float:
     """τ that is fixed, or where its search begins: σ² of a kind next to the mean square of its
     residuals.
     """

@@ -15,7 +15,7 @@ from snap_al.inference.covariance import Steps, iid_covariance
 from snap_al.inference.embedded import iid_variances
 from snap_al.inference.gradient import by_gradient, rowwise
 from snap_al.inference.joint import MeanPrior, RowModel, scored
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import EmbeddedSettings
 from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, sum_rows
 
@@ -29,7 +29,7 @@ def estimate(
     blocks: Sequence[Block],
     where: Coordinates,
     residual_variance: float,
-    settings: FitSettings,
+    settings: EmbeddedSettings,
     chosen: NDArray[np.int64],
     start: Array | None,
     comm: Communicator,
@@ -72,7 +72,7 @@ def _any_covariance(
     where: Coordinates,
     share: float,
     residual_variance: float,
-    settings: FitSettings,
+    settings: EmbeddedSettings,
     start: Array | None,
     comm: Communicator,
 ) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from snap_al.inference.coordinates import Coordinates, Estimate, diagonal
 from snap_al.inference.dense import FullObjective
 from snap_al.inference.likelihood import ABC, IID, Rowwise, prior
 from snap_al.inference.objective import Objective
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import EmbeddedSettings, ModelErrorSettings
 from snap_al.parallel import Communicator, sum_rows
 
 Array = NDArray[np.float64]
@@ -26,12 +27,14 @@ def by_gradient(
     where: Coordinates,
     share: float,
     residual_variance: float,
-    settings: FitSettings,
+    settings: EmbeddedSettings,
     chosen: NDArray[np.int64],
     first: Array | None,
     comm: Communicator,
 ) -> Estimate:
+    joint = settings.mean == "joint"
     f = objective(blocks, where, share, residual_variance, settings, chosen, comm)
+    f = replace(f, joint=joint)
     g = np.abs(f.scale(np.zeros(len(where.pull))))
     if settings.multiplicative and (g == 0).any():
         raise FitError(
@@ -42,13 +45,13 @@ def by_gradient(
     parameters, history = f.minimum(np.clip(x, np.log(scale) - 12, np.log(scale) + 12), scale)
     x, share_found, theta = f.parts(parameters)
     d2, epistemic = np.exp(2.0 * x), None
-    if settings.mean == "joint" or settings.laplace:
+    if joint or settings.laplace:
         k, n = len(x) + int(f.infer_noise), len(theta)
         curvature = f.curvature(parameters)
         of_log, of_mean = comm.bcast(
             _covariances(curvature, k if settings.laplace else 0, n if f.joint else 0)
         )
-        if settings.mean == "joint":
+        if joint:
             epistemic = where.mixing @ of_mean @ where.mixing.T
         if settings.laplace:  # E d² of a log-normal d, as far as the curvature knows it
             d2 = d2 * np.exp(2.0 * np.minimum(np.diag(of_log)[: len(x)], 1.0))
@@ -61,11 +64,11 @@ def objective(
     where: Coordinates,
     share: float,
     residual_variance: float,
-    settings: FitSettings,
+    settings: ModelErrorSettings,
     chosen: NDArray[np.int64],
     comm: Communicator,
 ) -> Objective:
-    """What these settings ask to be minimised. Collective."""
+    """What these settings ask to be minimised, of the model error alone. Collective."""
     relative = where.coefficients if settings.multiplicative else None
     g2 = 1.0 if relative is None else float(np.mean(relative[chosen] ** 2))
     on_d = prior(
@@ -85,12 +88,12 @@ def objective(
         where.mixing,
         share,
         settings.noise == "inferred",
-        settings.mean == "joint",
+        False,
         comm,
     )
 
 
-def rowwise(settings: FitSettings, residual_variance: float) -> Rowwise:
+def rowwise(settings: ModelErrorSettings, residual_variance: float) -> Rowwise:
     """The likelihood of single rows; `full` has none, and does not use it."""
     if settings.likelihood == "abc":
         return ABC(settings.abc_alpha, settings.abc_epsilon or float(np.sqrt(residual_variance)))
@@ -98,7 +101,7 @@ def rowwise(settings: FitSettings, residual_variance: float) -> Rowwise:
 
 
 def prior_scale(
-    blocks: Sequence[Block], p: int, settings: FitSettings, g: float, comm: Communicator
+    blocks: Sequence[Block], p: int, settings: ModelErrorSettings, g: float, comm: Communicator
 ) -> float:
     """Of d: with all p stds at it, the model error explains the residuals on the whole."""
     q2 = sum(float(b.counts @ np.square(b.rows).sum(axis=1)) for b in blocks)

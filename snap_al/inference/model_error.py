@@ -27,7 +27,7 @@ from snap_al.inference.estimate import estimate
 from snap_al.inference.noise import Noise
 from snap_al.inference.problem import Fitted, Problem
 from snap_al.inference.selection import fewest, given
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import EmbeddedSettings, ModelErrorSettings, SampledSettings
 from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator
 
@@ -50,27 +50,34 @@ class Search:
     """Remarks on the choice of these columns."""
 
 
-def embedded(problem: Problem) -> Fitted:
+def embedded(problem: Problem[EmbeddedSettings]) -> Fitted:
     """The most probable model error, by `estimate`. Collective."""
     c, settings, blocks, comm = problem.gaussian, problem.settings, problem.blocks, problem.comm
-    corrected = settings.mean == "anchored"
-    search = _search(problem, corrected, turned=settings.embedding == "whitened")
+    anchored = settings.mean == "anchored"
+    search = _search(
+        problem,
+        corrected=anchored,
+        balanced=anchored and settings.balance,
+        turned=settings.embedding == "whitened",
+    )
     where, start = Coordinates.of(search.matrix, c), None
     if problem.previous is not None:
         start = _inside(search.matrix, c.factor.norms, problem.previous.model_error)
     found = estimate(blocks, where, c.residual_variance, settings, search.chosen, start, comm)
-    return _finished(problem, search, found)
+    return _finished(problem, search, found, recalibrate=settings.recalibrate)
 
 
-def mcmc(problem: Problem) -> Fitted:
+def mcmc(problem: Problem[SampledSettings]) -> Fitted:
     """The moments of coefficients and model error's stds, sampled together. Collective."""
     c, settings, blocks, comm = problem.gaussian, problem.settings, problem.blocks, problem.comm
-    search = _search(problem, corrected=False, turned=settings.embedding != "coefficients")
+    search = _search(
+        problem, corrected=False, balanced=False, turned=settings.embedding != "coefficients"
+    )
     where = Coordinates.of(search.matrix, c)
     found, draws, diagnostics = sampled.sample(
         blocks, where, c.residual_variance, settings, search.chosen, comm
     )
-    fitted = _finished(problem, search, found)
+    fitted = _finished(problem, search, found, recalibrate=False)
     if not len(draws):
         return fitted
     mean = c.mean + search.matrix @ found.shift
@@ -80,11 +87,13 @@ def mcmc(problem: Problem) -> Fitted:
     return replace(fitted, posterior=posterior)
 
 
-def _search(problem: Problem, corrected: bool, turned: bool) -> Search:
+def _search(
+    problem: Problem[ModelErrorSettings], corrected: bool, balanced: bool, turned: bool
+) -> Search:
     """Brings the blocks' rows into the coordinates of the search.
 
-    corrected: rows count as the settings say, and residuals are corrected for leverage. turned: to
-    the principal axes.
+    corrected: residuals are corrected for leverage. balanced: kinds of rows count alike. turned:
+    to the principal axes.
     """
     c, settings, blocks, comm = problem.gaussian, problem.settings, problem.blocks, problem.comm
     of_coefficients = settings.embedding == "coefficients"
@@ -92,7 +101,7 @@ def _search(problem: Problem, corrected: bool, turned: bool) -> Search:
     enter(blocks, matrix, c.mean)
     noise = Noise.of(blocks, c.residual_variance, comm)
     residuals = [b.residuals for b in blocks]
-    if corrected and settings.balance:
+    if balanced:
         count_kinds_alike(blocks, comm)
     if corrected and not of_coefficients:
         correct_for_leverage(blocks)
@@ -106,7 +115,7 @@ def _search(problem: Problem, corrected: bool, turned: bool) -> Search:
 
 
 def _chosen(
-    blocks: Sequence[Block], c: Conjugate, settings: FitSettings, comm: Communicator
+    blocks: Sequence[Block], c: Conjugate, settings: ModelErrorSettings, comm: Communicator
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """(p,) columns that have a model error, and what is to be said of the choice. Raises FitError
     on all ranks where multiplicative model error is left with none.
@@ -126,7 +135,9 @@ def _chosen(
     return left, tuple(said)
 
 
-def _finished(problem: Problem, search: Search, found: Estimate) -> Fitted:
+def _finished(
+    problem: Problem[ModelErrorSettings], search: Search, found: Estimate, *, recalibrate: bool
+) -> Fitted:
     """The posterior that an estimate stands for; residuals are those of its mean from here on."""
     c, settings, blocks, comm = problem.gaussian, problem.settings, problem.blocks, problem.comm
     root = square_root(found.inner)
@@ -147,13 +158,17 @@ def _finished(problem: Problem, search: Search, found: Estimate) -> Fitted:
         found.objective,
     )
     posterior = replace(posterior, remarks=search.remarks)
-    if settings.recalibrate:
+    if recalibrate:
         posterior = posterior.recalibrated(left_out_factors(blocks, to_white, posterior, comm))
     return Fitted(posterior, square_root(epistemic), variances)
 
 
 def _epistemic(
-    problem: Problem, search: Search, found: Estimate, variances: Sequence[Array], to_white: Array
+    problem: Problem[ModelErrorSettings],
+    search: Search,
+    found: Estimate,
+    variances: Sequence[Array],
+    to_white: Array,
 ) -> tuple[Array, Array]:
     """(n, n) epistemic covariance in the coordinates of the search, and whitened: the sandwich's,
     of rows whose variance is model error and noise, unless the search found another. Collective.

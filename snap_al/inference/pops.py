@@ -21,14 +21,14 @@ from snap_al.inference.conjugate import Conjugate, as_posterior
 from snap_al.inference.constants import ANCHOR
 from snap_al.inference.dense import gathered
 from snap_al.inference.problem import Fitted, Problem
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import PopsSettings
 from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, on_root, sum_rows
 
 Array = NDArray[np.float64]
 
 
-def pops(problem: Problem) -> Fitted:
+def pops(problem: Problem[PopsSettings]) -> Fitted:
     """Collective. Raises InputError without the package."""
     c, settings, blocks = problem.gaussian, problem.settings, problem.blocks
     factor = c.factor
@@ -59,7 +59,7 @@ def pops(problem: Problem) -> Fitted:
     return Fitted(posterior, square_root(epistemic), [row_variance(b.rows, root) for b in blocks])
 
 
-def _constants_shares(problem: Problem) -> tuple[Array, Array]:
+def _constants_shares(problem: Problem[PopsSettings]) -> tuple[Array, Array]:
     """(n, k) what each of the k other columns' coefficients brings to all, and (n,) what the
     targets bring to the constants. Collective.
     """
@@ -86,7 +86,7 @@ def _variances_of_constants(c: Conjugate) -> Array:
 
 
 def _run(
-    blocks: Sequence[Block], settings: FitSettings, comm: Communicator
+    blocks: Sequence[Block], settings: PopsSettings, comm: Communicator
 ) -> tuple[Array, Array, Array, Array]:
     """mean (n,), epistemic (n, n), misspecification (n, n) and samples (k, n), in the columns of
     the blocks' weighted rows, whose residuals are their targets. Collective. Raises InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,8 @@ from snap_al.inference.stds import square_root
 from snap_al.parallel import Communicator, collectively
 
 Array = NDArray[np.float64]
+OwnSettings = TypeVar("OwnSettings", bound=FitSettings, covariant=True)
+TakenSettings = TypeVar("TakenSettings", bound=FitSettings, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Generic[OwnSettings]):
     """A fit that a posterior method has to do."""
 
     blocks: Sequence[Block]
@@ -65,8 +67,8 @@ class Problem:
     have to be those of its mean in the end."""
     gaussian: Conjugate
     """Least squares with the prior: its mean, whitening T and residual variance."""
-    settings: FitSettings
-    """Options of the method."""
+    settings: OwnSettings
+    """Options of the method, of the class that it takes."""
     previous: Posterior | None
     """A posterior of nearly the same rows, from which a search may begin; None without one."""
     comm: Communicator
@@ -149,7 +151,7 @@ class Problem:
                 raise FitError(f"posterior {method}: {name} is not finite").on_all_ranks()
 
 
-class Method(Protocol):
+class Method(Protocol[TakenSettings]):
     """A way to a posterior; `snap_al.inference.contract.validate_posterior` says what must hold of
     what it gives.
 
@@ -157,7 +159,7 @@ class Method(Protocol):
     `fit.posterior_options`, and gives a method. Collective: called on all ranks at once.
     """
 
-    def __call__(self, problem: Problem) -> Fitted: ...
+    def __call__(self, problem: Problem[TakenSettings]) -> Fitted: ...
 
 
 def _array(values: ArrayLike) -> Array:

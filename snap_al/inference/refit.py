@@ -11,7 +11,7 @@ from snap_al.inference.blocks import Block, row_variance, sandwich, transform
 from snap_al.inference.conjugate import Coefficients, as_posterior, conjugate, plain_bayes
 from snap_al.inference.noise import Noise
 from snap_al.inference.posterior import Posterior
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import USUAL_GROWTH, BayesSettings, EmbeddedSettings, FitSettings
 from snap_al.inference.stds import square_root
 from snap_al.parallel import SERIAL, Communicator
 
@@ -40,7 +40,7 @@ def refit(
     """
     c = conjugate(triangle, n_rows, known or Coefficients(), settings, comm)
     norms = c.factor.norms
-    if settings.posterior == "bayes":
+    if isinstance(settings, BayesSettings):
         noise = Noise(previous.noise_by_kind**2 * c.residual_variance / previous.residual_variance)
         return replace(plain_bayes(c, settings, noise), embedded_rows=previous.embedded_rows)
     carried = np.asarray(
@@ -70,10 +70,15 @@ def refit(
 def can_refit(settings: FitSettings) -> bool:
     """Whether a few new rows can be added to a fit without the others: where the mean is least
     squares, and noise is a share of its residuals."""
-    if settings.posterior == "bayes":
+    if isinstance(settings, BayesSettings):
         return True
     return (
-        settings.posterior == "embedded"
+        isinstance(settings, EmbeddedSettings)
         and settings.mean == "anchored"
         and settings.noise != "inferred"
     )
+
+
+def growth_before_fit(settings: FitSettings) -> float:
+    """Share by which the rows may grow by refits before a fit is done anew."""
+    return settings.embed_again if isinstance(settings, EmbeddedSettings) else USUAL_GROWTH

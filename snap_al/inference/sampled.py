@@ -24,7 +24,7 @@ from snap_al.inference.blocks import Block, parts_of
 from snap_al.inference.coordinates import Coordinates, Estimate, noise_share
 from snap_al.inference.gradient import objective, prior_scale
 from snap_al.inference.objective import CHUNK, Objective
-from snap_al.inference.settings import FitSettings
+from snap_al.inference.settings import SampledSettings
 from snap_al.parallel import Communicator, collectively, served, sum_rows
 
 Array = NDArray[np.float64]
@@ -93,7 +93,7 @@ def sample(
     blocks: Sequence[Block],
     where: Coordinates,
     residual_variance: float,
-    settings: FitSettings,
+    settings: SampledSettings,
     chosen: NDArray[np.int64],
     comm: Communicator,
 ) -> tuple[Estimate, Array, dict[str, float]]:
@@ -133,7 +133,7 @@ def sample(
 def _log_scale(
     blocks: Sequence[Block],
     where: Coordinates,
-    settings: FitSettings,
+    settings: SampledSettings,
     chosen: NDArray[np.int64],
     comm: Communicator,
 ) -> float:
@@ -146,7 +146,10 @@ def _log_scale(
 
 
 def _nuts(
-    log_density: Callable[[Array], tuple[float, Array]], n: int, start: Array, settings: FitSettings
+    log_density: Callable[[Array], tuple[float, Array]],
+    n: int,
+    start: Array,
+    settings: SampledSettings,
 ) -> tuple[Array, dict[str, float]]:
     """(chains × draws, n) positions, and what the sampler says of itself. Runs on rank 0."""
     try:
@@ -212,7 +215,7 @@ def _moments(
     f: Objective,
     positions: Array,
     integrated: bool,
-    settings: FitSettings,
+    settings: SampledSettings,
     history: tuple[float, ...],
     diagnostics: dict[str, float],
 ) -> tuple[Estimate, Array, dict[str, float]]:

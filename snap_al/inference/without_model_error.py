@@ -12,23 +12,29 @@ from snap_al.inference.conjugate import as_posterior, plain_bayes, variational
 from snap_al.inference.noise import Noise
 from snap_al.inference.posterior import Posterior
 from snap_al.inference.problem import Fitted, Problem
+from snap_al.inference.settings import (
+    BayesSettings,
+    CommitteeSettings,
+    FitSettings,
+    VariationalSettings,
+)
 from snap_al.inference.stds import square_root
 from snap_al.parallel import collectively
 
 
-def bayes(problem: Problem) -> Fitted:
+def bayes(problem: Problem[BayesSettings]) -> Fitted:
     """`conjugate.plain_bayes`. Collective."""
     noise = _whitened(problem)
     return _fitted(problem, plain_bayes(problem.gaussian, problem.settings, noise))
 
 
-def mean_field(problem: Problem) -> Fitted:
+def mean_field(problem: Problem[VariationalSettings]) -> Fitted:
     """`conjugate.variational`. Collective."""
     noise = _whitened(problem)
     return _fitted(problem, variational(problem.gaussian, problem.settings, noise))
 
 
-def of_committee(problem: Problem) -> Fitted:
+def of_committee(problem: Problem[CommitteeSettings]) -> Fitted:
     """The spread of a committee's members about least squares. Collective."""
     c, settings, blocks, comm = problem.gaussian, problem.settings, problem.blocks, problem.comm
     with collectively(comm):
@@ -40,14 +46,14 @@ def of_committee(problem: Problem) -> Fitted:
     return _fitted(problem, replace(posterior, draws=c.mean + shifts @ c.whitening.T))
 
 
-def _whitened(problem: Problem) -> Noise:
+def _whitened(problem: Problem[FitSettings]) -> Noise:
     """Leaves the blocks whitened, with the residuals of least squares."""
     c = problem.gaussian
     enter(problem.blocks, c.whitening, c.mean)
     return Noise.of(problem.blocks, c.residual_variance, problem.comm)
 
 
-def _fitted(problem: Problem, posterior: Posterior) -> Fitted:
+def _fitted(problem: Problem[FitSettings], posterior: Posterior) -> Fitted:
     return Fitted(
         posterior, square_root(posterior.middle), [np.zeros(len(b.rows)) for b in problem.blocks]
     )

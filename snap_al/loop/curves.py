@@ -10,14 +10,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from snap_al.data import LabelledConfiguration
 from snap_al.data.json_text import listed, named, number, numbers, part, read_json
 from snap_al.data.storage import require_regular_file, write_atomically
+from snap_al.inference import FitSettings
+from snap_al.inference.settings_union import in_full
 from snap_al.loop.learning import Curve, Study, summary
 from snap_al.loop.settings import RunConfig
 
 FORMAT = 1
+OPTIONS_IN_ORDER = (
+    "posterior",
+    "posterior_options",
+    "likelihood",
+    "embedding",
+    "embed",
+    "multiplicative",
+    "mean",
+    "prior",
+    "pseudo_rows",
+    "balance",
+    "noise",
+    "noise_fraction",
+    "laplace",
+    "abc_alpha",
+    "abc_epsilon",
+    "prior_precision",
+    "noise_std",
+    "noise_shape",
+    "noise_scale",
+    "members",
+    "fraction",
+    "recalibrate",
+    "draws",
+    "tune",
+    "chains",
+    "seed",
+    "embed_again",
+)
+"""Options of fits, as digests have them, which files on disk hold."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +131,15 @@ def _errors(stored: Any) -> dict[str, float]:
     return {name: number(stored, name) for name in named({"errors": stored}, "errors")}
 
 
+def json_of_fit(settings: FitSettings) -> str:
+    """The listed options, whatever the posterior is, and then those that the settings have besides:
+    another order would be another digest, and curves on disk would be computed again.
+    """
+    full = in_full(settings)
+    names = dict.fromkeys((*OPTIONS_IN_ORDER, *settings.model_dump()))
+    return to_json({name: full[name] for name in names}, inf_nan_mode="null").decode()
+
+
 def _digest(
     items: Sequence[LabelledConfiguration],
     test: Sequence[LabelledConfiguration],
@@ -109,7 +151,7 @@ def _digest(
     query = config.query.model_dump(exclude={"strategy"}, mode="json")
     settings = [
         config.descriptor.model_dump_json(),
-        config.fit.model_dump_json(),
+        json_of_fit(config.fit),
         list(config.reference),
         query,
     ]

@@ -15,7 +15,7 @@ from snap_al.data.readers import read_configurations
 from snap_al.data.weights import Weights
 from snap_al.descriptors import DesignMatrix, Engine, Rows, RowSource, row_source
 from snap_al.errors import InputError
-from snap_al.inference import FitSettings, Posterior, atom_force_std, square_root
+from snap_al.inference import CommitteeSettings, Posterior, atom_force_std, square_root
 from snap_al.loop.inputs import RunInputs
 from snap_al.loop.memory import matrix_folder
 from snap_al.loop.settings import RunConfig
@@ -129,10 +129,9 @@ def select_from_pool(
 
 def committee_if_asked(config: RunConfig) -> RunConfig:
     """The same config, with a committee as its posterior when the strategy needs one."""
-    if config.query.strategy != "committee" or config.fit.posterior == "committee":
+    if config.query.strategy != "committee" or isinstance(config.fit, CommitteeSettings):
         return config
-    given = config.fit.model_dump(include={"members", "fraction", "seed", "prior_precision"})
-    return config.model_copy(update={"fit": FitSettings(posterior="committee", **given)})
+    return config.model_copy(update={"fit": CommitteeSettings.beside(config.fit)})
 
 
 def unlabelled(

@@ -30,7 +30,7 @@ from snap_al.descriptors import (
     SnapSettings,
     row_source,
 )
-from snap_al.inference import Coefficients, FitSettings, LeftOut, fit_blocks, left_out
+from snap_al.inference import BayesSettings, Coefficients, LeftOut, fit_blocks, left_out
 from snap_al.loop.compositions import require_energies_met
 from snap_al.loop.training import block_of
 from snap_al.parallel import Communicator, on_root, sum_rows
@@ -120,7 +120,7 @@ class Scorer:
         if matrix.columns.has_constant:
             return
         slabs, known = matrix.slabs(), Coefficients(constants=matrix.columns.constants)
-        blocks, settings = [block_of(rows) for rows in slabs], FitSettings(posterior="bayes")
+        blocks, settings = [block_of(rows) for rows in slabs], BayesSettings(posterior="bayes")
         posterior, _ = fit_blocks(blocks, settings, known=known, with_errors=False, comm=self._comm)
         require_energies_met(matrix, slabs, posterior, self._comm)
 

@@ -21,7 +21,7 @@ from snap_al.data.starting_set import StartSettings
 from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.descriptors import SnapSettings
 from snap_al.fitsnap import Deck, read_deck
-from snap_al.inference import FitSettings
+from snap_al.inference import AnyFitSettings, EmbeddedSettings
 from snap_al.label import LabelSettings
 from snap_al.loop.explore_settings import ExploreSettings
 from snap_al.md import CarveSettings
@@ -139,7 +139,7 @@ class RunConfig(BaseModel, extra="forbid", frozen=True):
     """eV added to the energy for each atom of an element, of labels, training and test files (not
     of a deck's, which has its own [ESHIFT], in the unit of its files): for `bzeroflag`, without
     which constants are fitted. Potential files do not have it."""
-    fit: FitSettings = FitSettings()
+    fit: AnyFitSettings = EmbeddedSettings()
     """How the model is fitted."""
     start: StartSettings = StartSettings()
     """Configurations that a run labels first."""

@@ -18,9 +18,11 @@ from snap_al.inference import (
     Block,
     Coefficients,
     FitSettings,
+    ModelErrorSettings,
     Posterior,
     can_refit,
     fit_blocks,
+    growth_before_fit,
     refit,
     square_root,
     triangle_of,
@@ -110,7 +112,7 @@ class TrainingSet:
         before = dict.fromkeys(sorted(self.matrix.items)[:fitted])
         if (
             previous is None
-            or by_kind.sum() > previous.embedded_rows * (1.0 + settings.embed_again)
+            or by_kind.sum() > previous.embedded_rows * (1.0 + growth_before_fit(settings))
             or (by_kind[previous.noise_by_kind == 0] > 0).any()
             or not can_refit(settings)
             or not self.matrix.weights_stayed(before)
@@ -248,10 +250,11 @@ class TrainingSet:
 
 def with_column_numbers(config: RunConfig) -> FitSettings:
     """The settings with the names of fit.embed as numbers of distinct columns."""
-    embed = config.fit.embed
-    if isinstance(embed, str):
-        return config.fit
-    return config.fit.model_copy(update={"embed": config.made_model().columns_named(embed)})
+    settings = config.fit
+    if not isinstance(settings, ModelErrorSettings) or isinstance(settings.embed, str):
+        return settings
+    embed = config.made_model().columns_named(settings.embed)
+    return settings.model_copy(update={"embed": embed})
 
 
 def block_of(rows: Rows, part: slice = slice(None)) -> Block:

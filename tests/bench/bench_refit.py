@@ -17,7 +17,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from snap_al.inference import Block, FitSettings, fit_blocks, refit, triangle_of
+from snap_al.inference import Block, fit_blocks, fit_settings, refit, triangle_of
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     )
     rng = np.random.default_rng(0)
     mixing, truth = rng.standard_normal((columns, columns)), rng.standard_normal(columns)
-    settings = FitSettings()
+    settings = fit_settings()
 
     def configuration() -> Block:
         a = rng.standard_normal((3 * atoms + 7, columns)) @ mixing

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from snap_al.config import validate_config
 from snap_al.descriptors import DescriptorEngine, DesignMatrix, Rows, row_source
-from snap_al.inference import Block, FitSettings, fit_blocks, fit_posterior, refit, triangle_of
+from snap_al.inference import Block, fit_blocks, fit_posterior, fit_settings, refit, triangle_of
 from snap_al.loop import RunConfig, read_inputs
 from snap_al.parallel import SERIAL, combined_triangle, world
 
@@ -160,7 +160,7 @@ def deck(path: Path, cache: Path) -> None:
     del slabs
     rows.values[:] *= np.where(rows.labelled, rows.weights, 0.0)[:, None]
     targets = np.where(rows.labelled, rows.targets * rows.weights, 0.0)
-    index, settings = rows.index, FitSettings()
+    index, settings = rows.index, fit_settings()
 
     def blocks(part: slice = slice(None)) -> list[Block]:
         weights = np.where(rows.labelled, rows.weights, 0.0)[part]

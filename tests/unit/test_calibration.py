@@ -9,7 +9,7 @@ from scipy import stats
 
 from snap_al.descriptors import columns_named
 from snap_al.errors import InputError
-from snap_al.inference import FitSettings, Posterior, fit_posterior
+from snap_al.inference import Posterior, fit_posterior, fit_settings
 from snap_al.uncertainty import kind_metrics, scale_factor, wilson
 
 
@@ -90,7 +90,7 @@ def test_recalibration_is_recorded():
             z2[k] += (z, 1.0)
     np.testing.assert_allclose(p.recalibration[:2], np.sqrt(z2[:, 0] / z2[:, 1]), rtol=1e-4)
     with pytest.raises(ValueError, match="recalibrate"):
-        FitSettings(posterior="bayes", recalibrate=True)
+        fit_settings(posterior="bayes", recalibrate=True)
 
 
 def test_columns_by_name():

@@ -10,10 +10,9 @@ import pytest
 
 from snap_al.config import validate_config
 from snap_al.errors import FitError, InputError
-from snap_al.inference import Block, FitSettings, fit_blocks, fit_posterior
+from snap_al.inference import Block, fit_blocks, fit_posterior, fit_settings
 from snap_al.inference.contract import validate_posterior
 from snap_al.inference.methods import POSTERIORS
-from snap_al.inference.settings import PosteriorName
 from snap_al.label.backends import BACKENDS
 from snap_al.label.settings import BackendName
 from snap_al.loop.settings import RunConfig
@@ -120,7 +119,7 @@ def test_a_posterior(elsewhere, tmp_path):
     np.testing.assert_allclose(found.mean, mean, rtol=1e-12)
     np.testing.assert_allclose(np.diag(found.model_error), (0.01 * mean) ** 2, rtol=1e-10)
     blocks = [Block(rows.copy(), targets, np.ones(40, bool), weights=w)]
-    again, (errors,) = fit_blocks(blocks, FitSettings(**options))
+    again, (errors,) = fit_blocks(blocks, fit_settings(**options))
     np.testing.assert_allclose(errors.residuals, targets - rows @ mean, atol=1e-12)
     predicted = again.predict(rows)
     np.testing.assert_allclose(errors.epistemic_std, predicted.epistemic_std, rtol=1e-6)
@@ -180,7 +179,8 @@ def test_every_name_is_in_the_table():
     assert set(STRATEGIES) == set(get_args(Strategy))
     assert set(RULES) == set(get_args(Rule))
     assert set(BACKENDS) == set(get_args(BackendName))
-    assert set(POSTERIORS) == set(get_args(PosteriorName))
+    for name, entry in POSTERIORS.items():
+        assert get_args(entry.settings.model_fields["posterior"].annotation) == (name,)
 
 
 def test_problems_of_other_keys_stay(tmp_path):

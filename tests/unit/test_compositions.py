@@ -13,7 +13,7 @@ from ase.calculators.emt import EMT
 from snap_al.data import Configuration, Label, LabelledConfiguration, Weights
 from snap_al.descriptors import DescriptorEngine, ReferencePotential, SnapSettings
 from snap_al.errors import InputError
-from snap_al.inference import FitSettings, row_std
+from snap_al.inference import fit_settings, row_std
 from snap_al.loop.training import TrainingSet
 from snap_al.parallel import SERIAL
 from snap_al.potential import FittedPotential, Snap
@@ -48,7 +48,7 @@ def fitted(crystal, bzeroflag=False, shift=0.0, n=10):
     elements = tuple(sorted(set(crystal.get_chemical_symbols())))
     settings = SnapSettings(elements=elements, twojmax=4, rcutfac=4.8, bzeroflag=bzeroflag)
     with DescriptorEngine(settings, ReferencePotential()) as engine:
-        training = TrainingSet(SimpleNamespace(fit=FitSettings()), engine, SERIAL)
+        training = TrainingSet(SimpleNamespace(fit=fit_settings()), engine, SERIAL)
         training.add([labelled(crystal, k, shift) for k in range(n)])
         return FittedPotential(Snap(settings), ReferencePotential(), training.fit())
 
@@ -94,7 +94,7 @@ def test_compositions_that_vary_leave_nothing_out():
     crystal = CRYSTALS["NaCl"]
     settings = SnapSettings(elements=("Au", "Cu"), twojmax=2, rcutfac=4.8)
     with DescriptorEngine(settings, ReferencePotential()) as engine:
-        training = TrainingSet(SimpleNamespace(fit=FitSettings()), engine, SERIAL)
+        training = TrainingSet(SimpleNamespace(fit=fit_settings()), engine, SERIAL)
         other = crystal.copy()
         other.symbols[0] = "Au" if other.symbols[0] == "Cu" else "Cu"
         training.add([labelled(crystal, 1), labelled(other, 2)])

@@ -6,7 +6,7 @@ from ase.io import write
 from helpers.samples import small_config
 
 from snap_al.config import config_for_structure, load_config, template, template_names
-from snap_al.config.build import differences
+from snap_al.config.build import differences, fixed
 from snap_al.config.templates import neighbour_shells
 from snap_al.data import Configuration
 from snap_al.errors import InputError
@@ -125,6 +125,15 @@ def test_config_from_a_structure_alone(tmp_path, name, dimers):
     assert any("zbl" in line for line in config.reference)
     again = config.start.configurations(config.descriptor.elements, 1)
     assert [c.key for c in start] == [c.key for c in again]
+
+
+def test_options_of_other_posteriors_make_no_other_config():
+    """Earlier versions wrote them into the run directory of a config that was made in Python."""
+    old = {"fit": {"posterior": "bayes", "noise_std": 0.1, "likelihood": "iid", "members": 20}}
+    new = {"fit": {"posterior": "bayes", "noise_std": 0.1, "members": 20}}
+    assert differences(fixed(old), fixed(new)) == []
+    new["fit"]["noise_std"] = 0.2
+    assert differences(fixed(old), fixed(new)) == ["fit.noise_std"]
 
 
 def test_differences_are_named_by_path():

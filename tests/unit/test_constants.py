@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snap_al.inference import Block, FitSettings, fit_posterior
+from snap_al.inference import Block, fit_posterior, fit_settings
 from snap_al.inference.committee import drawn
 from snap_al.inference.constants import ANCHOR
 from snap_al.inference.factor import Factor
@@ -181,7 +181,7 @@ def test_a_committee_draws_configurations_one_by_one_where_only_energies_are_fit
     block = Block(
         a * w[:, None], np.where(fitted, b * w, 0.0), fitted, options["kinds"], options["units"]
     )
-    counts = drawn(block, True, FitSettings(posterior="committee"))
+    counts = drawn(block, True, fit_settings(posterior="committee"))
     assert len(np.unique(counts[fitted], axis=0)) > 30
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError
-from snap_al.inference import Block, FitSettings, fit_posterior
+from snap_al.inference import Block, fit_posterior, fit_settings
 from snap_al.inference.covariance import Steps, _geometric_mean, iid_covariance
 from snap_al.inference.dense import FullObjective
 from snap_al.inference.joint import MeanPrior, RowModel, scored
@@ -332,7 +332,7 @@ def test_kinds_count_alike():
     assert np.median(std[0][:40]) < np.median(std[1][:40])
     error = np.abs(fit_posterior(a, b, w, kinds=kinds).predict(a).mean - b)[:40]
     assert 0.5 < np.mean(error < std[0][:40]) <= 1.0
-    assert FitSettings().balance
+    assert fit_settings().balance
 
 
 def test_rows_that_are_trusted_less_count_less():

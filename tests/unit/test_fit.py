@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from snap_al.errors import FitError, InputError
 from snap_al.inference import (
     Block,
-    FitSettings,
     Posterior,
     fit_blocks,
     fit_posterior,
+    fit_settings,
     refit,
     square_root,
     triangle_of,
@@ -23,7 +23,7 @@ from snap_al.inference.embedded import iid_variances
 from snap_al.inference.factor import Factor
 from snap_al.parallel import SERIAL, triangular_factor
 
-BAYES = FitSettings(posterior="bayes")
+BAYES = fit_settings(posterior="bayes")
 
 
 def problem(seed=0, m=200, n=8, misfit=0.3):
@@ -131,7 +131,7 @@ def test_embedded_covers_what_the_model_cannot_represent():
         def truth(t):
             return np.sin(2 * t - 0.3) ** 4
 
-        for settings_, out in ((BAYES, plain), (FitSettings(), embedded)):
+        for settings_, out in ((BAYES, plain), (fit_settings(), embedded)):
             p = fit_posterior(rows, truth(x), **settings_.options).predict(test)
             std = np.hypot(p.epistemic_std, p.model_error_std)
             out.append(np.mean(np.abs(p.mean - truth(new)) <= std))
@@ -296,7 +296,7 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
     the first rows.
     """
     a, b, w = problem(seed=seed)
-    chosen = FitSettings(posterior=name, prior_precision=1e-3)
+    chosen = fit_settings(posterior=name, prior_precision=1e-3)
     first = fit_posterior(a[:split], b[:split], w[:split], **chosen.options)
     triangle = triangle_of(weighted_blocks(a, b, w))
     found = refit(first, triangle, len(b), weighted_blocks(a[split:], b[split:], w[split:]), chosen)
@@ -335,7 +335,7 @@ def test_refit_is_the_fit_of_all_rows_with_model_error_as_it_was(name, seed, spl
 @pytest.mark.parametrize("embedding", ["full", "whitened"])
 def test_a_warm_start_finds_the_same(embedding):
     a, b, w = problem(m=400)
-    chosen = FitSettings(embedding=embedding)
+    chosen = fit_settings(embedding=embedding)
     first = fit_posterior(a[:300], b[:300], w[:300], **chosen.options)
     cold, _ = fit_blocks(weighted_blocks(a, b, w), chosen)
     warm, _ = fit_blocks(weighted_blocks(a, b, w), chosen, previous=first)
@@ -352,7 +352,7 @@ def test_errors_of_the_rows_are_those_that_are_predicted():
     w[:] = 2.0
     fitted = np.arange(len(b)) % 7 != 0
     blocks = [Block(a[k::2] * 2.0, b[k::2] * 2.0, fitted[k::2]) for k in range(2)]
-    p, errors = fit_blocks(blocks, FitSettings())
+    p, errors = fit_blocks(blocks, fit_settings())
     for k, e in enumerate(errors):
         expected = p.predict(a[k::2])
         np.testing.assert_allclose(e.residuals / 2.0, b[k::2] - expected.mean, rtol=1e-7, atol=1e-9)
@@ -370,7 +370,7 @@ def test_equal_columns_leave_the_stds_of_data_alone(precision):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((200, 28)) @ rng.standard_normal((28, 30))
     b = a @ rng.standard_normal(30) + np.sin(a[:, 0])
-    chosen = FitSettings(prior_precision=precision)
+    chosen = fit_settings(prior_precision=precision)
     p, (errors,) = fit_blocks([Block(a.copy(), b, np.ones(200, bool))], chosen)
     found = Posterior.from_bytes(p.to_bytes()).predict(a)
     np.testing.assert_allclose(found.model_error_std, errors.model_error_std, rtol=1e-3)

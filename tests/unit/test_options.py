@@ -2,24 +2,37 @@
 with every value of what excludes it.
 """
 
+import json
 import typing
 from itertools import product
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
 from snap_al.config import validate_config
 from snap_al.descriptors import SnapSettings
 from snap_al.descriptors import settings as of_descriptors
 from snap_al.errors import InputError
-from snap_al.inference import FitSettings, fit_posterior
-from snap_al.inference import settings as of_fits
+from snap_al.inference import (
+    BayesSettings,
+    CommitteeSettings,
+    CustomSettings,
+    EmbeddedSettings,
+    FitSettings,
+    PopsSettings,
+    SampledSettings,
+    VariationalSettings,
+    fit_posterior,
+    fit_settings,
+)
+from snap_al.inference.methods import POSTERIORS
+from snap_al.inference.settings_union import in_full, without_others
 from snap_al.label import LabelSettings
 from snap_al.label import settings as of_labels
 from snap_al.loop import RunConfig
 from snap_al.loop import explore_settings as of_walkers
 from snap_al.loop import settings as of_runs
+from snap_al.loop.curves import json_of_fit
 from snap_al.loop.explore_settings import ExploreSettings
 from snap_al.loop.settings import StopSettings
 from snap_al.md import StageSettings
@@ -31,8 +44,17 @@ from snap_al.query import QuerySettings, Strategy
 from snap_al.query import settings as of_queries
 from snap_al.query.strategies import acquisition
 
+FITTED = (
+    EmbeddedSettings,
+    BayesSettings,
+    VariationalSettings,
+    SampledSettings,
+    CommitteeSettings,
+    PopsSettings,
+    CustomSettings,
+)
 TABLES = {
-    FitSettings: of_fits.APPLIES_WITH,
+    **{kind: kind.applies_with for kind in FITTED},
     QuerySettings: of_queries.APPLIES_WITH,
     LabelSettings: of_labels.APPLIES_WITH,
     SnapSettings: of_descriptors.APPLIES_WITH,
@@ -44,7 +66,24 @@ TABLES = {
 }
 
 ALWAYS = {
-    FitSettings: {"posterior"},
+    EmbeddedSettings: {"posterior", "prior_precision", "likelihood", "embedding", "mean", "noise"},
+    BayesSettings: {"posterior", "prior_precision", "noise_std"},
+    VariationalSettings: {"posterior", "prior_precision", "noise_std"},
+    SampledSettings: {
+        "posterior",
+        "prior_precision",
+        "seed",
+        "likelihood",
+        "embedding",
+        "prior",
+        "noise",
+        "draws",
+        "tune",
+        "chains",
+    },
+    CommitteeSettings: {"posterior", "prior_precision", "members", "fraction", "seed"},
+    PopsSettings: {"posterior", "seed"},
+    CustomSettings: {"posterior", "prior_precision", "posterior_options"},
     QuerySettings: {"rule", "strategy", "diversity", "batch", "budget"},
     LabelSettings: {
         "calculator",
@@ -199,6 +238,8 @@ def choices_of(kind, names):
 
 
 def required(kind):
+    if kind in FITTED:
+        return {"posterior": name_of(kind)}
     if kind is SnapSettings:
         return {"elements": ("Cu",), "twojmax": 2, "rcutfac": 4.0}
     return (
@@ -206,6 +247,11 @@ def required(kind):
         if kind is RunConfig
         else {}
     )
+
+
+def name_of(kind):
+    """The posterior that a class of settings is of."""
+    return next((n for n, entry in POSTERIORS.items() if entry.settings is kind), "my_package.Mine")
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -229,7 +275,7 @@ def test_every_option_has_its_place(kind):
 
 
 PAIRED = (
-    FitSettings,
+    *FITTED,
     QuerySettings,
     LabelSettings,
     SnapSettings,
@@ -237,6 +283,13 @@ PAIRED = (
     RunConfig,
     ModelSettings,
 )
+
+
+def strategies_of(kind, strategy):
+    """What a config tells settings of fits about its section query."""
+    return {"strategies": [strategy]} if kind in FITTED else None
+
+
 PAIRS = [
     pytest.param(kind, name, id=f"{kind.__name__}-{name}")
     for kind in PAIRED
@@ -251,12 +304,15 @@ def test_what_does_not_apply_is_an_error(kind, name):
     """
     value = other_value(kind, name)
     others = {other for case in TABLES[kind][name] for other in case if other in kind.model_fields}
+    if kind is EmbeddedSettings and "likelihood" in others:
+        others.add("embedding")  # the usual one takes the usual likelihood alone
     refused = taken = 0
-    for combination in choices_of(kind, sorted(others)):
+    for combination, strategy in product(choices_of(kind, sorted(others)), ("novel", "committee")):
         bare = kind.model_construct(**combination)
-        allowed = applies(TABLES[kind][name], bare, {})
+        allowed = applies(TABLES[kind][name], bare, {"query.strategy": [strategy]})
+        given_values = {**required(kind), **combination, name: value}
         try:
-            made = kind(**{**required(kind), **combination, name: value})
+            made = kind.model_validate(given_values, context=strategies_of(kind, strategy))
         except ValueError as error:
             said = str(error)
             assert allowed or f"{name} does not apply with" in said, said
@@ -312,24 +368,138 @@ have meant.
 
 
 def test_what_is_refused_changes_no_fit():
-    """The table beside the code: options that are said to have none have none, to the last bit,
+    """The tables beside the code: options that are said to have none have none, to the last bit,
     whatever else is chosen.
     """
     a, b, w = line()
     kinds = np.arange(len(b)) % 3
     n_tried = 0
     for chosen in FITS:
-        base = FitSettings(**chosen)
+        base = fit_settings(**chosen)
         before = fitted(a, b, w, kinds, base)
-        for name in FitSettings.model_fields:
-            cases = of_fits.APPLIES_WITH.get(name)
+        for name in type(base).model_fields:
+            cases = base.applies_with.get(name)
             if cases is None or applies(cases, base, {}) or name in MEANINGLESS:
                 continue
-            changed = base.model_copy(update={name: other_value(FitSettings, name)})
+            changed = base.model_copy(update={name: other_value(type(base), name)})
             after = fitted(a, b, w, kinds, changed)
             assert np.array_equal(before, after), (chosen, name)
             n_tried += 1
-    assert n_tried > 100
+    assert n_tried > 40
+
+
+IN_FULL = {
+    "posterior": "embedded",
+    "posterior_options": {},
+    "likelihood": "iid",
+    "embedding": "full",
+    "embed": "all",
+    "multiplicative": False,
+    "mean": "anchored",
+    "prior": "inverse-gamma",
+    "pseudo_rows": 1.0,
+    "balance": True,
+    "noise": "fixed",
+    "noise_fraction": 0.01,
+    "laplace": False,
+    "abc_alpha": 1.2533141373155001,
+    "abc_epsilon": None,
+    "prior_precision": "evidence",
+    "noise_std": None,
+    "noise_shape": 0.0,
+    "noise_scale": 0.0,
+    "members": 20,
+    "fraction": 0.8,
+    "recalibrate": False,
+    "draws": 500,
+    "tune": 500,
+    "chains": 2,
+    "seed": 0,
+    "embed_again": 0.1,
+}
+"""All options of fits, as version 0.1.0 wrote them out."""
+BY_NAME = {name_of(kind): kind for kind in FITTED}
+FOREIGN = [
+    (posterior, name)
+    for posterior, kind in BY_NAME.items()
+    for name in IN_FULL
+    if name not in kind.model_fields
+]
+
+
+@pytest.mark.parametrize("posterior", BY_NAME)
+def test_settings_that_were_written_in_full_are_read(posterior):
+    """Their options of other methods are ignored."""
+    kind = BY_NAME[posterior]
+    found = fit_settings(**{**IN_FULL, "posterior": posterior})
+    assert found == kind(posterior=posterior)
+    assert set(found.options) == set(kind.model_fields)
+    assert {**IN_FULL, "posterior": posterior} == in_full(found)
+
+
+@pytest.mark.parametrize(("posterior", "name"), FOREIGN)
+def test_an_option_of_another_method_is_an_error(posterior, name):
+    """It says which posteriors have the option."""
+    owners = [other for other, kind in BY_NAME.items() if name in kind.model_fields]
+    value = other_value(BY_NAME[owners[0]], name)
+    with pytest.raises(ValueError, match="does not apply") as caught:
+        fit_settings(posterior=posterior, **{name: value})
+    said = str(caught.value)
+    assert f"{name} does not apply with posterior: {posterior}" in said
+    assert f": leave {name} out, or use it with posterior" in said
+    for owner in owners:
+        assert (owner if owner in POSTERIORS else "a class of yours") in said
+    with pytest.raises(ValueError, match=name):
+        BY_NAME[posterior](posterior=posterior, **{name: value})
+
+
+def test_one_option_is_the_same_in_every_class():
+    """So that a default that was written for one method can be read beside another."""
+    first = {}
+    for kind in FITTED:
+        for name, field in kind.model_fields.items():
+            if name != "posterior":
+                known = first.setdefault(name, field)
+                assert (known.annotation, known.default, known.metadata) == (
+                    field.annotation,
+                    field.default,
+                    field.metadata,
+                )
+    assert set(first) | {"posterior"} == set(IN_FULL)
+
+
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ({}, {}),
+        ({"posterior": "bayes", "noise_std": 1e-6}, {"noise_std": "1e-6"}),
+        ({"posterior": "pops", "seed": 9}, {"seed": "9"}),
+        (
+            {"posterior": "a.B", "posterior_options": {"x": 1e-7, "y": [1, None], "z": "é"}},
+            {"posterior_options": '{"x":1e-7,"y":[1,null],"z":"é"}'},
+        ),
+    ],
+)
+def test_digests_of_curves_have_all_options_in_one_order(options, written):
+    """As version 0.1.0 made them of its own settings, whose curves are not computed again."""
+    settings = fit_settings(**options)
+    values = {name: json.dumps(value) for name, value in IN_FULL.items()}
+    values |= {"posterior": json.dumps(settings.posterior), **written}
+    expected = ",".join(f'"{name}":{value}' for name, value in values.items())
+    assert json_of_fit(settings) == f"{{{expected}}}"
+
+
+def test_only_settings_of_a_method_can_be_made():
+    with pytest.raises(TypeError, match=r"fit_settings\(posterior=\.\.\.\) makes those of one"):
+        FitSettings(posterior="bayes")
+
+
+def test_a_config_that_was_written_in_full_is_the_same_config():
+    """A run directory that has the options of other methods goes on."""
+    assert without_others({**IN_FULL, "posterior": "bayes"}) == BayesSettings(
+        posterior="bayes"
+    ).model_dump(mode="json")
+    assert without_others({"posterior": "none", "draws": 3}) == {"posterior": "none", "draws": 3}
 
 
 def fitted(a, b, w, kinds, settings):
@@ -533,4 +703,3 @@ def test_options_of_a_call_are_checked_too():
     a, b, w = line()
     with pytest.raises(ValueError, match="likelihood does not apply with posterior: bayes"):
         fit_posterior(a, b, w, posterior="bayes", likelihood="abc")
-    assert issubclass(FitSettings, BaseModel)

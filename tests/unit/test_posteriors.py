@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snap_al.errors import FitError
-from snap_al.inference import FitSettings, Posterior, fit_posterior
+from snap_al.inference import Posterior, fit_posterior, fit_settings
 from snap_al.inference.contract import validate_posterior
 
 SHORT = {"posterior": "mcmc", "draws": 300, "tune": 400}
@@ -234,7 +234,7 @@ def test_settings_that_do_not_go_together_are_refused():
         {"prior": "jeffreys"},
     ):
         with pytest.raises(ValueError, match=r"embedding|mcmc|does not apply"):
-            FitSettings(**options)
+            fit_settings(**options)
 
 
 @given(seed=st.integers(0, 10**6), scale=st.floats(-4, 4))
