@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,16 +172,17 @@ def _nuts(
             start + 0.1 * np.random.default_rng(seed).standard_normal(n)
         ),
     )
-    trace = nutpie.sample(
-        model,
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        cores=1,
-        seed=settings.seed,
-        progress_bar=False,
-        save_warmup=False,
-    )
+    with _panics_are_errors():
+        trace = nutpie.sample(
+            model,
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1,
+            seed=settings.seed,
+            progress_bar=False,
+            save_warmup=False,
+        )
     samples = np.asarray(trace.posterior["x"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -194,6 +196,22 @@ def _nuts(
         "samples": float(samples.shape[0] * samples.shape[1]),
     }
     return samples.reshape(-1, n), diagnostics
+
+
+@contextmanager
+def _panics_are_errors() -> Iterator[None]:
+    """A sampler that cannot begin or go on ends with a panic of Rust, which Python has as a
+    BaseException: other ranks would wait for this one. It becomes a FitError.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise FitError(
+            "the sampler could not begin, since the density or its gradient is not finite there; "
+            "take `noise: fixed`, another fit.prior or fit.likelihood, or `posterior: embedded`"
+        ) from error
 
 
 def _require_mixed(d: dict[str, float]) -> None:

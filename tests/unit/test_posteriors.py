@@ -201,6 +201,15 @@ def test_mcmc_that_has_not_mixed_is_refused():
         fit_posterior(a, b, w, posterior="mcmc", embedding="coefficients", draws=10, tune=10)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_mcmc_that_cannot_begin_is_refused():
+    """The sampler's panic would pass by all handlers of exceptions."""
+    a, b, w = line(m=60, n=4)
+    options = {"likelihood": "abc", "noise": "inferred", "embedding": "whitened"}
+    with pytest.raises(FitError, match="take `noise: fixed`"):
+        fit_posterior(a, b, w, posterior="mcmc", draws=50, tune=50, **options)
+
+
 def test_auto_takes_the_coefficients_that_matter():
     """Noise that grows along two columns is embedded in those two."""
     rng = np.random.default_rng(0)
