@@ -230,6 +230,19 @@ def sections(text):
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def test_type_checkers_know_the_names():
+    """They see imports in place of what loads names when they are used; both are the same."""
+    source = Path(sa.__file__).read_text()
+    (block,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    imported = {alias.name: node.module for node in block.body for alias in node.names}
+    assert imported == sa._WHERE
+    assert Path(sa.__file__).with_name("py.typed").exists()
+
+
 @pytest.mark.parametrize("name", exported())
 def test_what_is_exported_is_documented(name):
     """Functions: each parameter, what is returned and what is raised. Classes: each field."""
