@@ -123,11 +123,11 @@ def shown(title: str, found: dict[str, dict]) -> None:
     for name, m in found.items():
         e, f, g = m["energy"], m["forces"], m["large forces"]
         print(
-            f"{title} {name:10s} energy {e['rmse'] * 1e3:7.2f} meV {e['coverage_1sigma']:.3f} "
-            f"{e['coverage_2sigma']:.3f} "
-            f"NLL {e['nll']:.3f} CRPS {e['crps'] * 1e3:.2f} | forces {f['rmse']:.3f} "
-            f"{f['coverage_1sigma']:.3f} "
-            f"{f['coverage_2sigma']:.3f} NLL {g['nll']:.3f} CRPS {g['crps'] * 1e3:.1f} | worst "
+            f"{title} {name:10s} energy {e.rmse * 1e3:7.2f} meV {e.coverage_1sigma:.3f} "
+            f"{e.coverage_2sigma:.3f} "
+            f"NLL {e.nll:.3f} CRPS {e.crps * 1e3:.2f} | forces {f.rmse:.3f} "
+            f"{f.coverage_1sigma:.3f} "
+            f"{f.coverage_2sigma:.3f} NLL {g.nll:.3f} CRPS {g.crps * 1e3:.1f} | worst "
             f"group {m['worst']:.2f} "
             f"kurtosis {m['kurtosis']:.1f}"
         )
@@ -137,24 +137,23 @@ def require_calibrated(m: dict) -> None:
     """The upper bounds on forces were 0.78 and 0.985 while noise of stress, shared in weighted
     units, took over what the model error explains now: one split of Ta has 0.784, one of InP
     0.987."""
-    assert 0.60 <= m["forces"]["coverage_1sigma"] <= 0.80
-    assert 0.91 <= m["forces"]["coverage_2sigma"] <= 0.99
+    assert 0.60 <= m["forces"].coverage_1sigma <= 0.80
+    assert 0.91 <= m["forces"].coverage_2sigma <= 0.99
     for key, nominal in (("coverage_1sigma", 0.68), ("coverage_2sigma", 0.95)):
-        low, high = wilson(m["energy"][key], m["energy"]["n"])
+        low, high = wilson(getattr(m["energy"], key), m["energy"].n)
         assert low - 0.15 < nominal < high + 0.15, key
     assert m["worst"] >= 0.80
 
 
 def require_better_than_peers(found: dict[str, dict]) -> None:
     ours, pops, bayes = (found[name] for name in PEERS)
-    assert ours["forces"]["rmse"] <= 1.03 * bayes["forces"]["rmse"]
-    assert ours["energy"]["rmse"] <= 1.03 * bayes["energy"]["rmse"]
-    assert ours["energy"]["nll"] <= pops["energy"]["nll"]
+    assert ours["forces"].rmse <= 1.03 * bayes["forces"].rmse
+    assert ours["energy"].rmse <= 1.03 * bayes["energy"].rmse
+    assert ours["energy"].nll <= pops["energy"].nll
     for score in ("nll", "crps"):
-        assert ours["large forces"][score] <= pops["large forces"][score] * (
-            1.0 + 1e-3 * (score == "crps")
-        )
-    gain = bayes["large forces"]["nll"] - ours["large forces"]["nll"]
+        mine, theirs = (getattr(found["large forces"], score) for found in (ours, pops))
+        assert mine <= theirs * (1.0 + 1e-3 * (score == "crps"))
+    gain = bayes["large forces"].nll - ours["large forces"].nll
     assert gain >= LEAST_GAIN or ours["kurtosis"] < NEARLY_GAUSSIAN
 
 
@@ -165,7 +164,7 @@ def test_published_splits(data, tmp_path, element, number, cutoff):
     shown(element, found)
     require_calibrated(found["default"])
     require_better_than_peers(found)
-    assert found["default"]["energy"]["crps"] <= found["POPS"]["energy"]["crps"]
+    assert found["default"]["energy"].crps <= found["POPS"]["energy"].crps
 
 
 @pytest.mark.parametrize("seed", range(4))

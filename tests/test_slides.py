@@ -78,7 +78,7 @@ def test_stds_follow_residuals_of_ta(data, tmp_path):
     found = [residuals.compared(rows, seed) for seed in range(3)]
     mean = {
         m: {
-            k: np.mean([f[m][k] for f in found])
+            k: np.mean([getattr(f[m]["metrics"], k) for f in found])
             for k in ("coverage_1sigma", "coverage_2sigma", "spearman")
         }
         for m in found[0]

@@ -96,8 +96,8 @@ def curve(config: Path) -> dict[str, Any]:
     stops = [e.reason for e in events if isinstance(e, Stopped | Halted)]
     return {
         "labels": [e.labels for e in fits],
-        "forces": [e.table["forces"]["rmse"] for e in fits],
-        "energy": [e.table["energy"]["rmse"] for e in fits],
+        "forces": [e.table.forces.rmse for e in fits],
+        "energy": [e.table.energy.rmse for e in fits],
         "stopped": stops[-1] if stops else "failed",
     }
 

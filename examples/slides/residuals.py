@@ -57,7 +57,7 @@ def compared(rows: Rows, seed: int = 0) -> dict[str, dict[str, Any]]:
         q = p.predict(rows.values[forces], kinds=kinds[forces])
         std = np.hypot(q.epistemic_std, q.model_error_std)
         error = q.mean - rows.targets[forces]
-        found[name] = {**kind_metrics(error, std), "error": np.abs(error), "std": std}
+        found[name] = {"metrics": kind_metrics(error, std), "error": np.abs(error), "std": std}
     return found
 
 
@@ -88,10 +88,10 @@ def make(out: Path, data: Path, sets: list[str]) -> None:
                 xlim=(1e-5, 10),
                 ylim=(1e-5, 10),
             )
+            of = m["metrics"]
             lines.append(
-                f"| {name} | {method} | {m['rmse']:.3f} | {m['sharpness']:.3f} | "
-                f"{m['coverage_1sigma']:.2f} | "
-                f"{m['coverage_2sigma']:.2f} | {m['spearman']:.2f} |"
+                f"| {name} | {method} | {of.rmse:.3f} | {of.sharpness:.3f} | "
+                f"{of.coverage_1sigma:.2f} | {of.coverage_2sigma:.2f} | {of.spearman:.2f} |"
             )
         axes[0].set_ylabel("predicted std, eV/Å")
         fig.tight_layout()

@@ -281,7 +281,7 @@ def _show_run(result: RunResult, folder: Path, as_json: bool, everything: bool) 
     if as_json:
         show_json(result.as_json())
         return
-    show_tables(result.tables.as_json(), everything)
+    show_tables(result.tables.by_set(), everything)
     say(f"{result.labels} labels; {result.stopped}; {result.wall_seconds['total']:.0f} s")
     if result.model_limited:
         say(result.model_limited)

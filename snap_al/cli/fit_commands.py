@@ -79,7 +79,7 @@ def fit(
     if as_json:
         show_json(result.as_json())
     else:
-        show_tables(result.tables.as_json(), everything)
+        show_tables(result.tables.by_set(), everything)
 
 
 def evaluate(

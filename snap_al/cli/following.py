@@ -14,14 +14,14 @@ from snap_al.config import read_run
 from snap_al.errors import RunError
 from snap_al.loop import Approval, Event, RunDirectory, RunState, is_running
 from snap_al.reporting.status import status_screen
-from snap_al.reporting.summary import summarise
+from snap_al.reporting.summary import summarise, summary_json
 from snap_al.reporting.terminal import terminal_plots
 
 
 def status_of(folder: Path) -> dict[str, Any]:
     """What `snap-al status --json` prints. Raises InputError when the folder holds no run."""
     _, events, state = read_run(folder)
-    return _status(RunDirectory(folder), events, state)
+    return summary_json(_status(RunDirectory(folder), events, state))
 
 
 def _status(directory: RunDirectory, events: list[Event], state: RunState) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from snap_al.tasks.result import TaskResult
     from snap_al.tasks.select import SelectResult
     from snap_al.tasks.tune_result import TuneResult
-    from snap_al.uncertainty import Table
+    from snap_al.uncertainty import ErrorTable
 
     FoundResult = SelectResult | LearnResult | TuneResult
 
@@ -178,7 +178,7 @@ def working(rank: int) -> Iterator[Report]:
         yield report
 
 
-def show_tables(tables: Mapping[str, Table], everything: bool = False) -> None:
+def show_tables(tables: Mapping[str, ErrorTable], everything: bool = False) -> None:
     """Prints errors and calibration, by name of the set.
 
     everything: whether all columns are shown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def read_json(text: str | bytes) -> Any:
         raise ValueError("nested too deep") from None
 
 
-def part(stored: Any, name: str) -> Any:
+def part(stored: Any, name: Hashable) -> Any:
     """The value of a key. Raises ValueError when it is missing."""
     if not isinstance(stored, dict) or name not in stored:
         raise ValueError(f"{name} is missing")
@@ -41,12 +42,15 @@ def listed(stored: Any, name: str) -> list[Any]:
     return value
 
 
-def number(stored: Any, name: str) -> float:
+def number(stored: Any, name: Hashable) -> float:
     """The value as a number. Raises ValueError for what is no number."""
     value = part(stored, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name}: {value!r} is no number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: {value!r:.20} is too large") from None
 
 
 def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

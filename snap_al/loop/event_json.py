@@ -14,8 +14,8 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from snap_al.data.json_text import read_json
-from snap_al.data.rows import KIND_NAMES
-from snap_al.loop.events import FORMAT, Event, Fitted
+from snap_al.loop.events import FORMAT, Event
+from snap_al.uncertainty import ErrorTable
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
@@ -40,30 +40,20 @@ def decoded(text: str | bytes) -> Event:
     if "time" not in content:
         raise ValueError("time: Field required")
     try:
-        event = _ADAPTER.validate_python(content)
+        return _ADAPTER.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         given = str(first["input"])[:80]
         raise ValueError(f"{where}: {first['msg']} (given: {given!r})") from error
-    if isinstance(event, Fitted):
-        _require_errors(event)
-    return event
-
-
-def _require_errors(event: Fitted) -> None:
-    for kind, values in event.table.items():
-        if kind not in KIND_NAMES:
-            raise ValueError(f"fitted.table: {kind!r} is no kind of label")
-        for name in ("rmse", "sharpness"):
-            if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
-                raise ValueError(f"fitted.table.{kind}.{name}: {values.get(name)!r} is no number")
 
 
 def _content(value: Any) -> Any:
     """The JSON object of a dataclass; any other value as it is."""
     if isinstance(value, tuple):
         return [_content(v) for v in value]
+    if isinstance(value, ErrorTable):
+        return value.as_json()
     if not is_dataclass(value):
         return value
     values = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "time"}

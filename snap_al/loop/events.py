@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, PlainValidator, StringConstraints
 
 from snap_al.md import Outcome
-from snap_al.uncertainty import Table
+from snap_al.uncertainty import ErrorTable
 
 FORMAT = 2
 """Format of the journal's lines."""
@@ -164,7 +164,7 @@ class Fitted(_Event):
     """Ridge of the fit."""
     measured_on: str
     """`test` or `training`, the set on which the errors in `table` were measured."""
-    table: Table
+    table: Annotated[ErrorTable, PlainValidator(ErrorTable.from_json)]
     """Errors and calibration, by kind."""
     seconds: Number
     """s, wall time of the fit."""

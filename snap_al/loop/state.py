@@ -164,8 +164,8 @@ class RunState:
                 f"{len(self.labelled)} labels"
             )
         errors = self.test_errors
-        if event.measured_on == "test" and "forces" in event.table:
-            errors = (*errors, event.table["forces"]["rmse"])
+        if event.measured_on == "test" and event.table.forces is not None:
+            errors = (*errors, event.table.forces.rmse)
         return replace(
             self,
             fits=event.fit,

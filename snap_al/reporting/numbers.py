@@ -58,11 +58,10 @@ def _write(path: Path, columns: Row, rows: Iterable[Row]) -> Path:
 
 def _learning(record: Record) -> Iterator[Row]:
     for e in record.fits:
-        for kind, values in e.table.items():
-            numbers = (
-                values[k] for k in ("rmse", "sharpness", "coverage_1sigma", "coverage_2sigma")
-            )
-            yield (e.labels, e.measured_on, kind, CSV_UNITS[KIND_NAMES.index(kind)][0], *numbers)
+        for kind, m in e.table.by_kind().items():
+            unit = CSV_UNITS[KIND_NAMES.index(kind)][0]
+            numbers = (m.rmse, m.sharpness, m.coverage_1sigma, m.coverage_2sigma)
+            yield (e.labels, e.measured_on, kind, unit, *numbers)
 
 
 def _along(record: Record) -> Iterator[Row]:
@@ -92,7 +91,7 @@ def _calibration(record: Record) -> Iterator[Row]:
     for kind in predictions.present:
         rows = predictions.of(kind)
         yield from (
-            (KIND_NAMES[kind], level, share)
+            (KIND_NAMES[kind], f"{level:g}", share)
             for level, share in coverage_at(rows.mean - rows.targets, rows.std).items()
         )
 

@@ -19,9 +19,10 @@ from snap_al.reporting.drawing import as_svg
 from snap_al.reporting.figures import Figures
 from snap_al.reporting.flagged import flagged_frames
 from snap_al.reporting.record import Record
-from snap_al.reporting.shown import UNITS
+from snap_al.reporting.shown import UNITS, rounded
 from snap_al.reporting.summary import summarise
 from snap_al.reporting.validation import figures as validation_figures
+from snap_al.uncertainty import ErrorTable, Metrics
 
 HERE = Path(__file__).parent
 
@@ -72,19 +73,13 @@ def _headline(record: Record, summary: dict[str, Any] | None) -> list[tuple[str,
     entries = []
     if summary is not None:
         entries.append((str(summary["labels"]), "labels"))
-    on, table = next(iter(record.tables.items()), ("", {}))
-    for kind, (unit, factor) in UNITS.items():
-        if kind in table:
-            entries.append(
-                (f"{factor * table[kind]['rmse']:.3g} {unit}", f"RMSE of {kind}, {on} set")
-            )
-    if "forces" in table:
-        entries.append(
-            (
-                f"{table['forces']['coverage_1sigma']:.0%}",
-                "of force components within 1 std (68 % is calibrated)",
-            )
-        )
+    on, table = next(iter(record.tables.items()), ("", ErrorTable()))
+    for kind, metrics in table.by_kind().items():
+        unit, factor = UNITS[kind]
+        entries.append((f"{rounded(metrics.rmse, 3, factor)} {unit}", f"RMSE of {kind}, {on} set"))
+    if table.forces is not None and table.forces.coverage_1sigma is not None:
+        share = f"{table.forces.coverage_1sigma:.0%}"
+        entries.append((share, "of force components within 1 std (68 % is calibrated)"))
     return entries
 
 
@@ -136,30 +131,31 @@ def _what(record: Record) -> list[tuple[str, str]]:
     return entries
 
 
-def _errors(record: Record) -> list[dict[str, Any]]:
+def _errors(record: Record) -> list[dict[str, str]]:
     """Rows of the table of errors: each kind, and its groups."""
     rows = []
     for on, table in record.tables.items():
-        for kind, values in table.items():
-            unit, factor = UNITS[kind]
-            groups = values.get("groups", {})
-            named = [(name or "(no group)", part) for name, part in groups.items()]
-            for name, part in [("", values), *named]:
-                rows.append(
-                    {
-                        "set": on,
-                        "kind": kind,
-                        "group": name,
-                        "unit": unit,
-                        "n": part["n"],
-                        "mae": factor * part["mae"],
-                        "rmse": factor * part["rmse"],
-                        "std": factor * part["sharpness"],
-                        "one": part["coverage_1sigma"],
-                        "two": part["coverage_2sigma"],
-                    }
-                )
+        for kind, metrics in table.by_kind().items():
+            rows.append({"name": f"{on}, {kind}", "group": "", **_numbers(metrics, kind)})
+            for name, part in (metrics.groups or {}).items():
+                rows.append({"name": "", "group": name or "(no group)", **_numbers(part, kind)})
     return rows
+
+
+def _numbers(metrics: Metrics, kind: str) -> dict[str, str]:
+    """Numbers of a row of the table of errors; a dash for what an older file does not have."""
+    unit, factor = UNITS[kind]
+    shares = [metrics.coverage_1sigma, metrics.coverage_2sigma]
+    one, two = ("-" if share is None else f"{share:.2f}" for share in shares)
+    return {
+        "unit": unit,
+        "n": "-" if metrics.n is None else str(metrics.n),
+        "mae": rounded(metrics.mae, 3, factor),
+        "rmse": rounded(metrics.rmse, 3, factor),
+        "std": rounded(metrics.sharpness, 3, factor),
+        "one": one,
+        "two": two,
+    }
 
 
 WHAT_FILES_ARE = (

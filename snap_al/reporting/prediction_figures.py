@@ -84,14 +84,7 @@ def calibration(predictions: Predictions) -> Figure:
         rows = predictions.of(kind)
         error = rows.mean - rows.targets
         inside = coverage_at(error, rows.std)
-        left.plot(
-            [float(level) for level in inside],
-            list(inside.values()),
-            "o-",
-            ms=3,
-            lw=1.2,
-            label=KIND_NAMES[kind],
-        )
+        left.plot(list(inside), list(inside.values()), "o-", ms=3, lw=1.2, label=KIND_NAMES[kind])
         bins = pit_histogram(error, rows.std)
         right.stairs(bins, np.linspace(0, 1, len(bins) + 1), lw=1.4, label=KIND_NAMES[kind])
     right.axhline(1 / len(bins), color="0.5", lw=0.8)

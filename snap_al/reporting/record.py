@@ -16,7 +16,7 @@ from snap_al.loop import Event, RunConfig, RunDirectory, RunState
 from snap_al.loop.events import Fitted, Labelled, Rejected, Segment
 from snap_al.potential import FittedPotential
 from snap_al.reporting.summary import segments
-from snap_al.uncertainty import Table
+from snap_al.uncertainty import ErrorTable
 
 Array = NDArray[np.float64]
 SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))
@@ -97,7 +97,7 @@ class Record:
     """Name of the potential's files; "" where there is no potential."""
     potential: FittedPotential | None
     """The last potential; None where there is none yet."""
-    tables: dict[str, Table]
+    tables: dict[str, ErrorTable]
     """Errors and calibration by name of the set."""
     predictions: Predictions | None
     """Predictions of the test set or, where there is none, of the training set."""

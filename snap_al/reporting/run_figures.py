@@ -57,11 +57,12 @@ def learning_curve(record: Record) -> Figure | None:
     for panel, (kind, unit, factor) in zip(
         figure.subplots(1, 2), (("forces", "eV/Å", 1.0), ("energy", "meV/atom", 1e3)), strict=True
     ):
-        known = [e for e in fits if kind in e.table]
-        labels = [e.labels for e in known]
-        for name, label, style in (("rmse", "RMSE", "o-"), ("sharpness", "RMS std", "s--")):
-            values = [factor * e.table[kind][name] for e in known]
-            panel.plot(labels, values, style, ms=4, lw=1.2, label=label)
+        known = [(e.labels, m) for e in fits for k, m in e.table.by_kind().items() if k == kind]
+        labels = [n for n, _ in known]
+        errors, stds = ([m.rmse for _, m in known], [m.sharpness for _, m in known])
+        for values, label, style in ((errors, "RMSE", "o-"), (stds, "RMS std", "s--")):
+            scaled = [factor * v for v in values]
+            panel.plot(labels, scaled, style, ms=4, lw=1.2, label=label)
         panel.set_ylim(bottom=0)
         panel.set_xlabel("labels")
         panel.set_ylabel(f"{kind}, {unit}")

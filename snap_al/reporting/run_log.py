@@ -82,9 +82,9 @@ def _segment(segment: Segment) -> str:
 
 
 def _fitted(event: Fitted) -> str:
-    force, energy = event.table.get("forces"), event.table.get("energy")
-    errors = f", forces {rounded(force['rmse'], 4)} eV/Å" if force else ""
-    errors += f", energy {rounded(energy['rmse'], 4, 1e3)} meV/atom" if energy else ""
+    forces, energy = event.table.forces, event.table.energy
+    errors = f", forces {rounded(forces.rmse, 4)} eV/Å" if forces else ""
+    errors += f", energy {rounded(energy.rmse, 4, 1e3)} meV/atom" if energy else ""
     counts = f"fit {event.fit}: {event.labels} labels"
     novelty = f"novel above {rounded(event.novelty, 4)} eV/Å"
     return f"{counts}, {novelty}; RMSE on the {event.measured_on} set{errors}"

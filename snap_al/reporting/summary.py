@@ -55,6 +55,12 @@ def summarise(events: list[Event], state: RunState) -> Summary:
     }
 
 
+def summary_json(summary: Summary) -> Summary:
+    """The summary as JSON has it."""
+    curve = [{**fit, "table": fit["table"].as_json()} for fit in summary["learning_curve"]]
+    return {**summary, "learning_curve": curve}
+
+
 def segments(events: Iterable[Event]) -> list[Segment]:
     """The segments of all walkers, in the order in which they ran."""
     return [w for e in events if isinstance(e, Explored) for w in e.walkers]

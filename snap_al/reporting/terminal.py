@@ -11,6 +11,7 @@ from rich.text import Text
 from snap_al.loop import Event, RunDirectory
 from snap_al.loop.events import Fitted
 from snap_al.reporting.summary import segments
+from snap_al.uncertainty import Metrics
 
 LATEST, HEIGHT = 200, 12
 """Number of checks shown, of all walkers one after another, and number of lines of a plot."""
@@ -24,9 +25,10 @@ def terminal_plots(
     checks = _checks(directory, events)
     if len(checks) > 1:
         plots.append(_std(checks, tolerance, width))
-    fits = [e for e in events if isinstance(e, Fitted) and "forces" in e.table]
-    if len(fits) > 1:
-        plots.append(_errors(fits, width))
+    fits = [e for e in events if isinstance(e, Fitted)]
+    errors = [(e.labels, e.table.forces) for e in fits if e.table.forces is not None]
+    if len(errors) > 1:
+        plots.append(_errors(errors, fits[-1].measured_on, width))
     return plots
 
 
@@ -55,12 +57,13 @@ def _std(checks: list[tuple[float, bool]], tolerance: float, width: int) -> Text
     return _drawn(title, width)
 
 
-def _errors(fits: Sequence[Fitted], width: int) -> Text:
+def _errors(errors: Sequence[tuple[int, Metrics]], measured_on: str, width: int) -> Text:
+    """errors: number of labels and errors of forces, of each fit. measured_on: name of the set."""
     plotext.clear_figure()
-    labels = [e.labels for e in fits]
-    plotext.plot(labels, [e.table["forces"]["rmse"] for e in fits], marker="braille")
-    plotext.scatter(labels, [e.table["forces"]["sharpness"] for e in fits], marker="+")
-    title = f"forces against labels, {fits[-1].measured_on} set, eV/Å: RMSE; +: RMS std"
+    labels = [n for n, _ in errors]
+    plotext.plot(labels, [forces.rmse for _, forces in errors], marker="braille")
+    plotext.scatter(labels, [forces.sharpness for _, forces in errors], marker="+")
+    title = f"forces against labels, {measured_on} set, eV/Å: RMSE; +: RMS std"
     return _drawn(title, width)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,25 +21,23 @@ from snap_al.progress import Report, silent
 from snap_al.tasks.data import Data, name_of, read_data
 from snap_al.tasks.potential import GivenPotential, potential_of
 from snap_al.tasks.result import TaskResult
-from snap_al.uncertainty import Table
+from snap_al.uncertainty import ErrorTable
 
 
 @dataclass(frozen=True)
 class EvaluateResult(TaskResult):
     """Errors and calibration on labelled configurations."""
 
-    table: Table
-    """By kind (energy, forces, stress): n, rmse, mae, sharpness (the root mean square of the stds),
-    coverage_1sigma, coverage_2sigma, nll, crps and spearman, in eV/atom, eV/Å and eV/Å³; the same
-    by group under `groups`. Components that vanish by symmetry are counted under `vanishing`."""
+    table: ErrorTable
+    """Errors and calibration by kind of label, and by group where there are several."""
     potential: FittedPotential
     """The potential that was compared, recalibrated where that was asked for."""
     left_out: tuple[str, ...] = ()
     """Configurations that were left out, and why."""
 
-    def as_json(self) -> Table:
+    def as_json(self) -> dict[str, Any]:
         """What `snap-al evaluate --json` prints: the table."""
-        return self.table
+        return self.table.as_json()
 
 
 def evaluate(
@@ -79,7 +78,7 @@ def evaluate(
 
     Examples
     --------
-    >>> sa.evaluate("fit", "test.extxyz").table["forces"]["rmse"]
+    >>> sa.evaluate("fit", "test.extxyz").table.forces.rmse
     """
     comm = comm or world()
     report = report if comm.rank == 0 else silent

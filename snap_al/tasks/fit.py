@@ -164,7 +164,7 @@ def fit(
     Examples
     --------
     >>> result = sa.fit("fit.yaml", "fit")
-    >>> result.tables.test["forces"]["rmse"]
+    >>> result.tables.test.forces.rmse
     """
     comm = comm or world()
     report = report if comm.rank == 0 else silent

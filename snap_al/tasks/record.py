@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from snap_al.potential import FittedPotential, stem_in
 from snap_al.reporting.record import Predictions, Record
 from snap_al.reporting.summary import summarise
 from snap_al.reporting.validation import read_validation
+from snap_al.uncertainty import ErrorTable
 
 
 def record_of(folder: Path) -> Record:
@@ -30,12 +32,11 @@ def record_of(folder: Path) -> Record:
         _potential(folder, needed=not directory.journal.exists()) if fitted else (None, "")
     )
     metrics = _json(directory.metrics) or {}
-    tables = {name: metrics[name] for name in ("test", "training") if name in metrics}
     shared: dict[str, Any] = {
         "folder": folder,
         "stem": stem,
         "potential": potential,
-        "tables": tables,
+        "tables": _tables(metrics),
         "predictions": Predictions.read(directory.predictions),
         "validation": read_validation(folder / "validation"),
     }
@@ -55,6 +56,17 @@ def _potential(folder: Path, *, needed: bool) -> tuple[FittedPotential | None, s
         if needed:
             raise
         return None, ""
+
+
+def _tables(metrics: dict[str, Any]) -> dict[str, ErrorTable]:
+    """The tables of errors that metrics.json has, by name of the set. One that cannot be read is
+    left out."""
+    found: dict[str, ErrorTable] = {}
+    for name in ("test", "training"):
+        with suppress(ValueError):
+            if name in metrics:
+                found[name] = ErrorTable.from_json(metrics[name])
+    return found
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snap_al.data.counts import ReadCount
-from snap_al.uncertainty import Table
+from snap_al.uncertainty import ErrorTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +31,18 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class ErrorTables:
-    """Errors and calibration of a potential on the sets that there are.
+    """Errors and calibration of a potential on the sets that there are."""
 
-    A table has, by kind (energy, forces, stress), n, rmse, mae, sharpness (the root mean square of
-    the stds) and others, in eV/atom, eV/Å and eV/Å³, and the same by group under `groups`.
-    """
+    training: ErrorTable | None = None
+    """Table of the training set; None where it was not measured."""
+    test: ErrorTable | None = None
+    """Table of the test set; None where there is none."""
 
-    training: Table | None = None
-    """Table of the training set."""
-    test: Table | None = None
-    """Table of the test set."""
-
-    def as_json(self) -> dict[str, Table]:
+    def by_set(self) -> dict[str, ErrorTable]:
         """The tables that exist, by name of the set."""
         tables = {"training": self.training, "test": self.test}
         return {name: table for name, table in tables.items() if table is not None}
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object: a table for each set that has one."""
+        return {name: table.as_json() for name, table in self.by_set().items()}

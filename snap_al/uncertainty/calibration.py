@@ -4,7 +4,6 @@ factors for recalibration."""
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +19,22 @@ def normal_cdf(z: Array) -> Array:
     return 0.5 * (1.0 + np.fromiter(map(math.erf, unit.tolist()), dtype=float, count=len(unit)))
 
 
-def pit_histogram(error: Array, std: Array) -> list[float]:
+def pit_histogram(error: Array, std: Array) -> tuple[float, ...]:
     """Share of the rows in each tenth of the predicted distribution; a calibrated Gaussian has 0.1
     everywhere, one that is too narrow has its ends filled. error: prediction minus truth. Dawid, J.
     R. Stat. Soc. A 147, 278 (1984)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(error == 0, 0.0, -error / std)
     counts, _ = np.histogram(normal_cdf(z), bins=PIT_BINS, range=(0.0, 1.0))
-    return [float(c) / len(error) for c in counts]
+    return tuple(float(c) / len(error) for c in counts)
 
 
-def coverage_at(error: Array, std: Array) -> dict[str, float]:
+def coverage_at(error: Array, std: Array) -> dict[float, float]:
     """Share of |error| inside the central interval of each probability of LEVELS."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(error == 0, 0.0, np.abs(error) / std)
     inside = 2.0 * normal_cdf(z) - 1.0
-    return {f"{level:g}": float(np.mean(inside <= level)) for level in LEVELS}
+    return {level: float(np.mean(inside <= level)) for level in LEVELS}
 
 
 def scale_factor(error: Array, std: Array) -> float:
@@ -52,12 +51,3 @@ def wilson(inside: float, n: int, z: float = 1.96) -> tuple[float, float]:
     center = (inside + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(inside * (1 - inside) / n + z**2 / (4 * n**2))
     return center - half, center + half
-
-
-def calibration(error: Array, std: Array) -> dict[str, Any]:
-    """sharpness: the RMS std. coverage: by level. pit: histogram."""
-    return {
-        "sharpness": float(np.sqrt(np.mean(std**2))),
-        "coverage": coverage_at(error, std),
-        "pit": pit_histogram(error, std),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from io import BytesIO
 from typing import Any
 
@@ -13,20 +13,10 @@ from numpy.typing import NDArray
 from snap_al.data.rows import KIND_NAMES, TO_USER_UNITS
 from snap_al.inference import Prediction
 from snap_al.uncertainty.calibration import scale_factor
-from snap_al.uncertainty.metrics import Table, evaluate_predictions, kind_metrics
+from snap_al.uncertainty.error_table import ErrorTable, Metrics, VanishingMetrics
+from snap_al.uncertainty.metrics import evaluate_predictions, group_metrics
 
 Array = NDArray[np.float64]
-GROUP_COLUMNS = (
-    "n",
-    "mae",
-    "rmse",
-    "coverage_1sigma",
-    "coverage_2sigma",
-    "nll",
-    "crps",
-    "sharpness",
-    "spearman",
-)
 
 
 @dataclass(frozen=True)
@@ -60,37 +50,38 @@ class Evaluated:
         """The same without the rows that vanish by symmetry, which calibration does not count."""
         return Evaluated(*(getattr(self, f.name)[~self.vanishing] for f in fields(self)))
 
-    def table(self, groups: Sequence[str] = ()) -> Table:
-        """Tables by kind. Rows that vanish by symmetry are counted separately.
+    def table(self, groups: Sequence[str] = ()) -> ErrorTable:
+        """Errors and calibration by kind. Rows that vanish by symmetry are counted separately.
 
-        groups: names of the group numbers; with more than one, the table of each kind has one for
-        each group as well.
+        groups: names of the group numbers; with more than one, each kind has the metrics of each
+        group as well.
         """
         counted = self.counted()
         table = evaluate_predictions(counted.prediction, counted.targets, counted.kinds)
-        for kind, name in enumerate(KIND_NAMES):
-            if name not in table:
-                continue
-            vanishing = self.vanishing & (self.kinds == kind)
-            if vanishing.any():
-                error = (self.mean - self.targets)[vanishing] * TO_USER_UNITS[kind]
-                table[name]["vanishing"] = {
-                    "n": int(vanishing.sum()),
-                    "rmse": float(np.sqrt(np.mean(error**2))),
-                }
-            if len(groups) > 1:
-                table[name]["groups"] = counted._by_group(kind, groups)
-        return table
+        found = {}
+        for name, metrics in table.by_kind().items():
+            kind = KIND_NAMES.index(name)
+            by_group = counted._by_group(kind, groups) if len(groups) > 1 else None
+            found[name] = replace(metrics, vanishing=self._vanishing(kind), groups=by_group)
+        return ErrorTable(**found)
 
-    def _by_group(self, kind: int, groups: Sequence[str]) -> dict[str, dict[str, float]]:
-        metrics_of_group: dict[str, dict[str, float]] = {}
+    def _vanishing(self, kind: int) -> VanishingMetrics | None:
+        """Rows of the kind that vanish by symmetry; None where there are none."""
+        here = self.vanishing & (self.kinds == kind)
+        if not here.any():
+            return None
+        error = (self.mean - self.targets)[here] * TO_USER_UNITS[kind]
+        return VanishingMetrics(int(here.sum()), float(np.sqrt(np.mean(error**2))))
+
+    def _by_group(self, kind: int, groups: Sequence[str]) -> dict[str, Metrics]:
+        """Metrics of each group that has rows of the kind."""
+        found, unit = {}, TO_USER_UNITS[kind]
         for number, name in enumerate(groups):
             here = (self.kinds == kind) & (self.groups == number)
             if here.any():
-                error = (self.mean - self.targets)[here] * TO_USER_UNITS[kind]
-                metrics = kind_metrics(error, self.prediction.total_std[here] * TO_USER_UNITS[kind])
-                metrics_of_group[name] = {k: metrics[k] for k in GROUP_COLUMNS}
-        return metrics_of_group
+                error = (self.mean - self.targets)[here] * unit
+                found[name] = group_metrics(error, self.prediction.total_std[here] * unit)
+        return found
 
     def to_bytes(self, groups: Sequence[str]) -> bytes:
         """npz without pickle of what calibration counts, for figures. groups: names of the group

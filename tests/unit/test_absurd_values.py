@@ -142,7 +142,7 @@ def test_the_ends_of_the_range_give_numbers(tmp_path, weights):
     )
     (tmp_path / "c.yaml").write_text(FIT + f"training: [{{path: frames.extxyz, {given}}}]\n")
     training = fit(tmp_path / "c.yaml", tmp_path / "out").tables.training
-    assert all(np.isfinite([t["rmse"], t["sharpness"]]).all() for t in training.values())
+    assert all(np.isfinite([t.rmse, t.sharpness]).all() for t in training.by_kind().values())
 
 
 def test_memory_that_is_not_there_is_no_fault_of_ours():

@@ -22,11 +22,11 @@ def gaussian(factor, n=20000):
 def test_a_calibrated_gaussian():
     error, std = gaussian(1.0)
     m = kind_metrics(error, std)
-    for level, inside in m["coverage"].items():
-        assert inside == pytest.approx(float(level), abs=0.012)
-    np.testing.assert_allclose(m["pit"], 0.1, atol=0.01)
-    assert m["sharpness"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.02)
-    assert m["nll"] == pytest.approx(-np.mean(stats.norm.logpdf(error, scale=std)), rel=1e-9)
+    for level, inside in m.coverage.items():
+        assert inside == pytest.approx(level, abs=0.012)
+    np.testing.assert_allclose(m.pit, 0.1, atol=0.01)
+    assert m.sharpness == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.02)
+    assert m.nll == pytest.approx(-np.mean(stats.norm.logpdf(error, scale=std)), rel=1e-9)
     assert scale_factor(error, std) == pytest.approx(1.0, abs=0.02)
 
 
@@ -37,21 +37,21 @@ def test_crps_by_its_integral():
         np.trapezoid((stats.norm.cdf(x, e, s) - (x >= 0)) ** 2, x)
         for e, s in zip(error, std, strict=True)
     ]
-    assert kind_metrics(error, std)["crps"] == pytest.approx(np.mean(expected), rel=1e-4)
+    assert kind_metrics(error, std).crps == pytest.approx(np.mean(expected), rel=1e-4)
 
 
 def test_stds_that_are_too_small_fill_the_ends():
     error, std = gaussian(3.0)
     m = kind_metrics(error, std)
-    assert m["pit"][0] > 0.3
-    assert m["pit"][-1] > 0.3
-    assert m["coverage_1sigma"] < 0.3
+    assert m.pit[0] > 0.3
+    assert m.pit[-1] > 0.3
+    assert m.coverage_1sigma < 0.3
     assert scale_factor(error, std) == pytest.approx(3.0, rel=0.02)
 
 
 def test_the_pit_has_the_truth_s_side():
     """Predictions too low: the truth is in the upper tail."""
-    assert kind_metrics(np.full(50, -1.5), np.ones(50))["pit"][9] == 1.0
+    assert kind_metrics(np.full(50, -1.5), np.ones(50)).pit[9] == 1.0
 
 
 def test_wilson_interval():

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ from snap_al.reporting.prediction_figures import parity
 from snap_al.reporting.progress import Progress
 from snap_al.reporting.record import Predictions, Record
 from snap_al.reporting.validation import figures, read_validation, write_validation
+from snap_al.uncertainty import ErrorTable, KindMetrics, Metrics
 
 HOSTILE = (
     "[/b]",
@@ -93,15 +95,9 @@ def record(folder, names=(*HOSTILE[:9], UNPRINTABLE)):
     mean = np.linspace(-1.0, 1.0, len(groups))
     targets = mean + 0.01 * np.cos(np.arange(len(groups)))
     kinds = np.ones(len(groups), dtype=np.int8)
-    values = {
-        "n": 3,
-        "mae": 0.1,
-        "rmse": 0.1234,
-        "sharpness": 0.1,
-        "coverage_1sigma": 0.5,
-        "coverage_2sigma": 0.9,
-    }
-    tables = {"test": {"forces": {**values, "groups": dict.fromkeys(names, values)}}}
+    values = {"n": 3, "mae": 0.1, "rmse": 0.1234, "sharpness": 0.1, "coverage_1sigma": 0.5}
+    forces = KindMetrics(**values, groups=dict.fromkeys(names, Metrics(**values)))
+    tables = {"test": ErrorTable(forces=forces)}
     std = np.full(len(groups), 0.01)
     predictions = Predictions(kinds, groups, tuple(names), targets, mean, std)
     return Record(folder, "", None, tables, predictions)
@@ -146,12 +142,14 @@ def test_in_pages_and_csv(tmp_path):
 def test_rows_without_a_group_have_a_line_of_their_own(tmp_path):
     """Not that of all rows together."""
     here = record(tmp_path, ("", "warm"))
-    forces = here.tables["test"]["forces"]
-    forces["groups"][""] = dict(forces["groups"][""], n=77)
+    groups = here.tables["test"].forces.groups
+    groups[""] = replace(groups[""], n=77)
     page = write_page(here, {}).read_text()
     lines = [re.findall("<td>(.*?)</td>", line) for line in re.findall("<tr.*?</tr>", page)]
     counts = {line[0]: line[1] for line in lines if len(line) > 2}
     assert counts == {"test, forces": "3", "(no group)": "77", "warm": "3"}
+    shares = {line[0]: line[-2:] for line in lines if len(line) > 2}
+    assert shares["warm"] == ["0.50", "-"], "a dash for what an older file does not have"
 
 
 def test_in_a_validation(tmp_path):

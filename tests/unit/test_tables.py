@@ -5,6 +5,7 @@ number is whole, whatever the names and the sizes.
 import io
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from snap_al.reporting.status import status_screen
 from snap_al.reporting.study_tables import learning_table, selection_table, tuning_table
 from snap_al.reporting.tables import errors_table
 from snap_al.reporting.validation_table import validation_screen
+from snap_al.uncertainty import ErrorTable, KindMetrics, VanishingMetrics
 
 WIDTHS = [60, 80, 120, UNLIMITED]
 NAMES = [
@@ -70,17 +72,17 @@ def has(text, value, digits=3):
 
 def metrics(k, n=123):
     value = EXTREMES[k % len(EXTREMES)]
-    return {
-        "n": 10**12 if k == 1 else n + k,
-        "mae": value,
-        "rmse": value * 1.7,
-        "sharpness": value / 3,
-        "coverage_1sigma": 0.123,
-        "coverage_2sigma": 0.987,
-        "nll": -value,
-        "crps": value / 7,
-        "spearman": -0.456,
-    }
+    return KindMetrics(
+        n=10**12 if k == 1 else n + k,
+        mae=value,
+        rmse=value * 1.7,
+        sharpness=value / 3,
+        coverage_1sigma=0.123,
+        coverage_2sigma=0.987,
+        nll=-value,
+        crps=value / 7,
+        spearman=-0.456,
+    )
 
 
 def check_lines(text, width):
@@ -100,18 +102,21 @@ FACTORS = {"energy": 1e3, "forces": 1.0, "stress": 160.21766}
 @pytest.mark.parametrize("everything", [False, True])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_errors(width, everything):
-    table = {kind: metrics(k) for k, kind in enumerate(FACTORS)}
-    table["forces"]["groups"] = {name: metrics(k) for k, name in enumerate(NAMES)}
-    table["stress"]["vanishing"] = {"n": 77, "rmse": 0.0}
+    groups = {name: metrics(k) for k, name in enumerate(NAMES)}
+    table = ErrorTable(
+        metrics(0),
+        replace(metrics(1), groups=groups),
+        replace(metrics(2), vanishing=VanishingMetrics(77, 0.0)),
+    )
     text = printed(errors_table(table, "on the test set", everything=everything), width)
     check_lines(text, width)
     keys = ["mae", "nll", "crps"] * everything + ["rmse", "sharpness"]
-    for kind, values in table.items():
-        for part in [values, *values.get("groups", {}).values()]:
-            assert has(text, part["n"], 13)
+    for kind, values in table.by_kind().items():
+        for part in [values, *(values.groups or {}).values()]:
+            assert has(text, part.n, 13)
             for key in keys:
                 factor = 1.0 if key == "nll" else FACTORS[kind]
-                assert has(text, part[key] * factor, 4), (kind, key, part)
+                assert has(text, getattr(part, key) * factor, 4), (kind, key, part)
     assert text.count("0.123") >= 3 + len(NAMES)
     assert text.count("0.987") >= 3 + len(NAMES)
     whole_headers(text, "energy, meV/atom", "RMSE", "RMS std", "within 1 std", "within 2 std")
@@ -123,8 +128,8 @@ def test_errors(width, everything):
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_usual_errors_fill_one_table(width):
-    values = dict(metrics(5, 40123), rmse=0.08712)
-    text = printed(errors_table(dict.fromkeys(FACTORS, values), "on the test set"), width)
+    values = replace(metrics(5, 40123), rmse=0.08712)
+    text = printed(errors_table(ErrorTable(values, values, values), "on the test set"), width)
     lines = text.splitlines()
     assert [len(numbers_in(line)) for line in lines if line.startswith(tuple(FACTORS))] == [5, 5, 5]
     if width == 80:
@@ -132,10 +137,11 @@ def test_usual_errors_fill_one_table(width):
 
 
 def test_missing_kinds_and_metrics():
-    assert "energy" not in printed(errors_table({"forces": metrics(5)}, "test"), 80)
-    some = {"forces": {"n": 3, "mae": 0.5, "rmse": None}}
-    text = printed(errors_table(some, "test", everything=True), 60)
-    assert "-" in text.split()
+    assert "energy" not in printed(errors_table(ErrorTable(forces=metrics(5)), "test"), 80)
+    some = ErrorTable.from_json({"forces": {"mae": 0.5, "rmse": 0.75, "sharpness": 0.25}})
+    text = printed(errors_table(some, "test", everything=True), 120)
+    [line] = [line for line in text.splitlines() if line.startswith("forces")]
+    assert line.split().count("-") == 6
     assert has(text, 0.5)
 
 
@@ -269,7 +275,7 @@ def run_summary():
             }
             for k in range(8)
         ],
-        "learning_curve": [{"labels": 3, "on": "test", "table": {"forces": metrics(5)}}],
+        "learning_curve": [{"labels": 3, "on": "test", "table": ErrorTable(forces=metrics(5))}],
     }
 
 
@@ -281,7 +287,7 @@ def test_status(width):
     for w in summary["walkers"]:
         assert has(text, w["step"], 9)
         assert has(text, w["segments"], 9)
-    for value in (1e-12, 1.2345e12, 12345.6, 1e9, metrics(5)["rmse"]):
+    for value in (1e-12, 1.2345e12, 12345.6, 1e9, metrics(5).rmse):
         assert has(text, value, 4)
     assert text.count("0.1234") >= len(summary["walkers"])
     assert "\x1b" not in text

@@ -36,7 +36,7 @@ for name in sa.__all__:
 result = sa.fit("fit.yaml", "again")
 compared = sa.evaluate(result.potential, "test.extxyz")
 predicted = sa.predict("again", "test.extxyz", "predicted.extxyz")
-print(len(compared.table), len(predicted.frames), result.folder)
+print(len(compared.table.by_kind()), len(predicted.frames), result.folder)
 """
 
 
@@ -104,7 +104,7 @@ def test_a_calculators_results_are_those_of_the_atoms_as_they_are(fitted):
     with pytest.raises(InputError, match="the atoms given, frame 0: no energy"):
         sa.evaluate(fitted.potential, [atoms])
     atoms.get_forces()
-    assert sa.evaluate(fitted.potential, [atoms]).table["forces"]["n"] == 12
+    assert sa.evaluate(fitted.potential, [atoms]).table.forces.n == 12
     atoms.rattle(0.01)
     with pytest.raises(InputError, match="no energy"):
         sa.evaluate(fitted.potential, [atoms])
