@@ -94,10 +94,10 @@ class LastLayerRegr(FittedNetwork):
         """(N, n) columns, and which of them is the bias."""
         import torch
 
-        calls: list[tuple[Any, Any, Any]] = []
+        calls: list[tuple[Any, ...]] = []
 
         def keep(layer: Any, given: Any, result: Any) -> None:
-            calls.append((layer, given[0], result))
+            calls.append((layer, given[0], result, result.clone()))
 
         layers = [m for m in self.network.module.modules() if isinstance(m, torch.nn.Linear)]
         hooks = [layer.register_forward_hook(keep) for layer in layers]
@@ -128,13 +128,15 @@ class LastLayerRegr(FittedNetwork):
         return mean, epistemic, model_error, noise
 
 
-def _last_layer(calls: list[tuple[Any, Any, Any]], result: Any) -> tuple[Any, Any]:
+def _last_layer(calls: list[tuple[Any, ...]], result: Any) -> tuple[Any, Any]:
     """The linear layer that the result (N, o) is from, and what it was given. Raises InputError."""
     import torch
 
     last = calls[-1] if calls else None
-    same = last is not None and torch.equal(last[2].reshape(len(result), -1), result)
-    if last is None or not same:
+    if last is None or not (
+        last[2].data_ptr() == result.data_ptr()  # not a copy that happens to be equal, as by ReLU
+        and torch.equal(last[3].reshape(len(result), -1), result)  # and not changed in place
+    ):
         raise InputError(
             "the module's last layer is not a torch.nn.Linear: its result is not what a linear "
             "layer gives. Leave out what comes after it"

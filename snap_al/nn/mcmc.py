@@ -48,6 +48,8 @@ class MCMCRegr(FittedNetwork):
         Number of independent chains.
     seed : int
         Seed of the starts and of the sampler.
+    depth : int
+        Most doublings of a trajectory: a sample takes at most 2 to this power gradients.
 
     Raises
     ------
@@ -80,14 +82,17 @@ class MCMCRegr(FittedNetwork):
         tune: int = 500,
         chains: int = 2,
         seed: int = 0,
+        depth: int = 8,
     ) -> None:
         super().__init__(module, seed)
         require("nutpie", "arviz")
-        for name, value, least in (("draws", draws, 10), ("tune", tune, 10), ("chains", chains, 2)):
-            at_least(name, value, least)
+        at_least("draws", draws, 10)
+        at_least("tune", tune, 10)
+        at_least("chains", chains, 2)
+        at_least("depth", depth, 1)
         self.prior = prior_stds(self.network, prior_std)
         self.given = noise_std
-        self.run = Chains(draws, tune, chains, seed)
+        self.run = Chains(draws, tune, chains, seed, depth)
         self.samples = np.zeros((0, 0))
         self.noise_std = np.zeros(0)
         self.diagnostics: dict[str, float] = {}

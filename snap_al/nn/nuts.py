@@ -32,6 +32,8 @@ class Chains:
     """Independent chains."""
     seed: int
     """Seed of the random numbers."""
+    depth: int
+    """Most doublings of a trajectory: a sample takes at most 2 to this power gradients."""
 
 
 def sample(
@@ -61,6 +63,8 @@ def sample(
         chains=run.chains,
         cores=1,
         seed=run.seed,
+        maxdepth=run.depth,
+        low_rank_modified_mass_matrix=True,
         progress_bar=False,
         save_warmup=False,
     )
