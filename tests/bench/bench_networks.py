@@ -43,7 +43,7 @@ def network(width, seed):
         )
 
 
-def wrappers(seed, width, prior_std=2.0):
+def wrappers(seed, width, noise=NOISE, prior_std=2.0):
     """Each method with the settings of the table. The two that have a prior are told the noise, as
     they are in the talk's code; the others find it.
     """
@@ -52,12 +52,12 @@ def wrappers(seed, width, prior_std=2.0):
     return {
         "EnsRegr": EnsRegr(net, nens=20, training=fast, seed=seed),
         "MCMCRegr": MCMCRegr(
-            net, prior_std=prior_std, noise_std=NOISE, draws=200, tune=200, seed=seed, depth=6
+            net, prior_std=prior_std, noise_std=noise, draws=200, tune=200, seed=seed, depth=6
         ),
         "VIRegr": VIRegr(
             net,
             prior_std=prior_std,
-            noise_std=NOISE,
+            noise_std=noise,
             training=Training(2000, learning_rate=0.02),
             seed=seed,
         ),
@@ -85,12 +85,12 @@ def figures(error, std):
             all_of["nll"]]  # fmt: skip
 
 
-def over_seeds(method, truth, seeds, width):
+def over_seeds(method, truth, seeds, width, noise):
     """By place, errors and stds of all seeds; how many fits were refused."""
     collected, refused = {place: [] for place in PLACES}, 0
     for seed in range(seeds):
         try:
-            found = errors_and_stds(wrappers(seed, width)[method], truth, seed)
+            found = errors_and_stds(wrappers(seed, width, noise)[method], truth, seed)
         except FitError:
             refused += 1
             continue
@@ -99,14 +99,14 @@ def over_seeds(method, truth, seeds, width):
     return {p: np.concatenate(pairs, axis=1) for p, pairs in collected.items() if pairs}, refused
 
 
-def compare(cases, seeds, width, methods):
+def compare(cases, seeds, width, methods, noise):
     """One line for each case, method and place, over all seeds."""
     print("| function | wrapper | points | RMSE | std / error | within 1, 2 std | NLL | fits |")
     print("|---|---|---|---|---|---|---|---|")
     for case in cases:
         for method in methods:
             began = time.process_time()
-            collected, refused = over_seeds(method, CASES[case], seeds, width)
+            collected, refused = over_seeds(method, CASES[case], seeds, width, noise)
             seconds = (time.process_time() - began) / seeds
             fits = f"{seeds - refused} of {seeds}, {seconds:.0f} s"
             for place, (error, std) in collected.items():
@@ -158,13 +158,15 @@ def main():
     parser.add_argument("--methods", nargs="*", default=list(wrappers(0, 4)))
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--widths", type=int, nargs="*", default=[])
+    parser.add_argument("--find-noise", action="store_true", help="VI and MCMC are not told it")
     parser.add_argument("--draws", type=int, default=200)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.widths:
         mixing(given.widths, given.seeds, given.draws)
     else:
-        compare(given.cases, given.seeds, given.width, given.methods)
+        noise = None if given.find_noise else NOISE
+        compare(given.cases, given.seeds, given.width, given.methods, noise)
 
 
 if __name__ == "__main__":
