@@ -17,6 +17,8 @@ from snap_al.errors import FitError
 from snap_al.inference.sampled import FEWEST_EFFECTIVE, LARGEST_R_HAT, MOST_DIVERGENT
 
 Array = NDArray[np.float64]
+TARGET_ACCEPT = 0.9
+"""Share of steps that the sampler aims to accept; at 0.8 chains of small networks diverge."""
 LogDensity = Callable[[Array], tuple[float, Array]]
 
 
@@ -64,6 +66,7 @@ def sample(
         cores=1,
         seed=run.seed,
         maxdepth=run.depth,
+        target_accept=TARGET_ACCEPT,
         low_rank_modified_mass_matrix=True,
         progress_bar=False,
         save_warmup=False,
