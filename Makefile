@@ -47,7 +47,7 @@ faults: .venv/.installed-test
 	touch $@
 
 .venv/.installed-test: .venv/.installed
-	$(PIP) -e '.[fitsnap,mcmc,pops,cluster,parsl,dask,executorlib,tblite,docs,test,lint]'
+	$(PIP) -e '.[fitsnap,mcmc,nn,pops,cluster,parsl,dask,executorlib,tblite,docs,test,lint]'
 	touch $@
 
 clean:

@@ -16,6 +16,7 @@ from snap_al.errors import SnapALError
 EXTRAS = {
     "fitsnap": "FitSNAP",
     "mcmc": "posterior mcmc",
+    "nn": "networks of torch with error bars",
     "pops": "posterior pops",
     "cluster": "labels as jobs of Slurm, PBS, LSF",
     "parsl": "labels in Parsl",

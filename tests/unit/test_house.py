@@ -15,6 +15,7 @@ LONG_FILES = {"sessions/session.py"}
 PACKAGES = (
     "cli", "data", "label", "loop", "parallel", "query", "reporting", "tasks", "uncertainty",
     "validation", "inference", "potential", "md", "descriptors", "config", "sessions", "fitsnap",
+    "nn",
 )  # fmt: skip
 """Packages in which every field is documented."""
 
