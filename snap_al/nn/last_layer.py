@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import InputError
-from snap_al.inference import Posterior, fit_posterior
-from snap_al.inference.settings import FitSettings
+from snap_al.inference import Posterior, fit_posterior, fit_settings
 from snap_al.nn.regressor import FittedNetwork
 from snap_al.nn.training import Training, least_squares
 
@@ -61,7 +60,7 @@ class LastLayerRegr(FittedNetwork):
         import torch
 
         try:
-            FitSettings(**options)
+            fit_settings(**options)
         except ValueError as error:
             raise InputError(f"options of fit_posterior: {error}") from error
         if not any(isinstance(m, torch.nn.Linear) for m in self.network.module.modules()):

@@ -70,9 +70,9 @@ class LogPosterior:
 
         self.gradients += 1
         weights, sigma = self.parts(position)
-        self._weights.copy_(torch.as_tensor(np.ascontiguousarray(weights)))
+        self._weights.copy_(torch.as_tensor(weights.copy()))
         found = self._module(self._inputs).reshape(len(self.x), -1)
-        scaled = (found - self._targets) / torch.as_tensor(np.ascontiguousarray(sigma))
+        scaled = (found - self._targets) / torch.as_tensor(sigma.copy())
         squares = scaled.square().sum(dim=0)
         slopes = torch.autograd.grad(0.5 * squares.sum(), self._own)
         misfit = squares.detach().numpy()

@@ -80,9 +80,8 @@ def errors_and_stds(regressor, truth, seed):
 def figures(error, std):
     """RMSE, RMS std over RMSE, shares within 1 and 2 std, and the NLL."""
     all_of = kind_metrics(error, std)
-    ratio = all_of["sharpness"] / all_of["rmse"]
-    return [all_of["rmse"], ratio, all_of["coverage_1sigma"], all_of["coverage_2sigma"],
-            all_of["nll"]]  # fmt: skip
+    ratio = all_of.sharpness / all_of.rmse
+    return [all_of.rmse, ratio, all_of.coverage_1sigma, all_of.coverage_2sigma, all_of.nll]
 
 
 def over_seeds(method, truth, seeds, width, noise):

@@ -67,7 +67,7 @@ def ensemble(steps, nens):
 
 def do_well(figures):
     """Near 0.68 and 0.95, which a calibrated Gaussian has."""
-    return 0.55 < figures["coverage_1sigma"] < 0.85 and figures["coverage_2sigma"] > 0.86
+    return 0.55 < figures.coverage_1sigma < 0.85 and figures.coverage_2sigma > 0.86
 
 
 def test_an_ensemble_is_calibrated_among_its_rows():
