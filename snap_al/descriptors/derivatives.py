@@ -10,6 +10,7 @@ https://docs.lammps.org/compute_sna_atom.html
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -171,9 +172,13 @@ class DerivativesEngine(LammpsEngine):
             parts.append((*part[:3], cluster.atoms[part[3]]))
             central.append(cluster.atoms[: cluster.n_central])
         back = np.argsort(np.concatenate(central))
-        components, forces, virial = (_joined([part[k] for part in parts])[back] for k in range(3))
-        neighbours = _joined([part[3] for part in parts])[back]
-        return components, forces, virial, neighbours
+        components, forces, virial, neighbours = zip(*parts, strict=True)
+        return (
+            np.concatenate(components)[back],
+            _joined(forces)[back],
+            np.concatenate(virial)[back],
+            _joined(neighbours)[back],
+        )
 
     def _of_central(self, box: Box, elements: NDArray[np.int64], n_central: int) -> _Found:
         """Components (c, K), derivatives (c, m, 3, K), virial (c, 6, K) and neighbours (c, m) of
@@ -222,11 +227,13 @@ def _neighbours_only(everything: Array) -> tuple[Array, NDArray[np.int64]]:
     return np.ascontiguousarray(forces), neighbours
 
 
-def _joined(parts: list[NDArray[Number]]) -> NDArray[Number]:
+def _joined(parts: Sequence[NDArray[Number]]) -> NDArray[Number]:
     """Along the first axis; along the second, those that are shorter get zeros."""
-    m = max(part.shape[1] for part in parts)
-    grown = [
-        np.pad(part, [(0, 0), (0, m - part.shape[1]), *[(0, 0)] * (part.ndim - 2)])
-        for part in parts
-    ]
-    return np.concatenate(grown)
+    longest = max(part.shape[1] for part in parts)
+    shape = (sum(map(len, parts)), longest, *parts[0].shape[2:])
+    found = np.zeros(shape, dtype=parts[0].dtype)
+    start = 0
+    for part in parts:
+        found[start : start + len(part), : part.shape[1]] = part
+        start += len(part)
+    return found
