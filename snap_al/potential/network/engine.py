@@ -108,7 +108,7 @@ class NetworkEngine:
         plain = []
         for element, layers in enumerate(self._hidden):
             own = np.flatnonzero(known.elements == element)
-            linear, units = _summed(known, own, layers)
+            linear, units = summed(known, own, layers)
             linear[ENERGY] = known.components[own].sum(axis=0)
             plain.append(linear[:, layers.used])
             block = self.columns.block(element)
@@ -135,22 +135,26 @@ def cheapest(settings: SnapSettings) -> SnapSettings:
     )
 
 
-def _summed(known: Derivatives, own: NDArray[np.int64], layers: Hidden) -> tuple[Array, Array]:
+def summed(
+    known: Derivatives, own: NDArray[np.int64], layers: Hidden | None = None
+) -> tuple[Array, Array]:
     """Rows (1 + 3 n + 6, K) of the components of central atoms `own`, and (1 + 3 n + 6, n_L) of
-    their units; stress rows in eV, and energy rows left at zero."""
+    their units, or none without layers; stress rows in eV, and energy rows left at zero."""
     n, n_components = known.components.shape
     linear = np.zeros((n_rows(n), n_components))
-    units = np.zeros((n_rows(n), layers.sizes[-1]))
+    units = np.zeros((n_rows(n), 0 if layers is None else layers.sizes[-1]))
     for start in range(0, len(own), AT_ONCE):
         some = own[start : start + AT_ONCE]
-        slopes = layers.slopes(known.components[some]).swapaxes(1, 2)
         forces, virial = known.forces[some], known.virial[some]
         c, m = known.neighbours[some].shape
         onto = onto_atoms(known.neighbours[some], n)
-        by_units = forces.reshape(c, 3 * m, -1) @ slopes
         linear[FORCES] += _onto(onto, forces.reshape(c * m, -1), n)
-        units[FORCES] += _onto(onto, by_units.reshape(c * m, -1), n)
         linear[STRESS] += virial.sum(axis=0)
+        if layers is None:
+            continue
+        slopes = layers.slopes(known.components[some]).swapaxes(1, 2)
+        by_units = forces.reshape(c, 3 * m, -1) @ slopes
+        units[FORCES] += _onto(onto, by_units.reshape(c * m, -1), n)
         units[STRESS] += (virial @ slopes).sum(axis=0)
     return linear, units
 

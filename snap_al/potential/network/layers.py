@@ -122,14 +122,18 @@ LEAST_STD = 1e-8
 
 
 def random_hidden(
-    standards: Sequence[tuple[Array, Array]], sizes: Sequence[int], seed: int
+    standards: Sequence[tuple[Array, Array]],
+    whitenings: Sequence[Array],
+    sizes: Sequence[int],
+    seed: int,
 ) -> tuple[Hidden, ...]:
     """Layers with random weights, which leave inputs of unit variance about as large as they are.
 
-    standards: shift and scale of each element. sizes: units of each layer.
+    standards: shift and scale of each element. whitenings: (K, K) M of each element, which makes x
+    of unit variance as x M. sizes: units of each layer.
     """
     found = []
-    for element, (shift, scale) in enumerate(standards):
+    for element, ((shift, scale), whitening) in enumerate(zip(standards, whitenings, strict=True)):
         rng = np.random.default_rng(np.random.SeedSequence([seed, element]))
         n = len(shift)
         weights, biases = [], []
@@ -137,6 +141,6 @@ def random_hidden(
             weights.append(rng.standard_normal((size, n)) / np.sqrt(n))
             biases.append(0.1 * rng.standard_normal(size))
             n = size
-        weights[0] *= scale != 0.0
+        weights[0] = weights[0] @ whitening.T * (scale != 0.0)
         found.append(Hidden(shift, scale, tuple(weights), tuple(biases)))
     return tuple(found)
