@@ -128,10 +128,11 @@ class NetworkEngine:
 
 
 def cheapest(settings: SnapSettings) -> SnapSettings:
-    """Settings with the same reach whose components take no time, for the reference potential."""
+    """Settings with the same reach whose components take little time, for the reference
+    potential."""
     n = len(settings.elements)
     return settings.model_copy(
-        update={"twojmax": (0,) * n, "chemflag": False, "wselfallflag": False, "bnormflag": None}
+        update={"twojmax": (1,) * n, "chemflag": False, "wselfallflag": False, "bnormflag": None}
     )
 
 
