@@ -1,6 +1,6 @@
 """Linear SNAP, quadratic SNAP and networks on mlearn's published training and test sets.
 
-    python tests/bench/bench_network.py [Mo] [Si] [--seeds 3] [--hidden 32,32] [--epochs 60]
+    python tests/bench/bench_network.py [Mo] [Si] [--seeds 3] [--hidden 32,32] [--epochs 80]
 
 All are fitted to the same labels with the same weights, by the default posterior with embedded
 model error; of a network that is the last layer's, after hidden weights were learned. Errors,
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("elements", nargs="*", default=[*SETS])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hidden", default="32,32")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=80)
     given = parser.parse_args()
     hidden = tuple(map(int, given.hidden.split(",")))
     settings = [

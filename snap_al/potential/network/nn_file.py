@@ -115,7 +115,9 @@ class _Reader:
     """Goes through the lines of a file."""
 
     path: Path
+    """The file."""
     text: str
+    """All of it."""
     _number: int = 0
     _lines: Iterator[tuple[int, list[str]]] = field(init=False, repr=False)
 

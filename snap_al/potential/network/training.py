@@ -29,6 +29,9 @@ from snap_al.progress import Report, silent
 Array = NDArray[np.float64]
 GROWING = 0.1
 """Share of the passes over which steps grow."""
+LAST_LAYER = 0.1
+"""Steps of the last layer's coefficients, next to those of hidden weights: energies, whose weights
+are large, begin at the linear solution and must not be driven off it."""
 FEWEST = 5
 """With fewer configurations none is left out."""
 
@@ -149,6 +152,7 @@ class _Learning:
             ],
             lr=settings.learning_rate,
         )
+        self._shares = (1.0, LAST_LAYER)
 
     def run(self, inside: list[Prepared], left_out: list[Prepared], report: Report) -> Learned:
         """Passes until there are enough, or until the error of those left out does not fall."""
@@ -161,7 +165,7 @@ class _Learning:
             validation.append(self._error(left_out))
             if followed[-1] < followed[best]:
                 best, hidden = epoch, self._network.hidden()
-            elif epoch - best >= self._settings.patience:
+            elif self._settings.patience and epoch - best >= self._settings.patience:
                 break
         kept = tuple(validation) if left_out else ()
         return Learned(hidden, tuple(training), kept, best)
@@ -173,8 +177,9 @@ class _Learning:
         total = 0.0
         for step, start in enumerate(starts):
             batch = [inside[k] for k in order[start : start + self._settings.batch]]
-            for group in self._optimiser.param_groups:
-                group["lr"] = self._rate((epoch + step / len(starts)) / self._settings.epochs)
+            rate = self._rate((epoch + step / len(starts)) / self._settings.epochs)
+            for group, share in zip(self._optimiser.param_groups, self._shares, strict=True):
+                group["lr"] = share * rate
             self._optimiser.zero_grad()
             loss = self._network.loss(batch)
             (loss / _n_rows(batch)).backward()
