@@ -5,7 +5,7 @@
 All are fitted to the same labels with the same weights, by the default posterior with embedded
 model error; of a network that is the last layer's, after hidden weights were learned. Errors,
 coverage within 1 and 2 std, NLL of forces (nats; eV/Å), and wall time: of rows with hidden weights,
-and of the fit. The published sets have no stress.
+and of the fit. The published sets have no stress. Forces that vanish by symmetry are not counted.
 """
 
 from __future__ import annotations

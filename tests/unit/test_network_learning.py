@@ -31,7 +31,7 @@ except ImportError:
 
 learns = needs(torch is not None, "torch: pip install 'snap_al[nn]'")
 SMALL = CHEM.model_copy(update={"twojmax": (2, 2)})
-FEW = NetworkSettings(hidden=(5, 4), epochs=3, batch=2, precision="double")
+FEW = NetworkSettings(hidden=(5, 4), epochs=2, batch=4, precision="double")
 
 
 def labelled(n, element=None):
@@ -160,18 +160,18 @@ def test_it_learns_what_a_network_can_say(copper_examples):
     """Labels of a network: forces come out better than those of the linear fit."""
     truth = learn_hidden(copper_examples, COPPER, FEW.model_copy(update={"seed": 7, "epochs": 0}))
     model = Network(COPPER, truth.hidden)
-    coefficients = np.random.default_rng(3).standard_normal(model.columns.n_distinct)
+    coefficients = 0.1 * np.random.default_rng(3).standard_normal(model.columns.n_distinct)
     items = []
     with model.engine(ReferencePotential()) as engine:
-        for item in labelled(20):
+        for item in labelled(12):
             values = engine.rows(item.configuration).values @ coefficients
             n = len(item.configuration)
             label = Label(n * values[0], values[1:-6].reshape(-1, 3), None)
             items.append(replace(item, configuration=item.configuration.labelled(label)))
     examples = examples_of(items, Sources(COPPER, ReferencePotential()))
-    settings = NetworkSettings(hidden=(8, 8), epochs=60, batch=2, weight_decay=0.0)
+    settings = NetworkSettings(hidden=(8, 8), epochs=20, batch=3, weight_decay=0.0)
     learned = learn_hidden(examples, COPPER, settings)
-    assert learned.validation[learned.best] < 0.3 * learned.validation[0]
+    assert learned.validation[learned.best] < 0.5 * learned.validation[0]
 
 
 def test_without_torch_the_message_says_what_to_install(copper_examples, monkeypatch):

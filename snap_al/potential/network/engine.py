@@ -5,6 +5,8 @@ E_i = c_0 + β·x_i + c·φ(x_i)        -∂E/∂r_j = Σ_i (β ∂x_i/∂B + c 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -64,9 +66,10 @@ class NetworkEngine:
     @property
     def fingerprint(self) -> str:
         """Everything but the configuration that rows depend on."""
-        stored = [layers.stored() for layers in self._hidden]
+        stored = json.dumps([layers.stored() for layers in self._hidden])
+        hidden = hashlib.sha256(stored.encode()).hexdigest()
         settings = self._derivatives.settings.model_dump_json()
-        return repr((FORMAT, settings, stored, self._reference.fingerprint))
+        return repr((FORMAT, settings, hidden, self._reference.fingerprint))
 
     def rows(self, configuration: Configuration) -> ConfigurationRows:
         return self._rows(configuration, self._derivatives.derivatives(configuration))[0]
