@@ -31,7 +31,7 @@ except ImportError:
 
 learns = needs(torch is not None, "torch: pip install 'snap_al[nn]'")
 SMALL = CHEM.model_copy(update={"twojmax": (2, 2)})
-FEW = NetworkSettings(hidden=(5, 4), epochs=2, batch=4, precision="double")
+FEW = NetworkSettings(hidden=(5, 4), epochs=2, batch=4)
 
 
 def labelled(n, element=None):

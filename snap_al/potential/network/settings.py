@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -29,5 +29,3 @@ class NetworkSettings(BaseModel, extra="forbid", frozen=True):
     """Share of the configurations that is left out of the steps and says when to end."""
     seed: int = Field(default=0, ge=0)
     """Of the first weights, of which configurations are left out, and of their order."""
-    precision: Literal["single", "double"] = "single"
-    """In which derivatives of components are kept while learning; all else is double."""
