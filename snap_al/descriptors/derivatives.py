@@ -115,8 +115,8 @@ class DerivativesEngine(LammpsEngine):
 
         Notes
         -----
-        Time and memory are in proportion to the number of atoms. LAMMPS itself takes some 50 MB for
-        K = 30 components.
+        Time and memory are in proportion to the number of atoms; what LAMMPS itself takes is that
+        of one cluster, or of a cell of ALL_AT_ONCE atoms.
         """
         components, (forces, virial, neighbours) = self._guarded(configuration, self._compute)
         return Derivatives(
