@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from ase.data import atomic_numbers
@@ -120,34 +121,38 @@ class SnapSettings(BaseModel, extra="forbid", frozen=True):
         """Å; the longest of the pairwise cutoffs rcutfac (R_i + R_j)."""
         return 2.0 * self.rcutfac * max(self.radelem)
 
-    def compute_arguments(self) -> str:
-        """Arguments of `compute snap`, `sna/atom` and `snad/atom` after the style's name."""
+    def compute_arguments(self, types: Sequence[int] | None = None) -> str:
+        """Arguments of `compute snap`, `sna/atom` and `snad/atom` after the style's name.
+
+        types: numbers of the elements that LAMMPS' types are of, where these are not one for each
+        element.
+        """
+        types = range(len(self.elements)) if types is None else types
         return " ".join(
             [
                 repr(self.rcutfac),
                 repr(self.rfac0),
                 str(self.largest_twojmax),
-                *map(repr, self.radelem),
-                *map(repr, self.wj),
+                *(repr(self.radelem[e]) for e in types),
+                *(repr(self.wj[e]) for e in types),
                 "rmin0",
                 repr(self.rmin0),
-                *self.flags(),
+                *self._flags(types),
             ]
         )
 
-    def flags(self) -> list[str]:
+    def _flags(self, types: Sequence[int]) -> list[str]:
         flags = [f"switchflag {int(self.switchflag)}", f"bzeroflag {int(self.bzeroflag)}"]
         if self.chemflag:
-            types = " ".join(str(k) for k in range(len(self.elements)))
-            flags.append(f"chem {len(self.elements)} {types}")
+            flags.append(f"chem {len(self.elements)} {' '.join(map(str, types))}")
         flags += [f"bnormflag {int(self.normalised)}", f"wselfallflag {int(self.wselfallflag)}"]
         flags.append(f"quadraticflag {int(self.quadraticflag)}")
         if self.sinner is not None and self.dinner is not None:
             flags += [
                 "switchinnerflag 1",
                 "sinner",
-                *map(repr, self.sinner),
+                *(repr(self.sinner[e]) for e in types),
                 "dinner",
-                *map(repr, self.dinner),
+                *(repr(self.dinner[e]) for e in types),
             ]
         return flags
