@@ -174,7 +174,7 @@ def main():
         run = potential_of(metal, options.out / metal, options.steps, comm)
         settings = sa.ValidateSettings(only=tuple(options.only.split(",")), draws=options.draws)
         result = sa.validate(run, labeler="own", settings=settings, comm=comm)
-        found[metal] = [p.as_dict() for p in result.properties]
+        found[metal] = [p.as_json() for p in result.properties]
         if comm.rank == 0:
             print(metal, result.coverage, *result.problems, flush=True)
     if comm.rank == 0:

@@ -86,7 +86,7 @@ def validate(
     if comm.rank == 0 and as_json:
         show_json(result.as_json())
     elif comm.rank == 0:
-        show(validation_screen(result.as_json()))
+        show(validation_screen(result.validation))
         say(f"validation.json, properties.csv and figures are in {result.folder}")
     if not result.passed:
         raise typer.Exit(1)

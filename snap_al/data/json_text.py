@@ -34,6 +34,22 @@ def named(stored: Any, name: str) -> dict[str, Any]:
     return value
 
 
+def text(stored: Any, name: str) -> str:
+    """The value as a text. Raises ValueError for what is no text."""
+    value = part(stored, name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: {value!r} is no text")
+    return value
+
+
+def flag(stored: Any, name: str) -> bool:
+    """The value as true or false. Raises ValueError for what is neither."""
+    value = part(stored, name)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: {value!r} is neither true nor false")
+    return value
+
+
 def listed(stored: Any, name: str) -> list[Any]:
     """The values of a list. Raises ValueError for what is no list."""
     value = part(stored, name)
@@ -53,6 +69,14 @@ def number(stored: Any, name: Hashable) -> float:
         raise ValueError(f"{name}: {value!r:.20} is too large") from None
 
 
+def count(stored: Any, name: str) -> int:
+    """The value as a whole number. Raises ValueError for what is none."""
+    value = number(stored, name)
+    if not value.is_integer():
+        raise ValueError(f"{name}: {value!r} is no whole number")
+    return int(value)
+
+
 def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """The value as an array. Raises ValueError for what is no array of numbers of this shape."""
     value = part(stored, name)
@@ -60,6 +84,17 @@ def numbers(stored: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float6
         return np.array(value, dtype=float).reshape(shape)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}: no numbers of shape {shape}: {error}") from error
+
+
+def numbers_or_nan(stored: Any, name: str) -> NDArray[np.float64]:
+    """The value as an array (m,), NaN where JSON has null. Raises ValueError for what is no list of
+    numbers."""
+    return numbers(stored, name, (len(listed(stored, name)),))
+
+
+def with_null(values: NDArray[np.float64]) -> list[float | None]:
+    """The inverse of `numbers_or_nan`. Infinities, which JSON does not have either, are null."""
+    return [float(v) if np.isfinite(v) else None for v in values]
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

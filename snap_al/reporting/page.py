@@ -38,6 +38,7 @@ def write_page(record: Record, figures: Figures) -> Path:
     summary = None if record.state is None else summarise(list(record.events), record.state)
     frames = flagged_frames(record)
     name = record.folder.resolve().name
+    found = {} if record.validation is None else validation_figures(record.validation)
     page = environment.get_template("page.html").render(
         name=name,
         name_in_shell=shlex.quote(name),
@@ -54,7 +55,7 @@ def write_page(record: Record, figures: Figures) -> Path:
         frames_json=Markup(json.dumps(frames).replace("<", "\\u003c")),
         script=Markup((HERE / "structures.js").read_text(encoding="utf-8")),
         validation=record.validation,
-        validation_figures=_svgs(validation_figures(record.validation or {})),
+        validation_figures=_svgs(found),
         files=_files(record),
         stem=record.stem,
         elements=[] if record.potential is None else record.potential.elements,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from snap_al.loop.events import Fitted, Labelled, Rejected, Segment
 from snap_al.potential import FittedPotential
 from snap_al.reporting.summary import segments
 from snap_al.uncertainty import ErrorTable
+from snap_al.validation import Validation
 
 Array = NDArray[np.float64]
 SHOWN_UNITS = (("meV/atom", 1e3), ("eV/Å", 1.0), ("GPa", 1e-4))
@@ -107,8 +107,8 @@ class Record:
     """State of a run; None for a fit."""
     events: tuple[Event, ...] = ()
     """Events of a run's journal."""
-    validation: dict[str, Any] | None = None
-    """Results of `snap-al validate`; None without a validation."""
+    validation: Validation | None = None
+    """What `snap-al validate` found; None without a validation."""
     remarks: Remarks = field(default_factory=Remarks)
     """Remarks on the labels that it began with."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from snap_al.errors import did_you_mean
 from snap_al.parallel import Communicator, on_root, world
 from snap_al.potential.snap_calculator import SnapCalculator
 from snap_al.progress import Report, silent
-from snap_al.reporting.validation import Validation, read_validation, without_nan, write_validation
+from snap_al.reporting.validation import read_validation, write_validation
 from snap_al.tasks.stability import Stability, stability
 from snap_al.tasks.validation_labeler import Labeler, label_backend
 from snap_al.tasks.validation_request import (
@@ -24,12 +24,14 @@ from snap_al.tasks.validation_request import (
     request_of,
 )
 from snap_al.validation import (
+    Coverage,
     Curve,
     LabelCalculator,
     Materials,
     Property,
     References,
     Trajectory,
+    Validation,
     measure,
 )
 
@@ -38,7 +40,7 @@ from snap_al.validation import (
 class ValidateResult:
     """What a validation found, and what earlier ones of the same potential and crystal did."""
 
-    content: Validation
+    validation: Validation
     """What validation.json holds."""
     folder: Path
     """Where validation.json, properties.csv and figures are."""
@@ -46,37 +48,36 @@ class ValidateResult:
     @property
     def properties(self) -> tuple[Property, ...]:
         """Each with its std over draws and, where there is one, its reference."""
-        stored = self.content.get("properties", ())
-        return tuple(Property(**{k: v for k, v in p.items() if k != "z"}) for p in stored)
+        return self.validation.properties or ()
 
     @property
     def curves(self) -> tuple[Curve, ...]:
         """Energies and pressures into close approach."""
-        return tuple(Curve(**_with_arrays(c)) for c in self.content.get("curves", ()))
+        return self.validation.curves or ()
 
     @property
     def trajectories(self) -> tuple[Trajectory, ...]:
         """MD at constant energy and at constant pressure."""
-        return tuple(Trajectory(**_with_arrays(t)) for t in self.content.get("trajectories", ()))
+        return self.validation.trajectories or ()
 
     @property
-    def coverage(self) -> dict[str, float]:
-        """n, the number of references, and within_1std and within_2std, the shares of them."""
-        return dict(self.content.get("coverage", {}))
+    def coverage(self) -> Coverage:
+        """How many references there are, and the shares of them within one and two stds."""
+        return self.validation.coverage
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What could not be computed, and why."""
-        return tuple(self.content.get("problems", ()))
+        return self.validation.problems
 
     @property
     def passed(self) -> bool:
         """Whether every curve and trajectory has passed."""
-        return bool(self.content.get("passed", True))
+        return self.validation.passed
 
-    def as_json(self) -> Validation:
+    def as_json(self) -> dict[str, Any]:
         """What validation.json holds and `snap-al validate --json` prints."""
-        return self.content
+        return self.validation.as_json()
 
 
 def validate(
@@ -142,29 +143,27 @@ def validate(
     )
     with threadpool_limits(1):
         if request.names:
-            validation |= _properties(_materials(request, known, comm, report), request.table)
+            materials = _materials(request, known, comm, report)
+            validation = _with_properties(validation, materials, request.table)
             on_root(comm, lambda: write_validation(out, validation))
         if request.checks:
-            validation |= _checks(stability(request, known, out, comm, report), validation)
+            looked_at = stability(request, known, out, comm, report)
+            validation = _with_checks(validation, looked_at)
     if known is not None:
         known.close()
-    shown: Validation = without_nan(validation)
-    on_root(comm, lambda: write_validation(out, shown))
-    return ValidateResult(shown, out)
+    on_root(comm, lambda: write_validation(out, validation))
+    return ValidateResult(validation, out)
 
 
 def _begun(request: Request, out: Path) -> Validation:
     """The results of an earlier validation of this potential and crystal. The files of the
     potential are written, for LAMMPS."""
     request.potential.write(out)
-    same = {
-        "potential": request.potential.posterior.digest,
-        "structure": request.crystal.atoms.get_chemical_formula(),
-        "system": request.crystal.system,
-        "temperature_k": request.temperature,
-    }
-    before = read_validation(out) or {}
-    return {**(before if all(before.get(k) == v for k, v in same.items()) else {}), **same}
+    atoms, system = request.crystal.atoms, request.crystal.system
+    digest, formula = request.potential.posterior.digest, atoms.get_chemical_formula()
+    now = Validation(digest, formula, system, request.temperature)
+    before = read_validation(out)
+    return before if before is not None and before.subject == now.subject else now
 
 
 def _materials(
@@ -187,42 +186,23 @@ def _materials(
         calculator.close()
 
 
-def _properties(materials: Materials, table: dict[str, float]) -> Validation:
+def _with_properties(
+    before: Validation, materials: Materials, table: dict[str, float]
+) -> Validation:
+    """The validation with these properties in place of those that it had."""
     names = [p.name for p in materials.properties]
     unknown = [
         f"the table's {name!r} is no property here: {did_you_mean(name, names)}"
         for name in table
         if name not in names
     ]
-    return {
-        "properties": [p.as_dict() for p in materials.properties],
-        "coverage": materials.coverage(),
-        "problems": [*materials.problems, *unknown],
-    }
+    problems = (*materials.problems, *unknown)
+    return replace(before, properties=materials.properties, problems=problems)
 
 
-def _checks(looked_at: Stability, before: Validation) -> Validation:
-    """The results of the checks, with those of earlier validations that are not checked again."""
-    new = [_plain(t) for t in looked_at.trajectories]
-    names = {t["name"] for t in new} | {"relaxation"}
-    trajectories = [t for t in before.get("trajectories", []) if t["name"] not in names] + new
-    curves = before.get("curves", [])
-    checks: Validation = {}
-    if looked_at.curves is not None:
-        checks["curves"] = curves = [_plain(c) for c in looked_at.curves]
-    checks["trajectories"] = trajectories
-    checks["passed"] = all(c["passed"] for c in [*curves, *trajectories])
-    return checks
-
-
-def _plain(result: Curve | Trajectory) -> dict[str, Any]:
-    """A result with values that JSON can have."""
-    return {
-        k: v.tolist() if isinstance(v, np.ndarray) else bool(v) if k == "passed" else v
-        for k, v in asdict(result).items()
-    }
-
-
-def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `_plain`; NaN where JSON has null."""
-    return {k: np.array(v, dtype=float) if isinstance(v, list) else v for k, v in stored.items()}
+def _with_checks(before: Validation, looked_at: Stability) -> Validation:
+    """The validation with these checks, and with earlier ones that are not made again."""
+    names = {t.name for t in looked_at.trajectories} | {"relaxation"}
+    kept = tuple(t for t in before.trajectories or () if t.name not in names)
+    curves = before.curves if looked_at.curves is None else looked_at.curves
+    return replace(before, curves=curves, trajectories=kept + looked_at.trajectories)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from snap_al.data.json_text import listed, named, number
+from snap_al.data.json_text import count, listed, named, number
 from snap_al.data.rows import KIND_NAMES, KindName
 
 GROUP_KEYS = (
@@ -107,7 +107,7 @@ class KindMetrics(Metrics):
             found["pit"] = tuple(number(shares, k) for k in shares)
         if content.get("vanishing") is not None:
             rows = named(content, "vanishing")
-            found["vanishing"] = VanishingMetrics(_count(rows), number(rows, "rmse"))
+            found["vanishing"] = VanishingMetrics(count(rows, "n"), number(rows, "rmse"))
         if content.get("groups") is not None:
             groups = named(content, "groups")
             found["groups"] = {g: Metrics(**_numbers(named(groups, g))) for g in groups}
@@ -165,12 +165,4 @@ def _values(metrics: Metrics, keys: Sequence[str]) -> dict[str, Any]:
 def _numbers(content: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that a group has, of a JSON object. Raises ValueError."""
     names = [k for k in GROUP_KEYS if k in ("rmse", "sharpness") or content.get(k) is not None]
-    return {k: _count(content) if k == "n" else number(content, k) for k in names}
-
-
-def _count(content: Mapping[str, Any]) -> int:
-    """The value of n. Raises ValueError."""
-    value = number(content, "n")
-    if not value.is_integer():
-        raise ValueError(f"n: {value!r} is no count")
-    return int(value)
+    return {k: count(content, k) if k == "n" else number(content, k) for k in names}

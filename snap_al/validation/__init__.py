@@ -5,13 +5,22 @@ from snap_al.validation.curves import Curve, approach, compression, dimers
 from snap_al.validation.dynamics import Conditions, Trajectory, failed_check, npt, nve
 from snap_al.validation.failures import failure_of
 from snap_al.validation.labeler import LabelCalculator
-from snap_al.validation.materials import Materials, Property, References, measure, names_of
+from snap_al.validation.materials import (
+    Coverage,
+    Materials,
+    Property,
+    References,
+    measure,
+    names_of,
+)
 from snap_al.validation.properties import PROPERTIES, Quantity
+from snap_al.validation.results import Validation
 from snap_al.validation.slabs import Slab, slab
 
 __all__ = [
     "PROPERTIES",
     "Conditions",
+    "Coverage",
     "Crystal",
     "Curve",
     "LabelCalculator",
@@ -22,6 +31,7 @@ __all__ = [
     "References",
     "Slab",
     "Trajectory",
+    "Validation",
     "approach",
     "compression",
     "crystal_of",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +19,7 @@ from ase.units import GPa, kB
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
+from snap_al.data.json_text import flag, numbers, numbers_or_nan, part, text, with_null
 from snap_al.data.rows import STRESS, Kind
 from snap_al.descriptors import Engine
 from snap_al.inference import row_std
@@ -62,6 +64,32 @@ class Curve:
     """Whether the check passes."""
     finding: str
     """The result in words."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object, with null for NaN."""
+        reference = None if self.reference is None else with_null(self.reference)
+        return {
+            "name": self.name,
+            "x_label": self.x_label,
+            "y_label": self.y_label,
+            "x": with_null(self.x),
+            "value": with_null(self.value),
+            "std": with_null(self.std),
+            "reference": reference,
+            "passed": bool(self.passed),
+            "finding": self.finding,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> Curve:
+        """The curve of a JSON object. Raises ValueError."""
+        name, x_label, y_label = (text(content, key) for key in ("name", "x_label", "y_label"))
+        x = numbers_or_nan(content, "x")
+        value, std = (numbers(content, key, x.shape) for key in ("value", "std"))
+        missing = part(content, "reference") is None
+        reference = None if missing else numbers(content, "reference", x.shape)
+        passed, finding = flag(content, "passed"), text(content, "finding")
+        return cls(name, x_label, y_label, x, value, std, reference, passed, finding)
 
 
 def dimers(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.data.configuration import Configuration, Label
+from snap_al.data.json_text import flag, numbers, numbers_or_nan, part, text, with_null
 from snap_al.data.storage import require_regular_file, write_atomically
 from snap_al.errors import LammpsError
 from snap_al.md import Outcome, Protocol, SegmentFiles, SegmentStart, run_segment
@@ -60,6 +62,32 @@ class Trajectory:
     """Whether the check passes."""
     finding: str
     """The result in words."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object, with null for NaN."""
+        return {
+            "name": self.name,
+            "time": with_null(self.time),
+            "temperature": with_null(self.temperature),
+            "volume": with_null(self.volume),
+            "energy": None if self.energy is None else with_null(self.energy),
+            "force_std": None if self.force_std is None else with_null(self.force_std),
+            "passed": bool(self.passed),
+            "finding": self.finding,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> Trajectory:
+        """The trajectory of a JSON object. Raises ValueError."""
+        time = numbers_or_nan(content, "time")
+        temperature, volume = (numbers(content, k, time.shape) for k in ("temperature", "volume"))
+        energy, force_std = (
+            None if part(content, key) is None else numbers(content, key, time.shape)
+            for key in ("energy", "force_std")
+        )
+        name, finding = text(content, "name"), text(content, "finding")
+        passed = flag(content, "passed")
+        return cls(name, time, temperature, volume, energy, force_std, passed, finding)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ that are distributed over ranks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator
 
+from snap_al.data.json_text import count, number, part, text
 from snap_al.errors import InputError, did_you_mean
 from snap_al.parallel import Communicator, collectively
 from snap_al.potential.snap_calculator import SnapCalculator
@@ -48,13 +50,55 @@ class Property:
 
     @property
     def z(self) -> float | None:
-        """Deviation from the reference in stds."""
+        """Deviation from the reference in stds; None where it cannot be computed."""
         if self.value is None or self.reference is None or not self.std:
             return None
-        return (self.value - self.reference) / self.std
+        z = (self.value - self.reference) / self.std
+        return z if np.isfinite(z) else None
 
-    def as_dict(self) -> dict[str, float | str | int | None]:
-        return {**asdict(self), "z": self.z}
+    def as_json(self) -> dict[str, float | str | int | None]:
+        """The JSON object. Numbers that JSON does not have are None."""
+        content = {**asdict(self), "z": self.z}
+        return {
+            name: None if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in content.items()
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> Property:
+        """The property of a JSON object; files of earlier versions have no note. Raises
+        ValueError."""
+        names = ("value", "std", "reference")
+        value, std, reference = (
+            None if part(content, name) is None else number(content, name) for name in names
+        )
+        note = text(content, "note") if "note" in content else ""
+        known = (text(content, "name"), text(content, "unit"), value, std)
+        return cls(*known, count(content, "draws"), reference, note)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many references there are, and how many of them error bars hold."""
+
+    n: int
+    """Number of properties that have a reference and a std."""
+    within_1std: float | None
+    """Share of them that deviates by at most one std; None where there are none."""
+    within_2std: float | None
+    """Share of them that deviates by at most two stds; None where there are none."""
+
+    def as_json(self) -> dict[str, float]:
+        """The JSON object. Shares that are None are left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def coverage_of(properties: Iterable[Property]) -> Coverage:
+    """How many of the references error bars hold."""
+    z = np.array([abs(p.z) for p in properties if p.z is not None])
+    if not len(z):
+        return Coverage(0, None, None)
+    return Coverage(len(z), float(np.mean(z <= 1)), float(np.mean(z <= 2)))
 
 
 @dataclass(frozen=True)
@@ -65,12 +109,6 @@ class Materials:
     """The properties."""
     problems: tuple[str, ...]
     """What could not be computed, and why."""
-
-    def coverage(self) -> dict[str, float]:
-        """Number of references, and the shares of them that lie within one and two stds."""
-        z = np.array([abs(p.z) for p in self.properties if p.z is not None])
-        shares = {f"within_{k}std": float(np.mean(z <= k)) for k in (1, 2)} if len(z) else {}
-        return {"n": len(z), **shares}
 
 
 def names_of(only: Sequence[str], crystal: Crystal) -> list[str]:

@@ -35,6 +35,7 @@ from snap_al.reporting.progress import Progress
 from snap_al.reporting.record import Predictions, Record
 from snap_al.reporting.validation import figures, read_validation, write_validation
 from snap_al.uncertainty import ErrorTable, KindMetrics, Metrics
+from snap_al.validation import Curve, Property, Validation
 
 HOSTILE = (
     "[/b]",
@@ -154,21 +155,12 @@ def test_rows_without_a_group_have_a_line_of_their_own(tmp_path):
 
 def test_in_a_validation(tmp_path):
     matplotlib.use("Agg")
-    one = {"unit": "J/m²", "value": 1.0, "std": 0.1, "reference": 1.1, "z": -1.0, "draws": 32}
-    curve = {
-        "name": "$5_{",
-        "passed": True,
-        "finding": "<b>",
-        "x": [0.0, 1.0, 2.0],
-        "value": [3.0, 2.0, 1.0],
-        "std": [0.1] * 3,
-        "reference": None,
-        "x_label": "$x_{",
-        "y_label": "$y_{",
-    }
+    x, std = np.arange(3.0), np.full(3, 0.1)
+    curve = Curve("$5_{", "$x_{", "$y_{", x, 3.0 - x, std, None, True, "<b>")
     names = (*HOSTILE, UNPRINTABLE)
-    properties = [{"name": name, **one} for name in names]
-    write_validation(tmp_path, {"structure": "[/b]", "properties": properties, "curves": [curve]})
+    properties = tuple(Property(name, "J/m²", 1.0, 0.1, 32, 1.1) for name in names)
+    validation = Validation("digest", "[/b]", "cubic", 300.0, properties, (), (curve,))
+    write_validation(tmp_path, validation)
     found = read_validation(tmp_path)
     expected = {
         "properties": [*map(in_terminal, names)],
@@ -258,5 +250,5 @@ def test_there_is_no_other_way_to_a_terminal_or_a_csv_file():
 
 
 def test_json_is_not_escaped_twice(tmp_path):
-    write_validation(tmp_path, {"structure": UNPRINTABLE})
+    write_validation(tmp_path, Validation("digest", UNPRINTABLE, "cubic", 300.0))
     assert json.loads((tmp_path / "validation.json").read_text())["structure"] == UNPRINTABLE

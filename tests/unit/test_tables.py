@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from snap_al.reporting.study_tables import learning_table, selection_table, tuni
 from snap_al.reporting.tables import errors_table
 from snap_al.reporting.validation_table import validation_screen
 from snap_al.uncertainty import ErrorTable, KindMetrics, VanishingMetrics
+from snap_al.validation import Curve, Property, Validation
 
 WIDTHS = [60, 80, 120, UNLIMITED]
 NAMES = [
@@ -213,35 +215,24 @@ def test_tuning(width, by):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_validation(width):
     properties = [
-        {
-            "name": NAMES[k % len(NAMES)],
-            "unit": "J/m²",
-            "value": v,
-            "std": v / 9,
-            "reference": None,
-            "z": None,
-        }
-        for k, v in enumerate(EXTREMES)
+        Property(NAMES[k % len(NAMES)], "J/m²", v, v / 9, 32) for k, v in enumerate(EXTREMES)
     ]
-    properties[1].update(reference=-1e12, z=12345.678)
-    properties[2].update(reference=1.0, z=-0.26)
-    check = {"name": "[/b]", "passed": False, "finding": "too deep at $1_{ [red]"}
-    found = {
-        "structure": "Cu [clean]",
-        "system": "cubic",
-        "properties": properties,
-        "coverage": {"n": 2, "within_1std": 0.5, "within_2std": 0.75},
-        "curves": [check],
-        "problems": ["[bold] failed"],
-    }
+    properties[1] = replace(properties[1], value=1e3, std=1.0, reference=-12345.678 + 1e3)
+    properties[2] = replace(properties[2], value=1.0, std=1.0, reference=1.26)
+    none = np.zeros(0)
+    check = Curve("[/b]", "x", "y", none, none, none, None, False, "too deep at $1_{ [red]")
+    found = Validation(
+        "digest", "Cu [clean]", "cubic", 300.0, tuple(properties), ("[bold] failed",), (check,)
+    )
     text = printed(validation_screen(found), width)
     check_lines(text, width)
     for p in properties:
-        assert has(text, p["value"], 4)
-        assert has(text, p["std"], 4)
-    assert has(text, -1e12, 4)
+        assert has(text, p.value, 4)
+        assert has(text, p.std, 4)
+    assert has(text, -11345.678, 4)
     assert has(text, 12345.678, 3)
     assert "-0.3" in text.split()
+    assert "2 references: share within 1 std 0.5, within 2 std 0.5" in " ".join(text.split())
     flat = " ".join(text.split())
     assert "FAILED [/b]: too deep at $1_{ [red]" in flat
     assert "not computed: [bold] failed" in flat
