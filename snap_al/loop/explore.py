@@ -110,8 +110,11 @@ def _whole_group(comm: Communicator) -> Iterator[None]:
 
 def _segment(run: Exploration, state: RunState, potential: FittedPotential, number: int) -> Segment:
     comm, config, directory, planned = (
-        run.groups.comm, run.config, run.directory, run.walkers[number]
-    )  # fmt: skip
+        run.groups.comm,
+        run.config,
+        run.directory,
+        run.walkers[number],
+    )
     assert config.explore is not None
     protocol = config.explore.protocol(planned.overrides)
     walker = state.walkers[number]

@@ -78,8 +78,9 @@ def checked_rows(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array, bool]:
         raise FitError(f"{len(inputs)} rows; at least 2 are needed")
     for name, values in (("x", inputs), ("y", targets)):
         if not np.isfinite(values).all():
-            raise FitError(f"{name} has {int((~np.isfinite(values)).sum())} values that are no "
-                           "finite numbers")  # fmt: skip
+            raise FitError(
+                f"{name} has {int((~np.isfinite(values)).sum())} values that are no finite numbers"
+            )
     return inputs, targets.reshape(len(targets), -1), targets.ndim == 1
 
 

@@ -121,9 +121,7 @@ class MCMCRegr(FittedNetwork):
             return -value, -gradient
 
         options = {"maxiter": START_STEPS}
-        found = scipy.optimize.minimize(
-            cost, first, jac=True, method="L-BFGS-B", options=options
-        )  # fmt: skip
+        found = scipy.optimize.minimize(cost, first, jac=True, method="L-BFGS-B", options=options)
         if target.noise is not None:
             return np.asarray(found.x)
         return np.concatenate([found.x, np.log(noise)])

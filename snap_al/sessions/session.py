@@ -243,8 +243,8 @@ class LammpsSession:
         """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns).
         Collective.
         """
-        rows = self._extract(compute, _ATOM, _ARRAY)
-        return np.array(rows[: self.n_local])
+        rows = np.asarray(self._extract(compute, _ATOM, _ARRAY))[: self.n_local]
+        return np.array(rows if rows.ndim == 2 else rows[:, None])  # of one column: a vector
 
     def per_atom_scalar(self, compute: str) -> Array:
         """The same of a compute that gives one number an atom, (n_local,). Collective."""

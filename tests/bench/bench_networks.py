@@ -119,8 +119,10 @@ def compare(cases, seeds, width, methods, noise):
 def mixing(widths, seeds, draws):
     """One line for each width: what the chains say of themselves, on the first function."""
     truth = next(iter(CASES.values()))
-    print("| width | weights | R-hat | smallest ESS | ESS per 1000 gradients | R-hat of weights | "
-          "divergences | accepted |")  # fmt: skip
+    print(
+        "| width | weights | R-hat | smallest ESS | ESS per 1000 gradients | R-hat of weights | "
+        "divergences | accepted |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for width in widths:
         said, accepted = [], 0
@@ -141,13 +143,21 @@ def mixing(widths, seeds, draws):
             except FitError:
                 pass
             d = regressor.diagnostics
-            said.append([d["largest_r_hat"], d["smallest_ess"],
-                         1e3 * d["smallest_ess"] / d["gradients"], d["largest_r_hat_of_weights"],
-                         d["divergences"]])  # fmt: skip
+            said.append(
+                [
+                    d["largest_r_hat"],
+                    d["smallest_ess"],
+                    1e3 * d["smallest_ess"] / d["gradients"],
+                    d["largest_r_hat_of_weights"],
+                    d["divergences"],
+                ]
+            )
         r_hat, ess, per_gradient, of_weights, divergences = np.median(said, axis=0)
-        print(f"| {width} | {3 * width + 1} | {r_hat:.3f} | {ess:.0f} | {per_gradient:.2f} | "
-              f"{of_weights:.2f} | {divergences:.0f} | {accepted} of {seeds} |",
-              flush=True)  # fmt: skip
+        print(
+            f"| {width} | {3 * width + 1} | {r_hat:.3f} | {ess:.0f} | {per_gradient:.2f} | "
+            f"{of_weights:.2f} | {divergences:.0f} | {accepted} of {seeds} |",
+            flush=True,
+        )
 
 
 def main():

