@@ -29,7 +29,7 @@ from snap_al.sessions.starting import started
 from snap_al.sessions.threads import OwnThreads
 
 Array = NDArray[np.float64]
-_GLOBAL, _ATOM, _ARRAY, _SCALAR, _VECTOR = 0, 1, 2, 0, 1
+_GLOBAL, _ATOM, _ARRAY, _SCALAR, _VECTOR, _COLUMNS = 0, 1, 2, 0, 1, 5
 USUAL_ROOM = 10_000
 """Neighbours of one atom that every session has room for, as FitSNAP's have; LAMMPS' own default is
 2000.
@@ -243,8 +243,13 @@ class LammpsSession:
         """A copy of a per-atom compute's array on this rank's own atoms, (n_local, columns).
         Collective.
         """
-        rows = np.asarray(self._extract(compute, _ATOM, _ARRAY))[: self.n_local]
-        return np.array(rows if rows.ndim == 2 else rows[:, None])  # of one column: a vector
+        what, n = f"compute {compute}", self.n_local
+        get = self._lammps.extract_compute  # that of `numpy` misreads arrays of one column
+        rows = self._guarded(lambda: get(compute, _ATOM, _ARRAY), what)
+        columns = self._guarded(lambda: get(compute, _ATOM, _COLUMNS), what)
+        if n == 0:
+            return np.zeros((0, columns))
+        return np.array(np.ctypeslib.as_array(rows[0], (n, columns)))
 
     def per_atom_scalar(self, compute: str) -> Array:
         """The same of a compute that gives one number an atom, (n_local,). Collective."""
