@@ -13,11 +13,7 @@ from snap_al.loop import RunConfig
 
 def content_of(config: RunConfig) -> dict[str, Any]:
     """What was given of it, as plain values."""
-    content: dict[str, Any] = config.model_dump(mode="json", exclude_unset=True)
-    cluster = content.get("label", {}).get("cluster") or {}
-    if "walltime" in cluster:
-        cluster["walltime"] /= 60.0  # a config has minutes, and holds seconds
-    return content
+    return config.model_dump(mode="json", exclude_unset=True)
 
 
 def text_of(config: RunConfig) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from snap_al.data.weights import Damping, Weight, Weights
 from snap_al.named import DottedName
@@ -50,6 +58,21 @@ def _seconds(value: object) -> object:
     return float(((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
+def _clock(seconds: float) -> str | float:
+    """The walltime as [days-]hours:minutes:seconds; in minutes where it is no whole number of
+    seconds. It is read again as the same time."""
+    if not seconds.is_integer():
+        return seconds / 60.0
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{f'{days}-' if days else ''}{hours}:{minutes:02}:{left:02}"
+
+
+Walltime = Annotated[PositiveFloat, BeforeValidator(_seconds), PlainSerializer(_clock)]
+"""A time that is held in s, and read and written as schedulers have it."""
+
+
 class ClusterSettings(BaseModel, extra="forbid", frozen=True):
     """What one job asks the scheduler for. `tasks` and `label.threads` give what is reserved; the
     labeler's command starts its MPI ranks."""
@@ -62,7 +85,7 @@ class ClusterSettings(BaseModel, extra="forbid", frozen=True):
     """MPI ranks on each node."""
     memory_gb: PositiveFloat | None = None
     """Memory of each node; the default of the site when not given."""
-    walltime: Annotated[PositiveFloat, BeforeValidator(_seconds)] = 3600.0
+    walltime: Walltime = 3600.0
     """[days-]hours:minutes:seconds, or minutes; held in s."""
     queue: str | None = None
     """Queue or partition."""

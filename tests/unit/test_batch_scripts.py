@@ -74,6 +74,34 @@ def test_directives(tmp_path, monkeypatch, scheduler):
     assert str(script) in text
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds", "written"),
+    [
+        ("1:30:00", 5400.0, "1:30:00"),
+        ("2-00:00:07", 172807.0, "2-0:00:07"),
+        ("0:00:01", 1.0, "0:00:01"),
+        ("100:00:00", 360000.0, "4-4:00:00"),
+        (10, 600.0, "0:10:00"),
+        (0.5, 30.0, "0:00:30"),
+        (0.125, 7.5, 0.125),
+    ],
+)
+@pytest.mark.parametrize("mode", ["python", "json"])
+def test_a_walltime_is_written_as_it_is_read(given, seconds, written, mode):
+    settings = ClusterSettings(scheduler="slurm", walltime=given)
+    assert settings.walltime == seconds
+    dump = settings.model_dump(mode=mode)
+    assert dump["walltime"] == written
+    assert ClusterSettings(**dump) == settings
+    assert ClusterSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_a_default_walltime_is_written_as_it_is_read():
+    settings = ClusterSettings(scheduler="slurm")
+    assert "walltime" not in settings.model_dump(exclude_defaults=True)
+    assert ClusterSettings(**settings.model_dump()) == settings
+
+
 def test_where_there_is_no_scheduler(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="lsf: no bsub here"):

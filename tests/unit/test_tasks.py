@@ -195,6 +195,24 @@ def test_a_config_as_text_is_the_same_config(tmp_path):
         assert again.reference_folders == config.reference_folders
 
 
+def test_a_run_goes_on_with_a_config_that_an_earlier_version_wrote(tmp_path, monkeypatch):
+    """It wrote a walltime in seconds, where minutes are read."""
+    monkeypatch.setattr("snap_al.label.cluster.shutil.which", lambda command: f"/no/such/{command}")
+    path, kept = small_config(tmp_path), tmp_path / "run" / "config.yaml"
+    path.write_text(path.read_text().replace("steps: 400", "steps: 40"))
+    result = sa.run(sa.load_config(path), tmp_path / "run")
+    label = "label: {{backend: cluster, cluster: {{scheduler: slurm, walltime: {}}}}}\n"
+    kept.write_text(kept.read_text() + label.format("600.0"))
+    path.write_text(path.read_text() + label.format("0:10:00"))
+    config = sa.load_config(path)
+    assert config.label.cluster.walltime == 600.0
+    assert sa.run(config, tmp_path / "run").tables == result.tables
+    kept = parse_yaml(kept.read_text(), path)
+    assert kept["label"]["cluster"]["walltime"] == "0:10:00"
+    assert read_run(tmp_path / "run")[0].model_dump() == config.model_dump()
+    assert sa.run(config, tmp_path / "run").tables == result.tables
+
+
 def test_a_run_of_a_config_keeps_it(tmp_path, capfd):
     """It goes on with the same config, and prints nothing."""
     path = small_config(tmp_path)
