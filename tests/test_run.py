@@ -355,13 +355,13 @@ def test_walkers_by_stages_and_in_batches(tmp_path):
     assert first == run(config, tmp_path / "again", 2)
 
 
-def alike(folder, query, stop, temperature="[600, 1200]"):
+def alike(folder, query, stop, temperature="[600, 1200]", steps=600):
     """Four walkers from one structure."""
     walkers = ", ".join(["{structure: Cu.extxyz, supercell: [2, 2, 2]}"] * 4)
     explore = (
         f"explore: {{walkers: [{walkers}], temperature: {temperature}, ensemble: nvt, timestep: "
-        "0.003, steps: 300, "
-        "check_every: 10, checkpoint_every: 75}"
+        f"0.003, steps: {steps}, "
+        f"check_every: 10, checkpoint_every: {steps // 4}}}"
     )
     return small_config(
         folder, explore=explore, query=f"query: {{{query}}}", stop=f"stop: {{{stop}}}"
@@ -370,7 +370,7 @@ def alike(folder, query, stop, temperature="[600, 1200]"):
 
 def test_one_label_does_for_walkers_alike(tmp_path):
     """They stop together; not all are labelled, and all go on; the same again."""
-    config = alike(tmp_path, "force_std: 0.03, novelty_quantile: 0.3", "max_labels: 8")
+    config = alike(tmp_path, "force_std: 0.03, novelty_quantile: 0.3", "max_labels: 8", steps=300)
     first = run(config, tmp_path / "run", 2)
     chosen = [e for e in first[1] if e["event"] == "chosen"]
     assert any(e["dropped"] for e in chosen)
