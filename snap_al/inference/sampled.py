@@ -172,7 +172,8 @@ def _nuts(
             start + 0.1 * np.random.default_rng(seed).standard_normal(n)
         ),
     )
-    with _panics_are_errors():
+    advice = "take `noise: fixed`, another fit.prior or fit.likelihood, or `posterior: embedded`"
+    with failed_starts_are_errors(advice):
         trace = nutpie.sample(
             model,
             draws=settings.draws,
@@ -199,18 +200,21 @@ def _nuts(
 
 
 @contextmanager
-def _panics_are_errors() -> Iterator[None]:
-    """A sampler that cannot begin or go on ends with a panic of Rust, which Python has as a
-    BaseException: other ranks would wait for this one. It becomes a FitError.
+def failed_starts_are_errors(advice: str) -> Iterator[None]:
+    """A sampler that cannot begin ends with a RuntimeError or with a panic of Rust. The panic is a
+    BaseException in Python: other ranks would wait for this one. Both become a FitError.
+
+    advice: what to do about it.
     """
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        not_finite = isinstance(error, RuntimeError) and "BadLogp" in str(error)
+        if not not_finite and type(error).__name__ != "PanicException":
             raise
         raise FitError(
-            "the sampler could not begin, since the density or its gradient is not finite there; "
-            "take `noise: fixed`, another fit.prior or fit.likelihood, or `posterior: embedded`"
+            f"the sampler could not begin, since the density or its gradient is not finite there; "
+            f"{advice}"
         ) from error
 
 

@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snap_al.errors import FitError
-from snap_al.inference.sampled import FEWEST_EFFECTIVE, LARGEST_R_HAT, MOST_DIVERGENT
+from snap_al.inference.sampled import (
+    FEWEST_EFFECTIVE,
+    LARGEST_R_HAT,
+    MOST_DIVERGENT,
+    failed_starts_are_errors,
+)
 
 Array = NDArray[np.float64]
 TARGET_ACCEPT = 0.9
@@ -42,7 +47,7 @@ def sample(
     log_density: LogDensity, n: int, start: Callable[[int], Array], run: Chains
 ) -> tuple[Array, dict[str, float]]:
     """(chains, draws, n) positions, and how many were divergent and took which gradients. start: of
-    a chain's seed to its first position (n,).
+    a chain's seed to its first position (n,). Raises FitError where the sampler cannot begin.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -58,19 +63,20 @@ def sample(
         ["x"],
         make_initial_point_fn=start,
     )
-    trace = nutpie.sample(
-        model,
-        draws=run.draws,
-        tune=run.tune,
-        chains=run.chains,
-        cores=1,
-        seed=run.seed,
-        maxdepth=run.depth,
-        target_accept=TARGET_ACCEPT,
-        low_rank_modified_mass_matrix=True,
-        progress_bar=False,
-        save_warmup=False,
-    )
+    with failed_starts_are_errors("give noise_std, or take a narrower prior_std or EnsRegr"):
+        trace = nutpie.sample(
+            model,
+            draws=run.draws,
+            tune=run.tune,
+            chains=run.chains,
+            cores=1,
+            seed=run.seed,
+            maxdepth=run.depth,
+            target_accept=TARGET_ACCEPT,
+            low_rank_modified_mass_matrix=True,
+            progress_bar=False,
+            save_warmup=False,
+        )
     stats = trace.sample_stats
     return np.asarray(trace.posterior["x"]), {
         "divergences": float(np.asarray(stats["diverging"]).sum()),

@@ -15,6 +15,7 @@ from snap_al.errors import FitError, InputError
 from snap_al.inference import fit_posterior
 from snap_al.nn import EnsRegr, LastLayerRegr, MCMCRegr, Training, VIRegr
 from snap_al.nn.contract import validate_regressor
+from snap_al.nn.nuts import Chains, sample
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'snap_al[nn]'")
 
@@ -374,3 +375,13 @@ def test_importing_takes_no_torch():
                 assert not {"torch", "nutpie", "arviz"} & {n.split(".")[0] for n in names}, (
                     path.name
                 )
+
+
+def test_chains_that_cannot_begin_are_refused():
+    """By its errors as by its panics."""
+
+    def nowhere(position):
+        return float("nan"), np.full(2, np.nan)
+
+    with pytest.raises(FitError, match="could not begin"):
+        sample(nowhere, 2, lambda seed: np.zeros(2), Chains(5, 5, 2, 0, 3))
